@@ -1,0 +1,95 @@
+//! The one error type of the crate. Every text says what is wrong, with the numbers, and then the way out.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong. `Display` gives one sentence with the numbers and one with the way out.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An op was given operands that do not fit together.
+    #[error("{op}: {problem}. {remedy}")]
+    Op {
+        /// The op, as its tape method is called.
+        op: &'static str,
+        /// What does not fit, with both sizes.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// An argument is out of its range.
+    #[error("{name}: {problem}. {remedy}")]
+    Argument {
+        /// The argument's name.
+        name: String,
+        /// Which value it had, and what it has to be.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A device is absent, lost, out of memory or unable to do something.
+    #[error("{device}: {problem}. {remedy}")]
+    Device {
+        /// The device, as `Device::open` takes it.
+        device: String,
+        /// What happened.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A file or a data set is not what it should be.
+    #[error("{}: {problem}. {remedy}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with the offset in bytes where there is one.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The operating system refused to read or write.
+    #[error("{}: {action}: {source}. Check that the path exists, that it may be used and that the disk is not full.", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The training loss stopped being finite.
+    #[error("training: the loss of step {step} is {loss}. Lower the learning rate ({learning_rate}), or scale the data to [0, 1].")]
+    Diverged {
+        /// The first step with such a loss, counted from 0 over the whole training.
+        step: u64,
+        /// The loss.
+        loss: f32,
+        /// The learning rate of that step.
+        learning_rate: f32,
+    },
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn op(op: &'static str, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::Op { op, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn argument(name: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::Argument { name: name.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn device(device: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::Device { device: device.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A file or data set that is not what it should be.
+    pub(crate) fn data(path: impl AsRef<Path>, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::Data { path: path.as_ref().to_path_buf(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn io(path: impl AsRef<Path>, action: &'static str, source: std::io::Error) -> Error {
+        Error::Io { path: path.as_ref().to_path_buf(), action, source }
+    }
+}

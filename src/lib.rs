@@ -1,0 +1,8 @@
+//! `narrows`: a hand-written tensor engine that trains and uses autoencoders.
+#![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+
+mod error;
+mod shape;
+
+pub use error::{Error, Result};
+pub use shape::{Dtype, Shape};
