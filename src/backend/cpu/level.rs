@@ -1,0 +1,73 @@
+//! Instruction-set levels: each kernel body is compiled once per level and chosen when the device is opened.
+
+use crate::{Error, Result};
+use std::fmt;
+
+/// An instruction-set level of the CPU backend. The results are the same bits at each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// What the compiler assumes of every processor of this architecture.
+    Portable,
+    /// AVX2 with FMA (x86-64 since 2013).
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+}
+
+impl Level {
+    /// All levels, lowest first.
+    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+
+    /// Whether this processor has the level.
+    pub fn is_available(self) -> bool {
+        match self {
+            Level::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                Level::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// The highest level that this processor has.
+    pub fn best() -> Level {
+        Level::ALL.into_iter().rev().find(|l| l.is_available()).unwrap_or(Level::Portable)
+    }
+
+    /// The level that `NARROWS_CPU_LEVEL` names (`portable`, `avx2`, `avx512`), else the best.
+    ///
+    /// # Errors
+    /// When the variable names no level, or one that this processor has not.
+    pub fn from_environment() -> Result<Level> {
+        let Ok(name) = std::env::var("NARROWS_CPU_LEVEL") else { return Ok(Level::best()) };
+        let level = Level::ALL.into_iter().find(|l| l.to_string() == name).ok_or_else(|| {
+            Error::argument("NARROWS_CPU_LEVEL", format!("`{name}` is not a level"), "Use portable, avx2 or avx512, or unset the variable.")
+        })?;
+        level.require()
+    }
+
+    pub(crate) fn require(self) -> Result<Level> {
+        if self.is_available() {
+            return Ok(self);
+        }
+        Err(Error::device("cpu", format!("this processor has not the level {self}"), format!("Use at most {}.", Level::best())))
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        })
+    }
+}
