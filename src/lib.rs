@@ -1,7 +1,9 @@
 //! `narrows`: a hand-written tensor engine that trains and uses autoencoders.
 #![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
+pub mod data;
 mod error;
+mod rng;
 mod shape;
 
 pub use error::{Error, Result};
