@@ -2,10 +2,12 @@
 #![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 mod backend;
+pub mod data;
 mod device;
 mod error;
 mod op;
 mod program;
+mod rng;
 mod shape;
 
 pub use backend::cpu::Level;

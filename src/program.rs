@@ -11,8 +11,6 @@ pub struct Counts {
     pub launches: u64,
     /// Submissions to a GPU queue; on the CPU, entries into the thread pool.
     pub submits: u64,
-    /// Parallel regions, each of which costs the threads a meeting.
-    pub parallel_regions: u64,
     /// Buffers mapped for reading.
     pub maps: u64,
     /// Writes from the host.
