@@ -6,7 +6,6 @@
 //
 // With NARROWS_STANDIN_THREADS each CUDA thread is a host thread, so that ThreadSanitizer sees what a missing barrier does.
 #pragma once
-#include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdio>
@@ -20,6 +19,7 @@
 #include <thread>
 #include <vector>
 #else
+#include <csetjmp>
 #include <memory>
 #include <ucontext.h>
 #include <vector>
