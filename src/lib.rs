@@ -3,6 +3,10 @@
 
 pub mod data;
 mod error;
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "files")]
+pub mod report;
 mod rng;
 mod shape;
 
