@@ -2,7 +2,8 @@
 // It proves what the stand-in device can't: opening, loading, launching, graphs and errors.
 //
 // Like a real stream it does nothing until it is waited for, and so an argument or a buffer that did not live long enough is seen.
-// NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, memory, turing, graph.
+// NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, memory, turing, graph. Compiled with NARROWS_WITHOUT_UPLOAD it is
+// a driver that lacks a function.
 #include <functional>
 #include <mutex>
 #include <string>
@@ -138,7 +139,9 @@ API int cuGraphAddKernelNode_v2(void** node, void* graph, void* const* before, s
     return OK;
 }
 API int cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) { return *executable = new Graph(*static_cast<Graph*>(graph)), OK; }
+#ifndef NARROWS_WITHOUT_UPLOAD
 API int cuGraphUpload(void*, void*) { return OK; }
+#endif
 API int cuGraphLaunch(void* executable, void*) {
     const Graph graph = *static_cast<Graph*>(executable);
     return enqueue([=] {
