@@ -160,9 +160,9 @@ fn dense_dw(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
 }
 
 // One thread per column: neighbours read neighbouring addresses.
-@compute @workgroup_size(64)
+@compute @workgroup_size(SIDE * SIDE)
 fn dense_db(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let column = group_number(group, groups) * 64u + lane;
+    let column = group_number(group, groups) * (SIDE * SIDE) + lane;
     if (column < u.columns) {
         var total = 0.0;
         for (var k0 = 0u; k0 < u.terms; k0 += 256u) {

@@ -81,7 +81,7 @@ impl Core {
         }));
         let sink = faults.clone();
         device.set_device_lost_callback(move |reason, text| {
-            lock(&sink).lost.get_or_insert(if text.is_empty() { format!("{reason:?}") } else { text });
+            lock(&sink).lost.get_or_insert(if text.is_empty() { format!("{reason:?}").to_lowercase() } else { text });
         });
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
         Ok(Core {

@@ -92,7 +92,7 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
             let (terms, columns) = (dz.shape.rows(), db.len());
             let words = [0, columns as u32, terms as u32, 0, 0, 0, 0];
             let launch = Launch::new(name, "dense", name, &[("a", dz), ("c", db)], &words, columns.div_ceil(64));
-            Ok(if columns == 0 { vec![] } else { vec![launch] })
+            Ok(if columns == 0 { vec![] } else { vec![Launch { side: Some(8), ..launch }] })
         }
         Op::Relu { x, y } => elementwise(name, "relu", &[("x", x), ("y", y)], &[], &[]),
         Op::ReluGrad { x, dy, dx } => elementwise(name, "relu", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
