@@ -266,7 +266,8 @@ impl View {
 
     /// Whether they share an element.
     pub(crate) fn overlaps(&self, other: &View) -> bool {
-        self.same_buffer(other) && self.offset < other.offset + other.len() && other.offset < self.offset + self.len()
+        let inside = self.offset < other.offset + other.len() && other.offset < self.offset + self.len();
+        self.same_buffer(other) && inside && self.len() > 0 && other.len() > 0
     }
 }
 

@@ -2,15 +2,28 @@
 #![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 mod backend;
+mod clock;
+pub mod data;
 mod device;
 mod error;
+mod grad;
 mod op;
+mod optim;
+mod params;
 mod program;
+mod rng;
 mod shape;
+mod tape;
+mod tensor;
 
 pub use backend::cpu::Level;
+pub use clock::Clock;
 pub use device::{Absent, Device, DeviceInfo, DeviceKind, DeviceList};
 pub use error::{Error, Result};
 pub use op::Cost;
-pub use program::Counts;
+pub use optim::{Adam, AdamConfig};
+pub use params::Params;
+pub use program::{Counts, Program};
 pub use shape::{Dtype, Shape};
+pub use tape::{Tape, Val};
+pub use tensor::Tensor;

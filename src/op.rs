@@ -190,6 +190,7 @@ impl Op {
         }
         for (i, (operand, view)) in writes.iter().enumerate() {
             for (other, read) in &reads {
+                // An in-place op may write what it reads, but then all of it.
                 if view.overlaps(read) && !(self.in_place() && view.identical(read)) {
                     return Err(Error::op(name, format!("{operand} overlaps {other}, which is read"), "Write to a buffer of its own."));
                 }

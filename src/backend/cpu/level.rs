@@ -71,3 +71,33 @@ impl fmt::Display for Level {
         })
     }
 }
+
+/// Compiles a body, an `#[inline(always)]` function, once per level, and picks one at run time by the level that comes as the first argument.
+macro_rules! leveled {
+    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:path) => {
+        $(#[$doc])*
+        #[allow(unsafe_code, clippy::too_many_arguments)]
+        pub(super) fn $name(level: $crate::Level, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $ty),*) {
+                $body($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn avx512($($arg: $ty),*) {
+                $body($($arg),*)
+            }
+            match level {
+                // SAFETY: a device is opened at a level only after `Level::require` found its features on this processor.
+                #[cfg(target_arch = "x86_64")]
+                $crate::Level::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::Level::Avx2 => unsafe { avx2($($arg),*) },
+                _ => $body($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use leveled;

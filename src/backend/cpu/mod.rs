@@ -1,6 +1,176 @@
 //! The CPU: rayon for threads, SIMD by compiling one scalar body for several instruction sets.
 
-pub(crate) mod level;
-pub(crate) mod memory;
+mod adam;
+mod add;
+mod advance;
+mod copy;
+mod dense;
+mod exp;
+mod fill;
+mod gather;
+mod gemm;
+mod level;
+mod matmul;
+mod memory;
+mod mse;
+mod program;
+mod relu;
+mod scale;
+mod sigmoid;
+mod split;
+mod store_loss;
+mod sum;
+mod uniform;
 
 pub use level::Level;
+
+use crate::backend::{Backend, Executable, Storage};
+use crate::device::{DeviceInfo, DeviceKind, View};
+use crate::op::Op;
+use crate::{Dtype, Error, Result};
+use gemm::{Gemm, Pack};
+use memory::{Memory, Slices};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The CPU as a device.
+pub(crate) struct Cpu {
+    info: DeviceInfo,
+    core: Arc<Core>,
+}
+
+/// What the device and its programs share.
+struct Core {
+    level: Level,
+    pool: rayon::ThreadPool,
+    packs: Vec<Mutex<Pack>>,
+    /// Held by whoever touches the device's memory.
+    queue: Mutex<()>,
+}
+
+/// What is known without opening it.
+pub(crate) fn info() -> DeviceInfo {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    describe(threads, Level::from_environment().unwrap_or(Level::best()))
+}
+
+fn describe(threads: usize, level: Level) -> DeviceInfo {
+    let plural = if threads == 1 { "" } else { "s" };
+    let name = format!("{} with {level}, {threads} thread{plural}", std::env::consts::ARCH);
+    DeviceInfo { id: "cpu".into(), kind: DeviceKind::Cpu, name, software: false }
+}
+
+impl Cpu {
+    pub(crate) fn new(threads: usize, level: Level) -> Result<Cpu> {
+        level.require()?;
+        if !(1..=1024).contains(&threads) {
+            return Err(Error::argument("threads", format!("{threads} threads"), "Use 1 to 1024."));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("narrows-{i}"))
+            .build()
+            .map_err(|e| Error::device("cpu", format!("{threads} threads could not be started: {e}"), "Use fewer threads."))?;
+        let packs = (0..threads).map(|_| Mutex::new(Pack::new())).collect();
+        Ok(Cpu { info: describe(threads, level), core: Arc::new(Core { level, pool, packs, queue: Mutex::new(()) }) })
+    }
+}
+
+impl Backend for Cpu {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<Storage> {
+        match Memory::zeroed(bytes) {
+            Some(memory) => Ok(Box::new(memory)),
+            None => Err(Error::device("cpu", format!("no memory for {bytes} bytes"), "Use a smaller batch or less data.")),
+        }
+    }
+
+    fn write(&self, to: &View, from: &[u8]) -> Result<()> {
+        self.core.with_slices(|slices| bytes_of(slices, to).copy_from_slice(from))
+    }
+
+    fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
+        self.core.with_slices(|slices| to.copy_from_slice(bytes_of(slices, from)))
+    }
+
+    fn run(&self, op: &Op) -> Result<()> {
+        self.core.with_slices(|slices| self.core.pool.install(|| self.core.execute(slices, op)))
+    }
+
+    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
+        Ok(Box::new(program::List::new(self.core.clone(), ops)))
+    }
+}
+
+fn bytes_of<'a>(slices: &'a Slices, view: &'a View) -> &'a mut [u8] {
+    match view.dtype() {
+        Dtype::F32 => bytemuck::cast_slice_mut(slices.write::<f32>(view)),
+        Dtype::U32 => bytemuck::cast_slice_mut(slices.write::<u32>(view)),
+        Dtype::U8 => slices.write::<u8>(view),
+    }
+}
+
+impl Core {
+    /// Takes the queue lock, and with it the right to form slices.
+    #[allow(unsafe_code)]
+    fn with_slices<R>(&self, f: impl FnOnce(&Slices) -> R) -> Result<R> {
+        let _queue: MutexGuard<()> = self.queue.lock().map_err(|_| {
+            Error::device("cpu", "an op panicked on this device, so its memory can't be trusted", "Open the device anew and load the last checkpoint.")
+        })?;
+        // SAFETY: the queue lock is held until after `f` has returned, and slices can't outlive the `Slices` that `f` borrows.
+        let slices = unsafe { Slices::new() };
+        Ok(f(&slices))
+    }
+
+    /// Runs one op. `Op::check` has proved shapes, types, bounds, and that what is written overlaps nothing else.
+    fn execute(&self, s: &Slices, op: &Op) {
+        let level = self.level;
+        let gemm = Gemm { level, packs: &self.packs };
+        match op {
+            Op::Dense { x, w, b, y } => dense::dense(&gemm, s.read(x), s.read(w), s.read(b), s.write(y), x.shape.columns()),
+            Op::DenseDx { dz, w, dx } => dense::dense_dx(&gemm, s.read(dz), s.read(w), s.write(dx), w.shape.rows(), w.shape.columns()),
+            Op::DenseDw { dz, x, dw } => {
+                dense::dense_dw(&gemm, s.read(dz), s.read(x), s.write(dw), dz.shape.rows(), dz.shape.columns(), x.shape.columns())
+            }
+            Op::DenseDb { dz, db } => dense::dense_db(level, s.read(dz), s.write(db)),
+            Op::Relu { x, y } => relu::relu(level, s.read(x), s.write(y)),
+            Op::ReluGrad { x, dy, dx } => relu::relu_grad(level, s.read(x), s.read(dy), s.write(dx)),
+            Op::Sigmoid { x, y } => sigmoid::sigmoid(level, s.read(x), s.write(y)),
+            Op::SigmoidGrad { x, dy, dx } => sigmoid::sigmoid_grad(level, s.read(x), s.read(dy), s.write(dx)),
+            Op::Mse { y, target, work, loss, scale } => mse::mse(level, s.read(y), s.read(target), s.write(work), s.write(loss), *scale),
+            Op::MseGrad { y, target, dloss, dy, scale } => mse::mse_grad(level, s.read(y), s.read(target), s.read(dloss), s.write(dy), *scale),
+            Op::Sum { x, work, y } => sum::sum(level, s.read(x), s.write(work), s.write(y)),
+            Op::Broadcast { x, y } => sum::broadcast(s.read(x), s.write(y)),
+            Op::Add { a, b, y } => match (a.identical(y), b.identical(y)) {
+                (false, false) => add::add(level, s.read(a), s.read(b), s.write(y)),
+                (true, false) => add::add_to(level, s.read(b), s.write(y)),
+                (false, true) => add::add_to(level, s.read(a), s.write(y)),
+                (true, true) => add::double(s.write(y)),
+            },
+            Op::Scale { x, y, factor } if x.identical(y) => scale::scale_self(level, s.write(y), *factor),
+            Op::Scale { x, y, factor } => scale::scale(level, s.read(x), s.write(y), *factor),
+            Op::Fill { y, value } => fill::fill(s.write(y), *value),
+            Op::Copy { x, y } => copy::copy(s.read(x), s.write(y)),
+            Op::Gather { data, order, clock, y } => {
+                let rows = gather::Rows { order: s.read(order), cursor: s.read(clock)[0], count: data.shape.rows() };
+                match data.dtype() {
+                    Dtype::U8 => gather::gather_bytes(level, s.read(data), rows, y.shape.columns(), s.write(y)),
+                    _ => gather::gather_floats(s.read(data), rows, y.shape.columns(), s.write(y)),
+                }
+            }
+            Op::Advance { clock, rows, period } => advance::advance(s.write(clock), *rows, *period),
+            Op::StoreLoss { loss, clock, losses } => store_loss::store_loss(s.read(loss), s.read(clock), s.write(losses)),
+            Op::Uniform { clock, y, lo, range, seed, purpose } => {
+                uniform::uniform(s.write(y), s.read::<u32>(clock)[1], *lo, *range, *seed, *purpose);
+            }
+            Op::Adam { p, g, m, v, table, clock, hyper } => {
+                let step = s.read::<u32>(clock)[1] as usize;
+                let at = 3 * step.min(table.shape.rows() - 1);
+                let table: &[f32] = s.read(table);
+                adam::adam(level, s.write(p), s.read(g), s.write(m), s.write(v), [table[at], table[at + 1], table[at + 2]], *hyper);
+            }
+        }
+    }
+}

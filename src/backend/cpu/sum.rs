@@ -1,0 +1,57 @@
+//! sum and broadcast: the two-stage reduction of docs/numerics.md. Bound by memory: 4 bytes an element.
+
+use super::level::leveled;
+use super::split;
+use crate::Level;
+use crate::op::{CHUNK, LANES};
+
+/// Chunks that one thread takes at a time.
+const CHUNKS: usize = 8;
+
+pub(super) fn sum(level: Level, x: &[f32], work: &mut [f32], y: &mut [f32]) {
+    split::pieces(work, CHUNKS, |i, work| sum_piece(level, &x[i * CHUNKS * CHUNK..], work));
+    y[0] = total(work);
+}
+
+pub(super) fn broadcast(x: &[f32], y: &mut [f32]) {
+    let value = x[0];
+    split::pieces(y, split::PIECE, |_, y| y.fill(value));
+}
+
+/// Stage 2.
+pub(super) fn total(work: &[f32]) -> f32 {
+    let mut lanes = [0f32; LANES];
+    for (i, &w) in work.iter().enumerate() {
+        lanes[i % LANES] += w;
+    }
+    tree(&mut lanes)
+}
+
+/// Adds the lanes pairwise: 128 apart, then 64, down to 1.
+#[inline(always)]
+pub(super) fn tree(lanes: &mut [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] += lanes[l + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn sum_body(x: &[f32], work: &mut [f32]) {
+    for (c, w) in work.iter_mut().enumerate() {
+        let x = &x[(c * CHUNK).min(x.len())..((c + 1) * CHUNK).min(x.len())];
+        let mut lanes = [0f32; LANES];
+        for x in x.chunks(LANES) {
+            for (lane, &x) in lanes.iter_mut().zip(x) {
+                *lane += x;
+            }
+        }
+        *w = tree(&mut lanes);
+    }
+}
+
+leveled!(fn sum_piece(x: &[f32], work: &mut [f32]) = sum_body);

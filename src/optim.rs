@@ -1,0 +1,133 @@
+//! Adam (Kingma and Ba 2015), with the arithmetic of PyTorch's.
+
+use crate::clock::Clock;
+use crate::op::{AdamHyper, Op};
+use crate::params::Params;
+use crate::{Dtype, Error, Result, Shape, Tape, Tensor};
+
+/// The numbers of Adam. The defaults are PyTorch's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamConfig {
+    /// Learning rate, above 0. Default 1e-3.
+    pub learning_rate: f64,
+    /// Decay of the mean of the gradients, in [0, 1). Default 0.9.
+    pub beta1: f64,
+    /// Decay of the mean of their squares, in [0, 0.99999]. Default 0.999.
+    pub beta2: f64,
+    /// Added to the root of the second mean, above 0. Default 1e-8.
+    pub eps: f64,
+}
+
+impl Default for AdamConfig {
+    fn default() -> AdamConfig {
+        AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+    }
+}
+
+/// Adam over all parameters of a set: its two moments, and the table of what changes from step to step, on the device.
+///
+/// ```text
+/// m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+/// p = p - lr * (m / (1 - beta1^t)) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+/// ```
+#[derive(Clone, Debug)]
+pub struct Adam {
+    params: Params,
+    m: Tensor,
+    v: Tensor,
+    table: Tensor,
+    clock: Clock,
+    /// Whether the clock is Adam's own, to be moved by every step.
+    moves: bool,
+    hyper: AdamHyper,
+}
+
+impl Adam {
+    /// Adam with a step counter of its own.
+    ///
+    /// # Errors
+    /// When a number is out of its range, or the device has no memory for the moments.
+    pub fn new(params: &Params, config: AdamConfig) -> Result<Adam> {
+        let clock = Clock::new(params.device())?;
+        Ok(Adam { moves: true, ..Adam::with_clock(params, config, &clock)? })
+    }
+
+    /// Adam that takes its step from a clock which the training program moves.
+    ///
+    /// # Errors
+    /// As [`Adam::new`].
+    pub fn with_clock(params: &Params, config: AdamConfig, clock: &Clock) -> Result<Adam> {
+        let device = params.device();
+        let table = constant_rate_table(config)?;
+        let table = Tensor::new(device, &table, &[table.len() / 3, 3])?;
+        let moments = || Ok::<_, Error>(Tensor { view: device.alloc(Dtype::F32, Shape::new(&[params.len()])?)?, below: None });
+        let hyper =
+            AdamHyper { w1: (1.0 - config.beta1) as f32, beta2: config.beta2 as f32, w2: (1.0 - config.beta2) as f32, eps: config.eps as f32 };
+        Ok(Adam { params: params.clone(), m: moments()?, v: moments()?, table, clock: clock.clone(), moves: false, hyper })
+    }
+
+    /// Pushes one step: every parameter moves by its gradient.
+    ///
+    /// # Errors
+    /// When the tape is for another device, or the device fails.
+    pub fn step(&self, tape: &mut Tape) -> Result<()> {
+        tape.push_update(Op::Adam {
+            p: self.params.values().clone(),
+            g: self.params.grads().clone(),
+            m: self.m.view.clone(),
+            v: self.v.view.clone(),
+            table: self.table.view.clone(),
+            clock: self.clock.tensor.view.clone(),
+            hyper: self.hyper,
+        })?;
+        if self.moves {
+            tape.push_advance(&self.clock, 0, 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// A row {lr, 1/(1-beta1^t), 1/sqrt(1-beta2^t)} for each step until both corrections have become 1; from there on the last row is right for ever.
+fn constant_rate_table(config: AdamConfig) -> Result<Vec<f32>> {
+    let AdamConfig { learning_rate, beta1, beta2, eps } = config;
+    let refuse = |name: &str, value: f64, range: &str| Err(Error::argument(name, format!("it is {value}"), format!("Use {range}.")));
+    if !(learning_rate > 0.0 && (learning_rate as f32).is_finite()) {
+        return refuse("learning rate", learning_rate, "a finite number above 0; 1e-3 is usual");
+    }
+    if !(0.0..1.0).contains(&beta1) || beta1 > 0.99999 {
+        return refuse("beta1", beta1, "0 to 0.99999; 0.9 is usual");
+    }
+    if !(0.0..=0.99999).contains(&beta2) {
+        return refuse("beta2", beta2, "0 to 0.99999; 0.999 is usual");
+    }
+    if !(eps > 0.0 && (eps as f32) > 0.0 && (eps as f32).is_finite()) {
+        return refuse("eps", eps, "a small number above 0; 1e-8 is usual");
+    }
+    let mut table = Vec::new();
+    let (mut power1, mut power2) = (1.0, 1.0);
+    loop {
+        power1 *= beta1;
+        power2 *= beta2;
+        let (c1, c2) = ((1.0 / (1.0 - power1)) as f32, (1.0 / (1.0 - power2).sqrt()) as f32);
+        table.extend([learning_rate as f32, c1, c2]);
+        if c1 == 1.0 && c2 == 1.0 {
+            return Ok(table);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_ends_where_both_corrections_are_one() {
+        let table = constant_rate_table(AdamConfig::default()).unwrap();
+        let rows: Vec<_> = table.chunks(3).collect();
+        assert_eq!(rows[0][1], 10.0);
+        assert!((rows[0][2] - (1.0f64 / 0.001f64.sqrt()) as f32).abs() < 1e-4);
+        assert_eq!(rows[rows.len() - 1][1..], [1.0, 1.0]);
+        assert!(rows[rows.len() - 2][2] > 1.0);
+        assert!((16_000..18_000).contains(&rows.len()), "{} rows", rows.len());
+    }
+}
