@@ -15,6 +15,7 @@ mod rng;
 mod shape;
 mod tape;
 mod tensor;
+pub mod verify;
 
 pub use backend::cpu::Level;
 pub use clock::Clock;

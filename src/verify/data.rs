@@ -83,7 +83,11 @@ pub(crate) fn numbers(kind: Kind, n: usize, seed: u64, operand: u64, limit: u32,
     let stride = [1, 3, 7, 11, 13][operand as usize % 5];
     (0..n)
         .map(|i| match kind {
-            Kind::Integers => source.integer(limit),
+            // The first is never 0, so that a result of one element is not trivial.
+            Kind::Integers => match source.integer(limit) {
+                0.0 if i == 0 => 1.0,
+                x => x,
+            },
             Kind::Reals => source.real(),
             Kind::Edges => special[(i * stride + i / special.len() + seed as usize) % special.len()],
         })

