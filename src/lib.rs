@@ -6,21 +6,28 @@ mod clock;
 pub mod data;
 mod device;
 mod error;
+#[cfg(feature = "files")]
+mod files;
 mod grad;
+pub mod nn;
 mod op;
 mod optim;
 mod params;
 mod program;
+#[cfg(feature = "files")]
+pub mod report;
 mod rng;
 mod shape;
 mod tape;
 mod tensor;
+pub mod train;
 pub mod verify;
 
 pub use backend::cpu::Level;
 pub use clock::Clock;
 pub use device::{Absent, Device, DeviceInfo, DeviceKind, DeviceList};
 pub use error::{Error, Result};
+pub use nn::Autoencoder;
 pub use op::Cost;
 pub use optim::{Adam, AdamConfig};
 pub use params::Params;
@@ -28,3 +35,4 @@ pub use program::{Counts, Program};
 pub use shape::{Dtype, Shape};
 pub use tape::{Tape, Val};
 pub use tensor::Tensor;
+pub use train::{Fit, History};

@@ -3,8 +3,13 @@
 //! A number is a function of (seed, purpose, step, position) and of nothing else, so that any thread on any device can draw it.
 //! The key is (seed low word, seed high word), the counter is (block, step, purpose, 0); a block is four numbers.
 
-// The callers of some of these arrive with training.
-#![allow(dead_code)]
+/// The purposes that keep streams of one seed apart.
+pub(crate) mod purpose {
+    /// The order of the rows; the step is the epoch.
+    pub(crate) const SHUFFLE: u32 = 1;
+    /// Initial values: this plus the number of the parameter.
+    pub(crate) const INITIAL: u32 = 1 << 16;
+}
 
 /// Ten rounds of Philox4x32: four words of counter and two of key become four random words.
 pub(crate) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
@@ -98,11 +103,7 @@ mod tests {
         let known = [
             ([0; 4], [0; 2], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]),
             ([u32::MAX; 4], [u32::MAX; 2], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]),
-            (
-                [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
-                [0xa4093822, 0x299f31d0],
-                [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
-            ),
+            ([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]),
         ];
         for (counter, key, answer) in known {
             assert_eq!(philox4x32_10(counter, key), answer, "counter {counter:x?}, key {key:x?}");
@@ -160,7 +161,9 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, (0..1000).collect::<Vec<_>>());
         assert_eq!(base, permutation(1000, 5, 1, 0));
-        for other in [permutation(1000, 6, 1, 0), permutation(1000, 5 + (1 << 32), 1, 0), permutation(1000, 5, 2, 0), permutation(1000, 5, 1, 1)] {
+        for other in
+            [permutation(1000, 6, 1, 0), permutation(1000, 5 + (1 << 32), 1, 0), permutation(1000, 5, 2, 0), permutation(1000, 5, 1, 1)]
+        {
             assert_ne!(base, other);
         }
         assert!(permutation(0, 0, 0, 0).is_empty());

@@ -1,6 +1,8 @@
 //! Data sets in memory: rows of bytes or floats, with labels where there are some.
 
 mod digits;
+#[cfg(feature = "files")]
+mod idx;
 mod strokes;
 
 pub use digits::{builtin, digits};
@@ -249,5 +251,9 @@ pub fn open(name: &str) -> Result<Split> {
     #[cfg(feature = "files")]
     return idx::open(std::path::Path::new(name));
     #[cfg(not(feature = "files"))]
-    Err(Error::argument("data", format!("{name} is not builtin, and this build reads no files"), "Use builtin, or build with the feature files."))
+    Err(Error::argument(
+        "data",
+        format!("{name} is not builtin, and this build reads no files"),
+        "Use builtin, or build with the feature files.",
+    ))
 }

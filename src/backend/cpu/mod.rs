@@ -20,6 +20,7 @@ mod sigmoid;
 mod split;
 mod store_loss;
 mod sum;
+mod tile;
 mod uniform;
 
 pub use level::Level;

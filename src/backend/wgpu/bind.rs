@@ -1,0 +1,88 @@
+//! From a launch to what is bound: one window per binding, operands of one buffer merged, and the words of the parameters.
+
+use super::plan::Launch;
+use super::shader::{self, Pattern, Shader};
+use crate::device::View;
+use crate::{Error, Result};
+
+/// What a device can bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// The most bytes of one binding.
+    pub(super) binding: u64,
+    /// What the start of a binding must be a multiple of, in bytes.
+    pub(super) alignment: u64,
+}
+
+/// A window of a buffer behind one binding.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// The binding's place in the shader's list.
+    pub(super) place: usize,
+    pub(super) writes: bool,
+    /// A view into the buffer, for the buffer's sake.
+    pub(super) view: View,
+    /// In bytes.
+    pub(super) start: u64,
+    /// In bytes, never 0.
+    pub(super) size: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) shader: &'static Shader,
+    pub(super) pattern: Pattern,
+    pub(super) windows: Vec<Window>,
+    /// The whole `Params`: an offset in elements for every binding that the shader declares, then the launch's own words.
+    pub(super) words: Vec<u32>,
+}
+
+/// # Errors
+/// When a window is larger than the device binds.
+pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound> {
+    let unknown = |what: &str| Error::device(device, format!("{}: there is no {what} in the shader {}", launch.op, launch.shader), "This is a bug of narrows: please report it.");
+    let shader = shader::find(launch.shader).ok_or_else(|| unknown("text"))?;
+    let places = launch.operands.iter().map(|(name, _)| shader.place(name).ok_or_else(|| unknown(name))).collect::<Result<Vec<_>>>()?;
+
+    let mut pattern = Pattern { operands: places.clone(), through: places.clone() };
+    let mut windows: Vec<Window> = Vec::new();
+    let mut words = vec![0; shader.bindings.len()];
+    for (i, (name, view)) in launch.operands.iter().enumerate() {
+        let mates: Vec<usize> = (0..launch.operands.len()).filter(|&j| launch.operands[j].1.same_buffer(view)).collect();
+        let writes = mates.iter().any(|&j| shader.bindings[places[j]].writes);
+        // A buffer that is only read may be bound several times.
+        let class = if writes { mates } else { vec![i] };
+        let (start, end) = extent(class.iter().map(|&j| &launch.operands[j].1), reach.alignment);
+        if view.len() > 0 {
+            let size = view.dtype().size() as u64;
+            words[places[i]] = ((view.offset as u64 * size - start) / size) as u32;
+        }
+        pattern.through[i] = places[class[0]];
+        if class[0] != i {
+            continue;
+        }
+        if end - start > reach.binding {
+            let operands: Vec<_> = class.iter().map(|&j| launch.operands[j].0.trim_end_matches('_')).collect();
+            let (problem, remedy) = if class.len() == 1 {
+                (format!("{}: {} needs a binding", launch.op, name.trim_end_matches('_')), "Pass fewer rows at once, keep images as bytes, or use the CPU.")
+            } else {
+                (format!("{}: {} lie in one buffer and need a binding", launch.op, operands.join(", ")), "Keep them in buffers of their own, or use the CPU.")
+            };
+            return Err(Error::device(device, format!("{problem} of {} bytes, but this adapter binds at most {}", end - start, reach.binding), remedy));
+        }
+        windows.push(Window { place: places[i], writes, view: view.clone(), start, size: end - start });
+    }
+    words.extend_from_slice(&launch.words);
+    Ok(Bound { shader, pattern, windows, words })
+}
+
+/// The bytes that cover all of the views: from a multiple of the alignment to a multiple of 4, one word at the least.
+fn extent<'a>(views: impl Iterator<Item = &'a View>, alignment: u64) -> (u64, u64) {
+    let bytes = views.filter(|v| v.len() > 0).map(|v| {
+        let size = v.dtype().size() as u64;
+        (v.offset as u64 * size, (v.offset + v.len()) as u64 * size)
+    });
+    // Views without elements may lie at the very end of a buffer, where nothing can be bound: any window does for them.
+    let (start, end) = bytes.reduce(|(s, e), (start, end)| (s.min(start), e.max(end))).unwrap_or((0, 4));
+    (start / alignment * alignment, end.next_multiple_of(4))
+}

@@ -1,0 +1,259 @@
+//! An open device: its limits, its faults, its pipelines, and the eager path.
+
+use super::bind::{Bound, Reach, bind};
+use super::plan::plan;
+use super::shader::Pattern;
+use crate::device::{DeviceInfo, View};
+use crate::op::Op;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The parameters of a launch take at most this many bytes.
+pub(super) const PARAMS: u64 = 64;
+
+pub(super) struct Core {
+    pub(super) id: String,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) reach: Reach,
+    /// Bytes from one launch's parameters to the next.
+    pub(super) slot: u64,
+    largest: u64,
+    faults: Arc<Mutex<Faults>>,
+    state: Mutex<State>,
+}
+
+/// What drivers reported outside of any call.
+#[derive(Default)]
+struct Faults {
+    lost: Option<String>,
+    /// An error that no scope caught.
+    stray: Option<String>,
+}
+
+/// What is reused from call to call. Whoever holds its lock has the queue.
+#[derive(Default)]
+pub(super) struct State {
+    pipelines: HashMap<Key, Pipeline>,
+    /// The parameters of the op that is run.
+    params: Option<wgpu::Buffer>,
+    /// Where reads land.
+    pub(super) staging: Option<wgpu::Buffer>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    entry: &'static str,
+    side: Option<u32>,
+    pattern: Pattern,
+}
+
+#[derive(Clone)]
+struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// A launch that is ready to be recorded.
+pub(super) struct Ready {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) group: wgpu::BindGroup,
+    pub(super) grid: [u32; 2],
+}
+
+/// A lock that a panic elsewhere cannot take away: the state is a cache, valid at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    pub(super) fn open(info: &DeviceInfo, adapter: &wgpu::Adapter) -> Result<Core> {
+        let limits = adapter.limits();
+        let wanted = wgpu::DeviceDescriptor { label: Some("narrows"), required_limits: limits.clone(), ..Default::default() };
+        let (device, queue) = pollster::block_on(adapter.request_device(&wanted)).map_err(|e| {
+            Error::device(&info.id, format!("{} does not open: {e}", info.name), "Update its driver, or use another device.")
+        })?;
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let sink = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
+            lock(&sink).stray.get_or_insert(e.to_string());
+        }));
+        let sink = faults.clone();
+        device.set_device_lost_callback(move |reason, text| {
+            lock(&sink).lost.get_or_insert(if text.is_empty() { format!("{reason:?}").to_lowercase() } else { text });
+        });
+        let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
+        Ok(Core {
+            id: info.id.clone(),
+            device,
+            queue,
+            reach: Reach { binding: limits.max_storage_buffer_binding_size, alignment },
+            slot: PARAMS.next_multiple_of(u64::from(limits.min_uniform_buffer_offset_alignment).max(4)),
+            largest: limits.max_buffer_size,
+            faults,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(super) fn error(&self, problem: impl Into<String>, remedy: &str) -> Error {
+        Error::device(&self.id, problem, remedy)
+    }
+
+    /// # Errors
+    /// When the device was lost, or reported an error that no call of ours caught.
+    fn alive(&self) -> Result<()> {
+        let mut faults = lock(&self.faults);
+        if let Some(text) = &faults.lost {
+            return Err(self.error(format!("the device was lost: {}", text.trim_end_matches('.')), "Open the device again, or use another."));
+        }
+        match faults.stray.take() {
+            Some(text) => Err(self.error(text.trim_end_matches('.'), "Use another device, and report this with the text.")),
+            None => Ok(()),
+        }
+    }
+
+    /// Does something with the device; whatever the device has to say about it becomes an error.
+    pub(super) fn guarded<T>(&self, doing: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.alive()?;
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let result = body();
+        // Scopes are a stack: the last in is the first out.
+        let caught = [validation.pop_now(), internal.pop_now(), memory.pop_now()].into_iter().flatten().next();
+        self.alive()?;
+        match caught {
+            None => result,
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(self.error(format!("out of memory in {doing}"), "Use a smaller batch or model, or another device.")),
+            Some(e) => Err(self.error(format!("{doing}: {}", one_line(&e)), "Use another device, and report this with the text.")),
+        }
+    }
+
+    pub(super) fn alloc(&self, bytes: u64) -> Result<wgpu::Buffer> {
+        let size = bytes.max(4).next_multiple_of(4);
+        if size > self.largest {
+            return Err(self.error(format!("a buffer of {bytes} bytes, but this adapter allocates at most {}", self.largest), "Keep images as bytes, use less data at once, or another device."));
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        self.guarded(&format!("an allocation of {bytes} bytes"), || Ok(self.buffer(size, usage)))
+    }
+
+    pub(super) fn buffer(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+    }
+
+    /// The allocation behind a view.
+    pub(super) fn storage<'a>(&self, view: &'a View) -> Result<&'a wgpu::Buffer> {
+        view.buffer.storage.downcast_ref().ok_or_else(|| self.error("a buffer of another device", "Put all operands on one device."))
+    }
+
+    /// Runs one op: its launches in one pass, one submit.
+    pub(super) fn run(&self, op: &Op) -> Result<()> {
+        let launches = plan(op)?;
+        if launches.is_empty() {
+            return self.alive();
+        }
+        let state = &mut *self.state();
+        self.guarded(op.name(), || {
+            let bound = launches.iter().map(|l| bind(l, self.reach, &self.id)).collect::<Result<Vec<_>>>()?;
+            let params = self.slots(&bound)?;
+            if state.params.as_ref().is_none_or(|b| b.size() < params.len() as u64) {
+                state.params = Some(self.buffer(params.len() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST));
+            }
+            let buffer = state.params.clone().ok_or_else(|| self.error("no parameters", "This is a bug of narrows: please report it."))?;
+            // Writes join the queue: launches that were submitted before still see the old parameters.
+            self.queue.write_buffer(&buffer, 0, &params);
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for (i, (launch, bound)) in launches.iter().zip(&bound).enumerate() {
+                let ready = self.ready(state, launch.entry, launch.side, launch.grid, bound, &buffer, i as u64)?;
+                pass.set_pipeline(&ready.pipeline);
+                pass.set_bind_group(0, &ready.group, &[]);
+                pass.dispatch_workgroups(ready.grid[0], ready.grid[1], 1);
+            }
+            drop(pass);
+            self.queue.submit([encoder.finish()]);
+            Ok(())
+        })
+    }
+
+    /// The parameters of many launches, a slot each.
+    pub(super) fn slots(&self, bound: &[Bound]) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.slot as usize * bound.len()];
+        for (slot, bound) in bytes.chunks_exact_mut(self.slot as usize).zip(bound) {
+            let words: &[u8] = bytemuck::cast_slice(&bound.words);
+            if words.len() as u64 > PARAMS {
+                return Err(self.error(format!("{} has {} bytes of parameters", bound.shader.stem, words.len()), "This is a bug of narrows: please report it."));
+            }
+            slot[..words.len()].copy_from_slice(words);
+        }
+        Ok(bytes)
+    }
+
+    /// The pipeline and the bind group of a launch whose parameters are in slot `slot` of `params`.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn ready(&self, state: &mut State, entry: &'static str, side: Option<u32>, grid: [u32; 2], bound: &Bound, params: &wgpu::Buffer, slot: u64) -> Result<Ready> {
+        let Pipeline { pipeline, layout } = self.pipeline(state, entry, side, bound);
+        let window = |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) });
+        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: window(params, slot * self.slot, PARAMS) }];
+        for w in &bound.windows {
+            entries.push(wgpu::BindGroupEntry { binding: w.place as u32 + 1, resource: window(self.storage(&w.view)?, w.start, w.size) });
+        }
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries });
+        Ok(Ready { pipeline, group, grid })
+    }
+
+    /// Compiled at first use: some 15 ms on lavapipe.
+    fn pipeline(&self, state: &mut State, entry: &'static str, side: Option<u32>, bound: &Bound) -> Pipeline {
+        let key = Key { entry, side, pattern: bound.pattern.clone() };
+        state.pipelines.entry(key).or_insert_with(|| self.build(entry, side, bound)).clone()
+    }
+
+    fn build(&self, entry: &str, side: Option<u32>, bound: &Bound) -> Pipeline {
+        let text = bound.shader.variant(&bound.pattern, side);
+        let source = wgpu::ShaderSource::Wgsl(text.into());
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(entry), source });
+        let buffer = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let mut entries = vec![buffer(0, wgpu::BufferBindingType::Uniform)];
+        entries.extend(bound.windows.iter().map(|w| buffer(w.place as u32 + 1, wgpu::BufferBindingType::Storage { read_only: !w.writes })));
+        let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(entry), entries: &entries });
+        let groups = [Some(&layout)];
+        let whole = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor { label: Some(entry), bind_group_layouts: &groups, immediate_size: 0 });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(entry),
+            layout: Some(&whole),
+            module: &module,
+            entry_point: Some(entry),
+            // Every kernel writes its workgroup memory before it reads it.
+            compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+}
+
+/// An error with its causes, on one line.
+fn one_line(error: &wgpu::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
+}
+
+trait PopNow {
+    /// What the scope caught. Natively the answer is there at once.
+    fn pop_now(self) -> Option<wgpu::Error>;
+}
+
+impl PopNow for wgpu::ErrorScopeGuard {
+    fn pop_now(self) -> Option<wgpu::Error> {
+        pollster::block_on(self.pop())
+    }
+}

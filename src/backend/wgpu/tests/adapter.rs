@@ -1,0 +1,151 @@
+//! The device itself: transfers at any offset, programs, errors, loss.
+
+use super::super::Wgpu;
+use super::{adapter, empty, floats};
+use crate::device::DeviceKind;
+use crate::op::{Op, chunks};
+use crate::{Device, Dtype, Shape};
+use std::sync::Arc;
+
+#[test]
+fn adapters_are_listed_without_being_opened() {
+    let list = Device::list();
+    let here = list.found.iter().filter(|i| i.kind == DeviceKind::Wgpu).count();
+    let absent = list.absent.iter().find(|a| a.kind == DeviceKind::Wgpu);
+    assert_eq!(here == 0, absent.is_some(), "{list:?}");
+    let text = Device::wgpu(99).unwrap_err().to_string();
+    assert!(text.starts_with("wgpu:99: "), "{text}");
+}
+
+#[test]
+fn bytes_are_written_and_read_at_any_offset() {
+    let Some(device) = adapter("bytes_are_written_and_read_at_any_offset") else { return };
+    for n in [1, 2, 3, 4, 5, 9, 13] {
+        for start in 0..6 {
+            for end in start..=n {
+                let all = empty(&device, Dtype::U8, &[n]);
+                let mut want: Vec<u8> = (0..n as u8).collect();
+                device.backend().write(&all, &want).unwrap();
+                let part = all.part(start, Shape::new(&[end - start]).unwrap()).unwrap();
+                let new: Vec<u8> = (start..end).map(|i| 200 + i as u8).collect();
+                device.backend().write(&part, &new).unwrap();
+                want[start..end].copy_from_slice(&new);
+                let mut have = vec![0; n];
+                device.backend().read(&all, &mut have).unwrap();
+                assert_eq!(have, want, "{start}..{end} of {n}");
+                let mut again = vec![0; end - start];
+                device.backend().read(&part, &mut again).unwrap();
+                assert_eq!(again, new);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_buffer_is_zero_even_of_0_bytes() {
+    let Some(device) = adapter("a_new_buffer_is_zero_even_of_0_bytes") else { return };
+    let view = floats(&device, &[1000]);
+    let mut bytes = vec![7; 4000];
+    device.backend().read(&view, &mut bytes).unwrap();
+    assert!(bytes.iter().all(|b| *b == 0));
+    let none = floats(&device, &[0]);
+    device.backend().read(&none, &mut []).unwrap();
+    device.backend().write(&none, &[]).unwrap();
+}
+
+fn read(view: &crate::device::View) -> Vec<f32> {
+    let mut bytes = vec![0; 4 * view.len()];
+    view.device().backend().read(view, &mut bytes).unwrap();
+    bytemuck::pod_collect_to_vec(&bytes)
+}
+
+#[test]
+fn a_program_is_one_submit_and_does_what_the_ops_do_one_by_one() {
+    let Some(device) = adapter("a_program_is_one_submit_and_does_what_the_ops_do_one_by_one") else { return };
+    let n = 5000;
+    let step = || {
+        let (x, y, work, loss) = (floats(&device, &[n]), floats(&device, &[n]), floats(&device, &[chunks(n)]), floats(&device, &[1]));
+        let (clock, losses) = (empty(&device, Dtype::U32, &[2]), floats(&device, &[8]));
+        let ops = vec![
+            Op::Uniform { clock: clock.clone(), y: y.clone(), lo: -1.0, range: 2.0, seed: 5, purpose: 1 },
+            Op::Add { a: x.clone(), b: y.clone(), y: x.clone() },
+            Op::Sum { x, work, y: loss.clone() },
+            Op::StoreLoss { loss, clock: clock.clone(), losses: losses.clone() },
+            Op::Advance { clock, rows: 3, period: 7 },
+        ];
+        ops.iter().for_each(|op| op.check().unwrap());
+        (ops, losses)
+    };
+    let (eager, want) = step();
+    for _ in 0..8 {
+        eager.iter().for_each(|op| device.backend().run(op).unwrap());
+    }
+    let (ops, have) = step();
+    let mut program = device.backend().compile(&ops).unwrap();
+    program.run(5).unwrap();
+    // Eager work in between disturbs nothing.
+    device.backend().run(&eager[0]).unwrap();
+    program.run(3).unwrap();
+    assert_eq!(read(&have), read(&want));
+    assert!(read(&have).iter().all(|x| *x != 0.0));
+    let counts = program.counts();
+    assert_eq!((counts.runs, counts.steps, counts.launches, counts.submits, counts.maps, counts.writes), (2, 8, 48, 2, 0, 0));
+    assert_eq!(program.rung(), "one pass, one submit");
+    program.run(0).unwrap();
+    assert_eq!(program.counts().submits, 2);
+}
+
+#[test]
+fn too_much_memory_is_an_error_and_the_device_goes_on() {
+    let Some(device) = adapter("too_much_memory_is_an_error_and_the_device_goes_on") else { return };
+    let error = device.backend().alloc(usize::MAX / 2).err().expect("no device has that much");
+    assert!(error.to_string().contains("allocates at most"), "{error}");
+    let y = floats(&device, &[3]);
+    device.backend().run(&Op::Fill { y: y.clone(), value: 2.0 }).unwrap();
+    assert_eq!(read(&y), [2.0; 3]);
+}
+
+#[test]
+fn a_lost_device_errs_and_does_not_panic() {
+    if adapter("a_lost_device_errs_and_does_not_panic").is_none() {
+        return;
+    }
+    let backend = Arc::new(Wgpu::open(0).unwrap());
+    let core = backend.core.clone();
+    let device = Device::new(backend, "asked for");
+    let y = floats(&device, &[3]);
+    let op = Op::Fill { y: y.clone(), value: 2.0 };
+    let mut program = device.backend().compile(std::slice::from_ref(&op)).unwrap();
+    device.backend().run(&op).unwrap();
+    core.device.destroy();
+    // A driver that loses a device says so at once; a device that is destroyed says so when its queue is empty.
+    core.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    let mut bytes = [0; 12];
+    let errors = [
+        device.backend().run(&op).err(),
+        device.backend().read(&y, &mut bytes).err(),
+        device.backend().write(&y, &bytes).err(),
+        program.run(1).err(),
+        device.backend().alloc(16).err(),
+        device.backend().compile(&[op]).err(),
+    ];
+    for (i, error) in errors.into_iter().enumerate() {
+        let text = error.unwrap_or_else(|| panic!("call {i} after the loss did not err")).to_string();
+        assert!(text.contains("lost"), "call {i}: {text}");
+    }
+}
+
+/// Over 128 MiB, where a binding ends on lavapipe, and over 65,535 workgroups.
+#[test]
+fn a_buffer_over_the_binding_limit_is_worked_on_in_pieces() {
+    let Some(device) = adapter("a_buffer_over_the_binding_limit_is_worked_on_in_pieces") else { return };
+    let n = (33 << 20) + 3;
+    let y = floats(&device, &[n]);
+    device.backend().run(&Op::Fill { y: y.clone(), value: 1.0 }).unwrap();
+    device.backend().run(&Op::Scale { x: y.clone(), y: y.clone(), factor: 0.5 }).unwrap();
+    let (work, total) = (floats(&device, &[chunks(n)]), floats(&device, &[1]));
+    device.backend().run(&Op::Sum { x: y.clone(), work, y: total.clone() }).unwrap();
+    assert_eq!(read(&total), [n as f32 / 2.0]);
+    let tail = y.part(n - 3, Shape::new(&[3]).unwrap()).unwrap();
+    assert_eq!(read(&tail), [0.5; 3]);
+}

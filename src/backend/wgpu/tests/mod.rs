@@ -1,0 +1,67 @@
+//! Tests of the backend: plans and shaders as data, then the kernels on whatever adapter is there, against the CPU.
+
+mod adapter;
+mod kernels;
+mod plans;
+mod shaders;
+
+use crate::backend::{Backend, Executable, Storage};
+use crate::device::{DeviceInfo, DeviceKind, View};
+use crate::op::Op;
+use crate::{Device, Dtype, Error, Result, Shape};
+use std::sync::{Arc, LazyLock};
+
+/// A device that has buffers of any size and does nothing: for plans.
+struct Paper(DeviceInfo);
+
+impl Backend for Paper {
+    fn info(&self) -> &DeviceInfo {
+        &self.0
+    }
+    fn alloc(&self, _: usize) -> Result<Storage> {
+        Ok(Box::new(()))
+    }
+    fn write(&self, _: &View, _: &[u8]) -> Result<()> {
+        Err(refused())
+    }
+    fn read(&self, _: &View, _: &mut [u8]) -> Result<()> {
+        Err(refused())
+    }
+    fn run(&self, _: &Op) -> Result<()> {
+        Err(refused())
+    }
+    fn compile(&self, _: &[Op]) -> Result<Box<dyn Executable>> {
+        Err(refused())
+    }
+}
+
+fn refused() -> Error {
+    Error::device("paper", "does nothing", "Use a device.")
+}
+
+fn paper() -> Device {
+    Device::new(Arc::new(Paper(DeviceInfo { id: "paper".into(), kind: DeviceKind::Wgpu, name: "paper".into(), software: true })), "asked for")
+}
+
+fn empty(device: &Device, dtype: Dtype, shape: &[usize]) -> View {
+    device.alloc(dtype, Shape::new(shape).unwrap()).unwrap()
+}
+
+fn floats(device: &Device, shape: &[usize]) -> View {
+    empty(device, Dtype::F32, shape)
+}
+
+/// The first adapter, opened once for all tests; or why there is none.
+static ADAPTER: LazyLock<std::result::Result<Device, String>> = LazyLock::new(|| Device::wgpu(0).map_err(|e| e.to_string()));
+
+/// The adapter, or `None` after having said on stderr that the test did not run.
+fn adapter(test: &str) -> Option<Device> {
+    match &*ADAPTER {
+        Ok(device) => Some(device.clone()),
+        Err(why) if std::env::var_os("NARROWS_REQUIRE_WGPU").is_some() => panic!("{test}: {why}"),
+        Err(why) => {
+            eprintln!("SKIPPED {test}: {why}");
+            None
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! `narrows devices`
+
+use super::print;
+use narrows::{Device, Result};
+
+pub(super) fn run() -> Result<()> {
+    let list = Device::list();
+    for info in list.found {
+        let software = if info.software { ", in software" } else { "" };
+        print(format_args!("{:<8} {}{software}", info.id, info.name));
+    }
+    for absent in list.absent {
+        print(format_args!("{:<8} absent: {}", absent.kind, absent.reason));
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Files that are whole or not there at all.
+
+use crate::{Error, Result};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Writes `path` so that whoever reads it, at any moment and after any crash, finds all of the old file or all of the new one:
+/// a temporary file in the same folder is written, brought to the disk and renamed, and then the folder is brought to the disk.
+///
+/// # Errors
+/// Whatever `write` or the system reports; then `path` is as it was and the temporary file is gone.
+pub(crate) fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let failed = |action| move |source| Error::io(path, action, source);
+    if path.file_name().is_none() {
+        return Err(failed("writing")(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".narrows-").suffix(".part");
+    // Temporary files are private; what is kept is as readable as any other file under this umask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(failed("making a temporary file beside it"))?;
+    let mut buffered = BufWriter::new(file.as_file_mut());
+    write(&mut buffered).and_then(|()| buffered.flush()).map_err(failed("writing"))?;
+    drop(buffered);
+    file.as_file().sync_all().map_err(failed("bringing it to the disk"))?;
+    file.persist(path).map_err(|e| failed("renaming the finished file")(e.error))?;
+    // Only Unix lets a folder be opened and brought to the disk.
+    if cfg!(unix) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("bringing its folder to the disk"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        write_atomic(&path, |w| w.write_all(b"first")).unwrap();
+        write_atomic(&path, |w| {
+            w.write_all(b"sec")?;
+            // While it is written, readers still see the old one.
+            assert_eq!(fs::read(&path).unwrap(), b"first");
+            w.write_all(b"ond")
+        })
+        .unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, "old").unwrap();
+        let error = write_atomic(&path, |w| {
+            w.write_all(&[b'x'; 100_000])?;
+            Err(io::Error::other("the encoder gave up"))
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("a.txt: writing: the encoder gave up"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_missing_folder_a_folder_in_the_way_and_no_name_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("absent/a.txt"), folder.path().to_path_buf(), "/".into(), "".into()] {
+            let error = write_atomic(&path, |w| w.write_all(b"x")).unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{path:?}: {error}");
+        }
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_it_as_the_umask_says() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
+        write_atomic(&ours, |w| w.write_all(b"x")).unwrap();
+        fs::write(&plain, "x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+}

@@ -1,0 +1,296 @@
+//! The autoencoder: a strait between two wide waters.
+
+use crate::data::Dataset;
+use crate::rng::purpose;
+use crate::op::Op;
+use crate::{Clock, Device, Error, Params, Program, Result, Tape, Tensor, Val};
+
+/// An autoencoder of dense layers: relu after each but the code, which is linear, and the output, which is a sigmoid. Weights are `(out, in)` and
+/// named as in PyTorch: `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ..., `decoder.0.weight`, ...
+///
+/// ```
+/// use narrows::{Autoencoder, Device, Fit, data};
+/// let digits = data::open("builtin")?;
+/// let few = digits.train.head(512);
+/// let ae = Autoencoder::builder(784).hidden([128, 64]).code(32).build(&Device::cpu()?)?;
+/// let history = ae.fit(&few, &Fit::default().epochs(2))?;
+/// assert!(history.epochs[1].train_loss < history.epochs[0].train_loss);
+/// let codes = ae.encode(&digits.test.head(10))?;
+/// assert_eq!((codes.rows, codes.columns), (10, 32));
+/// # Ok::<(), narrows::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Autoencoder {
+    widths: Vec<usize>,
+    params: Params,
+}
+
+/// Rows of floats on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// How many rows.
+    pub rows: usize,
+    /// How many numbers in each.
+    pub columns: usize,
+    /// All numbers, row by row.
+    pub values: Vec<f32>,
+}
+
+/// The shape of an [`Autoencoder`], to be built on a device.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    inputs: usize,
+    hidden: Vec<usize>,
+    code: usize,
+    seed: u64,
+}
+
+/// Rows that one run of an evaluation program takes: enough to fill the device, little enough to bound the memory.
+const CHUNK_ROWS: usize = 1024;
+
+impl Builder {
+    /// The widths between the input and the code; the decoder has the same in reverse. Default 128, 64.
+    pub fn hidden(mut self, widths: impl Into<Vec<usize>>) -> Builder {
+        self.hidden = widths.into();
+        self
+    }
+
+    /// The numbers in a code. Default 32.
+    pub fn code(mut self, width: usize) -> Builder {
+        self.code = width;
+        self
+    }
+
+    /// The seed of the initial weights. Default 0.
+    pub fn seed(mut self, seed: u64) -> Builder {
+        self.seed = seed;
+        self
+    }
+
+    /// Builds it with PyTorch's initial distribution: weights and biases uniform in +-1/sqrt(inputs of the layer).
+    ///
+    /// # Errors
+    /// When a width is 0, or the device has no memory for the parameters.
+    pub fn build(&self, device: &Device) -> Result<Autoencoder> {
+        let ae = self.blank(device)?;
+        let clock = Clock::new(device)?;
+        let mut tape = Tape::new(device);
+        for (at, name) in ae.layout().iter().map(|(name, _)| name).enumerate() {
+            let inputs = ae.params.shape(&name.replace("bias", "weight"))?[1];
+            let bound = (1.0 / (inputs as f64).sqrt()) as f32;
+            let y = ae.params.value(at).clone();
+            let (clock, purpose) = (clock.tensor.view.clone(), purpose::INITIAL + at as u32);
+            tape.push_update(Op::Uniform { clock, y, lo: -bound, range: 2.0 * bound, seed: self.seed, purpose })?;
+        }
+        Ok(ae)
+    }
+
+    /// Builds it with zeros.
+    pub(super) fn blank(&self, device: &Device) -> Result<Autoencoder> {
+        let mut widths = vec![self.inputs];
+        widths.extend(&self.hidden);
+        widths.push(self.code);
+        Autoencoder::zeros(device, widths)
+    }
+}
+
+impl Autoencoder {
+    /// Begins an autoencoder of rows with `inputs` numbers each.
+    pub fn builder(inputs: usize) -> Builder {
+        Builder { inputs, hidden: vec![128, 64], code: 32, seed: 0 }
+    }
+
+    /// One with those widths, from the input to the code, and all weights 0.
+    pub(super) fn zeros(device: &Device, widths: Vec<usize>) -> Result<Autoencoder> {
+        if let Some(at) = widths.iter().position(|&w| w == 0) {
+            return Err(Error::argument("widths", format!("layer {at} has width 0 (the widths are {widths:?})"), "Use at least 1."));
+        }
+        let params = Params::new(device, &layout(&widths))?;
+        Ok(Autoencoder { widths, params })
+    }
+
+    /// The widths from the input to the code.
+    pub fn widths(&self) -> &[usize] {
+        &self.widths
+    }
+
+    /// The numbers in a row of data.
+    pub fn inputs(&self) -> usize {
+        self.widths[0]
+    }
+
+    /// The numbers in a code.
+    pub fn code_width(&self) -> usize {
+        self.widths[self.widths.len() - 1]
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The device that holds them.
+    pub fn device(&self) -> &Device {
+        self.params.device()
+    }
+
+    pub(super) fn layout(&self) -> Vec<(String, Vec<usize>)> {
+        layout(&self.widths)
+    }
+
+    /// The layers of one half on a tape: relu after each but the last.
+    fn half(&self, tape: &mut Tape, half: &str, mut h: Val) -> Result<Val> {
+        let layers = self.widths.len() - 1;
+        for layer in 0..layers {
+            let w = tape.param(&self.params, &format!("{half}.{}.weight", 2 * layer))?;
+            let b = tape.param(&self.params, &format!("{half}.{}.bias", 2 * layer))?;
+            h = tape.dense(h, w, b)?;
+            if layer + 1 < layers {
+                h = tape.relu(h)?;
+            }
+        }
+        Ok(h)
+    }
+
+    /// The codes of rows, on a tape: x [B, inputs] gives [B, code].
+    ///
+    /// # Errors
+    /// When x has another number of columns.
+    pub fn encode_on(&self, tape: &mut Tape, x: Val) -> Result<Val> {
+        self.half(tape, "encoder", x)
+    }
+
+    /// The rows of codes, on a tape: [B, code] gives [B, inputs].
+    ///
+    /// # Errors
+    /// When the codes have another number of columns.
+    pub fn decode_on(&self, tape: &mut Tape, code: Val) -> Result<Val> {
+        let z = self.half(tape, "decoder", code)?;
+        tape.sigmoid(z)
+    }
+
+    /// The reconstructions of rows, on a tape: [B, inputs] gives [B, inputs].
+    ///
+    /// # Errors
+    /// When x has another number of columns.
+    pub fn forward(&self, tape: &mut Tape, x: Val) -> Result<Val> {
+        let code = self.encode_on(tape, x)?;
+        self.decode_on(tape, code)
+    }
+
+    /// The codes of all rows. The bits of a row's code do not depend on the other rows.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, or the device fails.
+    pub fn encode(&self, data: &Dataset) -> Result<Rows> {
+        self.map(data, self.inputs(), self.code_width(), Autoencoder::encode_on)
+    }
+
+    /// The rows of all codes.
+    ///
+    /// # Errors
+    /// When the codes have another number of columns, or the device fails.
+    pub fn decode(&self, codes: &Rows) -> Result<Rows> {
+        let codes = Dataset::from_rows("codes", codes.values.clone(), &[codes.columns])?;
+        self.map(&codes, self.code_width(), self.inputs(), Autoencoder::decode_on)
+    }
+
+    /// The reconstructions of all rows.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, or the device fails.
+    pub fn reconstruct(&self, data: &Dataset) -> Result<Rows> {
+        self.map(data, self.inputs(), self.inputs(), Autoencoder::forward)
+    }
+
+    /// The reconstruction error of each row: the mean over its columns of (x - y)^2.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, or the device fails.
+    pub fn score(&self, data: &Dataset) -> Result<Vec<f32>> {
+        let mut scores = Vec::with_capacity(data.len());
+        self.stream(data, self.inputs(), Autoencoder::forward, |x, y| {
+            scores.extend(x.chunks(self.inputs()).zip(y.chunks(self.inputs())).map(|(x, y)| mean_square(x, y) as f32));
+        })?;
+        Ok(scores)
+    }
+
+    /// The mean over all elements of (x - y)^2: the test error of the literature "per pixel".
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, there are none, or the device fails.
+    pub fn evaluate(&self, data: &Dataset) -> Result<f64> {
+        if data.is_empty() {
+            return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
+        }
+        let mut total = 0.0;
+        self.stream(data, self.inputs(), Autoencoder::forward, |x, y| {
+            total += x.chunks(self.inputs()).zip(y.chunks(self.inputs())).map(|(x, y)| mean_square(x, y)).sum::<f64>();
+        })?;
+        Ok(total / data.len() as f64)
+    }
+
+    fn map(&self, data: &Dataset, from: usize, to: usize, f: impl Fn(&Self, &mut Tape, Val) -> Result<Val>) -> Result<Rows> {
+        let mut values = Vec::new();
+        self.stream(data, from, f, |_, y| values.extend_from_slice(y))?;
+        Ok(Rows { rows: data.len(), columns: to, values })
+    }
+
+    /// Runs `f` over all rows, a chunk at a time, and hands each chunk and its result to `take`.
+    fn stream(
+        &self,
+        data: &Dataset,
+        columns: usize,
+        f: impl Fn(&Self, &mut Tape, Val) -> Result<Val>,
+        mut take: impl FnMut(&[f32], &[f32]),
+    ) -> Result<()> {
+        if data.columns() != columns {
+            return Err(Error::data(
+                data.name(),
+                format!("its rows have {} columns where {columns} are needed", data.columns()),
+                "Use a network that was built for these rows, or rows that fit it.",
+            ));
+        }
+        let mut ready: Option<(usize, Program, Val, Val)> = None;
+        for start in (0..data.len()).step_by(CHUNK_ROWS) {
+            let rows = CHUNK_ROWS.min(data.len() - start);
+            let (program, input, output) = match &mut ready {
+                Some((for_rows, program, x, y)) if *for_rows == rows => (program, *x, *y),
+                _ => {
+                    let mut tape = Tape::plan(self.device());
+                    let x = tape.input(&Tensor::zeros(self.device(), &[rows, columns])?)?;
+                    let y = f(self, &mut tape, x)?;
+                    let (_, program, x, y) = ready.insert((rows, tape.compile()?, x, y));
+                    (program, *x, *y)
+                }
+            };
+            let x = data.rows_f32(start..start + rows);
+            program.write(input, &x)?;
+            program.run(1)?;
+            take(&x, &program.read(output)?);
+        }
+        Ok(())
+    }
+}
+
+fn mean_square(x: &[f32], y: &[f32]) -> f64 {
+    let square = |(&x, &y): (&f32, &f32)| (f64::from(x) - f64::from(y)).powi(2);
+    x.iter().zip(y).map(square).sum::<f64>() / x.len() as f64
+}
+
+/// Names and shapes of the parameters, the encoder's first.
+fn layout(widths: &[usize]) -> Vec<(String, Vec<usize>)> {
+    let back: Vec<usize> = widths.iter().rev().copied().collect();
+    let half = |half: &str, widths: &[usize]| {
+        let pairs = widths.windows(2).enumerate();
+        pairs
+            .flat_map(|(i, pair)| {
+                let name = |part: &str| format!("{half}.{}.{part}", 2 * i);
+                [(name("weight"), vec![pair[1], pair[0]]), (name("bias"), vec![pair[1]])]
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut all = half("encoder", widths);
+    all.extend(half("decoder", &back));
+    all
+}

@@ -1,0 +1,7 @@
+//! Networks: compositions of ops on a tape.
+
+mod autoencoder;
+#[cfg(feature = "files")]
+mod file;
+
+pub use autoencoder::{Autoencoder, Builder, Rows};

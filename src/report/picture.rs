@@ -1,0 +1,142 @@
+//! Originals over reconstructions, as one PNG.
+
+use crate::{Error, Result, files};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use std::io;
+use std::path::Path;
+
+/// Each pixel becomes a square of this many.
+const SCALE: usize = 4;
+/// Pairs beside each other in a band.
+const COLUMNS: usize = 10;
+/// Between columns and around everything.
+const MARGIN: usize = 4;
+/// Between an original and its reconstruction.
+const GAP: usize = 12;
+/// Between two bands.
+const BAND_GAP: usize = 28;
+/// The paper around the images: not black, so that their edges show.
+const PAPER: u8 = 48;
+/// What is not a number is neither dark nor light.
+const NOT_A_NUMBER: u8 = 128;
+/// The most pixels that a picture may have.
+const MOST: usize = 1 << 28;
+
+/// Writes a PNG to `path`: `originals` in a row and each one's reconstruction below it, ten pairs to a band, four times enlarged.
+///
+/// `originals` and `reconstructions` hold as many images of `size` = (height, width) each, values in [0, 1], 0 dark and 1 white. Values
+/// outside are clamped, NaN is drawn grey. The file is written whole or not at all.
+///
+/// # Errors
+/// No images, lengths that differ or are not whole images, a picture over 268 million pixels, or a file that cannot be written.
+pub fn comparison(path: &Path, originals: &[f32], reconstructions: &[f32], size: (usize, usize)) -> Result<()> {
+    let (width, height, pixels) = paint(originals, reconstructions, size)?;
+    files::write_atomic(path, |w| PngEncoder::new(w).write_image(&pixels, width, height, ExtendedColorType::L8).map_err(io::Error::other))
+}
+
+/// The width, the height and the grey values of the picture.
+fn paint(originals: &[f32], reconstructions: &[f32], (h, w): (usize, usize)) -> Result<(u32, u32, Vec<u8>)> {
+    let refuse = |problem, remedy| Err(Error::argument("comparison", problem, remedy));
+    if originals.len() != reconstructions.len() {
+        let problem = format!("there are {} values of originals and {} of reconstructions", originals.len(), reconstructions.len());
+        return refuse(problem, "Pass one reconstruction for each original.");
+    }
+    let image = h.checked_mul(w).unwrap_or(0);
+    if image == 0 || originals.is_empty() || !originals.len().is_multiple_of(image) {
+        let problem = format!("{} values are not one or more images of {h}x{w}", originals.len());
+        return refuse(problem, "Pass whole images and their height and width.");
+    }
+    let pairs = originals.len() / image;
+    let columns = pairs.min(COLUMNS);
+    let bands = pairs.div_ceil(COLUMNS);
+    let band = 2 * SCALE * h + GAP;
+    let width = MARGIN + columns * (SCALE * w + MARGIN);
+    let height = 2 * MARGIN + bands * band + (bands - 1) * BAND_GAP;
+    if width.checked_mul(height).is_none_or(|n| n > MOST) {
+        return refuse(format!("{pairs} pairs of {h}x{w} make a picture of {width}x{height} pixels"), "Pass fewer or smaller images.");
+    }
+    let mut pixels = vec![PAPER; width * height];
+    for (row, images) in [originals, reconstructions].into_iter().enumerate() {
+        for (i, image) in images.chunks_exact(image).enumerate() {
+            let left = MARGIN + i % COLUMNS * (SCALE * w + MARGIN);
+            let top = MARGIN + i / COLUMNS * (band + BAND_GAP) + row * (SCALE * h + GAP);
+            for y in 0..SCALE * h {
+                let line = &mut pixels[(top + y) * width + left..][..SCALE * w];
+                for (x, pixel) in line.iter_mut().enumerate() {
+                    *pixel = grey(image[y / SCALE * w + x / SCALE]);
+                }
+            }
+        }
+    }
+    Ok((width as u32, height as u32, pixels))
+}
+
+fn grey(value: f32) -> u8 {
+    if value.is_nan() { NOT_A_NUMBER } else { (value.clamp(0.0, 1.0) * 255.0).round() as u8 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reconstruction_stands_below_its_original() {
+        // Twelve pairs of 1x2 pixels: ten in the first band, two in the second.
+        let originals: Vec<f32> = (0..24).map(|i| i as f32 / 255.0).collect();
+        let reconstructions: Vec<f32> = (0..24).map(|i| (100 + i) as f32 / 255.0).collect();
+        let (width, height, pixels) = paint(&originals, &reconstructions, (1, 2)).unwrap();
+        assert_eq!((width, height), (4 + 10 * 12, 2 * 4 + 2 * (8 + 12) + 28));
+        let at = |x: usize, y: usize| pixels[y * width as usize + x];
+        for i in 0..12 {
+            let (left, top) = (4 + i % 10 * 12, 4 + i / 10 * 48);
+            for (row, base) in [(0, 0), (16, 100)] {
+                for y in 0..4 {
+                    for x in 0..8 {
+                        assert_eq!(usize::from(at(left + x, top + row + y)), base + 2 * i + x / 4, "pair {i}, row {row}, ({x}, {y})");
+                    }
+                }
+            }
+            assert_eq!((at(left - 1, top), at(left + 8, top), at(left, top + 4), at(left, top + 15)), (PAPER, PAPER, PAPER, PAPER));
+        }
+    }
+
+    #[test]
+    fn values_are_clamped_and_nan_is_grey() {
+        let values = [f32::NEG_INFINITY, -1.0, -0.0, 0.5, 1.0, 1.5, f32::INFINITY, f32::NAN, -f32::NAN];
+        assert_eq!(values.map(grey), [0, 0, 0, 128, 255, 255, 255, 128, 128]);
+    }
+
+    #[test]
+    fn the_file_is_a_grey_png_of_these_pixels() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs.png");
+        let (originals, reconstructions) = ([0.0, 0.25, 0.5, 1.0, f32::NAN, 0.1], [1.0, 0.75, 2.0, -1.0, 0.0, 0.9]);
+        comparison(&path, &originals, &reconstructions, (3, 1)).unwrap();
+        let picture = image::open(&path).unwrap();
+        assert_eq!(picture.color(), image::ColorType::L8);
+        let (width, height, pixels) = paint(&originals, &reconstructions, (3, 1)).unwrap();
+        assert_eq!((picture.width(), picture.height()), (width, height));
+        assert_eq!(picture.into_luma8().into_raw(), pixels);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_numbers() {
+        let huge = usize::MAX;
+        for (originals, reconstructions, size, said) in [
+            (4, 3, (2, 2), "there are 4 values of originals and 3 of reconstructions"),
+            (0, 0, (2, 2), "0 values are not one or more images of 2x2"),
+            (6, 6, (2, 2), "6 values are not one or more images of 2x2"),
+            (4, 4, (0, 4), "4 values are not one or more images of 0x4"),
+            (4, 4, (huge, huge), "4 values are not one or more images of"),
+            (9_000_000, 9_000_000, (3000, 3000), "1 pairs of 3000x3000 make a picture of 12008x24020 pixels"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("p.png");
+            let error = comparison(&path, &vec![0.0; originals], &vec![0.0; reconstructions], size).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+            assert!(!path.exists());
+        }
+        assert!(matches!(comparison(Path::new("/absent/p.png"), &[0.0], &[0.0], (1, 1)), Err(Error::Io { .. })));
+    }
+}
