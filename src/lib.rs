@@ -21,6 +21,7 @@ mod shape;
 mod tape;
 mod tensor;
 pub mod train;
+pub mod verify;
 
 pub use backend::cpu::Level;
 pub use clock::Clock;
