@@ -2,7 +2,9 @@
 //!
 //! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with `-- --nocapture`.
 
-use narrows::verify::{Report, Select, run, run_each};
+mod standin;
+
+use narrows::verify::{Report, Select, count, run, run_each};
 use narrows::{Device, DeviceKind, Level};
 
 /// Whether the environment demands a device or a level.
@@ -66,16 +68,45 @@ fn cuda_gives_the_contracts_bits() {
     }
 }
 
-/// The CUDA kernels, compiled for the CPU. `NARROWS_STANDIN` is the path of the library until `tests/standin` builds it here.
+/// The CUDA kernels, compiled for the CPU: the same launches, without a GPU.
 #[test]
 fn cuda_standin_gives_the_contracts_bits() {
-    let Some(library) = std::env::var_os("NARROWS_STANDIN") else {
-        return absent("standin", "NARROWS_STANDIN does not name the library");
-    };
-    let device = Device::cuda_standin(std::path::Path::new(&library)).unwrap();
+    let Some(library) = standin::build() else { return };
+    let device = Device::cuda_standin(&library).unwrap();
     let report = run(&device, &Select::quick()).unwrap();
     demand(&report, 300);
     assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+}
+
+/// The table of the README is what the devices do; `NARROWS_UPDATE=1` writes it anew. Where a device is absent, it can't be checked.
+#[test]
+fn the_readme_shows_what_the_devices_do() {
+    let wgpu = Device::list().found.into_iter().find(|i| i.kind == DeviceKind::Wgpu);
+    let (Some(wgpu), Some(library)) = (wgpu, standin::build()) else {
+        return println!("ABSENT: wgpu or the stand-in, so the README's table is not checked");
+    };
+    let devices = [Device::cpu().unwrap(), Device::open(&wgpu.id).unwrap(), Device::cuda_standin(&library).unwrap()];
+    let reports = run_each(&devices, &Select::quick()).unwrap();
+    let rows = count(&Select::all()).unwrap();
+    let mut table = String::from("| op | rows | CPU | WGSL | CUDA |\n|---|---|---|---|---|\n");
+    for (i, (op, rows)) in rows.iter().enumerate() {
+        let cell = |report: &Report| match &report.rows[i] {
+            r if r.op != *op || r.failed > 0 || r.cases == 0 => "FAILED",
+            r if report.kind != DeviceKind::Wgpu && r.bit_for_bit == r.cases => "same bits",
+            _ => "in bound",
+        };
+        let cells: Vec<_> = reports.iter().map(cell).collect();
+        table += &format!("| {op} | {rows} | {} | {} | assembled; stand-in: {} |\n", cells[0], cells[1], cells[2]);
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (begin, end) = ("<!-- ops begin -->\n", "<!-- ops end -->");
+    let (from, to) = (readme.find(begin).unwrap() + begin.len(), readme.find(end).unwrap());
+    if std::env::var_os("NARROWS_UPDATE").is_some() {
+        std::fs::write(path, format!("{}{table}{}", &readme[..from], &readme[to..])).unwrap();
+    } else {
+        assert_eq!(&readme[from..to], table, "run this test with NARROWS_UPDATE=1 and look at the change");
+    }
 }
 
 #[test]
