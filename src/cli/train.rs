@@ -29,7 +29,7 @@ pub(super) struct Train {
     #[arg(long, default_value_t = 128, value_name = "N")]
     batch_size: usize,
     /// Adam's learning rate.
-    #[arg(long, default_value_t = 1e-3, value_name = "X")]
+    #[arg(long, default_value_t = 1e-3, value_name = "X", allow_negative_numbers = true)]
     lr: f64,
     /// Seed of the initial weights and of the order of the rows.
     #[arg(long, default_value_t = 0, value_name = "S")]
