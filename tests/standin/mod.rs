@@ -13,20 +13,40 @@ const EXACT: &[&str] = &["-std=c++17", "-ffp-contract=off", "-Wall", "-Wextra", 
 /// The stand-in library, or `None` where there is no C++ compiler. It is compiled once and kept by the hash of its sources.
 ///
 /// # Panics
-/// When the sources do not compile, or when NARROWS_REQUIRE contains `standin` and there is no compiler.
+/// When the sources do not compile, or when NARROWS_REQUIRE names `standin` and there is no compiler.
 pub fn build() -> Option<PathBuf> {
+    compile("standin", "so", &library_flags(), "", &[])
+}
+
+/// A folder with a `libcuda.so.1` that runs the kernels on the CPU: a program that finds it first takes it for the driver.
+pub fn build_driver(flags: &[&'static str]) -> Option<PathBuf> {
+    let library = compile("driver", "so", &[&library_flags(), flags].concat(), "#include \"driver.cpp\"\n", &[])?;
+    let folder = library.with_extension("");
+    fs::create_dir_all(&folder).expect("the target folder can be written");
+    let part = folder.join(unique());
+    fs::copy(&library, &part).expect("the target folder can be written");
+    // All names under which the driver is looked for, so that a real one is not found before it.
+    for name in ["libcuda.so", "libcuda.so.1"] {
+        let link = folder.join(unique());
+        fs::hard_link(&part, &link).and_then(|()| fs::rename(&link, folder.join(name))).expect("the target folder can be written");
+    }
+    fs::remove_file(part).expect("the target folder can be written");
+    Some(folder)
+}
+
+fn library_flags() -> Vec<&'static str> {
     let mut flags = vec!["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-U_FORTIFY_SOURCE"];
-    if cfg!(target_arch = "x86_64") && has_fma() {
+    if has_fma() {
         flags.push("-mfma"); // else fmaf is a function of the C library: the same bits, and slower
     }
-    compile("standin", "so", &flags, "", &[])
+    flags
 }
 
 /// Compiles all kernels, and a C++ text after them. A folder in `instead` comes before `kernels/`. `None`, with a line on stderr, where there is no compiler.
 pub fn compile(name: &str, extension: &str, flags: &[&str], after: &str, instead: &[&Path]) -> Option<PathBuf> {
     let compiler = env::var("CXX").unwrap_or("g++".into());
     let Ok(version) = Command::new(&compiler).arg("--version").output() else {
-        absent(&format!("{compiler} was not found"));
+        absent("standin", &format!("{compiler} was not found"));
         return None;
     };
     let here = root().join("tests/standin");
@@ -57,10 +77,10 @@ pub fn compile(name: &str, extension: &str, flags: &[&str], after: &str, instead
     Some(made)
 }
 
-/// Says that there is no stand-in, and fails where that must not be.
-pub fn absent(reason: &str) {
-    let text = format!("absent: cuda-standin ({reason})");
-    assert!(!env::var("NARROWS_REQUIRE").is_ok_and(|r| r.contains("standin")), "{text}, but NARROWS_REQUIRE wants it");
+/// Says that a device is absent, and fails where NARROWS_REQUIRE names it.
+pub fn absent(device: &str, reason: &str) {
+    let text = format!("absent: {device} ({reason})");
+    assert!(!env::var("NARROWS_REQUIRE").is_ok_and(|r| r.split(',').any(|n| n.trim() == device)), "{text}, but NARROWS_REQUIRE wants it");
     eprintln!("{text}");
 }
 

@@ -75,11 +75,14 @@ impl Gpu {
     }
 }
 
-/// All GPUs, without opening any.
+/// All GPUs, at least one, without opening any.
 pub(super) fn gpus() -> Result<Vec<Gpu>> {
     driver()?;
     let count = result::device::get_count().map_err(|e| failed("cuda", "counting the GPUs", e))?;
-    (0..count.max(0)).map(gpu).collect()
+    if count < 1 {
+        return Err(no_gpu());
+    }
+    (0..count).map(gpu).collect()
 }
 
 fn gpu(index: i32) -> Result<Gpu> {
@@ -113,12 +116,20 @@ fn driver() -> Result<()> {
     unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(|e| failed("cuda", "asking for the driver's version", e))?;
     if version < PTX_CUDA {
         let digits = |v: i32| format!("{}.{}", v / 1000, v % 1000 / 10);
-        return Err(Error::device("cuda", format!("the driver is of CUDA {} where {} is needed for the PTX", digits(version), digits(PTX_CUDA)), update));
+        return Err(Error::device(
+            "cuda",
+            format!("the driver is of CUDA {} where {} is needed for the PTX", digits(version), digits(PTX_CUDA)),
+            update,
+        ));
     }
     match result::init() {
-        Err(DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => Err(Error::device("cuda", "the driver sees no GPU", "Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device auto.")),
+        Err(DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => Err(no_gpu()),
         other => other.map_err(|e| failed("cuda", "starting the driver", e)),
     }
+}
+
+fn no_gpu() -> Error {
+    Error::device("cuda", "the driver sees no GPU", "Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device auto.")
 }
 
 /// An error of the driver, with the way out where we know one.
@@ -131,7 +142,9 @@ pub(super) fn failed(device: &str, doing: &str, e: DriverError) -> Error {
         R::CUDA_ERROR_UNSUPPORTED_PTX_VERSION | R::CUDA_ERROR_INVALID_PTX | R::CUDA_ERROR_NO_BINARY_FOR_GPU => {
             "The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer."
         }
-        R::CUDA_ERROR_SYSTEM_DRIVER_MISMATCH | R::CUDA_ERROR_STUB_LIBRARY => "Install one NVIDIA driver whose library and kernel module agree, and restart.",
+        R::CUDA_ERROR_SYSTEM_DRIVER_MISMATCH | R::CUDA_ERROR_STUB_LIBRARY => {
+            "Install one NVIDIA driver whose library and kernel module agree, and restart."
+        }
         R::CUDA_ERROR_DEVICE_UNAVAILABLE => "Another program holds the GPU alone. End it, or use --device auto.",
         _ => "Run the program again; if it fails again, check `nvidia-smi` and the kernel's log.",
     };

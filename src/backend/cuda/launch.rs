@@ -73,7 +73,8 @@ impl Queue {
             return Ok(());
         }
         // SAFETY: the view lies inside its buffer and has that many bytes. `from` is pageable memory, which the driver stages before it returns.
-        unsafe { result::memcpy_htod_async(self.address(to), from, self.stream.cu_stream()) }.map_err(|e| self.failed("writing to the GPU", e))
+        unsafe { result::memcpy_htod_async(self.address(to), from, self.stream.cu_stream()) }
+            .map_err(|e| self.failed("writing to the GPU", e))
     }
 
     pub(super) fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
@@ -94,7 +95,11 @@ impl Queue {
 
     pub(super) fn ready(&self, launch: Launch) -> Result<Ready> {
         let Some(function) = self.functions.get(launch.entry) else {
-            return Err(Error::device(&self.id, format!("there is no kernel {}", launch.entry), "This is a defect: run kernels/build_ptx.py and build again."));
+            return Err(Error::device(
+                &self.id,
+                format!("there is no kernel {}", launch.entry),
+                "This is a defect: run kernels/build_ptx.py and build again.",
+            ));
         };
         let mut slots = [0; MAX_ARGS];
         for (slot, arg) in slots.iter_mut().zip(&launch.args) {
@@ -179,7 +184,8 @@ impl Graph {
         let _order = self.queue.take()?;
         for _ in 0..times {
             // SAFETY: both handles are live; `Graph` is neither `Send` nor `Sync`, and the order lock is held.
-            unsafe { result::graph::launch(self.executable, self.queue.stream.cu_stream()) }.map_err(|e| self.queue.failed("running a graph", e))?;
+            unsafe { result::graph::launch(self.executable, self.queue.stream.cu_stream()) }
+                .map_err(|e| self.queue.failed("running a graph", e))?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! NVIDIA GPUs: the committed PTX, through the driver.
 
 mod driver;
+#[cfg(test)]
+mod driver_tests;
 mod launch;
 mod plan;
 mod program;
@@ -67,7 +69,11 @@ impl Cuda {
         let there = gpus.len();
         let Some(gpu) = gpus.into_iter().nth(index) else {
             let plural = if there == 1 { "GPU" } else { "GPUs" };
-            return Err(Error::device(format!("cuda:{index}"), format!("there is no such GPU, the driver sees {there} {plural}"), "Use a lower number."));
+            return Err(Error::device(
+                format!("cuda:{index}"),
+                format!("there is no such GPU, the driver sees {there} {plural}"),
+                "Use a lower number.",
+            ));
         };
         gpu.supported()?;
         Ok(Cuda { queue: Arc::new(Queue::open(index)?), info: gpu.info() })

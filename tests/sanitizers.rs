@@ -55,7 +55,10 @@ fn a_deleted_barrier_is_found() {
         fs::remove_dir_all(&folder).unwrap();
         let Some(program) = program else { return };
         let (output, text) = run(&program, &["dense"]);
-        assert!(!output.status.success() && text.contains("ThreadSanitizer: data race"), "barrier {deleted} was deleted and nobody noticed: {text}");
+        assert!(
+            !output.status.success() && text.contains("ThreadSanitizer: data race"),
+            "barrier {deleted} was deleted and nobody noticed: {text}"
+        );
     }
 }
 
