@@ -1,4 +1,4 @@
-//! `narrows`: a hand-written tensor engine that trains and uses autoencoders.
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 mod backend;
@@ -21,6 +21,7 @@ mod shape;
 mod tape;
 mod tensor;
 pub mod train;
+pub mod verify;
 
 pub use backend::cpu::Level;
 pub use clock::Clock;

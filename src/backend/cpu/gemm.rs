@@ -4,7 +4,7 @@
 //! thread packs one block of b (256 x up to 512, which stays in its L2 cache) and, strip by strip, MR rows of a; the register tile is MR x NR.
 //! Bound by arithmetic. Where a processor has no fused multiply-add that the compiler may use, matrixmultiply computes the same sums in the same order.
 
-use super::level::leveled;
+use super::tile::{self, Tile};
 use crate::Level;
 use crate::op::BLOCK;
 use rayon::prelude::*;
@@ -94,23 +94,21 @@ pub(super) fn add_bias(c: &mut [f32], bias: &[f32]) {
 
 fn product_piece(level: Level, task: &Task, c: &mut [f32], pack: &mut Pack) {
     match level {
-        Level::Avx512 => product_8x32(level, task, c, pack),
-        Level::Avx2 => product_6x16(level, task, c, pack),
-        Level::Portable => product_8x8(level, task, c, pack),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => blocked(tile::avx512, task, c, pack),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => blocked(tile::avx2, task, c, pack),
+        _ => blocked(tile::portable, task, c, pack),
     }
 }
 
-leveled!(fn product_8x32(task: &Task, c: &mut [f32], pack: &mut Pack) = blocked::<8, 32>);
-leveled!(fn product_6x16(task: &Task, c: &mut [f32], pack: &mut Pack) = blocked::<6, 16>);
-leveled!(fn product_8x8(task: &Task, c: &mut [f32], pack: &mut Pack) = blocked::<8, 8>);
-
-#[inline(always)]
-fn blocked<const MR: usize, const NR: usize>(task: &Task, c: &mut [f32], pack: &mut Pack) {
+fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, task: &Task, c: &mut [f32], pack: &mut Pack) {
     let Task { n, k, .. } = *task;
     let m = c.len() / n;
     if k == 0 {
         c.fill(0.0);
     }
+    let mut sums = [[0f32; NR]; MR];
     for n0 in (0..n).step_by(NC) {
         let nc = NC.min(n - n0);
         for k0 in (0..k).step_by(BLOCK) {
@@ -119,16 +117,18 @@ fn blocked<const MR: usize, const NR: usize>(task: &Task, c: &mut [f32], pack: &
             for m0 in (0..m).step_by(MR) {
                 let mr = MR.min(m - m0);
                 pack_a::<MR>(task.a, m0, mr, k0, kc, &mut pack.a);
+                let (a, _) = pack.a[..kc * MR].as_chunks::<MR>();
                 for (panel, j) in (0..nc).step_by(NR).enumerate() {
-                    let tile = tile::<MR, NR>(&pack.a[..kc * MR], &pack.b[panel * NR * kc..(panel + 1) * NR * kc]);
+                    let (b, _) = pack.b[panel * NR * kc..(panel + 1) * NR * kc].as_chunks::<NR>();
+                    tile(a, b, &mut sums);
                     let nr = NR.min(nc - j);
-                    for (i, row) in tile.iter().enumerate().take(mr) {
+                    for (i, sums) in sums.iter().enumerate().take(mr) {
                         let at = (m0 + i) * n + n0 + j;
                         let c = &mut c[at..at + nr];
                         if k0 == 0 {
-                            c.copy_from_slice(&row[..nr]);
+                            c.copy_from_slice(&sums[..nr]);
                         } else {
-                            c.iter_mut().zip(row).for_each(|(c, t)| *c += t);
+                            c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum);
                         }
                     }
                 }
@@ -140,24 +140,7 @@ fn blocked<const MR: usize, const NR: usize>(task: &Task, c: &mut [f32], pack: &
     }
 }
 
-/// The register tile: MR x NR sums over one block of K, ascending, fused.
-#[inline(always)]
-fn tile<const MR: usize, const NR: usize>(a: &[f32], b: &[f32]) -> [[f32; NR]; MR] {
-    let mut acc = [[0f32; NR]; MR];
-    let (a, _) = a.as_chunks::<MR>();
-    let (b, _) = b.as_chunks::<NR>();
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..MR {
-            for j in 0..NR {
-                acc[i][j] = a[i].mul_add(b[j], acc[i][j]);
-            }
-        }
-    }
-    acc
-}
-
 /// Packs MR rows of a, k by k; rows past the end are 0.
-#[inline(always)]
 fn pack_a<const MR: usize>(a: Strided, m0: usize, mr: usize, k0: usize, kc: usize, to: &mut [f32]) {
     let (to, _) = to[..kc * MR].as_chunks_mut::<MR>();
     if mr < MR {
@@ -179,7 +162,6 @@ fn pack_a<const MR: usize>(a: Strided, m0: usize, mr: usize, k0: usize, kc: usiz
 }
 
 /// Packs a block of b in panels of NR columns, k by k; columns past the end are 0.
-#[inline(always)]
 fn pack_b<const NR: usize>(b: Strided, k0: usize, kc: usize, n0: usize, nc: usize, to: &mut [f32]) {
     for (panel, j) in (0..nc).step_by(NR).enumerate() {
         let nr = NR.min(nc - j);

@@ -1,0 +1,113 @@
+//! The whole way through the driver: on a GPU where there is one, and always on a `libcuda.so.1` that runs the kernels on the CPU
+//! (`tests/standin/driver.cpp`), in a process of its own.
+
+use super::tests::{build, compare_compiled, compare_ops, compare_products};
+use crate::{Device, DeviceKind, Dtype, Shape};
+use std::process::Command;
+
+/// Compares the first GPU with the CPU. This runs by itself on a machine with a GPU.
+#[test]
+fn a_gpu_has_the_bits_of_the_cpu() {
+    let gpu = match Device::cuda(0) {
+        Ok(gpu) => gpu,
+        Err(e) => return build::absent("cuda", &e.to_string()),
+    };
+    compare_ops(&gpu);
+    compare_products(&gpu);
+    let rung = if std::env::var("NARROWS_FAKE_DRIVER").is_ok_and(|f| f == "graph") { ("list", 15) } else { ("graph", 3) };
+    assert_eq!(compare_compiled(&gpu), rung);
+    println!("compared: {}", gpu.info().name);
+}
+
+/// Prints what a user would see, for the tests below.
+#[test]
+fn what_opening_says() {
+    let list = Device::list();
+    list.found.iter().filter(|i| i.kind == DeviceKind::Cuda).for_each(|i| println!("found: {} {}", i.id, i.name));
+    list.absent.iter().filter(|a| a.kind == DeviceKind::Cuda).for_each(|a| println!("absent: {}", a.reason));
+    for index in [0, 7] {
+        match Device::cuda(index) {
+            Ok(gpu) => match gpu.alloc(Dtype::F32, Shape::new(&[100]).unwrap()) {
+                Ok(_) => println!("opened: {}", gpu.id()),
+                Err(e) => println!("no memory: {e}"),
+            },
+            Err(e) => println!("error: {e}"),
+        }
+    }
+}
+
+/// Runs one test of this very program with the stand-in for the driver, and gives what it printed.
+fn with_driver(test: &str, fault: &str) -> Option<String> {
+    let folder = build::build_driver(if fault == "missing" { &["-DNARROWS_WITHOUT_UPLOAD"] } else { &[] })?;
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("backend::cuda::driver_tests::{test}"), "--nocapture"])
+        .env("LD_LIBRARY_PATH", folder)
+        .env("NARROWS_FAKE_DRIVER", fault)
+        .env("NARROWS_REQUIRE", "cuda,standin")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{test} with {fault}: {text}");
+    Some(text)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_way_through_the_driver_has_the_bits_of_the_cpu() {
+    let Some(text) = with_driver("a_gpu_has_the_bits_of_the_cpu", "") else { return };
+    assert!(text.contains("compared: Stand-in, compute capability 7.5"), "{text}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_no_graph_can_be_made_the_list_runs() {
+    with_driver("a_gpu_has_the_bits_of_the_cpu", "graph");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_failure_of_the_driver_is_a_typed_error() {
+    for (fault, want) in [
+        ("", "found: cuda:0 Stand-in, compute capability 7.5"),
+        ("", "opened: cuda:0"),
+        ("", "error: cuda:7: there is no such GPU, the driver sees 1 GPU. Use a lower number."),
+        (
+            "old",
+            "absent: cuda: the driver is of CUDA 11.8 where 12.0 is needed for the PTX. Update the NVIDIA driver to 525 or newer, or use --device auto.",
+        ),
+        ("nodevice", "absent: cuda: the driver sees no GPU. Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device auto."),
+        ("nocount", "absent: cuda: the driver sees no GPU. Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device auto."),
+        (
+            "turing",
+            "absent: cuda:0: Stand-in has compute capability 7.0 where 7.5 is needed. Use a GPU of the Turing generation (2018) or newer, or use --device auto.",
+        ),
+        (
+            "ptx",
+            "error: cuda:0: loading adam.ptx failed with CUDA_ERROR_222: planted. The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer.",
+        ),
+        (
+            "memory",
+            "no memory: cuda:0: allocating 400 bytes failed with CUDA_ERROR_2: planted. Use a smaller batch or less data, or end other programs on the GPU.",
+        ),
+        (
+            "missing",
+            "absent: cuda: libcuda.so.1 has no function cuGraphUpload. Update the NVIDIA driver to 525 or newer, or use --device auto.",
+        ),
+    ] {
+        let Some(text) = with_driver("what_opening_says", fault) else { return };
+        assert!(text.contains(want), "with {fault}, want {want}, got {text}");
+    }
+}
+
+#[test]
+fn without_a_driver_there_is_a_reason_and_no_panic() {
+    if Device::cuda(0).is_ok() {
+        return;
+    }
+    let list = Device::list();
+    let absent = list.absent.iter().find(|a| a.kind == DeviceKind::Cuda).expect("cuda is absent, with a reason");
+    assert!(absent.reason.starts_with("cuda"), "{}", absent.reason);
+    let e = Device::cuda(0).unwrap_err().to_string();
+    assert!(e.starts_with("cuda") && (e.contains("--device auto") || e.contains("nvidia-smi")), "{e}");
+    assert!(Device::auto().is_ok());
+}

@@ -1,0 +1,204 @@
+//! The GPU's queue: memory, copies, and the one unsafe launch.
+#![allow(unsafe_code)]
+
+use super::driver::failed;
+use super::plan::{Launch, MAX_ARGS};
+use super::{PTX, entries};
+use crate::device::View;
+use crate::{Error, Result};
+use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, result, sys};
+use cudarc::nvrtc::Ptx;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// One stream of one GPU, with all kernels loaded.
+pub(super) struct Queue {
+    id: String,
+    stream: Arc<CudaStream>,
+    functions: HashMap<&'static str, CudaFunction>,
+    /// Held while a run of launches is enqueued, so that two threads' ops don't interleave within one.
+    order: Mutex<()>,
+}
+
+/// A launch whose function and addresses are known. It holds the views, and with them the memory.
+pub(super) struct Ready {
+    function: CudaFunction,
+    slots: [u64; MAX_ARGS],
+    launch: Launch,
+}
+
+impl Queue {
+    /// The caller has checked that the driver is there and that it has this GPU.
+    pub(super) fn open(index: usize) -> Result<Queue> {
+        let id = format!("cuda:{index}");
+        let context = CudaContext::new(index).map_err(|e| failed(&id, "opening the GPU", e))?;
+        // SAFETY: every access to this context's memory goes through the one stream below, so its order needs no events.
+        unsafe { context.disable_event_tracking() };
+        let stream = context.new_stream().map_err(|e| failed(&id, "making a stream", e))?;
+        let mut functions = HashMap::new();
+        for (stem, ptx) in PTX {
+            let loaded = context.load_module(Ptx::from_src(ptx)).map_err(|e| failed(&id, &format!("loading {stem}.ptx"), e))?;
+            for entry in entries(ptx) {
+                let function = loaded.load_function(entry).map_err(|e| failed(&id, &format!("looking up {entry} in {stem}.ptx"), e))?;
+                functions.insert(entry, function);
+            }
+        }
+        Ok(Queue { id, stream, functions, order: Mutex::new(()) })
+    }
+
+    /// Takes the queue and makes the GPU's context current for this thread.
+    fn take(&self) -> Result<MutexGuard<'_, ()>> {
+        // Nothing that is done under this lock leaves anything half-changed on the host, so a panic elsewhere does not matter here.
+        let order = self.order.lock().unwrap_or_else(|e| e.into_inner());
+        self.stream.context().bind_to_thread().map_err(|e| self.failed("using the GPU", e))?;
+        Ok(order)
+    }
+
+    pub(super) fn failed(&self, doing: &str, e: DriverError) -> Error {
+        failed(&self.id, doing, e)
+    }
+
+    pub(super) fn alloc(&self, bytes: usize) -> Result<CudaSlice<u8>> {
+        let _order = self.take()?;
+        self.stream.alloc_zeros(bytes.max(1)).map_err(|e| self.failed(&format!("allocating {bytes} bytes"), e))
+    }
+
+    /// Returns when `from` may be changed again: the driver has copied it, though perhaps not to the GPU yet.
+    pub(super) fn write(&self, to: &View, from: &[u8]) -> Result<()> {
+        let _order = self.take()?;
+        assert_eq!(from.len(), to.len() * to.dtype().size(), "as many bytes as the view has");
+        if from.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: the view lies inside its buffer and has that many bytes. `from` is pageable memory, which the driver stages before it returns.
+        unsafe { result::memcpy_htod_async(self.address(to), from, self.stream.cu_stream()) }
+            .map_err(|e| self.failed("writing to the GPU", e))
+    }
+
+    pub(super) fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
+        let _order = self.take()?;
+        assert_eq!(to.len(), from.len() * from.dtype().size(), "as many bytes as the view has");
+        if to.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: as in `write`; `to` is borrowed until the stream has been waited for.
+        let copied = unsafe { result::memcpy_dtoh_async(to, self.address(from), self.stream.cu_stream()) };
+        copied.and(self.stream.synchronize()).map_err(|e| self.failed("reading from the GPU", e))
+    }
+
+    fn address(&self, view: &View) -> u64 {
+        let memory: &CudaSlice<u8> = view.buffer.storage.downcast_ref().expect("a buffer of this device holds a `CudaSlice`");
+        memory.device_ptr(&self.stream).0 + (view.offset * view.dtype().size()) as u64
+    }
+
+    pub(super) fn ready(&self, launch: Launch) -> Result<Ready> {
+        let Some(function) = self.functions.get(launch.entry) else {
+            return Err(Error::device(
+                &self.id,
+                format!("there is no kernel {}", launch.entry),
+                "This is a defect: run kernels/build_ptx.py and build again.",
+            ));
+        };
+        let mut slots = [0; MAX_ARGS];
+        for (slot, arg) in slots.iter_mut().zip(&launch.args) {
+            *slot = arg.slot(|view| self.address(view));
+        }
+        Ok(Ready { function: function.clone(), slots, launch })
+    }
+
+    /// Enqueues the launches in order, `times` times over, and waits for nothing.
+    pub(super) fn launch(&self, launches: &[Ready], times: usize) -> Result<()> {
+        let _order = self.take()?;
+        for _ in 0..times {
+            for ready in launches {
+                let (grid, block) = ((ready.launch.grid, 1, 1), (ready.launch.block, 1, 1));
+                let (mut pointers, stream) = (ready.pointers(), self.stream.cu_stream());
+                // SAFETY: the function's module is loaded as long as `ready` lives. The arguments are those of the kernel's signature (the stand-in
+                // compares every plan with the sources), each slot as wide as the widest. Addresses come from views that `ready` keeps alive,
+                // and `Op::check` proved their bounds; memory is freed in the order of this same stream, and so after the kernel.
+                unsafe { result::launch_kernel(ready.function.cu_function(), grid, block, 0, stream, &mut pointers) }
+                    .map_err(|e| self.failed(ready.launch.entry, e))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ready {
+    fn pointers(&self) -> [*mut c_void; MAX_ARGS] {
+        // The driver reads the arguments through these pointers, and copies them, before a launch returns. It reads as many as the kernel has.
+        self.slots.each_ref().map(|slot| ptr::from_ref(slot).cast_mut().cast())
+    }
+}
+
+/// A list of launches as a CUDA graph: one call to the driver per step.
+pub(super) struct Graph {
+    queue: Arc<Queue>,
+    graph: sys::CUgraph,
+    executable: sys::CUgraphExec,
+    /// The functions and the memory that the nodes name.
+    _launches: Arc<Vec<Ready>>,
+}
+
+impl Graph {
+    /// A chain: each node waits for the one before it. It is built node by node rather than captured from the stream, so that other threads may use the stream meanwhile.
+    pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Ready>>) -> Result<Graph> {
+        let order = queue.take()?;
+        let fail = |e| queue.failed("making a graph", e);
+        let mut graph = ptr::null_mut();
+        // SAFETY: the pointer is to a live handle.
+        unsafe { sys::cuGraphCreate(&mut graph, 0) }.result().map_err(fail)?;
+        let mut made = Graph { queue: queue.clone(), graph, executable: ptr::null_mut(), _launches: launches.clone() };
+        let mut last: sys::CUgraphNode = ptr::null_mut();
+        for (n, ready) in launches.iter().enumerate() {
+            let mut pointers = ready.pointers();
+            let node = sys::CUDA_KERNEL_NODE_PARAMS {
+                func: ready.function.cu_function(),
+                gridDimX: ready.launch.grid,
+                gridDimY: 1,
+                gridDimZ: 1,
+                blockDimX: ready.launch.block,
+                blockDimY: 1,
+                blockDimZ: 1,
+                sharedMemBytes: 0,
+                kernelParams: pointers.as_mut_ptr(),
+                extra: ptr::null_mut(),
+                kern: ptr::null_mut(),
+                ctx: ptr::null_mut(),
+            };
+            let before = last;
+            // SAFETY: as for a launch; the driver copies the arguments before it returns, and reads as many dependencies as it is told: none for the first node.
+            unsafe { sys::cuGraphAddKernelNode_v2(&mut last, graph, &before, usize::from(n > 0), &node) }.result().map_err(fail)?;
+        }
+        // SAFETY: the graph was made above.
+        made.executable = unsafe { result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)) }.map_err(fail)?;
+        // SAFETY: both handles are live.
+        unsafe { result::graph::upload(made.executable, queue.stream.cu_stream()) }.map_err(fail)?;
+        drop(order);
+        Ok(made)
+    }
+
+    pub(super) fn launch(&self, times: usize) -> Result<()> {
+        let _order = self.queue.take()?;
+        for _ in 0..times {
+            // SAFETY: both handles are live; `Graph` is neither `Send` nor `Sync`, and the order lock is held.
+            unsafe { result::graph::launch(self.executable, self.queue.stream.cu_stream()) }
+                .map_err(|e| self.queue.failed("running a graph", e))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // A graph that still runs is freed by the driver when it has ended.
+        if !self.executable.is_null() {
+            // SAFETY: made in `new`, and destroyed once. An error has nowhere to go and loses only memory.
+            let _ = unsafe { result::graph::exec_destroy(self.executable) };
+        }
+        // SAFETY: as above.
+        let _ = unsafe { result::graph::destroy(self.graph) };
+    }
+}

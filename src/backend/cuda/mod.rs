@@ -1,0 +1,119 @@
+//! NVIDIA GPUs: the committed PTX, through the driver.
+
+mod driver;
+#[cfg(test)]
+mod driver_tests;
+mod launch;
+mod plan;
+mod program;
+pub(crate) mod standin;
+#[cfg(test)]
+mod tests;
+
+use crate::backend::{Backend, Executable, Storage};
+use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
+use crate::op::Op;
+use crate::program::Counts;
+use crate::{Error, Result};
+use launch::Queue;
+use plan::plan;
+use std::sync::Arc;
+
+/// What ships: per stem of `kernels/` the PTX that `kernels/build_ptx.py` made of it.
+const PTX: [(&str, &str); 14] = [
+    ("adam", include_str!("../../../kernels/ptx/adam.ptx")),
+    ("add", include_str!("../../../kernels/ptx/add.ptx")),
+    ("advance", include_str!("../../../kernels/ptx/advance.ptx")),
+    ("copy", include_str!("../../../kernels/ptx/copy.ptx")),
+    ("dense", include_str!("../../../kernels/ptx/dense.ptx")),
+    ("fill", include_str!("../../../kernels/ptx/fill.ptx")),
+    ("gather", include_str!("../../../kernels/ptx/gather.ptx")),
+    ("mse", include_str!("../../../kernels/ptx/mse.ptx")),
+    ("relu", include_str!("../../../kernels/ptx/relu.ptx")),
+    ("scale", include_str!("../../../kernels/ptx/scale.ptx")),
+    ("sigmoid", include_str!("../../../kernels/ptx/sigmoid.ptx")),
+    ("store_loss", include_str!("../../../kernels/ptx/store_loss.ptx")),
+    ("sum", include_str!("../../../kernels/ptx/sum.ptx")),
+    ("uniform", include_str!("../../../kernels/ptx/uniform.ptx")),
+];
+
+/// The names of a PTX text's kernels.
+fn entries(ptx: &'static str) -> impl Iterator<Item = &'static str> {
+    ptx.split(".visible .entry ").skip(1).filter_map(|rest| rest.split('(').next())
+}
+
+/// Adds the GPUs to a list of devices, or why there are none.
+pub(crate) fn list(list: &mut DeviceList) {
+    match driver::gpus() {
+        Ok(gpus) => {
+            for gpu in gpus {
+                match gpu.supported() {
+                    Ok(()) => list.found.push(gpu.info()),
+                    Err(e) => list.absent.push(Absent { kind: DeviceKind::Cuda, reason: e.to_string() }),
+                }
+            }
+        }
+        Err(e) => list.absent.push(Absent { kind: DeviceKind::Cuda, reason: e.to_string() }),
+    }
+}
+
+/// A GPU as a device.
+pub(crate) struct Cuda {
+    info: DeviceInfo,
+    queue: Arc<Queue>,
+}
+
+impl Cuda {
+    pub(crate) fn open(index: usize) -> Result<Cuda> {
+        let gpus = driver::gpus()?;
+        let there = gpus.len();
+        let Some(gpu) = gpus.into_iter().nth(index) else {
+            let plural = if there == 1 { "GPU" } else { "GPUs" };
+            return Err(Error::device(
+                format!("cuda:{index}"),
+                format!("there is no such GPU, the driver sees {there} {plural}"),
+                "Use a lower number.",
+            ));
+        };
+        gpu.supported()?;
+        Ok(Cuda { queue: Arc::new(Queue::open(index)?), info: gpu.info() })
+    }
+}
+
+impl Backend for Cuda {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<Storage> {
+        Ok(Box::new(self.queue.alloc(bytes)?))
+    }
+
+    fn write(&self, to: &View, from: &[u8]) -> Result<()> {
+        self.queue.write(to, from)
+    }
+
+    fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
+        self.queue.read(from, to)
+    }
+
+    fn run(&self, op: &Op) -> Result<()> {
+        let launches = plan(op).into_iter().map(|l| self.queue.ready(l)).collect::<Result<Vec<_>>>()?;
+        self.queue.launch(&launches, 1)
+    }
+
+    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
+        let launches = ops.iter().flat_map(plan).map(|l| self.queue.ready(l)).collect::<Result<Vec<_>>>()?;
+        Ok(program::compile(self.queue.clone(), launches))
+    }
+}
+
+impl Counts {
+    /// Counts one run of `steps` steps of `launches` launches each, given to the driver in `submits` calls.
+    fn add(&mut self, steps: usize, launches: usize, submits: usize) {
+        self.runs += 1;
+        self.steps += steps as u64;
+        self.launches += (steps * launches) as u64;
+        self.submits += submits as u64;
+    }
+}

@@ -1,0 +1,167 @@
+//! The CUDA kernels on the host: the library that `tests/standin/` builds from `kernels/*.cu` executes the launches of [`plan`].
+#![allow(unsafe_code)]
+
+use super::plan::{Launch, MAX_ARGS, plan};
+use crate::backend::{Backend, Executable, Storage};
+use crate::device::{DeviceInfo, DeviceKind, View};
+use crate::op::Op;
+use crate::program::Counts;
+use crate::{Error, Result};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// As the driver aligns what it allocates.
+const ALIGN: usize = 256;
+
+/// `launch(entry, grid, block, args, letters)` of `tests/standin/cuda.h`: null, or what went wrong.
+type LaunchFn = unsafe extern "C" fn(*const c_char, *const [u32; 3], *const [u32; 3], *mut *mut c_void, *const c_char) -> *const c_char;
+
+/// The stand-in as a device.
+pub(crate) struct StandIn {
+    info: DeviceInfo,
+    core: Arc<Core>,
+}
+
+/// What the device and its programs share.
+struct Core {
+    launch: LaunchFn,
+    /// Keeps `launch` loaded.
+    _library: libloading::Library,
+    /// Held by whoever touches the device's memory.
+    queue: Mutex<()>,
+}
+
+/// Host memory that stands for device memory: an address, never a slice, but while the queue lock is held.
+struct Memory {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: plain bytes without thread affinity, reached only while the device's queue lock is held.
+unsafe impl Send for Memory {}
+// SAFETY: as above; a shared `Memory` by itself gives no access to its bytes.
+unsafe impl Sync for Memory {}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `alloc` with this very layout, and freed once.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+fn address(view: &View) -> *mut u8 {
+    let memory: &Memory = view.buffer.storage.downcast_ref().expect("a buffer of this device holds its `Memory`");
+    // `Op::check`, or whoever made the view, proved that it lies inside its buffer.
+    memory.start.as_ptr().wrapping_add(view.offset * view.dtype().size())
+}
+
+impl StandIn {
+    pub(crate) fn open(path: &Path) -> Result<StandIn> {
+        let cannot = |e: libloading::Error| {
+            Error::device("cuda-standin", format!("{} cannot be loaded: {e}", path.display()), "Build it as tests/standin/mod.rs does.")
+        };
+        // SAFETY: the library is ours; its initialisers only fill tables.
+        let library = unsafe { libloading::Library::new(path) }.map_err(cannot)?;
+        // SAFETY: tests/standin/mod.rs gives `launch` this very signature.
+        let launch = unsafe { *library.get::<LaunchFn>(b"launch\0").map_err(cannot)? };
+        let name = "the CUDA kernels, compiled for the CPU".into();
+        let info = DeviceInfo { id: "cuda-standin".into(), kind: DeviceKind::Cuda, name, software: true };
+        Ok(StandIn { info, core: Arc::new(Core { launch, _library: library, queue: Mutex::new(()) }) })
+    }
+}
+
+impl Core {
+    fn lock(&self) -> Result<MutexGuard<'_, ()>> {
+        self.queue.lock().map_err(|_| {
+            Error::device("cuda-standin", "a call panicked on this device, so its memory can't be trusted", "Open the device anew.")
+        })
+    }
+
+    fn launch(&self, _queue: &MutexGuard<()>, launch: &Launch) -> Result<()> {
+        let entry = CString::new(launch.entry).expect("names of kernels hold no 0");
+        let letters: Vec<u8> = launch.args.iter().map(|a| a.letter()).chain([0]).collect();
+        let mut slots = [0u64; MAX_ARGS];
+        for (slot, arg) in slots.iter_mut().zip(&launch.args) {
+            *slot = arg.slot(|view| address(view) as u64);
+        }
+        let mut pointers = slots.each_mut().map(|s| ptr::from_mut(s).cast::<c_void>());
+        let (grid, block) = ([launch.grid, 1, 1], [launch.block, 1, 1]);
+        // SAFETY: the library compares the kernel's parameters with `letters` before it calls it, every slot is as wide as the widest of them,
+        // `plan` made the pointers from views of a checked op, whose bounds and overlaps are proved, and the queue lock is held.
+        let wrong = unsafe { (self.launch)(entry.as_ptr(), &grid, &block, pointers.as_mut_ptr(), letters.as_ptr().cast()) };
+        if wrong.is_null() {
+            return Ok(());
+        }
+        // SAFETY: a text that is valid until this thread's next launch.
+        let text = unsafe { CStr::from_ptr(wrong) }.to_string_lossy().into_owned();
+        Err(Error::device("cuda-standin", text, "This is a defect of the kernel or of its launch."))
+    }
+}
+
+impl Backend for StandIn {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<Storage> {
+        let none = || Error::device("cuda-standin", format!("no memory for {bytes} bytes"), "Use a smaller batch or less data.");
+        let layout = Layout::from_size_align(bytes.max(1), ALIGN).map_err(|_| none())?;
+        // SAFETY: the layout's size is not zero.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(none)?;
+        Ok(Box::new(Memory { start, layout }))
+    }
+
+    fn write(&self, to: &View, from: &[u8]) -> Result<()> {
+        let _queue = self.core.lock()?;
+        assert_eq!(from.len(), to.len() * to.dtype().size(), "as many bytes as the view has");
+        // SAFETY: the view lies inside its buffer and has that many bytes; the queue lock is held, so nobody else reads or writes them.
+        unsafe { address(to).copy_from_nonoverlapping(from.as_ptr(), from.len()) }
+        Ok(())
+    }
+
+    fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
+        let _queue = self.core.lock()?;
+        assert_eq!(to.len(), from.len() * from.dtype().size(), "as many bytes as the view has");
+        // SAFETY: as in `write`.
+        unsafe { address(from).copy_to_nonoverlapping(to.as_mut_ptr(), to.len()) }
+        Ok(())
+    }
+
+    fn run(&self, op: &Op) -> Result<()> {
+        let queue = self.core.lock()?;
+        plan(op).iter().try_for_each(|launch| self.core.launch(&queue, launch))
+    }
+
+    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
+        let launches = ops.iter().flat_map(plan).collect();
+        Ok(Box::new(List { core: self.core.clone(), launches, counts: Counts::default() }))
+    }
+}
+
+struct List {
+    core: Arc<Core>,
+    launches: Vec<Launch>,
+    counts: Counts,
+}
+
+impl Executable for List {
+    fn run(&mut self, steps: usize) -> Result<()> {
+        let queue = self.core.lock()?;
+        for _ in 0..steps {
+            self.launches.iter().try_for_each(|launch| self.core.launch(&queue, launch))?;
+        }
+        self.counts.add(steps, self.launches.len(), steps * self.launches.len());
+        Ok(())
+    }
+
+    fn rung(&self) -> &'static str {
+        "list"
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+}

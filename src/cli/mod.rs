@@ -1,0 +1,123 @@
+//! The command line: verbs, flags, exit codes. Data go to stdout, everything else to stderr.
+
+mod devices;
+mod train;
+mod verify;
+
+use clap::{Args, Parser, Subcommand};
+use narrows::{Device, DeviceKind, Error, Level};
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Trains and uses autoencoders. Without a verb: `train`.
+#[derive(Parser)]
+#[command(name = "narrows", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    train: train::Train,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed.";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Trains an autoencoder and draws originals over reconstructions.
+    Train(train::Train),
+    /// Runs every op on the devices that are there, against a naive f64 reference.
+    Verify(verify::Verify),
+    /// Lists the devices that are there, and why others are not.
+    Devices,
+}
+
+/// Which device, and how much is said.
+#[derive(Args)]
+struct Common {
+    /// auto, cpu, cuda[:N] or wgpu[:N].
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+    /// Threads of the CPU device. [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Say nothing but errors.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Why a verb did not end well.
+enum Failure {
+    /// It could not do its work.
+    Error(Error),
+    /// It did its work, which was a check, and the check failed.
+    Check,
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Failure {
+        Failure::Error(e)
+    }
+}
+
+/// Parses the arguments, does what they say, and gives the exit code.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.verb.unwrap_or(Verb::Train(cli.train)) {
+        Verb::Train(train) => train.run().map_err(Failure::from),
+        Verb::Verify(verify) => verify.run(),
+        Verb::Devices => devices::run().map_err(Failure::from),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Check) => ExitCode::from(6),
+        Err(Failure::Error(e)) => {
+            say(format_args!("narrows: {e}"));
+            ExitCode::from(code(&e))
+        }
+    }
+}
+
+fn code(e: &Error) -> u8 {
+    match e {
+        Error::Argument { .. } => 2,
+        Error::Data { .. } | Error::Io { .. } => 3,
+        Error::Device { .. } => 4,
+        Error::Diverged { .. } => 5,
+        _ => 1,
+    }
+}
+
+impl Common {
+    /// Opens the device, and says which and why unless told to be quiet.
+    fn open(&self) -> narrows::Result<Device> {
+        let device = open(&self.device, self.threads)?;
+        self.say(format_args!("device {}: {} ({})", device.id(), device.info().name, device.why()));
+        Ok(device)
+    }
+
+    fn say(&self, text: impl Display) {
+        if !self.quiet {
+            say(text);
+        }
+    }
+}
+
+/// Opens a device by its name; a number of threads counts where it turns out to be the CPU.
+fn open(name: &str, threads: Option<usize>) -> narrows::Result<Device> {
+    let device = Device::open(name)?;
+    match threads {
+        Some(threads) if device.info().kind == DeviceKind::Cpu => Device::cpu_with(threads, Level::from_environment()?),
+        _ => Ok(device),
+    }
+}
+
+/// A line on stderr. Nobody listening is no error.
+fn say(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A line on stdout. A reader that has gone is no error.
+fn print(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,69 @@
+//! Rows of Adam: its operands, and the bounds of its three results.
+
+use super::case::{Data, Expect, Operand, Role, U, Within};
+use super::data::{Kind, Source, numbers};
+use super::{contract, reference};
+use crate::op::AdamHyper;
+
+/// The table of learning rates and bias corrections, computed in f64 and rounded once; the last of `steps` rows has no correction.
+fn table(steps: usize, hyper: AdamHyper) -> Vec<[f32; 3]> {
+    let (beta1, beta2) = (1.0 - f64::from(hyper.w1), f64::from(hyper.beta2));
+    (1..=steps as i32)
+        .map(|t| match t as usize == steps && steps > 1 {
+            true => [0.5e-3, 1.0, 1.0],
+            false => [1e-3, (1.0 / (1.0 - beta1.powi(t))) as f32, (1.0 / (1.0 - beta2.powi(t)).sqrt()) as f32],
+        })
+        .collect()
+}
+
+/// What the edges of a gradient are; their squares do not overflow.
+const GRADIENTS: [f32; 9] = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e-20, 104.0, 1e18, -1e18];
+
+pub(crate) fn case(shape: &[usize], steps: usize, clock: [u32; 2], hyper: AdamHyper, kind: Kind, seed: u64) -> (Vec<Operand>, Vec<Expect>) {
+    let n = shape.iter().product();
+    let (p, mut g, m) = (
+        numbers(kind, n, seed, 0, 8, &[1.0, -3.0, 0.0]),
+        numbers(kind, n, seed, 1, 8, &GRADIENTS),
+        numbers(kind, n, seed, 2, 8, &[0.0, 0.5]),
+    );
+    if kind == Kind::Edges && n > 0 && Source::new(seed, 99).below(2) == 1 {
+        g[n / 2] = f32::NAN;
+    }
+    // The mean of squares is never negative.
+    let mut source = Source::new(seed, 3);
+    let v: Vec<f32> = (0..n).map(|i| if kind == Kind::Edges { [0.0, 1e-30, 2.0][i % 3] } else { source.real().powi(2) }).collect();
+    let table = table(steps, hyper);
+    let row = table[(clock[1] as usize).min(steps - 1)];
+
+    let wide = [hyper.w1, hyper.beta2, hyper.w2, hyper.eps].map(f64::from);
+    let oracle: Vec<reference::Adam> =
+        (0..n).map(|i| reference::adam([p[i], g[i], m[i], v[i]].map(f64::from), row.map(f64::from), wide)).collect();
+    let bits: Vec<[f32; 3]> = (0..n).map(|i| contract::adam([p[i], g[i], m[i], v[i]], row, hyper)).collect();
+    let pick = |f: &dyn Fn(&reference::Adam) -> f64| oracle.iter().map(f).collect::<Vec<f64>>();
+    let contract = |c: usize| Data::F32(bits.iter().map(|b| b[c]).collect());
+
+    // m: the difference and the fma. v: a product, the fma, beta2 v; a subnormal w2 g is multiplied by g again.
+    // p: 2 of m, 2 of lr c1 m, 3.5 of d, 1 of the quotient, all relative to the step, and one of the final difference;
+    // in WGSL besides, 8 for the square root, 8 for the division and 4 for what fma leaves.
+    let m_within =
+        Within { oracle: pick(&|a| a.m), scale: Some(pick(&|a| a.m_terms)), floor: None, ieee: 2.0 * U, wgsl: 4.0 * U, roundings: 3.0 };
+    let v_floor = Some(g.iter().map(|g| 2.0 + f64::from(g.abs())).collect());
+    let v_within = Within { oracle: pick(&|a| a.v), scale: None, floor: v_floor, ieee: 3.0 * U, wgsl: 4.0 * U, roundings: 2.0 };
+    let p_scale = Some(pick(&|a| a.p.abs() + 10.0 * a.rate * a.m_terms));
+    let p_floor = Some(pick(&|a| 1.0 + a.rate));
+    let p_within = Within { oracle: pick(&|a| a.p), scale: p_scale, floor: p_floor, ieee: U, wgsl: 3.0 * U, roundings: 6.0 };
+
+    let operand = |role, shape: &[usize], data| Operand { role, shape: shape.to_vec(), data: Data::F32(data) };
+    let operands = vec![
+        operand(Role::Update, shape, p),
+        operand(Role::Read, shape, g),
+        operand(Role::Update, shape, m),
+        operand(Role::Update, shape, v),
+        operand(Role::Read, &[steps, 3], table.concat()),
+        Operand { role: Role::Read, shape: vec![2], data: Data::U32(clock.to_vec()) },
+    ];
+    let expects = [(0, 0, p_within), (2, 1, m_within), (3, 2, v_within)]
+        .map(|(operand, c, within)| Expect { operand, contract: contract(c), within: Some(within) })
+        .into();
+    (operands, expects)
+}

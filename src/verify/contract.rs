@@ -1,0 +1,203 @@
+//! The contract: the ops in f32, one rounding after the other in exactly the order that `docs/numerics.md` prescribes. Scalar and slow;
+//! the CPU and CUDA must give these bits.
+
+use crate::op::{AdamHyper, BLOCK, CHUNK, LANES, chunks};
+
+/// A dense sum: blocks of 256 terms that start from zero and are added in order.
+fn blocks(inner: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
+    let mut total = 0.0;
+    for start in (0..inner).step_by(BLOCK) {
+        let mut acc = 0.0;
+        for k in start..inner.min(start + BLOCK) {
+            acc = step(k, acc);
+        }
+        total = if start == 0 { acc } else { total + acc };
+    }
+    total
+}
+
+/// x [B, I], w [O, I], b [O]: y [B, O], the bias added last.
+pub(crate) fn dense(x: &[f32], w: &[f32], b: &[f32], [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+    let y = |r: usize, o: usize| blocks(inputs, |i, acc| x[r * inputs + i].mul_add(w[o * inputs + i], acc)) + b[o];
+    (0..batch * outputs).map(|i| y(i / outputs, i % outputs)).collect()
+}
+
+/// dz [B, O], w [O, I]: dx [B, I].
+pub(crate) fn dense_dx(dz: &[f32], w: &[f32], [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+    let dx = |r: usize, i: usize| blocks(outputs, |o, acc| dz[r * outputs + o].mul_add(w[o * inputs + i], acc));
+    (0..batch * inputs).map(|i| dx(i / inputs, i % inputs)).collect()
+}
+
+/// dz [B, O], x [B, I]: dw [O, I].
+pub(crate) fn dense_dw(dz: &[f32], x: &[f32], [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+    let dw = |o: usize, i: usize| blocks(batch, |r, acc| dz[r * outputs + o].mul_add(x[r * inputs + i], acc));
+    (0..outputs * inputs).map(|i| dw(i / inputs, i % inputs)).collect()
+}
+
+/// dz [B, O]: db [O], plain additions.
+pub(crate) fn dense_db(dz: &[f32], [batch, outputs]: [usize; 2]) -> Vec<f32> {
+    (0..outputs).map(|o| blocks(batch, |r, acc| acc + dz[r * outputs + o])).collect()
+}
+
+/// Both stages of a reduction of n elements. `step` adds element i to its lane.
+fn reduce(n: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
+    let work: Vec<f32> = (0..chunks(n))
+        .map(|c| {
+            let mut lane = [0.0; LANES];
+            for j in 0..CHUNK / LANES {
+                for (l, lane) in lane.iter_mut().enumerate() {
+                    let i = CHUNK * c + LANES * j + l;
+                    if i < n {
+                        *lane = step(i, *lane);
+                    }
+                }
+            }
+            tree(lane)
+        })
+        .collect();
+    let mut lane = [0.0; LANES];
+    for (i, part) in work.iter().enumerate() {
+        lane[i % LANES] += part;
+    }
+    tree(lane)
+}
+
+fn tree(mut lane: [f32; LANES]) -> f32 {
+    for s in [128, 64, 32, 16, 8, 4, 2, 1] {
+        for l in 0..s {
+            lane[l] += lane[l + s];
+        }
+    }
+    lane[0]
+}
+
+pub(crate) fn sum(x: &[f32]) -> f32 {
+    reduce(x.len(), |i, lane| lane + x[i])
+}
+
+pub(crate) fn mse(y: &[f32], target: &[f32], scale: f32) -> f32 {
+    let total = reduce(y.len(), |i, lane| {
+        let d = y[i] - target[i];
+        d.mul_add(d, lane)
+    });
+    total * scale
+}
+
+/// The f32 that C writes as 0x1.FFFFFFpE, F the six hexadecimal digits.
+pub(crate) const fn hex(fraction: u32, exponent: i32) -> f32 {
+    f32::from_bits(((exponent + 127) as u32) << 23 | fraction >> 1)
+}
+
+pub(crate) const LOG2_E: f32 = hex(0x715476, 0);
+pub(crate) const ROUND: f32 = hex(0x800000, 23);
+pub(crate) const LN2_HIGH: f32 = hex(0x62e400, -1);
+pub(crate) const LN2_LOW: f32 = hex(0x7f7d1c, -20);
+pub(crate) const EXP: [f32; 5] = [hex(0x6a2352, -10), hex(0x123a6c, -7), hex(0x5558f4, -5), hex(0x555490, -3), hex(0xfffffc, -2)];
+
+pub(crate) fn exp(x: f32) -> f32 {
+    if x.is_nan() {
+        return x;
+    }
+    let x = if x < -104.0 { -104.0 } else { x };
+    let x = if x > 89.0 { 89.0 } else { x };
+    let t = x.mul_add(LOG2_E, ROUND);
+    let i = (t.to_bits() as i32).wrapping_sub(0x4B40_0000);
+    let n = t - ROUND;
+    let r = n.mul_add(-LN2_HIGH, x);
+    let r = n.mul_add(-LN2_LOW, r);
+    let p = EXP[0];
+    let p = p.mul_add(r, EXP[1]);
+    let p = p.mul_add(r, EXP[2]);
+    let p = p.mul_add(r, EXP[3]);
+    let p = p.mul_add(r, EXP[4]);
+    let p = p.mul_add(r, 1.0);
+    let p = p.mul_add(r, 1.0);
+    let power = |k: i32| f32::from_bits(((k + 127) as u32) << 23);
+    let h = i >> 1;
+    (p * power(h)) * power(i - h)
+}
+
+pub(crate) fn relu(x: f32) -> f32 {
+    if x > 0.0 || x.is_nan() { x } else { 0.0 }
+}
+
+pub(crate) fn relu_grad(x: f32, dy: f32) -> f32 {
+    if x <= 0.0 { 0.0 } else { dy }
+}
+
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    let e = exp(-x.abs());
+    let q = 1.0 + e;
+    if x >= 0.0 { 1.0 / q } else { e / q }
+}
+
+pub(crate) fn sigmoid_grad(x: f32, dy: f32) -> f32 {
+    let e = exp(-x.abs());
+    let q = 1.0 + e;
+    dy * (e / (q * q))
+}
+
+pub(crate) fn mse_grad(y: f32, target: f32, dloss: f32, scale: f32) -> f32 {
+    let s = scale * dloss;
+    s * (y - target)
+}
+
+/// `bits` are the 24 upper bits of the element's random integer.
+pub(crate) fn uniform(bits: u32, lo: f32, range: f32) -> f32 {
+    (bits as f32 * hex(0, -24)).mul_add(range, lo)
+}
+
+/// {p, m, v} after a step.
+pub(crate) fn adam([p, g, m, v]: [f32; 4], [lr, c1, c2]: [f32; 3], hyper: AdamHyper) -> [f32; 3] {
+    let AdamHyper { w1, beta2, w2, eps } = hyper;
+    let m = w1.mul_add(g - m, m);
+    let v = (w2 * g).mul_add(g, beta2 * v);
+    let d = v.sqrt().mul_add(c2, eps);
+    [p - ((lr * c1) * m) / d, m, v]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The constants of the page, read from the page.
+    #[test]
+    fn constants_are_those_of_the_page() {
+        let page = include_str!("../../docs/numerics.md");
+        let written = |text: &str| {
+            let (digits, exponent) = text.split_once('p').unwrap();
+            let digits = format!("{:0<6}", digits);
+            hex(u32::from_str_radix(&digits, 16).unwrap(), exponent.parse().unwrap())
+        };
+        let block = page.split("## exp").nth(1).unwrap().split("\n## ").next().unwrap();
+        let found: Vec<f32> = block
+            .split("0x1.")
+            .skip(1)
+            .map(|rest| {
+                let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || "p+-".contains(c))).unwrap();
+                written(&rest[..end])
+            })
+            .collect();
+        let mut ours = vec![LOG2_E, ROUND, ROUND, LN2_HIGH, LN2_LOW];
+        ours.extend(EXP);
+        assert_eq!(found, ours);
+        assert!((LN2_HIGH as f64 + LN2_LOW as f64 - std::f64::consts::LN_2).abs() < 1e-11);
+        assert_eq!(ROUND, 12582912.0);
+    }
+
+    #[test]
+    fn exp_is_within_one_ulp() {
+        let mut worst: f64 = 0.0;
+        for bits in (0..=u32::MAX).step_by(9973) {
+            let x = f32::from_bits(bits);
+            if (-87.0..=88.7).contains(&x) {
+                let exact = (x as f64).exp();
+                let ulp = (exact as f32).next_up() as f64 - exact as f32 as f64;
+                worst = worst.max((exp(x) as f64 - exact).abs() / ulp);
+            }
+        }
+        assert!(worst < 0.9, "{worst} ulp");
+        assert!(exp(f32::NAN).is_nan());
+        assert_eq!((exp(f32::NEG_INFINITY), exp(-0.0), exp(200.0)), (0.0, 1.0, f32::INFINITY));
+    }
+}

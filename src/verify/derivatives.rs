@@ -1,0 +1,100 @@
+//! The oracle's gradient formulas against central differences of the oracle's own forward formulas, in f64: the full Jacobian of each op.
+
+use super::data::Source;
+use super::reference as r;
+
+const STEP: f64 = 1e-6;
+
+/// Compares what `backward(x, dy)` gives for each unit vector dy with the row of the Jacobian of `forward` at x.
+#[track_caller]
+fn check(name: &str, x: &[f64], forward: impl Fn(&[f64]) -> Vec<f64>, backward: impl Fn(&[f64], &[f64]) -> Vec<f64>) {
+    let outputs = forward(x).len();
+    let columns: Vec<Vec<f64>> = (0..x.len())
+        .map(|i| {
+            let moved = |by: f64| forward(&x.iter().enumerate().map(|(j, &x)| if i == j { x + by } else { x }).collect::<Vec<_>>());
+            moved(STEP).iter().zip(moved(-STEP)).map(|(up, down)| (up - down) / (2.0 * STEP)).collect()
+        })
+        .collect();
+    let mut norm = 0.0;
+    for j in 0..outputs {
+        let dy: Vec<f64> = (0..outputs).map(|k| f64::from(j == k)).collect();
+        let dx = backward(x, &dy);
+        assert_eq!(dx.len(), x.len(), "{name}");
+        for (i, &formula) in dx.iter().enumerate() {
+            let difference = columns[i][j];
+            norm += formula.abs();
+            assert!(
+                (formula - difference).abs() <= 1e-8 * (1.0 + formula.abs()),
+                "{name}: d y[{j}] / d x[{i}] is {difference} but the formula gives {formula}"
+            );
+        }
+    }
+    assert!(norm > 0.0, "{name}: the gradient is zero everywhere");
+}
+
+fn values(n: usize, seed: u64) -> Vec<f64> {
+    let mut source = Source::new(seed, 0);
+    (0..n).map(|_| f64::from(source.unit()) * 4.0 - 2.0).collect()
+}
+
+const SHAPE: [usize; 3] = [3, 4, 5];
+
+#[test]
+fn dense_gradients_are_its_jacobian() {
+    let [batch, inputs, outputs] = SHAPE;
+    let (x, w, b) = (values(batch * inputs, 1), values(outputs * inputs, 2), values(outputs, 3));
+    check("dense_dx", &x, |x| r::dense(x, &w, &b, SHAPE).value, |_, dz| r::dense_dx(dz, &w, SHAPE).value);
+    check("dense_dw", &w, |w| r::dense(&x, w, &b, SHAPE).value, |_, dz| r::dense_dw(dz, &x, SHAPE).value);
+    check("dense_db", &b, |b| r::dense(&x, &w, b, SHAPE).value, |_, dz| r::dense_db(dz, [batch, outputs]).value);
+}
+
+fn elementwise(name: &str, x: &[f64], f: impl Fn(f64) -> f64, grad: impl Fn(f64, f64) -> f64) {
+    let each = |x: &[f64], dy: &[f64]| x.iter().zip(dy).map(|(&x, &dy)| grad(x, dy)).collect();
+    check(name, x, |x| x.iter().map(|&x| f(x)).collect(), each);
+}
+
+#[test]
+fn elementwise_gradients_are_their_jacobians() {
+    let x = values(12, 4);
+    elementwise("relu_grad", &x, r::relu, r::relu_grad);
+    assert_eq!((r::relu_grad(0.0, 3.0), r::relu_grad(-0.0, 3.0)), (0.0, 0.0), "relu'(0) = 0");
+    elementwise("sigmoid_grad", &[&x[..], &[-17.0, 9.0, 0.0, 30.0]].concat(), r::sigmoid, r::sigmoid_grad);
+    assert!(r::sigmoid_grad(40.0, 1.0) > 4e-18, "it does not die where the sigmoid rounds to 1");
+    elementwise("scale", &x, |x| x * -1.7, |_, dy| dy * -1.7);
+}
+
+#[test]
+fn reductions_and_sums_have_their_gradients() {
+    let (x, other) = (values(10, 5), values(10, 6));
+    check("broadcast", &x, |x| vec![r::sum(x).0], |x, dy| vec![dy[0]; x.len()]);
+    check("add", &x, |x| x.iter().zip(&other).map(|(a, b)| a + b).collect(), |_, dy| dy.to_vec());
+    let scale = 1.0 / 10.0;
+    let grad = |y: &[f64], t: &[f64], dy: &[f64]| y.iter().zip(t).map(|(&y, &t)| r::mse_grad(y, t, dy[0], 2.0 * scale)).collect::<Vec<_>>();
+    check("mse_grad", &x, |y| vec![r::mse(y, &other, scale)], |y, dy| grad(y, &other, dy));
+    check("mse_grad of the target", &x, |t| vec![r::mse(&other, t, scale)], |t, dy| grad(t, &other, dy));
+}
+
+/// A formula with a swapped sign, a transposed index or a lost factor must not pass.
+#[test]
+fn wrong_formulas_are_noticed() {
+    let [batch, inputs, outputs] = SHAPE;
+    let (x, w, b) = (values(batch * inputs, 1), values(outputs * inputs, 2), values(outputs, 3));
+    let fails = |run: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(run).is_err();
+    assert!(fails(&|| check(
+        "sign",
+        &x,
+        |x| r::dense(x, &w, &b, SHAPE).value,
+        |_, dz| r::dense_dx(dz, &w, SHAPE).value.iter().map(|v| -v).collect()
+    )));
+    assert!(fails(&|| check(
+        "transposed",
+        &w,
+        |w| r::dense(&x, w, &b, SHAPE).value,
+        |_, dz| {
+            let dw = r::dense_dw(dz, &x, SHAPE).value;
+            (0..dw.len()).map(|i| dw[i % outputs * inputs + i / outputs]).collect()
+        }
+    )));
+    assert!(fails(&|| elementwise("factor", &x, r::sigmoid, |x, dy| 0.999 * r::sigmoid_grad(x, dy))));
+    assert!(fails(&|| elementwise("leak", &x, r::relu, |x, dy| if x <= 0.0 { 0.01 * dy } else { dy })));
+}

@@ -1,0 +1,123 @@
+//! Where a row's operands lie: views at odd offsets inside larger buffers, with guard zones on both sides.
+
+use super::case::{Case, Data, Role};
+use crate::device::{Device, View};
+use crate::{Dtype, Error, Result, Shape};
+
+/// How the operands share buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Layout {
+    /// A buffer for each operand, the view at an odd offset.
+    Odd,
+    /// A buffer for each operand, the view at 256 bytes.
+    Aligned,
+    /// A buffer for each operand, the view at its beginning.
+    Start,
+    /// What is only read lies in one buffer (for each element type), what is written in another.
+    Shared,
+    /// A buffer for each operand, the first operand's over 128 MiB and the view at its far end.
+    Far,
+}
+
+impl Layout {
+    /// The layouts that rows take in turn.
+    pub(crate) const ALL: [Layout; 4] = [Layout::Odd, Layout::Shared, Layout::Aligned, Layout::Start];
+}
+
+/// Elements of 4 bytes that fill 128 MiB and a little more.
+const FAR: usize = (1 << 25) + 12_345;
+
+/// One buffer: what is written to it before the op.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    pub(crate) dtype: Dtype,
+    pub(crate) bytes: Vec<u8>,
+    read_only: bool,
+}
+
+/// Where an operand lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) image: usize,
+    /// In elements.
+    pub(crate) offset: usize,
+}
+
+/// A case in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) images: Vec<Image>,
+    pub(crate) places: Vec<Place>,
+}
+
+/// What stands in the guard zones. As an f32 it is a NaN, so that reading it spoils a result; as an index it is out of every range.
+const GUARD: [u8; 4] = 0xffe5_a5a5u32.to_le_bytes();
+
+impl Data {
+    pub(crate) fn dtype(&self) -> Dtype {
+        match self {
+            Data::F32(_) => Dtype::F32,
+            Data::U8(_) => Dtype::U8,
+            Data::U32(_) => Dtype::U32,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Data::F32(x) => bytemuck::cast_slice(x),
+            Data::U8(x) => x,
+            Data::U32(x) => bytemuck::cast_slice(x),
+        }
+    }
+}
+
+impl Image {
+    fn guard(&mut self, elements: usize) {
+        let start = self.bytes.len();
+        self.bytes.extend((start..start + elements * self.dtype.size()).map(|i| GUARD[i % 4]));
+    }
+}
+
+impl Placed {
+    pub(crate) fn new(case: &Case, layout: Layout) -> Placed {
+        let mut images: Vec<Image> = Vec::new();
+        let mut places = Vec::new();
+        for (i, operand) in case.operands.iter().enumerate() {
+            let (dtype, read_only) = (operand.data.dtype(), operand.role == Role::Read);
+            let (front, back) = match layout {
+                Layout::Odd => ([3, 5, 1, 7, 2, 9][i % 6], [5, 3, 64, 1, 7, 2][i % 6]),
+                Layout::Shared => ([1, 3, 2, 5][i % 4], [2, 1, 4, 3][i % 4]),
+                Layout::Aligned => (256 / dtype.size(), 64),
+                Layout::Start => (0, 3),
+                Layout::Far => (if i == 0 { FAR * 4 / dtype.size() } else { 3 }, 5),
+            };
+            let fits = |image: &Image| layout == Layout::Shared && image.dtype == dtype && image.read_only == read_only;
+            let image = images.iter().position(fits).unwrap_or_else(|| {
+                images.push(Image { dtype, bytes: Vec::new(), read_only });
+                images.len() - 1
+            });
+            let into = &mut images[image];
+            into.guard(front);
+            places.push(Place { image, offset: into.bytes.len() / dtype.size() });
+            into.bytes.extend_from_slice(operand.data.bytes());
+            into.guard(back);
+        }
+        Placed { images, places }
+    }
+
+    /// Makes the buffers, writes each of them once, and gives the operands' views with the whole buffers behind them.
+    pub(crate) fn upload(&self, case: &Case, device: &Device) -> Result<(Vec<View>, Vec<View>)> {
+        let mut wholes = Vec::new();
+        for image in &self.images {
+            let whole = device.alloc(image.dtype, Shape::new(&[image.bytes.len() / image.dtype.size()])?)?;
+            device.backend().write(&whole, &image.bytes)?;
+            wholes.push(whole);
+        }
+        let view = |(place, operand): (&Place, &super::case::Operand)| {
+            let part = wholes[place.image].part(place.offset, Shape::new(&operand.shape)?);
+            part.ok_or_else(|| Error::argument("verify", "an operand reaches past its buffer", "Correct the layout."))
+        };
+        let views = self.places.iter().zip(&case.operands).map(view).collect::<Result<_>>()?;
+        Ok((views, wholes))
+    }
+}

@@ -1,0 +1,146 @@
+//! The table that proves the backends: every op on a device, at many shapes and with several kinds of data, against a naive f64 oracle
+//! and against the bits that `docs/numerics.md` prescribes.
+//!
+//! On the CPU and on CUDA a result must have exactly the contract's bits and lie within the oracle's bound; in WGSL it must lie within
+//! the bound, and be exact wherever the op is made of exact steps. Every output holds NaN before, every buffer has guard zones on both
+//! sides of every operand, and what is only read must be untouched afterwards.
+//!
+//! ```no_run
+//! let report = narrows::verify::run(&narrows::Device::auto()?, &narrows::verify::Select::default())?;
+//! println!("{report}");
+//! assert_eq!(report.failed(), 0);
+//! # Ok::<(), narrows::Error>(())
+//! ```
+
+mod adam;
+mod case;
+mod contract;
+mod data;
+mod judge;
+mod layout;
+mod reference;
+mod report;
+mod rows;
+mod rows_dense;
+mod spec;
+
+#[cfg(test)]
+mod derivatives;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod tests;
+
+pub use report::{Failure, OpReport, Report};
+
+use crate::{Device, Error, Result};
+use judge::Ready;
+use rayon::prelude::*;
+use std::time::{Duration, Instant};
+
+/// Which rows of the table are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Select {
+    /// Only some small rows of each op, at least 300 in all: for devices that are slow by nature.
+    pub quick: bool,
+    /// Also the rows of 17,000,000 elements and of buffers over 128 MiB. They need some 2 GiB of memory.
+    pub large: bool,
+    /// Only the rows of this op.
+    pub op: Option<String>,
+}
+
+impl Default for Select {
+    /// All rows but the large ones.
+    fn default() -> Select {
+        Select { quick: false, large: false, op: None }
+    }
+}
+
+impl Select {
+    /// All rows, the large ones included.
+    pub fn all() -> Select {
+        Select { large: true, ..Select::default() }
+    }
+
+    /// Some small rows of each op.
+    pub fn quick() -> Select {
+        Select { quick: true, ..Select::default() }
+    }
+
+    fn rows(&self) -> Result<Vec<rows::Row>> {
+        let mut rows = rows::all();
+        if let Some(op) = &self.op {
+            let mut names: Vec<&str> = rows.iter().map(|r| r.spec.name()).collect();
+            names.dedup();
+            if !names.contains(&op.as_str()) {
+                return Err(Error::argument("verify", format!("there is no op `{op}`"), format!("Use one of {}.", names.join(", "))));
+            }
+            rows.retain(|r| r.spec.name() == op);
+        }
+        rows.retain(|r| self.large || !r.large());
+        if self.quick {
+            rows = rows::quick(rows);
+        }
+        Ok(rows)
+    }
+}
+
+/// Runs the selected rows on one device.
+///
+/// # Errors
+/// When no op has the selected name. What fails on the device stands in the report.
+pub fn run(device: &Device, select: &Select) -> Result<Report> {
+    Ok(run_each(std::slice::from_ref(device), select)?.remove(0))
+}
+
+/// Runs the selected rows on several devices; the oracle computes each row once.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_each(devices: &[Device], select: &Select) -> Result<Vec<Report>> {
+    let mut reports: Vec<Report> = devices.iter().map(Report::new).collect();
+    let (large, small): (Vec<_>, Vec<_>) = select.rows()?.into_iter().partition(rows::Row::large);
+    // The oracle works on many small rows at once, but holds one large row at a time.
+    let batches = small.chunks(128).chain(large.chunks(1));
+    for batch in batches {
+        let ready: Vec<Ready> = batch.to_vec().into_par_iter().map(Ready::new).collect();
+        for (device, report) in devices.iter().zip(&mut reports) {
+            let start = Instant::now();
+            for ready in &ready {
+                report.add(ready, ready.run(device), device);
+            }
+            report.seconds += start.elapsed().as_secs_f64();
+        }
+    }
+    Ok(reports)
+}
+
+/// The selected rows of each op, in the order of the instruction set.
+///
+/// # Errors
+/// As [`run`].
+pub fn count(select: &Select) -> Result<Vec<(&'static str, usize)>> {
+    let mut counts: Vec<(&'static str, usize)> = Vec::new();
+    for row in select.rows()? {
+        let op = row.spec.name();
+        match counts.iter_mut().find(|(name, _)| *name == op) {
+            Some((_, rows)) => *rows += 1,
+            None => counts.push((op, 1)),
+        }
+    }
+    Ok(counts)
+}
+
+/// The oracle's own time and the number of rows in a selection: what [`run_each`] costs without a device.
+///
+/// # Errors
+/// As [`run`].
+pub fn dry_run(select: &Select) -> Result<(usize, Duration)> {
+    let start = Instant::now();
+    let rows = select.rows()?;
+    let (large, small): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(rows::Row::large);
+    for batch in small.chunks(128).chain(large.chunks(1)) {
+        batch.to_vec().into_par_iter().map(Ready::new).for_each(drop);
+    }
+    Ok((rows.len(), start.elapsed()))
+}

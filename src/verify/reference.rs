@@ -1,0 +1,159 @@
+//! The oracle: each op in a few naive lines of f64. It shares nothing with any backend.
+//!
+//! Inputs are f32 numbers, exactly converted. Where a bound needs it, the sum of the absolute terms comes along.
+
+/// Sums, and beside each the sum of the absolute values of its terms.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sums {
+    pub(crate) value: Vec<f64>,
+    pub(crate) terms: Vec<f64>,
+}
+
+/// `value[r, c] = sum_k a(r, k) b(c, k)`.
+fn products(rows: usize, columns: usize, inner: usize, a: impl Fn(usize, usize) -> f64, b: impl Fn(usize, usize) -> f64) -> Sums {
+    let term = |i: usize, k: usize| a(i / columns, k) * b(i % columns, k);
+    let value = (0..rows * columns).map(|i| (0..inner).fold(0.0, |sum, k| sum + term(i, k))).collect();
+    let terms = (0..rows * columns).map(|i| (0..inner).fold(0.0, |sum, k| sum + term(i, k).abs())).collect();
+    Sums { value, terms }
+}
+
+/// y [B, O] = x [B, I] times w [O, I] transposed, plus b [O].
+pub(crate) fn dense(x: &[f64], w: &[f64], b: &[f64], [batch, inputs, outputs]: [usize; 3]) -> Sums {
+    let mut y = products(batch, outputs, inputs, |r, i| x[r * inputs + i], |o, i| w[o * inputs + i]);
+    for i in 0..batch * outputs {
+        y.value[i] += b[i % outputs];
+        y.terms[i] += b[i % outputs].abs();
+    }
+    y
+}
+
+/// dx [B, I] = dz [B, O] times w [O, I].
+pub(crate) fn dense_dx(dz: &[f64], w: &[f64], [batch, inputs, outputs]: [usize; 3]) -> Sums {
+    products(batch, inputs, outputs, |r, o| dz[r * outputs + o], |i, o| w[o * inputs + i])
+}
+
+/// dw [O, I] = dz [B, O] transposed times x [B, I].
+pub(crate) fn dense_dw(dz: &[f64], x: &[f64], [batch, inputs, outputs]: [usize; 3]) -> Sums {
+    products(outputs, inputs, batch, |o, r| dz[r * outputs + o], |i, r| x[r * inputs + i])
+}
+
+/// db [O] = the sum of the rows of dz [B, O].
+pub(crate) fn dense_db(dz: &[f64], [batch, outputs]: [usize; 2]) -> Sums {
+    products(outputs, 1, batch, |o, r| dz[r * outputs + o], |_, _| 1.0)
+}
+
+/// The larger of x and 0; NaN stays.
+pub(crate) fn relu(x: f64) -> f64 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+/// The derivative at 0 is 0; NaN in x passes dy.
+pub(crate) fn relu_grad(x: f64, dy: f64) -> f64 {
+    if x <= 0.0 { 0.0 } else { dy }
+}
+
+/// The logistic function.
+pub(crate) fn sigmoid(x: f64) -> f64 {
+    if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
+}
+
+/// `dy s(x) s(-x)`, s the logistic function: it is even in x and does not die where s rounds to 1.
+pub(crate) fn sigmoid_grad(x: f64, dy: f64) -> f64 {
+    dy * (sigmoid(x) * sigmoid(-x))
+}
+
+/// `scale * sum (y - target)^2`; all terms are positive.
+pub(crate) fn mse(y: &[f64], target: &[f64], scale: f64) -> f64 {
+    scale * y.iter().zip(target).fold(0.0, |sum, (y, t)| sum + (y - t) * (y - t))
+}
+
+/// One element of the gradient of a scaled sum of squares; `scale` has the 2 in it.
+pub(crate) fn mse_grad(y: f64, target: f64, dloss: f64, scale: f64) -> f64 {
+    scale * dloss * (y - target)
+}
+
+/// The sum, and the sum of the absolute values.
+pub(crate) fn sum(x: &[f64]) -> (f64, f64) {
+    (x.iter().fold(0.0, |sum, x| sum + x), x.iter().fold(0.0, |sum, x| sum + x.abs()))
+}
+
+/// The rows of a table that an order names, from the cursor on and round; indices past the end name the last row.
+pub(crate) fn gather<T: Copy>(data: &[T], columns: usize, order: &[u32], cursor: usize, rows: usize) -> Vec<T> {
+    let last = data.len() / columns.max(1);
+    let row = |r: usize| (order[(cursor + r) % order.len()] as usize).min(last.max(1) - 1);
+    (0..rows * columns).map(|i| data[row(i / columns) * columns + i % columns]).collect()
+}
+
+/// The clock after a batch: the cursor goes round, the step wraps as u32 does.
+pub(crate) fn advance(clock: [u32; 2], rows: u32, period: u32) -> [u32; 2] {
+    [((u64::from(clock[0]) + u64::from(rows)) % u64::from(period)) as u32, ((u64::from(clock[1]) + 1) % (1 << 32)) as u32]
+}
+
+/// What Adam leaves of one parameter, with what its error is measured by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Adam {
+    pub(crate) p: f64,
+    pub(crate) m: f64,
+    pub(crate) v: f64,
+    /// `|m| + w1 (|g| + |m|)`, before the step.
+    pub(crate) m_terms: f64,
+    /// The absolute value of `lr c1 / d`.
+    pub(crate) rate: f64,
+}
+
+/// Adam (Kingma and Ba 2015) as PyTorch writes it. `row` is {lr, 1/(1 - beta1^t), 1/sqrt(1 - beta2^t)}.
+pub(crate) fn adam([p, g, m, v]: [f64; 4], row: [f64; 3], [w1, beta2, w2, eps]: [f64; 4]) -> Adam {
+    let m_terms = m.abs() + w1 * (g.abs() + m.abs());
+    let m = m + w1 * (g - m);
+    let v = beta2 * v + w2 * g * g;
+    let rate = row[0] * row[1] / (v.sqrt() * row[2] + eps);
+    Adam { p: p - rate * m, m, v, m_terms, rate: rate.abs() }
+}
+
+/// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3: ten rounds of
+/// (c0, c1, c2, c3) -> (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0)), the key growing by Weyl constants between them.
+pub(crate) fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let wide = |m: u64, c: u32| ((m * u64::from(c) >> 32) as u32, (m * u64::from(c)) as u32);
+    (0..10u32).fold(counter, |[c0, c1, c2, c3], round| {
+        let (hi0, lo0) = wide(0xD251_1F53, c0);
+        let (hi1, lo1) = wide(0xCD9E_8D57, c2);
+        let k0 = key[0].wrapping_add(round.wrapping_mul(0x9E37_79B9));
+        let k1 = key[1].wrapping_add(round.wrapping_mul(0xBB67_AE85));
+        [hi1 ^ c1 ^ k0, lo1, hi0 ^ c3 ^ k1, lo0]
+    })
+}
+
+/// The 24 upper bits of the integer that belongs to an element: a uniform number is this times 2^-24.
+pub(crate) fn uniform_bits(element: usize, seed: u64, purpose: u32, step: u32) -> u32 {
+    philox([(element / 4) as u32, step, purpose, 0], [seed as u32, (seed >> 32) as u32])[element % 4] >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The known answers of the authors' Random123 distribution (kat_vectors, philox4x32 10).
+    #[test]
+    fn philox_gives_the_known_answers() {
+        let all = 0xffff_ffff;
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
+        assert_eq!(philox([all; 4], [all; 2]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
+        let pi = [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344];
+        assert_eq!(philox(pi, [0xa4093822, 0x299f31d0]), [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]);
+    }
+
+    #[test]
+    fn dense_by_hand() {
+        let y = dense(&[1.0, 2.0, 3.0, 4.0], &[5.0, -6.0], &[0.5], [2, 2, 1]);
+        assert_eq!((y.value, y.terms), (vec![-6.5, -8.5], vec![17.5, 39.5]));
+        assert_eq!(dense_dx(&[2.0, 3.0], &[5.0, -6.0], [2, 2, 1]).value, [10.0, -12.0, 15.0, -18.0]);
+        assert_eq!(dense_dw(&[2.0, 3.0], &[1.0, 2.0, 3.0, 4.0], [2, 2, 1]).value, [11.0, 16.0]);
+        assert_eq!(dense_db(&[2.0, 3.0, 4.0, 5.0], [2, 2]).value, [6.0, 8.0]);
+    }
+
+    #[test]
+    fn gather_goes_round_and_clamps() {
+        assert_eq!(gather(&[1, 2, 3, 4, 5, 6], 2, &[0, 9, 1], 1, 4), [5, 6, 3, 4, 1, 2, 5, 6]);
+        assert_eq!(advance([5, u32::MAX], 3, 7), [1, 0]);
+    }
+}

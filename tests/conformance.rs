@@ -1,0 +1,117 @@
+//! THE TABLE: every op on every device that is present, against the oracle and the contract.
+//!
+//! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with `-- --nocapture`.
+
+mod standin;
+
+use narrows::verify::{Report, Select, count, run, run_each};
+use narrows::{Device, DeviceKind, Level};
+
+/// Whether the environment demands a device or a level.
+fn required(name: &str) -> bool {
+    std::env::var("NARROWS_REQUIRE").is_ok_and(|all| all.split(',').any(|n| n.trim() == name))
+}
+
+/// Says by name what is not there.
+fn absent(name: &str, reason: &str) {
+    println!("ABSENT: {name}: {reason}");
+    assert!(!required(name), "NARROWS_REQUIRE names {name}, but {reason}");
+}
+
+fn demand(report: &Report, rows: usize) {
+    println!("{report}\n");
+    assert_eq!(report.failed(), 0, "{report}");
+    assert!(report.cases() >= rows, "{} rows on {}, not {rows}", report.cases(), report.device);
+    assert_eq!(report.rows.len(), 21, "an op has no row");
+    assert!(report.rows.iter().all(|r| r.worst <= 1.0 && r.worst.is_finite() && r.cases >= 8));
+}
+
+#[test]
+fn cpu_gives_the_same_bits_at_every_level_for_any_number_of_threads() {
+    let mut devices = Vec::new();
+    for level in Level::ALL {
+        if !level.is_available() {
+            absent(&level.to_string(), "this processor has not the level");
+            continue;
+        }
+        devices.extend([1, 2, 7].map(|threads| Device::cpu_with(threads, level).unwrap()));
+    }
+    for report in run_each(&devices, &Select::all()).unwrap() {
+        demand(&report, 1500);
+        assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+    }
+}
+
+#[test]
+fn wgpu_is_within_its_bounds() {
+    let list = Device::list();
+    for missing in list.absent.iter().filter(|a| a.kind == DeviceKind::Wgpu) {
+        absent("wgpu", &missing.reason);
+    }
+    for info in list.found.iter().filter(|i| i.kind == DeviceKind::Wgpu) {
+        let device = Device::open(&info.id).unwrap();
+        demand(&run(&device, &Select::all()).unwrap(), 1500);
+    }
+}
+
+#[test]
+fn cuda_gives_the_contracts_bits() {
+    let list = Device::list();
+    for missing in list.absent.iter().filter(|a| a.kind == DeviceKind::Cuda) {
+        absent("cuda", &missing.reason);
+    }
+    for info in list.found.iter().filter(|i| i.kind == DeviceKind::Cuda) {
+        let device = Device::open(&info.id).unwrap();
+        let report = run(&device, &Select::all()).unwrap();
+        demand(&report, 1500);
+        assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+    }
+}
+
+/// The CUDA kernels, compiled for the CPU: the same launches, without a GPU.
+#[test]
+fn cuda_standin_gives_the_contracts_bits() {
+    let Some(library) = standin::build() else { return };
+    let device = Device::cuda_standin(&library).unwrap();
+    let report = run(&device, &Select::quick()).unwrap();
+    demand(&report, 300);
+    assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+}
+
+/// The table of the README is what the devices do; `NARROWS_UPDATE=1` writes it anew. Where a device is absent, it can't be checked.
+#[test]
+fn the_readme_shows_what_the_devices_do() {
+    let wgpu = Device::list().found.into_iter().find(|i| i.kind == DeviceKind::Wgpu);
+    let (Some(wgpu), Some(library)) = (wgpu, standin::build()) else {
+        return println!("ABSENT: wgpu or the stand-in, so the README's table is not checked");
+    };
+    let devices = [Device::cpu().unwrap(), Device::open(&wgpu.id).unwrap(), Device::cuda_standin(&library).unwrap()];
+    let reports = run_each(&devices, &Select::quick()).unwrap();
+    let rows = count(&Select::all()).unwrap();
+    let mut table = String::from("| op | rows | CPU | WGSL | CUDA |\n|---|---|---|---|---|\n");
+    for (i, (op, rows)) in rows.iter().enumerate() {
+        let cell = |report: &Report| match &report.rows[i] {
+            r if r.op != *op || r.failed > 0 || r.cases == 0 => "FAILED",
+            r if report.kind != DeviceKind::Wgpu && r.bit_for_bit == r.cases => "same bits",
+            _ => "in bound",
+        };
+        let cells: Vec<_> = reports.iter().map(cell).collect();
+        table += &format!("| {op} | {rows} | {} | {} | assembled; stand-in: {} |\n", cells[0], cells[1], cells[2]);
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (begin, end) = ("<!-- ops begin -->\n", "<!-- ops end -->");
+    let (from, to) = (readme.find(begin).unwrap() + begin.len(), readme.find(end).unwrap());
+    if std::env::var_os("NARROWS_UPDATE").is_some() {
+        std::fs::write(path, format!("{}{table}{}", &readme[..from], &readme[to..])).unwrap();
+    } else {
+        assert_eq!(&readme[from..to], table, "run this test with NARROWS_UPDATE=1 and look at the change");
+    }
+}
+
+#[test]
+fn an_op_that_does_not_exist_is_an_error() {
+    let select = Select { op: Some("dens".into()), ..Select::default() };
+    let error = run(&Device::cpu().unwrap(), &select).unwrap_err().to_string();
+    assert!(error.contains("no op `dens`") && error.contains("dense_dx"), "{error}");
+}

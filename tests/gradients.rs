@@ -1,0 +1,359 @@
+//! Gradients of random graphs against forward-mode dual numbers in f64: the tape differentiates backward, the mirror forward, and the two
+//! share nothing but the graph.
+
+use narrows::{Device, Level, Params, Tape, Tensor, Val};
+use std::panic::AssertUnwindSafe;
+
+/// A number with its derivatives with respect to every scalar parameter, and with what bounds the f32 error of both: the same
+/// computations on absolute values, so that a cancellation is known for what it is.
+#[derive(Clone, Debug)]
+struct Dual {
+    v: f64,
+    size: f64,
+    d: Vec<f64>,
+    sizes: Vec<f64>,
+}
+
+impl Dual {
+    fn constant(v: f64, n: usize) -> Dual {
+        Dual { v, size: v.abs(), d: vec![0.0; n], sizes: vec![0.0; n] }
+    }
+
+    /// `v` with the derivative `slope` to this number; `gain` bounds the slope and its error.
+    fn map(&self, v: f64, size: f64, slope: f64, gain: f64) -> Dual {
+        Dual { v, size, d: self.d.iter().map(|d| d * slope).collect(), sizes: self.sizes.iter().map(|s| s * gain).collect() }
+    }
+
+    fn add(&self, other: &Dual) -> Dual {
+        let both = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        Dual { v: self.v + other.v, size: self.size + other.size, d: both(&self.d, &other.d), sizes: both(&self.sizes, &other.sizes) }
+    }
+
+    fn scale(&self, factor: f64) -> Dual {
+        self.map(self.v * factor, self.size * factor.abs(), factor, factor.abs())
+    }
+
+    fn mul(&self, other: &Dual) -> Dual {
+        let d = self.d.iter().zip(&other.d).map(|(a, b)| a * other.v + b * self.v).collect();
+        let sizes = self.sizes.iter().zip(&other.sizes).map(|(a, b)| a * other.size + b * self.size).collect();
+        Dual { v: self.v * other.v, size: self.size * other.size, d, sizes }
+    }
+
+    fn relu(&self) -> Dual {
+        let on = f64::from(self.v > 0.0);
+        self.map(self.v * on, self.size * on, on, on)
+    }
+
+    fn sigmoid(&self) -> Dual {
+        let s = 1.0 / (1.0 + (-self.v).exp());
+        let slope = s * (1.0 - s);
+        // An error of x changes the slope by at most as many parts: |s''| <= s'.
+        self.map(s, s + slope * self.size, slope, slope * (1.0 + self.size))
+    }
+}
+
+/// A value of both worlds: on the tape, and in the mirror.
+#[derive(Clone)]
+struct Node {
+    val: Val,
+    dims: [usize; 2],
+    mirror: Vec<Dual>,
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ z >> 31
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() >> 33) as usize % n
+    }
+
+    /// In [-1, 1).
+    fn number(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn numbers(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.number()).collect()
+    }
+}
+
+struct Graph {
+    tape: Tape,
+    params: Params,
+    /// Name, dimensions, first scalar, numbers.
+    layout: Vec<(String, Vec<usize>, usize, Vec<f32>)>,
+    scalars: usize,
+    nodes: Vec<Node>,
+    /// How often each node was used.
+    uses: Vec<usize>,
+    /// The smallest distance of a relu's argument from 0, in parts of its error bound.
+    margin: f64,
+}
+
+const COLUMNS: [usize; 4] = [1, 3, 5, 8];
+const LAYERS: usize = 3;
+
+impl Graph {
+    fn new(device: &Device, random: &mut Random, rows: usize) -> narrows::Result<Graph> {
+        // Layers that lead from each width to each: w then b. And matrices of the batch's size, and one that is never used.
+        let mut layout: Vec<(String, Vec<usize>)> = Vec::new();
+        for n in 0..LAYERS {
+            let (i, o) = (COLUMNS[random.below(4)], COLUMNS[random.below(4)]);
+            layout.push((format!("{n}.weight"), vec![o, i]));
+            layout.push((format!("{n}.bias"), vec![o]));
+        }
+        layout.push(("unreached".into(), vec![2, 3]));
+        layout.push(("start".into(), vec![rows, COLUMNS[random.below(4)]]));
+        let params = Params::new(device, &layout)?;
+        let mut first = 0;
+        let mut full = Vec::new();
+        for (name, dims) in layout {
+            let n: usize = dims.iter().product();
+            let fan = if name.ends_with("weight") { (dims[1] as f32).sqrt() } else { 1.0 };
+            let numbers: Vec<f32> = random.numbers(n).into_iter().map(|x| x / fan).collect();
+            params.write(&name, &numbers)?;
+            full.push((name, dims, first, numbers));
+            first += n;
+        }
+        let tape = Tape::new(device);
+        Ok(Graph { tape, params, layout: full, scalars: first, nodes: vec![], uses: vec![], margin: f64::INFINITY })
+    }
+
+    fn keep(&mut self, val: Val, dims: [usize; 2], mirror: Vec<Dual>) {
+        self.nodes.push(Node { val, dims, mirror });
+        self.uses.push(0);
+    }
+
+    fn take(&mut self, at: usize) -> Node {
+        self.uses[at] += 1;
+        self.nodes[at].clone()
+    }
+
+    /// A parameter in both worlds.
+    fn param(&mut self, name: &str) -> narrows::Result<(Val, Vec<usize>, Vec<Dual>)> {
+        let (_, dims, first, numbers) = self.layout.iter().find(|l| l.0 == name).unwrap().clone();
+        let mirror = numbers.iter().enumerate().map(|(i, &v)| {
+            let mut dual = Dual::constant(v.into(), self.scalars);
+            (dual.d[first + i], dual.sizes[first + i]) = (1.0, 1.0);
+            dual
+        });
+        let mirror = mirror.collect();
+        Ok((self.tape.param(&self.params, name)?, dims, mirror))
+    }
+
+    fn constant(&mut self, random: &mut Random, dims: [usize; 2]) -> narrows::Result<()> {
+        let numbers = random.numbers(dims[0] * dims[1]);
+        let device = self.tape.device().clone();
+        let val = self.tape.input(&Tensor::new(&device, &numbers, &dims)?)?;
+        let mirror = numbers.iter().map(|&v| Dual::constant(v.into(), self.scalars)).collect();
+        self.keep(val, dims, mirror);
+        Ok(())
+    }
+
+    /// One random op on random nodes; those made last are likelier.
+    fn grow(&mut self, random: &mut Random) -> narrows::Result<()> {
+        let n = self.nodes.len();
+        let at = if random.below(2) == 0 { n - 1 } else { random.below(n) };
+        let x = self.take(at);
+        match random.below(6) {
+            0 => {
+                let val = self.tape.relu(x.val)?;
+                let nearest = x.mirror.iter().filter(|d| d.size > 0.0).map(|d| d.v.abs() / d.size).fold(f64::INFINITY, f64::min);
+                self.margin = self.margin.min(nearest);
+                self.keep(val, x.dims, x.mirror.iter().map(Dual::relu).collect());
+            }
+            1 => {
+                let val = self.tape.sigmoid(x.val)?;
+                self.keep(val, x.dims, x.mirror.iter().map(Dual::sigmoid).collect());
+            }
+            2 => {
+                let factor = 1.5 * random.number();
+                let val = self.tape.scale(x.val, factor)?;
+                self.keep(val, x.dims, x.mirror.iter().map(|d| d.scale(factor.into())).collect());
+            }
+            3 => {
+                // Another of the same shape, or itself: x + x.
+                let others: Vec<usize> = (0..n).filter(|&i| self.nodes[i].dims == x.dims).collect();
+                let other = others[random.below(others.len())];
+                let y = self.take(other);
+                let val = self.tape.add(x.val, y.val)?;
+                self.keep(val, x.dims, x.mirror.iter().zip(&y.mirror).map(|(a, b)| a.add(b)).collect());
+            }
+            _ => {
+                let fits: Vec<usize> = (0..LAYERS).filter(|l| self.layout[2 * l].1[1] == x.dims[1]).collect();
+                if fits.is_empty() {
+                    return Ok(());
+                }
+                let layer = fits[random.below(fits.len())];
+                let (w, w_dims, w_mirror) = self.param(&format!("{layer}.weight"))?;
+                let (b, _, b_mirror) = self.param(&format!("{layer}.bias"))?;
+                let val = self.tape.dense(x.val, w, b)?;
+                let [rows, inputs] = x.dims;
+                let y = |r: usize, o: usize| {
+                    (0..inputs).fold(b_mirror[o].clone(), |sum, i| sum.add(&x.mirror[r * inputs + i].mul(&w_mirror[o * inputs + i])))
+                };
+                let mirror = (0..rows * w_dims[0]).map(|i| y(i / w_dims[0], i % w_dims[0])).collect();
+                self.keep(val, [rows, w_dims[0]], mirror);
+            }
+        }
+        Ok(())
+    }
+
+    /// One number: a mean of squares between two nodes, or a sum.
+    fn loss(&mut self, random: &mut Random) -> narrows::Result<(Val, Dual)> {
+        let last = self.nodes.len() - 1;
+        let y = self.take(last);
+        let total = |terms: Vec<Dual>| terms.iter().skip(1).fold(terms[0].clone(), |sum, t| sum.add(t));
+        if random.below(3) == 0 {
+            return Ok((self.tape.sum(y.val)?, total(y.mirror)));
+        }
+        let others: Vec<usize> = (0..self.nodes.len()).filter(|&i| self.nodes[i].dims == y.dims && i != last).collect();
+        let target = if others.is_empty() {
+            self.constant(random, y.dims)?;
+            self.take(last + 1)
+        } else {
+            let other = others[random.below(others.len())];
+            self.take(other)
+        };
+        let squares: Vec<Dual> = y.mirror.iter().zip(&target.mirror).map(|(a, b)| a.add(&b.scale(-1.0))).map(|d| d.mul(&d)).collect();
+        let n = squares.len() as f64;
+        Ok((self.tape.mse(y.val, target.val)?, total(squares).scale(1.0 / n)))
+    }
+}
+
+/// What a run of graphs met.
+#[derive(Default, Debug)]
+struct Met {
+    graphs: usize,
+    shared: usize,
+    ops: usize,
+    gradients: usize,
+    worst: f64,
+    /// Gradients of parameters that the loss does not depend on.
+    unreached: usize,
+}
+
+/// Half an ulp of f32.
+const U: f64 = 1.0 / (1u64 << 24) as f64;
+/// Roundings that a path through a graph may meet: the dense sums are short, a sigmoid has about 14, and there are up to 20 ops both ways.
+const ROUNDINGS: f64 = 64.0;
+
+fn one(device: &Device, seed: u64, met: &mut Met, twist: impl Fn(f64) -> f64) -> narrows::Result<()> {
+    let mut random = Random(seed);
+    let rows = 1 + random.below(4);
+    let mut graph = Graph::new(device, &mut random, rows)?;
+    let (start, dims, mirror) = graph.param("start")?;
+    graph.keep(start, [dims[0], dims[1]], mirror);
+    for columns in COLUMNS {
+        graph.constant(&mut random, [rows, columns])?;
+    }
+    graph.nodes.swap(0, COLUMNS.len());
+    let ops = 4 + random.below(16);
+    for _ in 0..ops {
+        graph.grow(&mut random)?;
+    }
+    // A loss of constants alone has no gradient.
+    let (loss, mirror) = graph.loss(&mut random)?;
+    let reached = mirror.sizes.iter().any(|&s| s > 0.0);
+    // Where f32 may see another sign than f64, the derivative of relu is anybody's guess.
+    if !reached || graph.margin < ROUNDINGS * U {
+        return Ok(());
+    }
+    graph.tape.backward(loss)?;
+    let value = f64::from(graph.tape.read(loss)?[0]);
+    assert!((value - mirror.v).abs() <= ROUNDINGS * U * mirror.size, "graph {seed}: the loss is {value}, not {}", mirror.v);
+    for (name, _, first, numbers) in &graph.layout {
+        // Only what the tape knows of has a gradient: the others were never asked for, but belong to the set.
+        let got = graph.params.read_grad(name)?;
+        for (i, &got) in got.iter().enumerate() {
+            let (want, size) = (twist(mirror.d[first + i]), mirror.sizes[first + i]);
+            let (error, bound) = ((f64::from(got) - want).abs(), ROUNDINGS * U * size);
+            if size == 0.0 {
+                assert_eq!(got, 0.0, "graph {seed}: {name}[{i}] is not reached");
+                met.unreached += 1;
+                continue;
+            }
+            assert!(error <= bound, "graph {seed}: the gradient of {name}[{i}] is {got}, not {want}, within {bound}");
+            met.worst = met.worst.max(error / bound);
+            met.gradients += 1;
+        }
+        assert_eq!(numbers.len(), got.len());
+    }
+    met.graphs += 1;
+    met.ops += ops;
+    met.shared += usize::from(graph.uses.iter().any(|&u| u > 1));
+    Ok(())
+}
+
+fn graphs(device: &Device, wanted: usize) -> narrows::Result<Met> {
+    let mut met = Met::default();
+    let mut seed = 0;
+    while met.graphs < wanted {
+        one(device, seed, &mut met, |d| d)?;
+        seed += 1;
+        assert!(seed < 4 * wanted as u64, "too many graphs have no gradient: {met:?}");
+    }
+    Ok(met)
+}
+
+#[test]
+fn random_graphs_have_the_gradients_of_dual_numbers() -> narrows::Result<()> {
+    let met = graphs(&Device::cpu_with(2, Level::best())?, 200)?;
+    println!("{met:?}");
+    assert!(met.shared >= 100, "few shared sub-expressions: {met:?}");
+    assert!(met.unreached >= 200 * 6, "few unreached parameters: {met:?}");
+    assert!(met.gradients >= 2000 && met.worst > 0.0, "{met:?}");
+    Ok(())
+}
+
+/// On the other devices that are here.
+#[test]
+fn random_graphs_on_every_device() -> narrows::Result<()> {
+    for info in Device::list().found {
+        let met = graphs(&Device::open(&info.id)?, 40)?;
+        println!("{}: {met:?}", info.id);
+    }
+    Ok(())
+}
+
+/// A gradient that is off by a part in a thousand, or has the wrong sign, must not pass.
+#[test]
+fn wrong_gradients_are_noticed() {
+    let device = Device::cpu_with(1, Level::Portable).unwrap();
+    for twist in [|d: f64| d * 1.001, |d: f64| -d, |_: f64| 0.0] {
+        let caught = |seed| std::panic::catch_unwind(AssertUnwindSafe(|| one(&device, seed, &mut Met::default(), twist))).is_err();
+        assert!((0..30).any(caught));
+    }
+}
+
+/// One value used twice, by hand: d/dx sum((x + x) * 3 + relu(x)) = 6 + [x > 0], and what is not reached is exactly 0.
+#[test]
+fn a_shared_value_gets_the_sum_of_its_gradients() -> narrows::Result<()> {
+    let device = Device::cpu()?;
+    let params = Params::new(&device, &[("x".into(), vec![1, 4]), ("other".into(), vec![3])])?;
+    params.write("x", &[-2.0, 0.0, 1.0, 5.0])?;
+    let mut tape = Tape::new(&device);
+    let x = tape.param(&params, "x")?;
+    let other = tape.param(&params, "other")?;
+    let double = tape.add(x, x)?;
+    let triple = tape.scale(double, 3.0)?;
+    let rest = tape.relu(x)?;
+    let y = tape.add(triple, rest)?;
+    let loss = tape.sum(y)?;
+    let unused = tape.relu(other)?;
+    for _ in 0..2 {
+        tape.backward(loss)?;
+        assert_eq!(params.read_grad("x")?, [6.0, 6.0, 7.0, 7.0], "and nothing accumulates");
+        assert_eq!(params.read_grad("other")?, [0.0; 3]);
+        assert!(tape.grad(unused).is_err());
+    }
+    Ok(())
+}

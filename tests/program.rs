@@ -1,0 +1,204 @@
+//! Programs: replay equals eager to the bit, and costs what the counts say.
+
+mod common;
+
+use narrows::data::{self, Values};
+use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, DeviceKind, Error, Level, Params, Program, Tape, Tensor};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts what all threads of the process allocate.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is handed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// One test at a time: the allocator counts for the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A training step on built-in digits, as `fit` records it.
+struct Training {
+    ae: Autoencoder,
+    data: Tensor,
+    order: Tensor,
+    clock: Clock,
+    losses: Tensor,
+    adam: Adam,
+    batch: usize,
+}
+
+impl Training {
+    fn new(device: &Device, hidden: &[usize], code: usize, batch: usize) -> Training {
+        let digits = data::open("builtin").unwrap().train.head(64);
+        let Values::Bytes(bytes) = digits.values() else { panic!("digits are bytes") };
+        let ae = Autoencoder::builder(784).hidden(hidden).code(code).seed(3).build(device).unwrap();
+        let clock = Clock::new(device).unwrap();
+        let order: Vec<u32> = (0..64).map(|i| (i * 37) % 64).collect();
+        Training {
+            data: Tensor::bytes(device, bytes, &[64, 784]).unwrap(),
+            order: Tensor::indices(device, &order, 64).unwrap(),
+            losses: Tensor::zeros(device, &[469]).unwrap(),
+            adam: Adam::with_clock(ae.params(), AdamConfig::default(), &clock).unwrap(),
+            ae,
+            clock,
+            batch,
+        }
+    }
+
+    fn record(&self, tape: &mut Tape) {
+        let x = tape.gather(&self.data, &self.order, &self.clock, self.batch).unwrap();
+        let y = self.ae.forward(tape, x).unwrap();
+        let loss = tape.mse(y, x).unwrap();
+        tape.backward(loss).unwrap();
+        self.adam.step(tape).unwrap();
+        tape.store_loss(loss, &self.losses, &self.clock).unwrap();
+        tape.advance(&self.clock, self.batch, &self.order).unwrap();
+    }
+
+    fn program(&self, device: &Device) -> Program {
+        let mut tape = Tape::plan(device);
+        self.record(&mut tape);
+        tape.compile().unwrap()
+    }
+
+    /// Every number that training changes.
+    fn state(&self) -> (Vec<u32>, Vec<u32>, Vec<Vec<u32>>) {
+        let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let params: &Params = self.ae.params();
+        let weights = params.names().map(|n| bits(params.read(n).unwrap())).collect();
+        (vec![self.clock.cursor().unwrap(), self.clock.step().unwrap()], bits(self.losses.read().unwrap()), weights)
+    }
+}
+
+#[test]
+fn replay_equals_eager_to_the_bit_also_with_eager_work_in_between() {
+    let _alone = ALONE.lock().unwrap();
+    for device in common::devices() {
+        let eager = Training::new(device, &[24, 17], 5, 10);
+        for _ in 0..7 {
+            eager.record(&mut Tape::new(device));
+        }
+
+        let replayed = Training::new(device, &[24, 17], 5, 10);
+        let mut program = replayed.program(device);
+        program.run(7).unwrap();
+        assert_eq!(replayed.state(), eager.state(), "{}", device.id());
+
+        let mixed = Training::new(device, &[24, 17], 5, 10);
+        let mut program = mixed.program(device);
+        program.run(2).unwrap();
+        let mut tape = Tape::new(device);
+        let x = tape.fill(&[33], 2.0).unwrap();
+        let sum = tape.sum(x).unwrap();
+        assert_eq!(tape.read(sum).unwrap(), [66.0]);
+        mixed.record(&mut Tape::new(device));
+        program.run(0).unwrap();
+        program.run(4).unwrap();
+        assert_eq!(mixed.state(), eager.state(), "{}", device.id());
+        assert!(eager.losses.read().unwrap()[6] > 0.0);
+    }
+}
+
+#[test]
+fn a_run_of_469_steps_makes_no_heap_allocation_per_step_on_the_cpu() {
+    let _alone = ALONE.lock().unwrap();
+    // At the portable level of x86-64, matrixmultiply packs into fresh memory at each call.
+    for level in Level::ALL.into_iter().filter(|l| l.is_available() && (*l > Level::Portable || cfg!(target_arch = "aarch64"))) {
+        for threads in [1, 2, 3] {
+            let device = Device::cpu_with(threads, level).unwrap();
+            // Large enough that every op is split over the threads.
+            let training = Training::new(&device, &[128, 64], 32, 64);
+            let mut program = training.program(&device);
+            program.run(1).unwrap();
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            program.run(469).unwrap();
+            let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+            assert!(made <= 2, "{made} allocations at {level} with {threads} threads (entering the thread pool may take one)");
+            assert_eq!(program.counts().steps, 470);
+        }
+    }
+}
+
+#[test]
+fn the_counts_say_what_a_run_costs() {
+    let _alone = ALONE.lock().unwrap();
+    for device in common::fast_devices() {
+        let training = Training::new(device, &[24, 17], 5, 10);
+        let mut program = training.program(device);
+        let ops = program.to_string().lines().count() as u64 - 1;
+        program.run(1).unwrap();
+        let one = program.counts();
+        assert!(one.launches >= ops, "{one:?} for {ops} ops");
+        let steps = if device.info().software { 69 } else { 469 };
+        program.run(steps).unwrap();
+        let all = program.counts();
+        assert_eq!((all.runs, all.steps), (2, 1 + steps as u64), "{}", device.id());
+        assert_eq!(all.launches, one.launches * all.steps, "{}", device.id());
+        assert_eq!((all.maps, all.writes), (0, 0), "{}", device.id());
+        if device.info().kind != DeviceKind::Cuda {
+            assert_eq!(all.submits, 2, "{}: one for each run", device.id());
+        }
+    }
+}
+
+#[test]
+fn the_wgpu_device_submits_an_epoch_once() {
+    let _alone = ALONE.lock().unwrap();
+    for device in common::devices().iter().filter(|d| d.info().kind == DeviceKind::Wgpu) {
+        let training = Training::new(device, &[5], 3, 2);
+        let mut program = training.program(device);
+        program.run(469).unwrap();
+        let counts = program.counts();
+        assert_eq!((counts.steps, counts.submits, counts.maps, counts.writes), (469, 1, 0, 0));
+        assert_eq!(training.clock.step().unwrap(), 469);
+        assert!(training.losses.read().unwrap().iter().all(|l| *l > 0.0));
+    }
+}
+
+#[test]
+fn the_plan_names_every_op_with_its_shapes() {
+    let _alone = ALONE.lock().unwrap();
+    let device = common::cpu();
+    let text = Training::new(&device, &[24, 17], 5, 10).program(&device).to_string();
+    let count = |name: &str| text.lines().filter(|l| l.split_whitespace().next() == Some(name)).count();
+    assert_eq!((count("dense"), count("dense_dw"), count("dense_db")), (6, 6, 6), "{text}");
+    // Nobody wants the gradient of the images, so the first layer has no dense_dx.
+    assert_eq!((count("dense_dx"), count("relu"), count("sigmoid"), count("adam")), (5, 4, 1, 1), "{text}");
+    assert!(text.contains("x 10x784, w 24x784, b 24 -> y 10x24"), "{text}");
+    assert!(text.lines().last().unwrap().contains("run as: list"), "{text}");
+}
+
+#[test]
+fn values_of_another_tape_are_refused() {
+    let _alone = ALONE.lock().unwrap();
+    let device = common::cpu();
+    let x = Tensor::new(&device, &[1.0, 2.0], &[2]).unwrap();
+    let (mut one, mut two) = (Tape::new(&device), Tape::plan(&device));
+    let (a, b) = (one.input(&x).unwrap(), two.input(&x).unwrap());
+    assert!(matches!(one.add(a, b), Err(Error::Argument { .. })));
+    assert!(matches!(two.read(b), Err(Error::Op { op: "read", .. })));
+    let y = two.scale(b, 2.0).unwrap();
+    let mut program = two.compile().unwrap();
+    assert!(program.read(a).is_err());
+    assert!(matches!(program.write(y, &[0.0, 0.0]), Err(Error::Op { op: "write", .. })), "a computed value can't be written");
+    assert!(matches!(program.write(b, &[0.0]), Err(Error::Op { op: "write", .. })), "too few numbers");
+    program.run(1).unwrap();
+    assert_eq!(program.read(y).unwrap(), [2.0, 4.0]);
+}
