@@ -38,6 +38,7 @@ pub struct Rng {
 
 impl Rng {
     /// The stream of `seed` and `purpose` at step 0.
+    #[cfg(test)]
     pub fn new(seed: u64, purpose: u32) -> Rng {
         Rng::at_step(seed, purpose, 0)
     }
