@@ -1,11 +1,11 @@
 //! The command line, as a user meets it.
 
-use assert_cmd::Command;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 fn narrows(folder: &Path) -> Command {
-    let mut command = Command::cargo_bin("narrows").expect("the binary is built");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
     command.current_dir(folder).env_remove("NARROWS_CPU_LEVEL");
     command
 }
