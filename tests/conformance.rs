@@ -2,6 +2,9 @@
 //!
 //! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with `-- --nocapture`.
 
+#[cfg(feature = "cuda")]
+mod standin;
+
 use narrows::verify::{Report, Select, run, run_each};
 use narrows::{Device, DeviceKind, Level};
 
@@ -66,15 +69,14 @@ fn cuda_gives_the_contracts_bits() {
     }
 }
 
-/// The CUDA kernels, compiled for the CPU. `NARROWS_STANDIN` is the path of the library until `tests/standin` builds it here.
+/// The CUDA kernels, compiled for the CPU.
+#[cfg(feature = "cuda")]
 #[test]
 fn cuda_standin_gives_the_contracts_bits() {
-    let Some(library) = std::env::var_os("NARROWS_STANDIN") else {
-        return absent("standin", "NARROWS_STANDIN does not name the library");
-    };
-    let device = Device::cuda_standin(std::path::Path::new(&library)).unwrap();
-    let report = run(&device, &Select::quick()).unwrap();
-    demand(&report, 300);
+    let Some(library) = standin::build() else { return };
+    let device = Device::cuda_standin(&library).unwrap();
+    let report = run(&device, &Select::default()).unwrap();
+    demand(&report, 1500);
     assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
 }
 

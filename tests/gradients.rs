@@ -241,8 +241,8 @@ struct Met {
 
 /// Half an ulp of f32.
 const U: f64 = 1.0 / (1u64 << 24) as f64;
-/// Roundings that a path through a graph may meet: the dense sums are short, a sigmoid has about 14, and there are up to 20 ops both ways.
-const ROUNDINGS: f64 = 64.0;
+/// Roundings of f32 that are allowed, as a part of the sizes that the mirror adds up. Three were the most that was met.
+const ROUNDINGS: f64 = 16.0;
 
 fn one(device: &Device, seed: u64, met: &mut Met, twist: impl Fn(f64) -> f64) -> narrows::Result<()> {
     let mut random = Random(seed);
@@ -269,7 +269,6 @@ fn one(device: &Device, seed: u64, met: &mut Met, twist: impl Fn(f64) -> f64) ->
     let value = f64::from(graph.tape.read(loss)?[0]);
     assert!((value - mirror.v).abs() <= ROUNDINGS * U * mirror.size, "graph {seed}: the loss is {value}, not {}", mirror.v);
     for (name, _, first, numbers) in &graph.layout {
-        // Only what the tape knows of has a gradient: the others were never asked for, but belong to the set.
         let got = graph.params.read_grad(name)?;
         for (i, &got) in got.iter().enumerate() {
             let (want, size) = (twist(mirror.d[first + i]), mirror.sizes[first + i]);

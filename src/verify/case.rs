@@ -304,7 +304,8 @@ impl Case {
                 (vec![Operand { role: Role::Update, ..clock(before) }], vec![expect])
             }
             &Spec::StoreLoss { slots, clock: at } => {
-                let (loss, before) = (make(0, 1), numbers(Kind::Reals, slots, seed, 1, 8, &[]));
+                let loss = if kind == Kind::Edges { vec![[f32::NAN, f32::NEG_INFINITY][Source::new(seed, 99).below(2)]] } else { make(0, 1) };
+                let before = numbers(Kind::Reals, slots, seed, 1, 8, &[]);
                 let mut after = before.clone();
                 after[at[1] as usize % slots] = loss[0];
                 (vec![read(&[1], &loss), clock(at), update(&[slots], &before)], vec![exactly(2, after)])

@@ -15,6 +15,8 @@ pub(crate) enum Layout {
     Start,
     /// What is only read lies in one buffer (for each element type), what is written in another.
     Shared,
+    /// One buffer for each element type, read and written operands side by side in it.
+    Together,
     /// A buffer for each operand, the first operand's over 128 MiB and the view at its far end.
     Far,
 }
@@ -86,12 +88,16 @@ impl Placed {
             let (dtype, read_only) = (operand.data.dtype(), operand.role == Role::Read);
             let (front, back) = match layout {
                 Layout::Odd => ([3, 5, 1, 7, 2, 9][i % 6], [5, 3, 64, 1, 7, 2][i % 6]),
-                Layout::Shared => ([1, 3, 2, 5][i % 4], [2, 1, 4, 3][i % 4]),
+                Layout::Shared | Layout::Together => ([1, 3, 2, 5][i % 4], [2, 1, 4, 3][i % 4]),
                 Layout::Aligned => (256 / dtype.size(), 64),
                 Layout::Start => (0, 3),
                 Layout::Far => (if i == 0 { FAR * 4 / dtype.size() } else { 3 }, 5),
             };
-            let fits = |image: &Image| layout == Layout::Shared && image.dtype == dtype && image.read_only == read_only;
+            let fits = |image: &Image| match layout {
+                Layout::Shared => image.dtype == dtype && image.read_only == read_only,
+                Layout::Together => image.dtype == dtype,
+                _ => false,
+            };
             let image = images.iter().position(fits).unwrap_or_else(|| {
                 images.push(Image { dtype, bytes: Vec::new(), read_only });
                 images.len() - 1

@@ -44,8 +44,10 @@ pub(crate) struct Rows(Vec<Row>);
 
 impl Rows {
     pub(crate) fn add(&mut self, kind: Kind, spec: Spec) {
+        // Every ninth row has all its operands in one buffer.
         let n = self.0.len();
-        self.laid(kind, spec, Layout::ALL[n % Layout::ALL.len()]);
+        let layout = if n % 9 == 4 { Layout::Together } else { Layout::ALL[n % Layout::ALL.len()] };
+        self.laid(kind, spec, layout);
     }
 
     pub(crate) fn laid(&mut self, kind: Kind, spec: Spec, layout: Layout) {
@@ -126,9 +128,9 @@ fn elementwise(rows: &mut Rows) {
         rows.add(Kind::Reals, Spec::Scale(s(), 0.1, Same::None));
         rows.add(Kind::Reals, Spec::Scale(s(), -1.0 / 3.0, Same::First));
         rows.add(Kind::Edges, Spec::Scale(s(), 1.5, [Same::None, Same::First][turn % 2]));
-        let value = [0.0, 1.0, -2.5, f32::INFINITY, f32::NAN, 1e-30, -0.0][turn % 7];
-        rows.add(KINDS[turn % 3], Spec::Fill(s(), value));
-        rows.add(KINDS[turn % 3], Spec::Fill(s(), 3.0 + turn as f32));
+        rows.add(Kind::Edges, Spec::Fill(s(), [f32::NAN, f32::INFINITY, -0.0, 1e-40][turn % 4]));
+        rows.add(Kind::Integers, Spec::Fill(s(), 3.0 + turn as f32));
+        rows.add(Kind::Reals, Spec::Fill(s(), [0.0, -2.5, 0.1][turn % 3]));
         let n = n.max(1) as f64;
         rows.add(Kind::Integers, Spec::MseGrad(s(), 0.5));
         rows.add(Kind::Reals, Spec::MseGrad(s(), (2.0 / n) as f32));
