@@ -1,4 +1,4 @@
-//! `narrows`: a hand-written tensor engine that trains and uses autoencoders.
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 mod backend;

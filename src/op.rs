@@ -185,7 +185,11 @@ impl Op {
                 _ => &[Dtype::F32],
             };
             if !want.contains(&view.dtype()) {
-                return Err(Error::op(name, format!("{operand} has elements of {} where {} is needed", view.dtype(), want[0]), "Convert the data before it is uploaded."));
+                return Err(Error::op(
+                    name,
+                    format!("{operand} has elements of {} where {} is needed", view.dtype(), want[0]),
+                    "Convert the data before it is uploaded.",
+                ));
             }
         }
         for (i, (operand, view)) in writes.iter().enumerate() {
@@ -197,7 +201,11 @@ impl Op {
             }
             for (other, written) in &writes[..i] {
                 if view.overlaps(written) {
-                    return Err(Error::op(name, format!("{operand} overlaps {other}, which is written too"), "Write to a buffer of its own."));
+                    return Err(Error::op(
+                        name,
+                        format!("{operand} overlaps {other}, which is written too"),
+                        "Write to a buffer of its own.",
+                    ));
                 }
             }
         }
@@ -210,13 +218,21 @@ impl Op {
             if a.len() == b.len() {
                 return Ok(());
             }
-            Err(Error::op(name, format!("{an} has {} elements but {bn} has {} ({an} is {}, {bn} is {})", a.len(), b.len(), a.shape, b.shape), "Give both the same shape."))
+            Err(Error::op(
+                name,
+                format!("{an} has {} elements but {bn} has {} ({an} is {}, {bn} is {})", a.len(), b.len(), a.shape, b.shape),
+                "Give both the same shape.",
+            ))
         };
         let length = |an: &str, a: &View, n: usize| {
             if a.len() == n {
                 return Ok(());
             }
-            Err(Error::op(name, format!("{an} has {} elements where {n} are needed ({an} is {})", a.len(), a.shape), "Give it that many elements."))
+            Err(Error::op(
+                name,
+                format!("{an} has {} elements where {n} are needed ({an} is {})", a.len(), a.shape),
+                "Give it that many elements.",
+            ))
         };
         match self {
             Op::Dense { x, w, b, y } => {
@@ -225,7 +241,13 @@ impl Op {
                 if x.shape.columns() != w.shape.columns() {
                     return Err(Error::op(
                         name,
-                        format!("x has {} columns but w takes {} (x is {}, w is {})", x.shape.columns(), w.shape.columns(), x.shape, w.shape),
+                        format!(
+                            "x has {} columns but w takes {} (x is {}, w is {})",
+                            x.shape.columns(),
+                            w.shape.columns(),
+                            x.shape,
+                            w.shape
+                        ),
                         format!("Build the layer with {} inputs or pass the previous layer's output.", x.shape.columns()),
                     ));
                 }
@@ -270,19 +292,33 @@ impl Op {
                 if data.shape.columns() != y.shape.columns() {
                     return Err(Error::op(
                         name,
-                        format!("data has {} columns but y has {} (data is {}, y is {})", data.shape.columns(), y.shape.columns(), data.shape, y.shape),
+                        format!(
+                            "data has {} columns but y has {} (data is {}, y is {})",
+                            data.shape.columns(),
+                            y.shape.columns(),
+                            data.shape,
+                            y.shape
+                        ),
                         "Give both rows of the same length.",
                     ));
                 }
                 if y.len() > 0 && (order.len() == 0 || data.shape.rows() == 0) {
-                    return Err(Error::op(name, format!("{} rows wanted from {} by an order of {}", y.shape.rows(), data.shape.rows(), order.len()), "Pass at least one row and one index."));
+                    return Err(Error::op(
+                        name,
+                        format!("{} rows wanted from {} by an order of {}", y.shape.rows(), data.shape.rows(), order.len()),
+                        "Pass at least one row and one index.",
+                    ));
                 }
                 Ok(())
             }
             Op::Advance { clock, rows, period } => {
                 length("clock", clock, 2)?;
                 if *period == 0 || *period > 1 << 31 || *rows > 1 << 31 {
-                    return Err(Error::op(name, format!("{rows} rows in a period of {period}"), "Use a period of 1 to 2^31 and at most 2^31 rows."));
+                    return Err(Error::op(
+                        name,
+                        format!("{rows} rows in a period of {period}"),
+                        "Use a period of 1 to 2^31 and at most 2^31 rows.",
+                    ));
                 }
                 Ok(())
             }
@@ -298,7 +334,11 @@ impl Op {
                 same("p", p, "g", g).and(same("p", p, "m", m)).and(same("p", p, "v", v))?;
                 length("clock", clock, 2)?;
                 if table.shape.columns() != 3 || table.shape.rows() == 0 {
-                    return Err(Error::op(name, format!("the table is {} where steps x 3 is needed", table.shape), "Write a row of three numbers for each step."));
+                    return Err(Error::op(
+                        name,
+                        format!("the table is {} where steps x 3 is needed", table.shape),
+                        "Write a row of three numbers for each step.",
+                    ));
                 }
                 Ok(())
             }
@@ -309,7 +349,11 @@ impl Op {
         if view.shape.dims().len() == 2 {
             return Ok(());
         }
-        Err(Error::op(self.name(), format!("{operand} has {} dimensions where 2 are needed ({operand} is {})", view.shape.dims().len(), view.shape), "Reshape it to [rows, columns]."))
+        Err(Error::op(
+            self.name(),
+            format!("{operand} has {} dimensions where 2 are needed ({operand} is {})", view.shape.dims().len(), view.shape),
+            "Reshape it to [rows, columns].",
+        ))
     }
 
     fn check_inner(&self, a: &str, m: usize, b: &str, n: usize) -> Result<()> {

@@ -61,8 +61,12 @@ impl Adam {
         let table = constant_rate_table(config)?;
         let table = Tensor::new(device, &table, &[table.len() / 3, 3])?;
         let moments = || Ok::<_, Error>(Tensor { view: device.alloc(Dtype::F32, Shape::new(&[params.len()])?)?, below: None });
-        let hyper =
-            AdamHyper { w1: (1.0 - config.beta1) as f32, beta2: config.beta2 as f32, w2: (1.0 - config.beta2) as f32, eps: config.eps as f32 };
+        let hyper = AdamHyper {
+            w1: (1.0 - config.beta1) as f32,
+            beta2: config.beta2 as f32,
+            w2: (1.0 - config.beta2) as f32,
+            eps: config.eps as f32,
+        };
         Ok(Adam { params: params.clone(), m: moments()?, v: moments()?, table, clock: clock.clone(), moves: false, hyper })
     }
 

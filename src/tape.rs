@@ -94,7 +94,11 @@ impl Tape {
         op.check()?;
         let at = op.writes()[0].1.device();
         if !at.same(&self.device) {
-            return Err(Error::op(op.name(), format!("its operands are on {} but the tape is for {}", at.id(), self.device.id()), "Put all on one device."));
+            return Err(Error::op(
+                op.name(),
+                format!("its operands are on {} but the tape is for {}", at.id(), self.device.id()),
+                "Put all on one device.",
+            ));
         }
         if self.eager {
             self.device.backend().run(&op)?;
@@ -154,7 +158,11 @@ impl Tape {
     fn leaf(&mut self, verb: &'static str, tensor: &Tensor, tracked: bool) -> Result<Val> {
         self.here(verb, tensor.device())?;
         if tensor.dtype() != Dtype::F32 {
-            return Err(Error::op(verb, format!("the tensor holds {}", tensor.dtype()), "Pass a tensor of f32; bytes come in through `gather`."));
+            return Err(Error::op(
+                verb,
+                format!("the tensor holds {}", tensor.dtype()),
+                "Pass a tensor of f32; bytes come in through `gather`.",
+            ));
         }
         Ok(self.node(tensor.view.clone(), Source::Leaf, vec![], tracked))
     }
@@ -163,7 +171,11 @@ impl Tape {
         if device.same(&self.device) {
             return Ok(());
         }
-        Err(Error::op(verb, format!("it is on {} but the tape is for {}", device.id(), self.device.id()), "Put all on one device (two openings of the same one are two devices)."))
+        Err(Error::op(
+            verb,
+            format!("it is on {} but the tape is for {}", device.id(), self.device.id()),
+            "Put all on one device (two openings of the same one are two devices).",
+        ))
     }
 
     /// A parameter as a value. `backward` leaves its gradient in the parameters' gradient buffer.
@@ -277,7 +289,11 @@ impl Tape {
         let have = data.view.shape.rows();
         if order.below.is_none_or(|below| below as usize > have) {
             let below = order.below.map_or("no".into(), |b| b.to_string());
-            return Err(Error::op("gather", format!("the order is for {below} rows but the data has {have}"), "Make it with `Tensor::indices(device, order, rows of the data)`."));
+            return Err(Error::op(
+                "gather",
+                format!("the order is for {below} rows but the data has {have}"),
+                "Make it with `Tensor::indices(device, order, rows of the data)`.",
+            ));
         }
         let mut dims = data.shape().to_vec();
         dims[0] = rows;
@@ -342,10 +358,18 @@ impl Tape {
     pub fn backward(&mut self, loss: Val) -> Result<()> {
         let node = self.get(loss)?;
         if node.view.len() != 1 {
-            return Err(Error::op("backward", format!("the loss has {} elements ({})", node.view.len(), node.view.shape), "Reduce it with `sum` or `mse`."));
+            return Err(Error::op(
+                "backward",
+                format!("the loss has {} elements ({})", node.view.len(), node.view.shape),
+                "Reduce it with `sum` or `mse`.",
+            ));
         }
         if !node.tracked {
-            return Err(Error::op("backward", "the loss depends on no variable and no parameter", "Use `variable` or `param` for what is to be differentiated."));
+            return Err(Error::op(
+                "backward",
+                "the loss depends on no variable and no parameter",
+                "Use `variable` or `param` for what is to be differentiated.",
+            ));
         }
         let seed = self.new_view(node.view.shape)?;
         self.nodes.iter_mut().for_each(|n| n.grad = None);
@@ -365,7 +389,11 @@ impl Tape {
                 }
                 Source::Leaf | Source::Param(..) => {}
                 Source::Gradient => {
-                    return Err(Error::op("backward", "the loss is made of gradients, which have no derivatives", "Take gradients of a loss that is not itself made of gradients."));
+                    return Err(Error::op(
+                        "backward",
+                        "the loss is made of gradients, which have no derivatives",
+                        "Take gradients of a loss that is not itself made of gradients.",
+                    ));
                 }
             }
         }
@@ -446,7 +474,11 @@ impl Tape {
     /// When it computed none: the loss does not depend on the value, or there was no `backward`.
     pub fn grad(&self, val: Val) -> Result<Val> {
         self.get(val)?.grad.ok_or_else(|| {
-            Error::op("grad", "there is no gradient of this value", "Call `backward` on a loss that depends on it, and make it with `variable` or `param`.")
+            Error::op(
+                "grad",
+                "there is no gradient of this value",
+                "Call `backward` on a loss that depends on it, and make it with `variable` or `param`.",
+            )
         })
     }
 
@@ -457,7 +489,11 @@ impl Tape {
     pub fn read(&self, val: Val) -> Result<Vec<f32>> {
         let view = self.view(val)?;
         if !self.eager {
-            return Err(Error::op("read", "the tape only plans, so nothing has run", "Compile it and run the program, or use `Tape::new`."));
+            return Err(Error::op(
+                "read",
+                "the tape only plans, so nothing has run",
+                "Compile it and run the program, or use `Tape::new`.",
+            ));
         }
         tensor::read(view)
     }
@@ -467,7 +503,8 @@ impl Tape {
     /// # Errors
     /// When the device can't prepare an op.
     pub fn compile(self) -> Result<Program> {
-        let slots = self.nodes.iter().map(|n| Slot { view: n.view.clone(), written: matches!(n.source, Source::Leaf), grad: n.grad }).collect();
+        let slots =
+            self.nodes.iter().map(|n| Slot { view: n.view.clone(), written: matches!(n.source, Source::Leaf), grad: n.grad }).collect();
         Program::new(self.id, self.device, self.ops, slots)
     }
 }

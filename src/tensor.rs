@@ -57,7 +57,11 @@ impl Tensor {
     fn upload(device: &Device, dtype: Dtype, data: &[u8], len: usize, shape: &[usize]) -> Result<Tensor> {
         let shape = Shape::new(shape)?;
         if shape.len() != len {
-            return Err(Error::op("tensor", format!("{len} numbers for a shape of {} ({shape})", shape.len()), "Pass as many numbers as the shape has elements."));
+            return Err(Error::op(
+                "tensor",
+                format!("{len} numbers for a shape of {} ({shape})", shape.len()),
+                "Pass as many numbers as the shape has elements.",
+            ));
         }
         let view = device.alloc(dtype, shape)?;
         device.backend().write(&view, data)?;
@@ -129,7 +133,9 @@ fn check_indices(data: &[u32], below: usize) -> Result<()> {
     }
     match data.iter().position(|&i| i as usize >= below) {
         None => Ok(()),
-        Some(at) => Err(Error::argument("indices", format!("index {} at position {at}, of {below} rows", data[at]), "Use row numbers from 0 on.")),
+        Some(at) => {
+            Err(Error::argument("indices", format!("index {} at position {at}, of {below} rows", data[at]), "Use row numbers from 0 on."))
+        }
     }
 }
 
@@ -169,7 +175,11 @@ pub(crate) fn read<T: Element>(view: &View) -> Result<Vec<T>> {
 pub(crate) fn write<T: Element>(view: &View, data: &[T]) -> Result<()> {
     holds::<T>("write", view)?;
     if data.len() != view.len() {
-        return Err(Error::op("write", format!("{} numbers into {} elements (the shape is {})", data.len(), view.len(), view.shape), "Pass as many numbers as there are elements."));
+        return Err(Error::op(
+            "write",
+            format!("{} numbers into {} elements (the shape is {})", data.len(), view.len(), view.shape),
+            "Pass as many numbers as there are elements.",
+        ));
     }
     view.device().backend().write(view, bytemuck::cast_slice(data))
 }

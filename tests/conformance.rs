@@ -5,7 +5,7 @@
 #[cfg(feature = "cuda")]
 mod standin;
 
-use narrows::verify::{Report, Select, run, run_each};
+use narrows::verify::{Report, Select, count, run, run_each};
 use narrows::{Device, DeviceKind, Level};
 
 /// Whether the environment demands a device or a level.
@@ -78,6 +78,38 @@ fn cuda_standin_gives_the_contracts_bits() {
     let report = run(&device, &Select::default()).unwrap();
     demand(&report, 1500);
     assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+}
+
+/// The table of the README is what the devices do; `NARROWS_UPDATE=1` writes it anew. Where a device is absent, it can't be checked.
+#[cfg(feature = "cuda")]
+#[test]
+fn the_readme_shows_what_the_devices_do() {
+    let wgpu = Device::list().found.into_iter().find(|i| i.kind == DeviceKind::Wgpu);
+    let (Some(wgpu), Some(library)) = (wgpu, standin::build()) else {
+        return println!("ABSENT: wgpu or the stand-in, so the README's table is not checked");
+    };
+    let devices = [Device::cpu().unwrap(), Device::open(&wgpu.id).unwrap(), Device::cuda_standin(&library).unwrap()];
+    let reports = run_each(&devices, &Select::quick()).unwrap();
+    let rows = count(&Select::all()).unwrap();
+    let mut table = String::from("| op | rows | CPU | WGSL | CUDA |\n|---|---|---|---|---|\n");
+    for (i, (op, rows)) in rows.iter().enumerate() {
+        let cell = |report: &Report| match &report.rows[i] {
+            r if r.op != *op || r.failed > 0 || r.cases == 0 => "FAILED",
+            r if report.kind != DeviceKind::Wgpu && r.bit_for_bit == r.cases => "same bits",
+            _ => "in bound",
+        };
+        let cells: Vec<_> = reports.iter().map(cell).collect();
+        table += &format!("| {op} | {rows} | {} | {} | assembled; stand-in: {} |\n", cells[0], cells[1], cells[2]);
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (begin, end) = ("<!-- ops begin -->\n", "<!-- ops end -->");
+    let (from, to) = (readme.find(begin).unwrap() + begin.len(), readme.find(end).unwrap());
+    if std::env::var_os("NARROWS_UPDATE").is_some() {
+        std::fs::write(path, format!("{}{table}{}", &readme[..from], &readme[to..])).unwrap();
+    } else {
+        assert_eq!(&readme[from..to], table, "run this test with NARROWS_UPDATE=1 and look at the change");
+    }
 }
 
 #[test]

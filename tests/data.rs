@@ -295,7 +295,7 @@ fn a_data_set_gives_its_rows_as_floats_and_its_head() {
     assert_eq!(bytes.rows_f32(1..usize::MAX).len(), 128);
     #[allow(clippy::reversed_empty_ranges)]
     let nothing = [bytes.rows_f32(2..1), bytes.rows_f32(7..9)];
-    assert_eq!(nothing, [vec![], vec![]]);
+    assert_eq!(nothing, [Vec::<f32>::new(), Vec::new()]);
     let head = bytes.head(1);
     assert_eq!((head.len(), head.labels(), head.rows_f32(0..1)), (1, Some([3].as_slice()), bytes.rows_f32(0..1)));
     assert_eq!((bytes.head(0).len(), bytes.head(99).len(), bytes.head(usize::MAX).labels()), (0, 2, Some([3, 4].as_slice())));

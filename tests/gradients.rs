@@ -197,7 +197,9 @@ impl Graph {
                 let (b, _, b_mirror) = self.param(&format!("{layer}.bias"))?;
                 let val = self.tape.dense(x.val, w, b)?;
                 let [rows, inputs] = x.dims;
-                let y = |r: usize, o: usize| (0..inputs).fold(b_mirror[o].clone(), |sum, i| sum.add(&x.mirror[r * inputs + i].mul(&w_mirror[o * inputs + i])));
+                let y = |r: usize, o: usize| {
+                    (0..inputs).fold(b_mirror[o].clone(), |sum, i| sum.add(&x.mirror[r * inputs + i].mul(&w_mirror[o * inputs + i])))
+                };
                 let mirror = (0..rows * w_dims[0]).map(|i| y(i / w_dims[0], i % w_dims[0])).collect();
                 self.keep(val, [rows, w_dims[0]], mirror);
             }

@@ -106,7 +106,11 @@ struct Golden {
 fn golden() -> Option<Golden> {
     let (folder, mnist) = (common::folder("NARROWS_GOLDEN")?, common::folder("NARROWS_MNIST")?);
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("seed_ae_epoch0.json")).unwrap()).unwrap();
-    let order = npyz::NpyFile::new(&std::fs::read(folder.join("order_epoch0.npy")).unwrap()[..]).unwrap().into_vec::<u32>().unwrap();
+    // An npy file of version 1: a header of 10 bytes and a length, then 60,000 numbers.
+    let order = std::fs::read(folder.join("order_epoch0.npy")).unwrap();
+    assert!(order.starts_with(b"\x93NUMPY\x01") && order.windows(5).any(|w| w == b"'<u4'"));
+    let header = 10 + usize::from(u16::from_le_bytes([order[8], order[9]]));
+    let order = order[header..].chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect();
     let data::Split { train, test } = data::open(mnist.to_str().unwrap()).unwrap();
     Some(Golden {
         train,

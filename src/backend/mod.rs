@@ -54,11 +54,13 @@ pub(crate) fn list() -> DeviceList {
     #[cfg(feature = "cuda")]
     cuda::list(&mut list);
     #[cfg(not(feature = "cuda"))]
-    list.absent.push(crate::device::Absent { kind: crate::DeviceKind::Cuda, reason: "cuda: narrows was built without the feature `cuda`".into() });
+    list.absent
+        .push(crate::device::Absent { kind: crate::DeviceKind::Cuda, reason: "cuda: narrows was built without the feature `cuda`".into() });
     #[cfg(feature = "wgpu")]
     wgpu::list(&mut list);
     #[cfg(not(feature = "wgpu"))]
-    list.absent.push(crate::device::Absent { kind: crate::DeviceKind::Wgpu, reason: "wgpu: narrows was built without the feature `wgpu`".into() });
+    list.absent
+        .push(crate::device::Absent { kind: crate::DeviceKind::Wgpu, reason: "wgpu: narrows was built without the feature `wgpu`".into() });
     list.found.push(cpu::info());
     list
 }

@@ -10,7 +10,9 @@ pub(super) fn run() -> Result<()> {
         print(format_args!("{:<8} {}{software}", info.id, info.name));
     }
     for absent in list.absent {
-        print(format_args!("{:<8} absent: {}", absent.kind, absent.reason));
+        let kind = absent.kind.to_string();
+        let reason = absent.reason.strip_prefix(&format!("{kind}: ")).unwrap_or(&absent.reason);
+        print(format_args!("{kind:<8} absent: {reason}"));
     }
     Ok(())
 }

@@ -20,8 +20,7 @@ struct Cli {
     train: train::Train,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed.";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -92,10 +91,7 @@ fn code(e: &Error) -> u8 {
 impl Common {
     /// Opens the device, and says which and why unless told to be quiet.
     fn open(&self) -> narrows::Result<Device> {
-        let mut device = Device::open(&self.device)?;
-        if let (Some(threads), DeviceKind::Cpu) = (self.threads, device.info().kind) {
-            device = Device::cpu_with(threads, Level::from_environment()?)?;
-        }
+        let device = open(&self.device, self.threads)?;
         self.say(format_args!("device {}: {} ({})", device.id(), device.info().name, device.why()));
         Ok(device)
     }
@@ -104,6 +100,15 @@ impl Common {
         if !self.quiet {
             say(text);
         }
+    }
+}
+
+/// Opens a device by its name; a number of threads counts where it turns out to be the CPU.
+fn open(name: &str, threads: Option<usize>) -> narrows::Result<Device> {
+    let device = Device::open(name)?;
+    match threads {
+        Some(threads) if device.info().kind == DeviceKind::Cpu => Device::cpu_with(threads, Level::from_environment()?),
+        _ => Ok(device),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Train {
     #[arg(long, default_value_t = 128, value_name = "N")]
     batch_size: usize,
     /// Adam's learning rate.
-    #[arg(long, default_value_t = 1e-3, value_name = "X")]
+    #[arg(long, default_value_t = 1e-3, value_name = "X", allow_negative_numbers = true)]
     lr: f64,
     /// Seed of the initial weights and of the order of the rows.
     #[arg(long, default_value_t = 0, value_name = "S")]
@@ -46,12 +46,22 @@ impl Train {
         let split = data::open(&self.data)?;
         let (train, test) = (&split.train, &split.test);
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
-        say(format_args!("data {}{synthetic}: {} rows of {} to train on, {} to test", train.name(), train.len(), train.columns(), test.len()));
+        say(format_args!(
+            "data {}{synthetic}: {} rows of {} to train on, {} to test",
+            train.name(),
+            train.len(),
+            train.columns(),
+            test.len()
+        ));
         let [hidden @ .., code] = self.layers.as_slice() else {
-            return Err(Error::Argument { name: "layers".into(), problem: "there are none".into(), remedy: "Name at least the code's width.".into() });
+            return Err(Error::Argument {
+                name: "layers".into(),
+                problem: "there are none".into(),
+                remedy: "Name at least the code's width.".into(),
+            });
         };
         let ae = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).seed(self.seed).build(&device)?;
-        let folder = self.folder(train.name())?;
+        let folder = self.folder()?;
 
         let bar = self.bar();
         let fit = Fit::default().epochs(self.epochs).batch_size(self.batch_size).learning_rate(self.lr).seed(self.seed).test(test);
@@ -69,8 +79,10 @@ impl Train {
         if let Some(bar) = &bar {
             bar.finish();
         }
-        let history = history?;
-
+        let history = history.inspect_err(|_| {
+            // Nothing was written, so the folder goes again; one that holds something stays.
+            let _ = fs::remove_dir(&folder).and_then(|()| if self.out.is_none() { fs::remove_dir("runs") } else { Ok(()) });
+        })?;
         ae.save(folder.join("model.safetensors"))?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
@@ -112,7 +124,7 @@ impl Train {
     }
 
     /// The folder for the results, made and free of another run's.
-    fn folder(&self, name: &str) -> Result<PathBuf> {
+    fn folder(&self) -> Result<PathBuf> {
         let failed = |path: &Path, source| Error::Io { path: path.to_path_buf(), action: "making the folder for the results", source };
         if let Some(folder) = &self.out {
             fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
@@ -125,15 +137,16 @@ impl Train {
             }
             return Ok(folder.clone());
         }
+        let name = Path::new(&self.data).file_name().unwrap_or("data".as_ref()).to_string_lossy();
         fs::create_dir_all("runs").map_err(|e| failed(Path::new("runs"), e))?;
-        for number in 1.. {
+        let mut number = 1;
+        loop {
             let folder = Path::new("runs").join(format!("{name}-{number:03}"));
             match fs::create_dir(&folder) {
                 Ok(()) => return Ok(folder),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(e) => return Err(failed(&folder, e)),
             }
         }
-        unreachable!("there is always another number")
     }
 }

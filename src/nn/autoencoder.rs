@@ -1,8 +1,8 @@
 //! The autoencoder: a strait between two wide waters.
 
 use crate::data::Dataset;
-use crate::rng::purpose;
 use crate::op::Op;
+use crate::rng::purpose;
 use crate::{Clock, Device, Error, Params, Program, Result, Tape, Tensor, Val};
 
 /// An autoencoder of dense layers: relu after each but the code, which is linear, and the output, which is a sigmoid. Weights are `(out, in)` and

@@ -69,7 +69,11 @@ impl Autoencoder {
             }
             let values: Vec<f32> = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-                return Err(Error::data(path, format!("element {at} of `{name}` is {}", values[at]), "Use the weights of a training that did not diverge."));
+                return Err(Error::data(
+                    path,
+                    format!("element {at} of `{name}` is {}", values[at]),
+                    "Use the weights of a training that did not diverge.",
+                ));
             }
             all.push(values);
         }
@@ -107,12 +111,20 @@ fn widths_of(path: &Path, bytes: &[u8]) -> Result<Vec<usize>> {
     parse(path, bytes)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(path, e.to_string()))?;
     let Some(about) = header.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
-        return Err(Error::data(path, "it has no metadata of narrows", "Name its widths: `Autoencoder::builder(..).weights(device, file)`."));
+        return Err(Error::data(
+            path,
+            "it has no metadata of narrows",
+            "Name its widths: `Autoencoder::builder(..).weights(device, file)`.",
+        ));
     };
     let about: serde_json::Value = serde_json::from_str(about).map_err(|e| not_ours(path, format!("its metadata are no JSON ({e})")))?;
     let format = about["format"].as_u64();
     if format != Some(FORMAT) {
-        return Err(Error::data(path, format!("its format is {format:?} where {FORMAT} is known"), "Use the version of narrows that wrote it, or a newer one."));
+        return Err(Error::data(
+            path,
+            format!("its format is {format:?} where {FORMAT} is known"),
+            "Use the version of narrows that wrote it, or a newer one.",
+        ));
     }
     for (what, known) in [("hidden", "relu"), ("code", "linear"), ("output", "sigmoid")] {
         if about[what].as_str() != Some(known) {

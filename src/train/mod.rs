@@ -192,9 +192,7 @@ impl<'a> Training<'a> {
 }
 
 fn check(ae: &Autoencoder, data: &Dataset, fit: &Fit) -> Result<()> {
-    let needs = |name: &str, value: usize| {
-        Err(Error::argument(name, format!("it is {value}"), "Use at least 1."))
-    };
+    let needs = |name: &str, value: usize| Err(Error::argument(name, format!("it is {value}"), "Use at least 1."));
     if data.columns() != ae.inputs() {
         return Err(Error::data(
             data.name(),
@@ -222,9 +220,14 @@ fn check(ae: &Autoencoder, data: &Dataset, fit: &Fit) -> Result<()> {
     }
     if let Some(order) = &fit.first_order {
         let mut seen = vec![false; data.len()];
-        let fits = order.len() == data.len() && order.iter().all(|&i| seen.get_mut(i as usize).is_some_and(|s| !std::mem::replace(s, true)));
+        let fits =
+            order.len() == data.len() && order.iter().all(|&i| seen.get_mut(i as usize).is_some_and(|s| !std::mem::replace(s, true)));
         if !fits {
-            return Err(Error::argument("first order", format!("{} numbers that are not each row of {} once", order.len(), data.len()), "Pass a permutation of the row numbers."));
+            return Err(Error::argument(
+                "first order",
+                format!("{} numbers that are not each row of {} once", order.len(), data.len()),
+                "Pass a permutation of the row numbers.",
+            ));
         }
     }
     Ok(())

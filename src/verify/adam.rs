@@ -21,7 +21,11 @@ const GRADIENTS: [f32; 9] = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e-20, 104.0, 1e18, -
 
 pub(crate) fn case(shape: &[usize], steps: usize, clock: [u32; 2], hyper: AdamHyper, kind: Kind, seed: u64) -> (Vec<Operand>, Vec<Expect>) {
     let n = shape.iter().product();
-    let (p, mut g, m) = (numbers(kind, n, seed, 0, 8, &[1.0, -3.0, 0.0]), numbers(kind, n, seed, 1, 8, &GRADIENTS), numbers(kind, n, seed, 2, 8, &[0.0, 0.5]));
+    let (p, mut g, m) = (
+        numbers(kind, n, seed, 0, 8, &[1.0, -3.0, 0.0]),
+        numbers(kind, n, seed, 1, 8, &GRADIENTS),
+        numbers(kind, n, seed, 2, 8, &[0.0, 0.5]),
+    );
     if kind == Kind::Edges && n > 0 && Source::new(seed, 99).below(2) == 1 {
         g[n / 2] = f32::NAN;
     }
@@ -32,7 +36,8 @@ pub(crate) fn case(shape: &[usize], steps: usize, clock: [u32; 2], hyper: AdamHy
     let row = table[(clock[1] as usize).min(steps - 1)];
 
     let wide = [hyper.w1, hyper.beta2, hyper.w2, hyper.eps].map(f64::from);
-    let oracle: Vec<reference::Adam> = (0..n).map(|i| reference::adam([p[i], g[i], m[i], v[i]].map(f64::from), row.map(f64::from), wide)).collect();
+    let oracle: Vec<reference::Adam> =
+        (0..n).map(|i| reference::adam([p[i], g[i], m[i], v[i]].map(f64::from), row.map(f64::from), wide)).collect();
     let bits: Vec<[f32; 3]> = (0..n).map(|i| contract::adam([p[i], g[i], m[i], v[i]], row, hyper)).collect();
     let pick = |f: &dyn Fn(&reference::Adam) -> f64| oracle.iter().map(f).collect::<Vec<f64>>();
     let contract = |c: usize| Data::F32(bits.iter().map(|b| b[c]).collect());
@@ -40,7 +45,8 @@ pub(crate) fn case(shape: &[usize], steps: usize, clock: [u32; 2], hyper: AdamHy
     // m: the difference and the fma. v: a product, the fma, beta2 v; a subnormal w2 g is multiplied by g again.
     // p: 2 of m, 2 of lr c1 m, 3.5 of d, 1 of the quotient, all relative to the step, and one of the final difference;
     // in WGSL besides, 8 for the square root, 8 for the division and 4 for what fma leaves.
-    let m_within = Within { oracle: pick(&|a| a.m), scale: Some(pick(&|a| a.m_terms)), floor: None, ieee: 2.0 * U, wgsl: 4.0 * U, roundings: 3.0 };
+    let m_within =
+        Within { oracle: pick(&|a| a.m), scale: Some(pick(&|a| a.m_terms)), floor: None, ieee: 2.0 * U, wgsl: 4.0 * U, roundings: 3.0 };
     let v_floor = Some(g.iter().map(|g| 2.0 + f64::from(g.abs())).collect());
     let v_within = Within { oracle: pick(&|a| a.v), scale: None, floor: v_floor, ieee: 3.0 * U, wgsl: 4.0 * U, roundings: 2.0 };
     let p_scale = Some(pick(&|a| a.p.abs() + 10.0 * a.rate * a.m_terms));

@@ -122,7 +122,8 @@ fn summed(operand: usize, contract: Vec<f32>, sums: reference::Sums, n: f64, exa
     if exact {
         debug_assert!(sums.terms.iter().all(|&t| t < (1 << 24) as f64));
     }
-    let w = Within { oracle: sums.value, scale: Some(sums.terms), floor: None, ieee: gamma(n), wgsl: gamma(2.0 * n), roundings: n.max(1.0) };
+    let w =
+        Within { oracle: sums.value, scale: Some(sums.terms), floor: None, ieee: gamma(n), wgsl: gamma(2.0 * n), roundings: n.max(1.0) };
     match exact {
         true => Expect { operand, contract: Data::F32(contract), within: Some(Within { ieee: 0.0, wgsl: 0.0, roundings: 0.0, ..w }) },
         false => within(operand, contract, w),
@@ -161,7 +162,8 @@ impl Case {
         };
         let exact = kind == Kind::Integers;
         let map2 = |a: &[f32], b: &[f32], f: &dyn Fn(f32, f32) -> f32| a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect::<Vec<f32>>();
-        let wide2 = |a: &[f32], b: &[f32], f: &dyn Fn(f64, f64) -> f64| a.iter().zip(b).map(|(&a, &b)| f(a.into(), b.into())).collect::<Vec<f64>>();
+        let wide2 =
+            |a: &[f32], b: &[f32], f: &dyn Fn(f64, f64) -> f64| a.iter().zip(b).map(|(&a, &b)| f(a.into(), b.into())).collect::<Vec<f64>>();
         let (operands, expects) = match spec {
             &Spec::Dense(s @ [batch, inputs, outputs]) => {
                 let (x, w, b) = (tame(0, batch * inputs, 8), tame(1, outputs * inputs, 8), tame(2, outputs, 8));

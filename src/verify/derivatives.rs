@@ -23,7 +23,10 @@ fn check(name: &str, x: &[f64], forward: impl Fn(&[f64]) -> Vec<f64>, backward: 
         for (i, &formula) in dx.iter().enumerate() {
             let difference = columns[i][j];
             norm += formula.abs();
-            assert!((formula - difference).abs() <= 1e-8 * (1.0 + formula.abs()), "{name}: d y[{j}] / d x[{i}] is {difference} but the formula gives {formula}");
+            assert!(
+                (formula - difference).abs() <= 1e-8 * (1.0 + formula.abs()),
+                "{name}: d y[{j}] / d x[{i}] is {difference} but the formula gives {formula}"
+            );
         }
     }
     assert!(norm > 0.0, "{name}: the gradient is zero everywhere");
@@ -77,11 +80,21 @@ fn wrong_formulas_are_noticed() {
     let [batch, inputs, outputs] = SHAPE;
     let (x, w, b) = (values(batch * inputs, 1), values(outputs * inputs, 2), values(outputs, 3));
     let fails = |run: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(run).is_err();
-    assert!(fails(&|| check("sign", &x, |x| r::dense(x, &w, &b, SHAPE).value, |_, dz| r::dense_dx(dz, &w, SHAPE).value.iter().map(|v| -v).collect())));
-    assert!(fails(&|| check("transposed", &w, |w| r::dense(&x, w, &b, SHAPE).value, |_, dz| {
-        let dw = r::dense_dw(dz, &x, SHAPE).value;
-        (0..dw.len()).map(|i| dw[i % outputs * inputs + i / outputs]).collect()
-    })));
+    assert!(fails(&|| check(
+        "sign",
+        &x,
+        |x| r::dense(x, &w, &b, SHAPE).value,
+        |_, dz| r::dense_dx(dz, &w, SHAPE).value.iter().map(|v| -v).collect()
+    )));
+    assert!(fails(&|| check(
+        "transposed",
+        &w,
+        |w| r::dense(&x, w, &b, SHAPE).value,
+        |_, dz| {
+            let dw = r::dense_dw(dz, &x, SHAPE).value;
+            (0..dw.len()).map(|i| dw[i % outputs * inputs + i / outputs]).collect()
+        }
+    )));
     assert!(fails(&|| elementwise("factor", &x, r::sigmoid, |x, dy| 0.999 * r::sigmoid_grad(x, dy))));
     assert!(fails(&|| elementwise("leak", &x, r::relu, |x, dy| if x <= 0.0 { 0.01 * dy } else { dy })));
 }

@@ -4,7 +4,7 @@ use super::{Select, run};
 use crate::backend::{Backend, Executable, Storage};
 use crate::device::{Device, DeviceInfo, View};
 use crate::op::Op;
-use crate::{Dtype, DeviceKind, Level, Result, Shape};
+use crate::{DeviceKind, Dtype, Level, Result, Shape};
 
 /// What the wrapped backend does wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]

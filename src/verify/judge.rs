@@ -81,7 +81,10 @@ impl Ready {
                 integers => {
                     if got != integers.bytes() {
                         verdict.bits = false;
-                        verdict.wrong.get_or_insert(Wrong::text(format!("the integers are {:?}, not {integers:?}", words(got).collect::<Vec<u32>>())));
+                        verdict.wrong.get_or_insert(Wrong::text(format!(
+                            "the integers are {:?}, not {integers:?}",
+                            words(got).collect::<Vec<u32>>()
+                        )));
                     }
                 }
             }
@@ -108,7 +111,11 @@ impl Ready {
                     let operands = self.placed.places.iter().enumerate().filter(|(_, p)| p.image == i);
                     let named: Vec<String> = operands.map(|(o, p)| format!("{o} at {}", p.offset)).collect();
                     let size = before.dtype.size();
-                    return Some(Wrong::text(format!("element {} of buffer {i} was overwritten (it holds operand {})", at / size, named.join(", operand "))));
+                    return Some(Wrong::text(format!(
+                        "element {} of buffer {i} was overwritten (it holds operand {})",
+                        at / size,
+                        named.join(", operand ")
+                    )));
                 }
                 from = end;
             }
@@ -173,7 +180,8 @@ fn judge_floats(got: &[f32], contract: &[f32], expect: &Expect, kind: DeviceKind
             let problem = format!("operand {} is out of its bound", expect.operand);
             verdict.wrong = Some(Wrong { problem, value: Some((i, g.into(), oracle, bound)) });
         } else if !bits && !wgsl {
-            let problem = format!("operand {} has not the contract's bits: {:#010x}, not {:#010x}", expect.operand, g.to_bits(), c.to_bits());
+            let problem =
+                format!("operand {} has not the contract's bits: {:#010x}, not {:#010x}", expect.operand, g.to_bits(), c.to_bits());
             verdict.wrong = Some(Wrong { problem, value: Some((i, g.into(), c.into(), 0.0)) });
         }
     }

@@ -115,6 +115,22 @@ pub fn run_each(devices: &[Device], select: &Select) -> Result<Vec<Report>> {
     Ok(reports)
 }
 
+/// The selected rows of each op, in the order of the instruction set.
+///
+/// # Errors
+/// As [`run`].
+pub fn count(select: &Select) -> Result<Vec<(&'static str, usize)>> {
+    let mut counts: Vec<(&'static str, usize)> = Vec::new();
+    for row in select.rows()? {
+        let op = row.spec.name();
+        match counts.iter_mut().find(|(name, _)| *name == op) {
+            Some((_, rows)) => *rows += 1,
+            None => counts.push((op, 1)),
+        }
+    }
+    Ok(counts)
+}
+
 /// The oracle's own time and the number of rows in a selection: what [`run_each`] costs without a device.
 ///
 /// # Errors

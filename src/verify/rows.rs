@@ -100,7 +100,8 @@ pub(crate) fn quick(rows: Vec<Row>) -> Vec<Row> {
     let mut chosen = Vec::new();
     for op in order() {
         for (kind, most) in KINDS.into_iter().zip([8, 6, 5]) {
-            let of: Vec<&Row> = rows.iter().filter(|r| r.spec.name() == op && r.kind == kind && !r.large() && r.spec.work() <= 40_000).collect();
+            let of: Vec<&Row> =
+                rows.iter().filter(|r| r.spec.name() == op && r.kind == kind && !r.large() && r.spec.work() <= 40_000).collect();
             // A golden-ratio walk meets all layouts and seeds; equal steps could miss some of them throughout.
             let walk = (0..most).map(|i| ((0.5 + i as f64 * 0.618_033_988_75).fract() * of.len() as f64) as usize);
             let mut picked: Vec<usize> = walk.filter(|&i| i < of.len()).collect();
@@ -116,7 +117,9 @@ fn elementwise(rows: &mut Rows) {
     let more = [255, 256, 257, 1000, 1023, 1025, 4095, 4097, 65_537, 100_352];
     for (turn, n) in SIZES.into_iter().chain(more).enumerate() {
         let s = || shape(n, turn);
-        for spec in [Spec::Relu(s()), Spec::ReluGrad(s()), Spec::Sigmoid(s()), Spec::SigmoidGrad(s()), Spec::Copy(s()), Spec::Broadcast(s())] {
+        for spec in
+            [Spec::Relu(s()), Spec::ReluGrad(s()), Spec::Sigmoid(s()), Spec::SigmoidGrad(s()), Spec::Copy(s()), Spec::Broadcast(s())]
+        {
             rows.kinds(&spec);
         }
         rows.kinds(&Spec::Add(s(), Same::None));
@@ -137,7 +140,12 @@ fn elementwise(rows: &mut Rows) {
         rows.add(Kind::Edges, Spec::MseGrad(s(), (2.0 / n) as f32));
     }
     // Over 65,535 workgroups, and buffers over 128 MiB.
-    for spec in [Spec::Relu(vec![LARGE]), Spec::Add(vec![17, LARGE / 17], Same::None), Spec::Scale(vec![LARGE], 2.0, Same::First), Spec::Fill(vec![LARGE], 7.0)] {
+    for spec in [
+        Spec::Relu(vec![LARGE]),
+        Spec::Add(vec![17, LARGE / 17], Same::None),
+        Spec::Scale(vec![LARGE], 2.0, Same::First),
+        Spec::Fill(vec![LARGE], 7.0),
+    ] {
         rows.laid(Kind::Integers, spec, Layout::Odd);
     }
     rows.laid(Kind::Reals, Spec::Copy(vec![HUGE]), Layout::Odd);
@@ -175,13 +183,33 @@ fn bookkeeping(rows: &mut Rows) {
         }
         rows.add(Kind::Integers, Spec::Gather { items: 4, row: vec![0], order: 3, batch: 5, cursor: 0, bytes, beyond: false });
         rows.add(Kind::Integers, Spec::Gather { items: 0, row: vec![49], order: 3, batch: 0, cursor: 0, bytes, beyond: false });
-        rows.laid(Kind::Integers, Spec::Gather { items: 300, row: vec![784], order: 128, batch: 128, cursor: 100, bytes, beyond: true }, Layout::Far);
+        rows.laid(
+            Kind::Integers,
+            Spec::Gather { items: 300, row: vec![784], order: 128, batch: 128, cursor: 100, bytes, beyond: true },
+            Layout::Far,
+        );
     }
     let half = 1 << 31;
-    for (cursor, step, n, period) in [(0, 0, 0, 1), (0, 0, 1, 1), (5, 1, 3, 7), (6, 2, 3, 7), (0, 3, 7, 7), (4, 9, 128, 60_000), (59_904, 468, 96, 60_000), (59_904, 468, 128, 60_000)] {
+    for (cursor, step, n, period) in [
+        (0, 0, 0, 1),
+        (0, 0, 1, 1),
+        (5, 1, 3, 7),
+        (6, 2, 3, 7),
+        (0, 3, 7, 7),
+        (4, 9, 128, 60_000),
+        (59_904, 468, 96, 60_000),
+        (59_904, 468, 128, 60_000),
+    ] {
         rows.add(Kind::Integers, Spec::Advance { clock: [cursor, step], rows: n, period });
     }
-    for (cursor, step, n, period) in [(half - 1, u32::MAX, half, half), (half - 1, u32::MAX - 1, 1, half), (0, u32::MAX, half, half), (half - 1, 7, half - 1, half), (3, 4, half, 5), (6, 4, half, 7)] {
+    for (cursor, step, n, period) in [
+        (half - 1, u32::MAX, half, half),
+        (half - 1, u32::MAX - 1, 1, half),
+        (0, u32::MAX, half, half),
+        (half - 1, 7, half - 1, half),
+        (3, 4, half, 5),
+        (6, 4, half, 7),
+    ] {
         rows.add(Kind::Integers, Spec::Advance { clock: [cursor, step], rows: n, period });
     }
     for (turn, slots) in SIZES.into_iter().skip(1).enumerate() {
@@ -201,7 +229,8 @@ fn bookkeeping(rows: &mut Rows) {
 }
 
 fn adam(rows: &mut Rows) {
-    let hyper = |beta1: f64, beta2: f64, eps: f32| AdamHyper { w1: (1.0 - beta1) as f32, beta2: beta2 as f32, w2: (1.0 - beta2) as f32, eps };
+    let hyper =
+        |beta1: f64, beta2: f64, eps: f32| AdamHyper { w1: (1.0 - beta1) as f32, beta2: beta2 as f32, w2: (1.0 - beta2) as f32, eps };
     for (turn, n) in SIZES.into_iter().chain([255, 257, 1000, 4097, 100_352]).enumerate() {
         for (kind, (steps, step)) in KINDS.into_iter().zip([(5, 0), (5, 2), (1, 0)]) {
             rows.add(kind, Spec::Adam { shape: shape(n, turn), steps, clock: [9, step], hyper: hyper(0.9, 0.999, 1e-8) });

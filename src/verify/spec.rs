@@ -40,11 +40,38 @@ pub(crate) enum Spec {
     Fill(Vec<usize>, f32),
     Copy(Vec<usize>),
     /// `row` are the dimensions of one row.
-    Gather { items: usize, row: Vec<usize>, order: usize, batch: usize, cursor: u32, bytes: bool, beyond: bool },
-    Advance { clock: [u32; 2], rows: u32, period: u32 },
-    StoreLoss { slots: usize, clock: [u32; 2] },
-    Uniform { shape: Vec<usize>, lo: f32, range: f32, seed: u64, purpose: u32, clock: [u32; 2] },
-    Adam { shape: Vec<usize>, steps: usize, clock: [u32; 2], hyper: AdamHyper },
+    Gather {
+        items: usize,
+        row: Vec<usize>,
+        order: usize,
+        batch: usize,
+        cursor: u32,
+        bytes: bool,
+        beyond: bool,
+    },
+    Advance {
+        clock: [u32; 2],
+        rows: u32,
+        period: u32,
+    },
+    StoreLoss {
+        slots: usize,
+        clock: [u32; 2],
+    },
+    Uniform {
+        shape: Vec<usize>,
+        lo: f32,
+        range: f32,
+        seed: u64,
+        purpose: u32,
+        clock: [u32; 2],
+    },
+    Adam {
+        shape: Vec<usize>,
+        steps: usize,
+        clock: [u32; 2],
+        hyper: AdamHyper,
+    },
 }
 
 impl Spec {

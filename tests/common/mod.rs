@@ -60,6 +60,10 @@ pub fn assert_close(what: &str, got: &[f32], want: &[f32], bound: f64) {
     assert!(largest > 0.0, "{what}: there is nothing to compare with");
     for (i, (&g, &w)) in got.iter().zip(want).enumerate() {
         let error = (f64::from(g) - f64::from(w)).abs();
-        assert!(error <= bound * largest, "{what}: element {i} is {g} where {w} is wanted, {error:.1e} apart, and {:.1e} is allowed", bound * largest);
+        assert!(
+            error <= bound * largest,
+            "{what}: element {i} is {g} where {w} is wanted, {error:.1e} apart, and {:.1e} is allowed",
+            bound * largest
+        );
     }
 }

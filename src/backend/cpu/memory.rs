@@ -36,7 +36,6 @@ impl Drop for Memory {
     }
 }
 
-
 /// The right to form slices: held by whoever holds the device's queue lock, and by nobody else.
 pub(crate) struct Slices(());
 

@@ -118,7 +118,11 @@ impl Core {
     #[allow(unsafe_code)]
     fn with_slices<R>(&self, f: impl FnOnce(&Slices) -> R) -> Result<R> {
         let _queue: MutexGuard<()> = self.queue.lock().map_err(|_| {
-            Error::device("cpu", "an op panicked on this device, so its memory can't be trusted", "Open the device anew and load the last checkpoint.")
+            Error::device(
+                "cpu",
+                "an op panicked on this device, so its memory can't be trusted",
+                "Open the device anew and load the last checkpoint.",
+            )
         })?;
         // SAFETY: the queue lock is held until after `f` has returned, and slices can't outlive the `Slices` that `f` borrows.
         let slices = unsafe { Slices::new() };
@@ -141,7 +145,9 @@ impl Core {
             Op::Sigmoid { x, y } => sigmoid::sigmoid(level, s.read(x), s.write(y)),
             Op::SigmoidGrad { x, dy, dx } => sigmoid::sigmoid_grad(level, s.read(x), s.read(dy), s.write(dx)),
             Op::Mse { y, target, work, loss, scale } => mse::mse(level, s.read(y), s.read(target), s.write(work), s.write(loss), *scale),
-            Op::MseGrad { y, target, dloss, dy, scale } => mse::mse_grad(level, s.read(y), s.read(target), s.read(dloss), s.write(dy), *scale),
+            Op::MseGrad { y, target, dloss, dy, scale } => {
+                mse::mse_grad(level, s.read(y), s.read(target), s.read(dloss), s.write(dy), *scale)
+            }
             Op::Sum { x, work, y } => sum::sum(level, s.read(x), s.write(work), s.write(y)),
             Op::Broadcast { x, y } => sum::broadcast(s.read(x), s.write(y)),
             Op::Add { a, b, y } => match (a.identical(y), b.identical(y)) {

@@ -1,10 +1,10 @@
 //! A list of ops on the CPU: one entry into the thread pool per run.
 
 use super::Core;
+use crate::Result;
 use crate::backend::Executable;
 use crate::op::Op;
 use crate::program::Counts;
-use crate::Result;
 use std::sync::Arc;
 
 pub(super) struct List {

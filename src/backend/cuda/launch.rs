@@ -101,6 +101,7 @@ impl Queue {
                 "This is a defect: run kernels/build_ptx.py and build again.",
             ));
         };
+        assert!(launch.args.len() <= MAX_ARGS, "{} has more than {MAX_ARGS} arguments", launch.entry);
         let mut slots = [0; MAX_ARGS];
         for (slot, arg) in slots.iter_mut().zip(&launch.args) {
             *slot = arg.slot(|view| self.address(view));
@@ -123,6 +124,13 @@ impl Queue {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // No module is unloaded under a kernel that still runs. An error has nowhere to go: whoever reads gets it first.
+        let _ = self.stream.synchronize();
     }
 }
 

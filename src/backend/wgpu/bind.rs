@@ -40,7 +40,13 @@ pub(super) struct Bound {
 /// # Errors
 /// When a window is larger than the device binds.
 pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound> {
-    let unknown = |what: &str| Error::device(device, format!("{}: there is no {what} in the shader {}", launch.op, launch.shader), "This is a bug of narrows: please report it.");
+    let unknown = |what: &str| {
+        Error::device(
+            device,
+            format!("{}: there is no {what} in the shader {}", launch.op, launch.shader),
+            "This is a bug of narrows: please report it.",
+        )
+    };
     let shader = shader::find(launch.shader).ok_or_else(|| unknown("text"))?;
     let places = launch.operands.iter().map(|(name, _)| shader.place(name).ok_or_else(|| unknown(name))).collect::<Result<Vec<_>>>()?;
 
@@ -64,11 +70,21 @@ pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound>
         if end - start > reach.binding {
             let operands: Vec<_> = class.iter().map(|&j| launch.operands[j].0.trim_end_matches('_')).collect();
             let (problem, remedy) = if class.len() == 1 {
-                (format!("{}: {} needs a binding", launch.op, name.trim_end_matches('_')), "Pass fewer rows at once, keep images as bytes, or use the CPU.")
+                (
+                    format!("{}: {} needs a binding", launch.op, name.trim_end_matches('_')),
+                    "Pass fewer rows at once, keep images as bytes, or use the CPU.",
+                )
             } else {
-                (format!("{}: {} lie in one buffer and need a binding", launch.op, operands.join(", ")), "Keep them in buffers of their own, or use the CPU.")
+                (
+                    format!("{}: {} lie in one buffer and need a binding", launch.op, operands.join(", ")),
+                    "Keep them in buffers of their own, or use the CPU.",
+                )
             };
-            return Err(Error::device(device, format!("{problem} of {} bytes, but this adapter binds at most {}", end - start, reach.binding), remedy));
+            return Err(Error::device(
+                device,
+                format!("{problem} of {} bytes, but this adapter binds at most {}", end - start, reach.binding),
+                remedy,
+            ));
         }
         windows.push(Window { place: places[i], writes, view: view.clone(), start, size: end - start });
     }

@@ -109,7 +109,9 @@ impl Core {
     fn alive(&self) -> Result<()> {
         let mut faults = lock(&self.faults);
         if let Some(text) = &faults.lost {
-            return Err(self.error(format!("the device was lost: {}", text.trim_end_matches('.')), "Open the device again, or use another."));
+            return Err(
+                self.error(format!("the device was lost: {}", text.trim_end_matches('.')), "Open the device again, or use another.")
+            );
         }
         match faults.stray.take() {
             Some(text) => Err(self.error(text.trim_end_matches('.'), "Use another device, and report this with the text.")),
@@ -129,7 +131,9 @@ impl Core {
         self.alive()?;
         match caught {
             None => result,
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(self.error(format!("out of memory in {doing}"), "Use a smaller batch or model, or another device.")),
+            Some(wgpu::Error::OutOfMemory { .. }) => {
+                Err(self.error(format!("out of memory in {doing}"), "Use a smaller batch or model, or another device."))
+            }
             Some(e) => Err(self.error(format!("{doing}: {}", one_line(&e)), "Use another device, and report this with the text.")),
         }
     }
@@ -137,7 +141,10 @@ impl Core {
     pub(super) fn alloc(&self, bytes: u64) -> Result<wgpu::Buffer> {
         let size = bytes.max(4).next_multiple_of(4);
         if size > self.largest {
-            return Err(self.error(format!("a buffer of {bytes} bytes, but this adapter allocates at most {}", self.largest), "Keep images as bytes, use less data at once, or another device."));
+            return Err(self.error(
+                format!("a buffer of {bytes} bytes, but this adapter allocates at most {}", self.largest),
+                "Keep images as bytes, use less data at once, or another device.",
+            ));
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         self.guarded(&format!("an allocation of {bytes} bytes"), || Ok(self.buffer(size, usage)))
@@ -188,7 +195,10 @@ impl Core {
         for (slot, bound) in bytes.chunks_exact_mut(self.slot as usize).zip(bound) {
             let words: &[u8] = bytemuck::cast_slice(&bound.words);
             if words.len() as u64 > PARAMS {
-                return Err(self.error(format!("{} has {} bytes of parameters", bound.shader.stem, words.len()), "This is a bug of narrows: please report it."));
+                return Err(self.error(
+                    format!("{} has {} bytes of parameters", bound.shader.stem, words.len()),
+                    "This is a bug of narrows: please report it.",
+                ));
             }
             slot[..words.len()].copy_from_slice(words);
         }
@@ -197,9 +207,19 @@ impl Core {
 
     /// The pipeline and the bind group of a launch whose parameters are in slot `slot` of `params`.
     #[allow(clippy::too_many_arguments)]
-    pub(super) fn ready(&self, state: &mut State, entry: &'static str, side: Option<u32>, grid: [u32; 2], bound: &Bound, params: &wgpu::Buffer, slot: u64) -> Result<Ready> {
+    pub(super) fn ready(
+        &self,
+        state: &mut State,
+        entry: &'static str,
+        side: Option<u32>,
+        grid: [u32; 2],
+        bound: &Bound,
+        params: &wgpu::Buffer,
+        slot: u64,
+    ) -> Result<Ready> {
         let Pipeline { pipeline, layout } = self.pipeline(state, entry, side, bound);
-        let window = |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) });
+        let window =
+            |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) });
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: window(params, slot * self.slot, PARAMS) }];
         for w in &bound.windows {
             entries.push(wgpu::BindGroupEntry { binding: w.place as u32 + 1, resource: window(self.storage(&w.view)?, w.start, w.size) });
@@ -228,7 +248,11 @@ impl Core {
         entries.extend(bound.windows.iter().map(|w| buffer(w.place as u32 + 1, wgpu::BufferBindingType::Storage { read_only: !w.writes })));
         let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(entry), entries: &entries });
         let groups = [Some(&layout)];
-        let whole = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor { label: Some(entry), bind_group_layouts: &groups, immediate_size: 0 });
+        let whole = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(entry),
+            bind_group_layouts: &groups,
+            immediate_size: 0,
+        });
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(entry),
             layout: Some(&whole),

@@ -44,7 +44,8 @@ fn adapters() -> Vec<wgpu::Adapter> {
 fn describe(index: usize, adapter: &wgpu::Adapter) -> DeviceInfo {
     let info = adapter.get_info();
     let driver = [info.driver.as_str(), info.driver_info.as_str()].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ");
-    let name = if driver.is_empty() { format!("{}, {}", info.name, info.backend) } else { format!("{}, {}, {driver}", info.name, info.backend) };
+    let name =
+        if driver.is_empty() { format!("{}, {}", info.name, info.backend) } else { format!("{}, {}, {driver}", info.name, info.backend) };
     DeviceInfo { id: format!("wgpu:{index}"), kind: DeviceKind::Wgpu, name, software: info.device_type == wgpu::DeviceType::Cpu }
 }
 

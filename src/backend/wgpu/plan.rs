@@ -34,7 +34,14 @@ const LARGE_TILES: usize = 64;
 
 impl Launch {
     /// A launch of `groups` workgroups.
-    fn new(op: &'static str, shader: &'static str, entry: &'static str, operands: &[(&'static str, &View)], words: &[u32], groups: usize) -> Launch {
+    fn new(
+        op: &'static str,
+        shader: &'static str,
+        entry: &'static str,
+        operands: &[(&'static str, &View)],
+        words: &[u32],
+        groups: usize,
+    ) -> Launch {
         let operands = operands.iter().map(|&(name, view)| (name, view.clone())).collect();
         Launch { op, shader, entry, side: None, operands, words: words.to_vec(), grid: fold(groups) }
     }
@@ -58,7 +65,13 @@ fn pieces(n: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// One thread per element, over pieces. The first parameter is the number of elements, then come `words`.
-fn elementwise(op: &'static str, shader: &'static str, operands: &[(&'static str, &View)], whole: &[(&'static str, &View)], words: &[u32]) -> Result<Vec<Launch>> {
+fn elementwise(
+    op: &'static str,
+    shader: &'static str,
+    operands: &[(&'static str, &View)],
+    whole: &[(&'static str, &View)],
+    words: &[u32],
+) -> Result<Vec<Launch>> {
     let n = operands[0].1.len();
     let mut launches = Vec::new();
     for (start, len) in pieces(n) {
@@ -164,7 +177,13 @@ fn gather(name: &'static str, [data, order, clock, y]: [&View; 4]) -> Result<Vec
 }
 
 /// `c[row, column] = sum_k a(row, k) b(column, k)`, sizes rows, columns and terms, strides of a per row and term and of b per column and term.
-fn product(op: &'static str, [a, b, c]: [&View; 3], bias: Option<(&'static str, &View)>, size: [usize; 3], stride: [usize; 4]) -> Vec<Launch> {
+fn product(
+    op: &'static str,
+    [a, b, c]: [&View; 3],
+    bias: Option<(&'static str, &View)>,
+    size: [usize; 3],
+    stride: [usize; 4],
+) -> Vec<Launch> {
     let [rows, columns, _] = size;
     if rows * columns == 0 {
         return vec![];
@@ -177,7 +196,13 @@ fn product(op: &'static str, [a, b, c]: [&View; 3], bias: Option<(&'static str, 
 }
 
 /// A product whose a and c are row-major, cut into pieces of rows.
-fn rows_of_product(op: &'static str, [a, b, c]: [&View; 3], bias: Option<(&'static str, &View)>, size: [usize; 3], stride: [usize; 4]) -> Result<Vec<Launch>> {
+fn rows_of_product(
+    op: &'static str,
+    [a, b, c]: [&View; 3],
+    bias: Option<(&'static str, &View)>,
+    size: [usize; 3],
+    stride: [usize; 4],
+) -> Result<Vec<Launch>> {
     let [rows, columns, terms] = size;
     let most = (PIECE / columns.max(terms).max(1) / 64).max(1) * 64;
     let mut launches = Vec::new();

@@ -3,10 +3,10 @@
 use super::bind::bind;
 use super::core::{Core, Ready};
 use super::plan::plan;
+use crate::Result;
 use crate::backend::Executable;
 use crate::op::Op;
 use crate::program::Counts;
-use crate::Result;
 use std::sync::Arc;
 
 /// A pass of more dispatches than this is cut between two steps, so that the memory for recording it stays bounded and no driver takes a long

@@ -1,8 +1,8 @@
 //! Bytes to and from the device. wgpu moves whole words at multiples of 4; views of bytes start and end anywhere.
 
 use super::core::{Core, State};
-use crate::device::View;
 use crate::Result;
+use crate::device::View;
 use std::sync::mpsc;
 
 /// Bytes that are moved at once, so that staging memory stays small next to the data.
@@ -87,7 +87,8 @@ impl Core {
         staging.map_async(wgpu::MapMode::Read, 0..size, move |result| {
             let _ = done.send(result);
         });
-        let failed = |what: String| self.error(format!("a read of {} bytes failed: {what}", to.len()), "Open the device again, or use another.");
+        let failed =
+            |what: String| self.error(format!("a read of {} bytes failed: {what}", to.len()), "Open the device again, or use another.");
         self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| failed(e.to_string()))?;
         match mapped.try_recv() {
             Ok(Ok(())) => {}

@@ -73,19 +73,27 @@ fn outcome(device: &Device, operands: &[Operand], together: bool, build: &dyn Fn
         image.extend(bytes(&o.data));
         image.extend(vec![0xff; GUARD * kind.size()]);
     }
-    let buffers: Vec<View> = images.iter().map(|(kind, image)| {
-        let view = device.alloc(*kind, Shape::new(&[image.len() / kind.size()]).unwrap()).unwrap();
-        device.backend().write(&view, image).unwrap();
-        view
-    }).collect();
-    let views: Vec<View> = operands.iter().zip(&places).map(|(o, &(at, start))| buffers[at].part(start, Shape::new(&o.shape).unwrap()).unwrap()).collect();
+    let buffers: Vec<View> = images
+        .iter()
+        .map(|(kind, image)| {
+            let view = device.alloc(*kind, Shape::new(&[image.len() / kind.size()]).unwrap()).unwrap();
+            device.backend().write(&view, image).unwrap();
+            view
+        })
+        .collect();
+    let views: Vec<View> =
+        operands.iter().zip(&places).map(|(o, &(at, start))| buffers[at].part(start, Shape::new(&o.shape).unwrap()).unwrap()).collect();
     let op = build(&views);
     op.check().unwrap();
     device.backend().run(&op).unwrap();
-    buffers.iter().zip(images).map(|(view, (_, mut image))| {
-        device.backend().read(view, &mut image).unwrap();
-        image
-    }).collect()
+    buffers
+        .iter()
+        .zip(images)
+        .map(|(view, (_, mut image))| {
+            device.backend().read(view, &mut image).unwrap();
+            image
+        })
+        .collect()
 }
 
 /// Demands that the adapter leaves every buffer, guard zones included, as the CPU does: bit for bit, or within `tolerance` relative to 1 + |value|.
@@ -102,15 +110,39 @@ fn same(device: &Device, what: &str, operands: &[Operand], tolerance: f32, build
             let (want, have): (Vec<u32>, Vec<u32>) = (bytemuck::pod_collect_to_vec(want), bytemuck::pod_collect_to_vec(have));
             for (i, (w, h)) in want.iter().zip(&have).enumerate() {
                 let (wf, hf) = (f32::from_bits(*w), f32::from_bits(*h));
-                let close = w == h || (wf.is_nan() && hf.is_nan()) || (wf == 0.0 && hf == 0.0) || (wf - hf).abs() <= tolerance * (1.0 + wf.abs());
-                assert!(close, "{what}, together {together}: buffer {buffer}, word {i}: {hf:e} ({h:08x}) where the CPU has {wf:e} ({w:08x})");
+                let close =
+                    w == h || (wf.is_nan() && hf.is_nan()) || (wf == 0.0 && hf == 0.0) || (wf - hf).abs() <= tolerance * (1.0 + wf.abs());
+                assert!(
+                    close,
+                    "{what}, together {together}: buffer {buffer}, word {i}: {hf:e} ({h:08x}) where the CPU has {wf:e} ({w:08x})"
+                );
             }
         }
     }
 }
 
 fn specials() -> Vec<f32> {
-    let mut v = vec![0.0, -0.0, 1.0, -1.0, 17.0, -17.0, 30.0, -30.0, 88.0, -88.0, 104.0, -104.0, 1e20, -1e20, 1e-30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN];
+    let mut v = vec![
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        17.0,
+        -17.0,
+        30.0,
+        -30.0,
+        88.0,
+        -88.0,
+        104.0,
+        -104.0,
+        1e20,
+        -1e20,
+        1e-30,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        -f32::NAN,
+    ];
     v.extend((0..600).map(|i| (i - 300) as f32 / 13.0));
     v
 }
@@ -119,7 +151,20 @@ fn specials() -> Vec<f32> {
 fn products_agree_at_every_edge() {
     let Some(device) = adapter("products_agree_at_every_edge") else { return };
     let mut rng = Rng::new(1, 0);
-    let sizes = [[1, 1, 1], [2, 3, 7], [16, 17, 31], [33, 64, 65], [64, 64, 64], [127, 129, 257], [128, 784, 128], [130, 5, 600], [3, 0, 4], [700, 20, 700], [1, 4096, 3], [0, 3, 2]];
+    let sizes = [
+        [1, 1, 1],
+        [2, 3, 7],
+        [16, 17, 31],
+        [33, 64, 65],
+        [64, 64, 64],
+        [127, 129, 257],
+        [128, 784, 128],
+        [130, 5, 600],
+        [3, 0, 4],
+        [700, 20, 700],
+        [1, 4096, 3],
+        [0, 3, 2],
+    ];
     for [b, i, o] in sizes {
         for exact in [true, false] {
             let mut make = |shape: &[usize]| if exact { integers(&mut rng, shape) } else { reals(&mut rng, shape) };
@@ -127,12 +172,47 @@ fn products_agree_at_every_edge() {
             let what = format!("{b}x{i}x{o}");
             let (x, w, bias, dz) = (make(&[b, i]), make(&[o, i]), make(&[o]), make(&[b, o]));
             let copy = |o: &Operand| Operand { shape: o.shape.clone(), data: o.data.clone() };
-            same(&device, &format!("dense {what}"), &[copy(&x), copy(&w), bias, result(&[b, o])], tolerance, |v| Op::Dense { x: v[0].clone(), w: v[1].clone(), b: v[2].clone(), y: v[3].clone() });
-            same(&device, &format!("dense_dx {what}"), &[copy(&dz), w, result(&[b, i])], tolerance, |v| Op::DenseDx { dz: v[0].clone(), w: v[1].clone(), dx: v[2].clone() });
-            same(&device, &format!("dense_dw {what}"), &[copy(&dz), x, result(&[o, i])], tolerance, |v| Op::DenseDw { dz: v[0].clone(), x: v[1].clone(), dw: v[2].clone() });
-            same(&device, &format!("dense_db {what}"), &[dz, result(&[o])], tolerance, |v| Op::DenseDb { dz: v[0].clone(), db: v[1].clone() });
+            same(&device, &format!("dense {what}"), &[copy(&x), copy(&w), bias, result(&[b, o])], tolerance, |v| Op::Dense {
+                x: v[0].clone(),
+                w: v[1].clone(),
+                b: v[2].clone(),
+                y: v[3].clone(),
+            });
+            same(&device, &format!("dense_dx {what}"), &[copy(&dz), w, result(&[b, i])], tolerance, |v| Op::DenseDx {
+                dz: v[0].clone(),
+                w: v[1].clone(),
+                dx: v[2].clone(),
+            });
+            same(&device, &format!("dense_dw {what}"), &[copy(&dz), x, result(&[o, i])], tolerance, |v| Op::DenseDw {
+                dz: v[0].clone(),
+                x: v[1].clone(),
+                dw: v[2].clone(),
+            });
+            same(&device, &format!("dense_db {what}"), &[dz, result(&[o])], tolerance, |v| Op::DenseDb {
+                dz: v[0].clone(),
+                db: v[1].clone(),
+            });
         }
     }
+}
+
+/// 2^24 in the first block and ones in the second: only a sum that adds the second block up on its own sees the ones.
+#[test]
+fn products_add_up_blocks_of_256_terms() {
+    let Some(device) = adapter("products_add_up_blocks_of_256_terms") else { return };
+    let terms = 513;
+    let mut steep = vec![1.0; terms];
+    steep[..255].fill(0.0);
+    steep[255] = 16_777_216.0;
+    let ones = || vec![1.0; terms];
+    let dense = |v: &[View]| Op::Dense { x: v[0].clone(), w: v[1].clone(), b: v[2].clone(), y: v[3].clone() };
+    same(&device, "dense", &[given(&[1, terms], steep.clone()), given(&[1, terms], ones()), given(&[1], vec![0.0]), result(&[1, 1])], 0.0, dense);
+    let dx = |v: &[View]| Op::DenseDx { dz: v[0].clone(), w: v[1].clone(), dx: v[2].clone() };
+    same(&device, "dense_dx", &[given(&[1, terms], steep.clone()), given(&[terms, 1], ones()), result(&[1, 1])], 0.0, dx);
+    let dw = |v: &[View]| Op::DenseDw { dz: v[0].clone(), x: v[1].clone(), dw: v[2].clone() };
+    same(&device, "dense_dw", &[given(&[terms, 1], steep.clone()), given(&[terms, 1], ones()), result(&[1, 1])], 0.0, dw);
+    let db = |v: &[View]| Op::DenseDb { dz: v[0].clone(), db: v[1].clone() };
+    same(&device, "dense_db", &[given(&[terms, 1], steep), result(&[1])], 0.0, db);
 }
 
 #[test]
@@ -143,10 +223,22 @@ fn elementwise_ops_agree_on_special_values() {
     let n = [s.len()];
     let x = || given(&n, specials());
     same(&device, "relu", &[x(), result(&n)], 0.0, |v| Op::Relu { x: v[0].clone(), y: v[1].clone() });
-    same(&device, "relu_grad", &[x(), reals(&mut rng, &n), result(&n)], 0.0, |v| Op::ReluGrad { x: v[0].clone(), dy: v[1].clone(), dx: v[2].clone() });
+    same(&device, "relu_grad", &[x(), reals(&mut rng, &n), result(&n)], 0.0, |v| Op::ReluGrad {
+        x: v[0].clone(),
+        dy: v[1].clone(),
+        dx: v[2].clone(),
+    });
     same(&device, "sigmoid", &[x(), result(&n)], 1e-6, |v| Op::Sigmoid { x: v[0].clone(), y: v[1].clone() });
-    same(&device, "sigmoid_grad", &[x(), reals(&mut rng, &n), result(&n)], 1e-6, |v| Op::SigmoidGrad { x: v[0].clone(), dy: v[1].clone(), dx: v[2].clone() });
-    same(&device, "add", &[x(), integers(&mut rng, &n), result(&n)], 0.0, |v| Op::Add { a: v[0].clone(), b: v[1].clone(), y: v[2].clone() });
+    same(&device, "sigmoid_grad", &[x(), reals(&mut rng, &n), result(&n)], 1e-6, |v| Op::SigmoidGrad {
+        x: v[0].clone(),
+        dy: v[1].clone(),
+        dx: v[2].clone(),
+    });
+    same(&device, "add", &[x(), integers(&mut rng, &n), result(&n)], 0.0, |v| Op::Add {
+        a: v[0].clone(),
+        b: v[1].clone(),
+        y: v[2].clone(),
+    });
     same(&device, "add in place", &[x(), integers(&mut rng, &n)], 0.0, |v| Op::Add { a: v[0].clone(), b: v[1].clone(), y: v[1].clone() });
     same(&device, "add to itself", &[x()], 0.0, |v| Op::Add { a: v[0].clone(), b: v[0].clone(), y: v[0].clone() });
     same(&device, "scale", &[x(), result(&n)], 0.0, |v| Op::Scale { x: v[0].clone(), y: v[1].clone(), factor: 0.1 });
@@ -154,7 +246,8 @@ fn elementwise_ops_agree_on_special_values() {
     same(&device, "fill", &[result(&n)], 0.0, |v| Op::Fill { y: v[0].clone(), value: -0.0 });
     same(&device, "copy", &[x(), result(&n)], 0.0, |v| Op::Copy { x: v[0].clone(), y: v[1].clone() });
     same(&device, "broadcast", &[given(&[1], vec![2.5]), result(&n)], 0.0, |v| Op::Broadcast { x: v[0].clone(), y: v[1].clone() });
-    let grad = |v: &[View]| Op::MseGrad { y: v[0].clone(), target: v[1].clone(), dloss: v[2].clone(), dy: v[3].clone(), scale: 2.0 / 619.0 };
+    let grad =
+        |v: &[View]| Op::MseGrad { y: v[0].clone(), target: v[1].clone(), dloss: v[2].clone(), dy: v[3].clone(), scale: 2.0 / 619.0 };
     same(&device, "mse_grad", &[reals(&mut rng, &n), reals(&mut rng, &n), given(&[1], vec![1.5]), result(&n)], 1e-6, grad);
 }
 
@@ -168,7 +261,13 @@ fn reductions_agree_at_the_edges_of_chunks() {
         same(&device, &format!("sum {n}"), &[reals(&mut rng, &[n]), result(&[chunks(n)]), result(&[1])], 0.0, sum);
         if n > 0 {
             let operands = [integers(&mut rng, &[n]), integers(&mut rng, &[n]), result(&[chunks(n)]), result(&[1])];
-            let mse = |v: &[View]| Op::Mse { y: v[0].clone(), target: v[1].clone(), work: v[2].clone(), loss: v[3].clone(), scale: (1.0 / n as f64) as f32 };
+            let mse = |v: &[View]| Op::Mse {
+                y: v[0].clone(),
+                target: v[1].clone(),
+                work: v[2].clone(),
+                loss: v[3].clone(),
+                scale: (1.0 / n as f64) as f32,
+            };
             same(&device, &format!("mse {n}"), &operands, 0.0, mse);
         }
     }
@@ -198,7 +297,8 @@ fn clocks_losses_and_random_numbers_agree() {
     let store = |v: &[View]| Op::StoreLoss { loss: v[0].clone(), clock: v[1].clone(), losses: v[2].clone() };
     same(&device, "store_loss", &[given(&[1], vec![0.25]), words(&[0, 17]), result(&[5])], 0.0, store);
     for n in [1, 3, 4, 1023, 5000] {
-        let draw = |v: &[View]| Op::Uniform { clock: v[0].clone(), y: v[1].clone(), lo: 0.0, range: 1.0, seed: 0x1234_5678_9abc_def0, purpose: 7 };
+        let draw =
+            |v: &[View]| Op::Uniform { clock: v[0].clone(), y: v[1].clone(), lo: 0.0, range: 1.0, seed: 0x1234_5678_9abc_def0, purpose: 7 };
         same(&device, &format!("uniform {n}"), &[words(&[9, 0xdead_beef]), result(&[n])], 0.0, draw);
     }
 }
@@ -211,8 +311,23 @@ fn adam_agrees() {
     let hyper = AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-8 };
     for step in [0, 2, 50] {
         let v = given(&n, (0..1000).map(|_| rng.uniform()).collect());
-        let operands = [reals(&mut rng, &n), reals(&mut rng, &n), reals(&mut rng, &n), v, given(&[3, 3], vec![0.001, 10.0, 31.6, 0.002, 5.2, 22.4, 0.003, 3.7, 18.3]), words(&[0, step])];
-        same(&device, "adam", &operands, 1e-6, |v| Op::Adam { p: v[0].clone(), g: v[1].clone(), m: v[2].clone(), v: v[3].clone(), table: v[4].clone(), clock: v[5].clone(), hyper });
+        let operands = [
+            reals(&mut rng, &n),
+            reals(&mut rng, &n),
+            reals(&mut rng, &n),
+            v,
+            given(&[3, 3], vec![0.001, 10.0, 31.6, 0.002, 5.2, 22.4, 0.003, 3.7, 18.3]),
+            words(&[0, step]),
+        ];
+        same(&device, "adam", &operands, 1e-6, |v| Op::Adam {
+            p: v[0].clone(),
+            g: v[1].clone(),
+            m: v[2].clone(),
+            v: v[3].clone(),
+            table: v[4].clone(),
+            clock: v[5].clone(),
+            hyper,
+        });
     }
 }
 

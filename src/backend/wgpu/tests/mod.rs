@@ -40,7 +40,10 @@ fn refused() -> Error {
 }
 
 fn paper() -> Device {
-    Device::new(Arc::new(Paper(DeviceInfo { id: "paper".into(), kind: DeviceKind::Wgpu, name: "paper".into(), software: true })), "asked for")
+    Device::new(
+        Arc::new(Paper(DeviceInfo { id: "paper".into(), kind: DeviceKind::Wgpu, name: "paper".into(), software: true })),
+        "asked for",
+    )
 }
 
 fn empty(device: &Device, dtype: Dtype, shape: &[usize]) -> View {

@@ -67,7 +67,12 @@ fn rows_of_a_large_product_are_cut() {
 #[test]
 fn what_cannot_be_cut_is_an_error_with_need_and_limit() {
     let d = paper();
-    let op = Op::Gather { data: floats(&d, &[60_000, 784]), order: empty(&d, Dtype::U32, &[8]), clock: empty(&d, Dtype::U32, &[2]), y: floats(&d, &[4, 784]) };
+    let op = Op::Gather {
+        data: floats(&d, &[60_000, 784]),
+        order: empty(&d, Dtype::U32, &[8]),
+        clock: empty(&d, Dtype::U32, &[2]),
+        y: floats(&d, &[4, 784]),
+    };
     let launches = plan(&op).unwrap();
     let text = bind(&launches[0], REACH, "wgpu:0").unwrap_err().to_string();
     assert_eq!(

@@ -37,7 +37,8 @@ fn every_shader_is_valid_and_fits_the_limits_that_webgpu_promises() {
                 };
                 let buffers = used(|s| matches!(s, naga::AddressSpace::Storage { .. })).count();
                 assert!((1..=8).contains(&buffers), "{} uses {buffers} buffers", entry.name);
-                let shared: u32 = used(|s| s == naga::AddressSpace::WorkGroup).map(|v| module.types[v.ty].inner.size(module.to_ctx())).sum();
+                let shared: u32 =
+                    used(|s| s == naga::AddressSpace::WorkGroup).map(|v| module.types[v.ty].inner.size(module.to_ctx())).sum();
                 assert!(shared <= 16 << 10, "{} uses {shared} bytes of workgroup memory", entry.name);
             }
         }
@@ -66,10 +67,14 @@ fn the_parameters_begin_with_an_offset_for_each_binding() {
 fn every_pair_of_operands_can_share_a_buffer() {
     for shader in all() {
         let (plain, _) = module(shader, &Pattern::default(), sides(shader)[0]);
-        let types: Vec<_> = shader.bindings.iter().map(|b| {
-            let variable = plain.global_variables.iter().map(|(_, v)| v).find(|v| v.name.as_deref() == Some(b.name)).unwrap();
-            element(&plain, variable)
-        }).collect();
+        let types: Vec<_> = shader
+            .bindings
+            .iter()
+            .map(|b| {
+                let variable = plain.global_variables.iter().map(|(_, v)| v).find(|v| v.name.as_deref() == Some(b.name)).unwrap();
+                element(&plain, variable)
+            })
+            .collect();
         let operands: Vec<usize> = (0..types.len()).collect();
         for a in 0..types.len() {
             for b in a + 1..types.len() {

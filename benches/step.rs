@@ -1,0 +1,51 @@
+//! A training step of the article's network on every device: `cargo bench --bench step`. The id is `step/DEVICE/BATCH`, the throughput in FLOP.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, Program, Tape, Tensor, data};
+use std::time::{Duration, Instant};
+
+/// Rows of the data set.
+const ROWS: usize = 4096;
+
+/// A step as `fit` records it.
+fn program(device: &Device, batch: usize, images: &[f32]) -> narrows::Result<(Program, Tensor)> {
+    let images = Tensor::new(device, images, &[ROWS, 784])?;
+    let order = Tensor::indices(device, &(0..ROWS as u32).collect::<Vec<_>>(), ROWS)?;
+    let clock = Clock::new(device)?;
+    let losses = Tensor::zeros(device, &[1])?;
+    let ae = Autoencoder::builder(784).build(device)?;
+    let adam = Adam::with_clock(ae.params(), AdamConfig::default(), &clock)?;
+    let mut tape = Tape::plan(device);
+    let x = tape.gather(&images, &order, &clock, batch)?;
+    let y = ae.forward(&mut tape, x)?;
+    let loss = tape.mse(y, x)?;
+    tape.backward(loss)?;
+    adam.step(&mut tape)?;
+    tape.store_loss(loss, &losses, &clock)?;
+    tape.advance(&clock, batch, &order)?;
+    Ok((tape.compile()?, losses))
+}
+
+fn steps(c: &mut Criterion) {
+    let images = data::open("builtin").expect("the built-in data need nothing").train.rows_f32(0..ROWS);
+    let mut group = c.benchmark_group("step");
+    for info in Device::list().found {
+        let device = Device::open(&info.id).expect("a listed device opens");
+        for batch in [32, 128, 1024] {
+            let (mut program, losses) = program(&device, batch, &images).expect("the step compiles");
+            group.throughput(Throughput::Elements(program.cost().flops)).sample_size(10);
+            group.bench_function(BenchmarkId::new(device.id(), batch), |b| {
+                b.iter_custom(|steps| {
+                    let start = Instant::now();
+                    program.run(steps as usize).expect("the steps run");
+                    losses.read().expect("the loss is read, so the device is done");
+                    start.elapsed().max(Duration::from_nanos(1))
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps);
+criterion_main!(benches);

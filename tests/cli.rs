@@ -1,0 +1,115 @@
+//! The command line, as a user meets it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn narrows(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
+    command.current_dir(folder).env_remove("NARROWS_CPU_LEVEL");
+    command
+}
+
+/// Exit code, stdout, stderr.
+fn run(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = narrows(folder).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_training_leaves_model_metrics_and_picture_and_prints_the_pictures_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--device", "cpu", "--epochs", "2", "--layers", "32,8", "--batch-size", "512"];
+    for expected in ["runs/builtin-001/", "runs/builtin-002/"] {
+        let (code, out, err) = run(folder.path(), &args);
+        assert_eq!((code, out.trim_end()), (0, format!("{expected}reconstruction.png").as_str()), "{err}");
+        assert!(err.contains("synthetic") && err.contains("epoch   2/2"), "{err}");
+        let run = folder.path().join(expected);
+        assert!(fs::read(run.join("reconstruction.png")).unwrap().starts_with(b"\x89PNG"));
+        let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
+        let lines: Vec<&str> = metrics.lines().collect();
+        assert_eq!(lines[0], "epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate");
+        let losses: Vec<f64> = lines[1..].iter().map(|l| l.split(',').nth(1).unwrap().parse().unwrap()).collect();
+        assert!(losses.len() == 2 && losses[1] < losses[0], "{metrics}");
+    }
+    let weights = |n: &str| fs::read(folder.path().join(format!("runs/builtin-{n}/model.safetensors"))).unwrap();
+    assert_eq!(weights("001"), weights("002"), "the same seed gives the same bits");
+}
+
+#[test]
+fn what_is_asked_for_and_absent_is_an_error_with_its_own_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&["--device", "cuda:99"], 4, "cuda"),
+        (&["--device", "wgpu:99"], 4, "wgpu:99"),
+        (&["--device", "tpu"], 2, "`tpu` is not the name of a device"),
+        (&["--data", "no/such/folder"], 3, "train-images-idx3-ubyte"),
+        (&["--device", "cpu", "--layers", "64,0"], 2, "width 0"),
+        (&["--device", "cpu", "--epochs", "0"], 2, "epochs"),
+        (&["--device", "cpu", "--batch-size", "0"], 2, "batch size"),
+        (&["--device", "cpu", "--lr", "-1"], 2, "learning rate"),
+        (&["--device", "cpu", "--threads", "0"], 2, "threads"),
+        (&["train", "--layers", "a,b"], 2, "invalid value"),
+        (&["verify", "--device", "cpu", "--op", "dens"], 2, "no op `dens`"),
+    ];
+    for (args, code, text) in cases {
+        let (got, out, err) = run(folder.path(), args);
+        assert_eq!(got, code, "{args:?}: {err}");
+        assert!(err.contains(text), "{args:?}: {err}");
+        assert!(out.is_empty() && !err.contains("panicked"), "{args:?}: {out} {err}");
+    }
+    let left: Vec<_> = walk(folder.path());
+    assert!(left.is_empty(), "a refused training leaves nothing, but here are {left:?}");
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect()
+}
+
+#[test]
+fn a_diverging_training_ends_with_5_and_says_at_which_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, err) = run(folder.path(), &["--device", "cpu", "--epochs", "3", "--layers", "16,4", "--lr", "1e30"]);
+    assert_eq!(code, 5, "{err}");
+    assert!(err.contains("the loss of step") && err.contains("Lower the learning rate"), "{err}");
+}
+
+#[test]
+fn results_of_another_run_are_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--device", "cpu", "--epochs", "1", "--layers", "8", "--batch-size", "1000", "--out", "mine", "-q"];
+    let (code, out, err) = run(folder.path(), &args);
+    assert_eq!((code, out.trim_end(), err.as_str()), (0, "mine/reconstruction.png", ""));
+    let before = fs::read(folder.path().join("mine/model.safetensors")).unwrap();
+    let (code, _, err) = run(folder.path(), &args);
+    assert_eq!(code, 2);
+    assert!(err.contains("already holds"), "{err}");
+    assert_eq!(fs::read(folder.path().join("mine/model.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn devices_names_the_cpu_and_every_kind() {
+    let (code, out, _) = run(Path::new("."), &["devices"]);
+    assert_eq!(code, 0);
+    for kind in ["cpu", "cuda", "wgpu"] {
+        assert!(out.lines().any(|l| l.starts_with(kind)), "{out}");
+    }
+}
+
+#[test]
+fn verify_prints_the_table_of_a_device() {
+    let (code, out, err) = run(Path::new("."), &["verify", "--device", "cpu", "--quick"]);
+    assert_eq!(code, 0, "{err}");
+    for op in ["dense", "relu", "sigmoid", "mse", "adam", "gather"] {
+        let line = out.lines().find(|l| l.split_whitespace().next() == Some(op));
+        assert!(line.is_some_and(|l| l.contains("bit for bit")), "{op}: {out}");
+    }
+}
+
+#[test]
+fn a_level_that_is_no_level_is_refused() {
+    let output = narrows(Path::new(".")).args(["--device", "cpu"]).env("NARROWS_CPU_LEVEL", "mmx").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`mmx` is not a level"));
+}

@@ -1,0 +1,160 @@
+//! The texts of errors: each names the numbers and the way out.
+
+use narrows::data::Dataset;
+use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, Fit, Level, Params, Tape, Tensor};
+
+fn text<T>(result: narrows::Result<T>) -> String {
+    match result {
+        Ok(_) => panic!("this should have been refused"),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[test]
+fn the_texts() {
+    let device = Device::cpu().unwrap();
+    let other = Device::cpu_with(1, Level::Portable).unwrap();
+    let tensor = |shape: &[usize]| Tensor::new(&device, &vec![1.0; shape.iter().product()], shape).unwrap();
+    let mut tape = Tape::new(&device);
+    let x = tape.variable(&tensor(&[128, 784])).unwrap();
+    let w = tape.variable(&tensor(&[64, 128])).unwrap();
+    let b = tape.variable(&tensor(&[64])).unwrap();
+    let flat = tape.input(&tensor(&[7])).unwrap();
+    let none = tape.input(&tensor(&[0, 784])).unwrap();
+    let params = Params::new(&device, &[("w".into(), vec![2, 2]), ("b".into(), vec![2])]).unwrap();
+    let clock = Clock::new(&device).unwrap();
+    let order = Tensor::indices(&device, &[0, 1, 2], 3).unwrap();
+    let rows = |columns: usize| Dataset::from_rows("points", vec![0.5; 2 * columns], &[columns]).unwrap();
+    let ae = Autoencoder::builder(4).hidden([3]).code(2).build(&device).unwrap();
+    let adam = |change: fn(&mut AdamConfig)| {
+        let mut config = AdamConfig::default();
+        change(&mut config);
+        Adam::new(&params, config)
+    };
+
+    let texts = [
+        (
+            text(tape.dense(x, w, b)),
+            "dense: x has 784 columns but w takes 128 (x is 128x784, w is 64x128). Build the layer with 784 inputs or pass the previous layer's output.",
+        ),
+        (text(tape.dense(flat, w, b)), "dense: x has 1 dimensions where 2 are needed (x is 7). Reshape it to [rows, columns]."),
+        (text(tape.add(x, flat)), "add: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
+        (text(tape.mse(none, none)), "mse: a mean over no elements (y is 0x784). Pass at least one row."),
+        (text(tape.backward(x)), "backward: the loss has 100352 elements (128x784). Reduce it with `sum` or `mse`."),
+        (
+            text(tape.grad(x)),
+            "grad: there is no gradient of this value. Call `backward` on a loss that depends on it, and make it with `variable` or `param`.",
+        ),
+        (text(tape.reshape(flat, &[2, 3])), "reshape: 7 has 7 elements but 2x3 has 6. Keep the number of elements."),
+        (text(tape.param(&params, "c")), "parameter: there is no `c`. Use one of w, b."),
+        (
+            text(tape.gather(&tensor(&[2, 5]), &order, &clock, 2)),
+            "gather: the order is for 3 rows but the data has 2. Make it with `Tensor::indices(device, order, rows of the data)`.",
+        ),
+        (
+            text(tape.input(&Tensor::zeros(&other, &[1]).unwrap())),
+            "input: it is on cpu but the tape is for cpu. Put all on one device (two openings of the same one are two devices).",
+        ),
+        (text(tape.uniform(&[2], (1.0, 0.0), 0, 0, &clock)), "uniform: the range is [1, 0). Use finite bounds, the lower first."),
+        (
+            text(Tensor::new(&device, &[1.0, 2.0], &[3])),
+            "tensor: 2 numbers for a shape of 3 (3). Pass as many numbers as the shape has elements.",
+        ),
+        (
+            text(Tensor::zeros(&device, &[1, 1, 1, 1, 1])),
+            "shape: [1, 1, 1, 1, 1] has 5 dimensions. Use 1 to 4 dimensions; a single number has shape [1].",
+        ),
+        (
+            text(Tensor::zeros(&device, &[1 << 20, 1 << 20])),
+            "shape: [1048576, 1048576] has more than 2147483647 elements. Split the data into smaller tensors.",
+        ),
+        (text(Tensor::indices(&device, &[0, 9], 3)), "indices: index 9 at position 1, of 3 rows. Use row numbers from 0 on."),
+        (
+            text(tensor(&[3]).write(&[1.0])),
+            "write: 1 numbers into 3 elements (the shape is 3). Pass as many numbers as there are elements.",
+        ),
+        (text(order.read()), "read: elements of f32 where u32 are held. Use the method for that type."),
+        (
+            text(Params::new(&device, &[("w".into(), vec![1]), ("w".into(), vec![1])])),
+            "parameter: `w` comes twice. Give every parameter its own name.",
+        ),
+        (text(adam(|c| c.learning_rate = 0.0)), "learning rate: it is 0. Use a finite number above 0; 1e-3 is usual."),
+        (text(adam(|c| c.beta2 = 1.0)), "beta2: it is 1. Use 0 to 0.99999; 0.999 is usual."),
+        (text(adam(|c| c.eps = f64::NAN)), "eps: it is NaN. Use a small number above 0; 1e-8 is usual."),
+        (
+            text(Autoencoder::builder(4).hidden([0]).build(&device)),
+            "widths: layer 1 has width 0 (the widths are [4, 0, 32]). Use at least 1.",
+        ),
+        (
+            text(ae.fit(&rows(5), &Fit::default())),
+            "points: its rows have 5 columns but the network takes 4. Build it with `Autoencoder::builder(5)`.",
+        ),
+        (
+            text(ae.encode(&rows(5))),
+            "points: its rows have 5 columns where 4 are needed. Use a network that was built for these rows, or rows that fit it.",
+        ),
+        (text(ae.fit(&rows(4).head(0), &Fit::default())), "points: there are no rows to train on. Pass at least one row."),
+        (text(ae.fit(&rows(4), &Fit::default().batch_size(0))), "batch size: it is 0. Use at least 1."),
+        (
+            text(ae.fit(&rows(4), &Fit::default().first_order(vec![1, 1]))),
+            "first order: 2 numbers that are not each row of 2 once. Pass a permutation of the row numbers.",
+        ),
+        (text(Device::cpu_with(0, Level::Portable)), "threads: 0 threads. Use 1 to 1024."),
+        (text(Device::open("gpu")), "device: `gpu` is not the name of a device. Use auto, cpu, cuda, cuda:N, wgpu or wgpu:N."),
+    ];
+    for (got, want) in texts {
+        assert_eq!(got, want);
+    }
+}
+
+#[test]
+fn gradients_of_gradients_are_refused() {
+    let device = Device::cpu().unwrap();
+    let mut tape = Tape::new(&device);
+    let x = tape.variable(&Tensor::new(&device, &[1.0, -2.0], &[2]).unwrap()).unwrap();
+    let y = tape.relu(x).unwrap();
+    let loss = tape.sum(y).unwrap();
+    tape.backward(loss).unwrap();
+    let dx = tape.grad(x).unwrap();
+    let again = tape.sum(dx).unwrap();
+    assert!(text(tape.backward(again)).contains("made of gradients"));
+}
+
+#[test]
+fn a_model_file_that_is_not_one_is_refused() {
+    let device = Device::cpu().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let ae = Autoencoder::builder(6).hidden([5]).code(2).build(&device).unwrap();
+    ae.save(&path).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    let load = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Autoencoder::load(&device, &path)
+    };
+    assert!(load(&good).is_ok());
+    for length in 0..good.len() {
+        assert!(load(&good[..length]).is_err(), "cut at {length}");
+    }
+    let mut longer = good.clone();
+    longer.push(0);
+    assert!(load(&longer).is_err());
+    let swap = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let at = good.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let mut bytes = good.clone();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        text(load(&bytes))
+    };
+    assert!(swap("[6,5,2]", "[999,9]").contains("bytes of weights"));
+    assert!(swap("[6,5,2]", "[6,4,2]").contains("is needed"));
+    assert!(swap("encoder.0.bias", "encoder.9.bias").contains("encoder.9.bias"));
+    assert!(swap("sigmoid", "softmax").contains("output activation"));
+    assert!(swap("narrows", "nobodys").contains("no metadata of narrows"));
+    let mut nan = good.clone();
+    let end = nan.len();
+    nan[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(text(load(&nan)).contains("is NaN"));
+    assert!(text(Autoencoder::load(&device, folder.path().join("none"))).contains("reading the model"));
+    assert!(Autoencoder::builder(6).hidden([5]).code(3).weights(&device, &path).is_err());
+}
