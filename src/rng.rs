@@ -151,7 +151,7 @@ mod tests {
         let n = 3u32 << 30;
         let mean = (0..20_000).map(|_| f64::from(rng.below(n)) / f64::from(n)).sum::<f64>() / 20_000.0;
         assert!((mean - 0.5).abs() < 0.015, "{mean}");
-        let low = (0..20_000).filter(|_| rng.below(n) % 3 == 0).count();
+        let low = (0..20_000).filter(|_| rng.below(n).is_multiple_of(3)).count();
         assert!(low.abs_diff(6_667) < 400, "{low} of 20,000 are multiples of 3");
     }
 

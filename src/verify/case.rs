@@ -306,7 +306,8 @@ impl Case {
                 (vec![Operand { role: Role::Update, ..clock(before) }], vec![expect])
             }
             &Spec::StoreLoss { slots, clock: at } => {
-                let loss = if kind == Kind::Edges { vec![[f32::NAN, f32::NEG_INFINITY][Source::new(seed, 99).below(2)]] } else { make(0, 1) };
+                let loss =
+                    if kind == Kind::Edges { vec![[f32::NAN, f32::NEG_INFINITY][Source::new(seed, 99).below(2)]] } else { make(0, 1) };
                 let before = numbers(Kind::Reals, slots, seed, 1, 8, &[]);
                 let mut after = before.clone();
                 after[at[1] as usize % slots] = loss[0];

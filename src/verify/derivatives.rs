@@ -20,8 +20,8 @@ fn check(name: &str, x: &[f64], forward: impl Fn(&[f64]) -> Vec<f64>, backward: 
         let dy: Vec<f64> = (0..outputs).map(|k| f64::from(j == k)).collect();
         let dx = backward(x, &dy);
         assert_eq!(dx.len(), x.len(), "{name}");
-        for (i, &formula) in dx.iter().enumerate() {
-            let difference = columns[i][j];
+        for (i, (&formula, column)) in dx.iter().zip(&columns).enumerate() {
+            let difference = column[j];
             norm += formula.abs();
             assert!(
                 (formula - difference).abs() <= 1e-8 * (1.0 + formula.abs()),

@@ -113,7 +113,7 @@ pub(crate) fn adam([p, g, m, v]: [f64; 4], row: [f64; 3], [w1, beta2, w2, eps]: 
 /// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3: ten rounds of
 /// (c0, c1, c2, c3) -> (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0)), the key growing by Weyl constants between them.
 pub(crate) fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let wide = |m: u64, c: u32| ((m * u64::from(c) >> 32) as u32, (m * u64::from(c)) as u32);
+    let wide = |m: u64, c: u32| (((m * u64::from(c)) >> 32) as u32, (m * u64::from(c)) as u32);
     (0..10u32).fold(counter, |[c0, c1, c2, c3], round| {
         let (hi0, lo0) = wide(0xD251_1F53, c0);
         let (hi1, lo1) = wide(0xCD9E_8D57, c2);

@@ -23,8 +23,11 @@ pub(super) fn binary(a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(&[f32], &[f
 
 /// `f(i, y)` for each piece of `width` elements, i counted in pieces.
 pub(super) fn pieces<T: Send>(y: &mut [T], width: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    if y.is_empty() {
+        return;
+    }
     if y.len() <= width {
-        return if y.is_empty() { () } else { f(0, y) };
+        return f(0, y);
     }
     y.par_chunks_mut(width).enumerate().for_each(|(i, y)| f(i, y));
 }

@@ -22,7 +22,7 @@ impl Core {
         self.guarded("write", || {
             let (low, high) = (start / 4 * 4, end.next_multiple_of(4));
             let (mut from, mut at) = (from, start);
-            if start % 4 != 0 {
+            if !start.is_multiple_of(4) {
                 // The first word holds neighbours: read it, and put it back with them.
                 let mut word = self.word(state, buffer, low)?;
                 let n = (4 - (start - low) as usize).min(from.len());

@@ -98,7 +98,7 @@ fn a_program_is_one_submit_and_does_what_the_ops_do_one_by_one() {
 #[test]
 fn too_much_memory_is_an_error_and_the_device_goes_on() {
     let Some(device) = adapter("too_much_memory_is_an_error_and_the_device_goes_on") else { return };
-    let error = device.backend().alloc(usize::MAX / 2).err().expect("no device has that much");
+    let error = device.backend().alloc(usize::MAX / 2).expect_err("no device has that much");
     assert!(error.to_string().contains("allocates at most"), "{error}");
     let y = floats(&device, &[3]);
     device.backend().run(&Op::Fill { y: y.clone(), value: 2.0 }).unwrap();

@@ -206,7 +206,13 @@ fn products_add_up_blocks_of_256_terms() {
     steep[255] = 16_777_216.0;
     let ones = || vec![1.0; terms];
     let dense = |v: &[View]| Op::Dense { x: v[0].clone(), w: v[1].clone(), b: v[2].clone(), y: v[3].clone() };
-    same(&device, "dense", &[given(&[1, terms], steep.clone()), given(&[1, terms], ones()), given(&[1], vec![0.0]), result(&[1, 1])], 0.0, dense);
+    same(
+        &device,
+        "dense",
+        &[given(&[1, terms], steep.clone()), given(&[1, terms], ones()), given(&[1], vec![0.0]), result(&[1, 1])],
+        0.0,
+        dense,
+    );
     let dx = |v: &[View]| Op::DenseDx { dz: v[0].clone(), w: v[1].clone(), dx: v[2].clone() };
     same(&device, "dense_dx", &[given(&[1, terms], steep.clone()), given(&[terms, 1], ones()), result(&[1, 1])], 0.0, dx);
     let dw = |v: &[View]| Op::DenseDw { dz: v[0].clone(), x: v[1].clone(), dw: v[2].clone() };
