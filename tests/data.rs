@@ -156,12 +156,12 @@ fn a_missing_path_names_the_four_files() {
 
 #[test]
 fn truncation_at_any_byte_is_an_error() {
-    for which in 0..4 {
+    for (which, name) in NAMES.into_iter().enumerate() {
         let whole = small()[which].clone();
         let zipped = gz(&whole);
         for end in 0..whole.len() {
             let plain = refused(which, whole[..end].to_vec()).unwrap_err().to_string();
-            assert!(plain.contains(NAMES[which]) && plain.contains("offset "), "{plain}");
+            assert!(plain.contains(name) && plain.contains("offset "), "{plain}");
             // Cut off and then zipped, so that only the header can tell.
             refused(which, gz(&whole[..end])).unwrap_err();
         }
