@@ -89,6 +89,7 @@ impl Error {
         Error::Data { path: path.as_ref().to_path_buf(), problem: problem.into(), remedy: remedy.into() }
     }
 
+    #[cfg(feature = "files")]
     pub(crate) fn io(path: impl AsRef<Path>, action: &'static str, source: std::io::Error) -> Error {
         Error::Io { path: path.as_ref().to_path_buf(), action, source }
     }

@@ -197,7 +197,7 @@ impl Tape {
         })
     }
 
-    /// The dense layer `y = x w^T + b`: x [B, I], w [O, I], b [O] give y [B, O].
+    /// The dense layer `y = x w^T + b`: `x [B, I]`, `w [O, I]`, `b [O]` give `y [B, O]`.
     ///
     /// # Errors
     /// When the shapes do not fit.
