@@ -182,3 +182,25 @@ fn a_saved_model_loads_again_to_the_bit() {
         assert!(Path::new(&path).exists());
     }
 }
+
+/// With NARROWS_PYTHON naming a Python that has torch and safetensors: PyTorch's `load_state_dict(strict=True)` takes our file, and reconstructs the same.
+#[test]
+fn pytorch_reads_our_file_and_reconstructs_the_same() {
+    let Some(python) = common::folder("NARROWS_PYTHON") else { return };
+    let digits = data::open("builtin").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (model, recon) = (folder.path().join("model.safetensors"), folder.path().join("recon.safetensors"));
+    let ae = Autoencoder::builder(784).build(&common::cpu()).unwrap();
+    ae.fit(&digits.train.head(2_048), &Fit::default().epochs(3)).unwrap();
+    ae.save(&model).unwrap();
+    let rows = digits.test.head(100);
+    let (x, y) = (rows.rows_f32(0..100), ae.reconstruct(&rows).unwrap().values);
+    let view = |v| safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![100, 784], v).unwrap();
+    let bytes = |v: &[f32]| v.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let (x, y) = (bytes(&x), bytes(&y));
+    std::fs::write(&recon, safetensors::serialize([("x", view(&x)), ("y", view(&y))], None).unwrap()).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/torch/load_strict.py");
+    let output = std::process::Command::new(python).arg(script).arg(&model).arg(&recon).output().expect("Python starts");
+    eprintln!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
