@@ -16,6 +16,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], dy: Val) -> Re
         }
         Op::Relu { x, .. } => tape.contribute(inputs[0], |dx| Op::ReluGrad { x, dy: dy_view, dx }),
         Op::Sigmoid { x, .. } => tape.contribute(inputs[0], |dx| Op::SigmoidGrad { x, dy: dy_view, dx }),
+        Op::Tanh { x, .. } => tape.contribute(inputs[0], |dx| Op::TanhGrad { x, dy: dy_view, dx }),
         Op::Mse { y, target, scale, .. } => {
             let (y2, target2, dloss) = (y.clone(), target.clone(), dy_view.clone());
             tape.contribute(inputs[0], |dy| Op::MseGrad { y, target, dloss, dy, scale: 2.0 * scale })?;
@@ -32,6 +33,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], dy: Val) -> Re
         | Op::DenseDb { .. }
         | Op::ReluGrad { .. }
         | Op::SigmoidGrad { .. }
+        | Op::TanhGrad { .. }
         | Op::MseGrad { .. }
         | Op::Broadcast { .. }
         | Op::Copy { .. }

@@ -24,6 +24,10 @@ pub(crate) enum Op {
     Sigmoid { x: View, y: View },
     /// `dx = dy e / (1 + e)^2`, e = exp(-|x|). N each.
     SigmoidGrad { x: View, dy: View, dx: View },
+    /// `y = tanh(x)`. N each.
+    Tanh { x: View, y: View },
+    /// `dx = dy (1 - tanh(x)^2)`. N each.
+    TanhGrad { x: View, dy: View, dx: View },
     /// `loss = scale * sum (y - target)^2`: y, target N; work [chunks(N)], loss [1].
     Mse { y: View, target: View, work: View, loss: View, scale: f32 },
     /// `dy = scale * dloss * (y - target)`: y, target, dy N; dloss [1].
@@ -94,6 +98,8 @@ impl Op {
             Op::ReluGrad { .. } => "relu_grad",
             Op::Sigmoid { .. } => "sigmoid",
             Op::SigmoidGrad { .. } => "sigmoid_grad",
+            Op::Tanh { .. } => "tanh",
+            Op::TanhGrad { .. } => "tanh_grad",
             Op::Mse { .. } => "mse",
             Op::MseGrad { .. } => "mse_grad",
             Op::Sum { .. } => "sum",
@@ -117,8 +123,8 @@ impl Op {
             Op::DenseDx { dz, w, .. } => vec![("dz", dz), ("w", w)],
             Op::DenseDw { dz, x, .. } => vec![("dz", dz), ("x", x)],
             Op::DenseDb { dz, .. } => vec![("dz", dz)],
-            Op::Relu { x, .. } | Op::Sigmoid { x, .. } => vec![("x", x)],
-            Op::ReluGrad { x, dy, .. } | Op::SigmoidGrad { x, dy, .. } => vec![("x", x), ("dy", dy)],
+            Op::Relu { x, .. } | Op::Sigmoid { x, .. } | Op::Tanh { x, .. } => vec![("x", x)],
+            Op::ReluGrad { x, dy, .. } | Op::SigmoidGrad { x, dy, .. } | Op::TanhGrad { x, dy, .. } => vec![("x", x), ("dy", dy)],
             Op::Mse { y, target, .. } => vec![("y", y), ("target", target)],
             Op::MseGrad { y, target, dloss, .. } => vec![("y", y), ("target", target), ("dloss", dloss)],
             Op::Sum { x, .. } | Op::Broadcast { x, .. } | Op::Scale { x, .. } | Op::Copy { x, .. } => vec![("x", x)],
@@ -134,8 +140,8 @@ impl Op {
     /// The operands that are written (some are read as well), under their names.
     pub(crate) fn writes(&self) -> Vec<(&'static str, &View)> {
         match self {
-            Op::Dense { y, .. } | Op::Relu { y, .. } | Op::Sigmoid { y, .. } => vec![("y", y)],
-            Op::DenseDx { dx, .. } | Op::ReluGrad { dx, .. } | Op::SigmoidGrad { dx, .. } => vec![("dx", dx)],
+            Op::Dense { y, .. } | Op::Relu { y, .. } | Op::Sigmoid { y, .. } | Op::Tanh { y, .. } => vec![("y", y)],
+            Op::DenseDx { dx, .. } | Op::ReluGrad { dx, .. } | Op::SigmoidGrad { dx, .. } | Op::TanhGrad { dx, .. } => vec![("dx", dx)],
             Op::DenseDw { dw, .. } => vec![("dw", dw)],
             Op::DenseDb { db, .. } => vec![("db", db)],
             Op::Mse { work, loss, .. } => vec![("work", work), ("loss", loss)],
@@ -270,8 +276,12 @@ impl Op {
                 self.check_matrix("dz", dz)?;
                 length("db", db, dz.shape.columns())
             }
-            Op::Relu { x, y } | Op::Sigmoid { x, y } | Op::Copy { x, y } | Op::Scale { x, y, .. } => same("x", x, "y", y),
-            Op::ReluGrad { x, dy, dx } | Op::SigmoidGrad { x, dy, dx } => same("x", x, "dy", dy).and(same("x", x, "dx", dx)),
+            Op::Relu { x, y } | Op::Sigmoid { x, y } | Op::Tanh { x, y } | Op::Copy { x, y } | Op::Scale { x, y, .. } => {
+                same("x", x, "y", y)
+            }
+            Op::ReluGrad { x, dy, dx } | Op::SigmoidGrad { x, dy, dx } | Op::TanhGrad { x, dy, dx } => {
+                same("x", x, "dy", dy).and(same("x", x, "dx", dx))
+            }
             Op::Add { a, b, y } => same("a", a, "b", b).and(same("a", a, "y", y)),
             Op::Mse { y, target, work, loss, .. } => {
                 same("y", y, "target", target)?;
@@ -383,6 +393,8 @@ impl Op {
             Op::ReluGrad { dx, .. } => n(dx),
             Op::Sigmoid { y, .. } => 24 * n(y),
             Op::SigmoidGrad { dx, .. } => 26 * n(dx),
+            Op::Tanh { y, .. } => 36 * n(y),
+            Op::TanhGrad { dx, .. } => 27 * n(dx),
             Op::Mse { y, .. } => 3 * n(y),
             Op::MseGrad { y, .. } => 2 * n(y),
             Op::Sum { x, .. } => n(x),

@@ -223,6 +223,14 @@ impl Tape {
         self.unary(x, |x, y| Op::Sigmoid { x, y })
     }
 
+    /// `y = tanh(x)`, elementwise.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn tanh(&mut self, x: Val) -> Result<Val> {
+        self.unary(x, |x, y| Op::Tanh { x, y })
+    }
+
     /// `y = x * factor`, elementwise.
     ///
     /// # Errors

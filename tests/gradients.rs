@@ -50,6 +50,13 @@ impl Dual {
         // An error of x changes the slope by at most as many parts: |s''| <= s'.
         self.map(s, s + slope * self.size, slope, slope * (1.0 + self.size))
     }
+
+    fn tanh(&self) -> Dual {
+        let t = self.v.tanh();
+        let slope = 1.0 - t * t;
+        // |t''| <= 2 t'.
+        self.map(t, t.abs() + slope * self.size, slope, slope * (1.0 + 2.0 * self.size))
+    }
 }
 
 /// A value of both worlds: on the tape, and in the mirror.
@@ -163,7 +170,7 @@ impl Graph {
         let n = self.nodes.len();
         let at = if random.below(2) == 0 { n - 1 } else { random.below(n) };
         let x = self.take(at);
-        match random.below(6) {
+        match random.below(7) {
             0 => {
                 let val = self.tape.relu(x.val)?;
                 let nearest = x.mirror.iter().filter(|d| d.size > 0.0).map(|d| d.v.abs() / d.size).fold(f64::INFINITY, f64::min);
@@ -175,11 +182,15 @@ impl Graph {
                 self.keep(val, x.dims, x.mirror.iter().map(Dual::sigmoid).collect());
             }
             2 => {
+                let val = self.tape.tanh(x.val)?;
+                self.keep(val, x.dims, x.mirror.iter().map(Dual::tanh).collect());
+            }
+            3 => {
                 let factor = 1.5 * random.number();
                 let val = self.tape.scale(x.val, factor)?;
                 self.keep(val, x.dims, x.mirror.iter().map(|d| d.scale(factor.into())).collect());
             }
-            3 => {
+            4 => {
                 // Another of the same shape, or itself: x + x.
                 let others: Vec<usize> = (0..n).filter(|&i| self.nodes[i].dims == x.dims).collect();
                 let other = others[random.below(others.len())];

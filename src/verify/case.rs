@@ -216,6 +216,20 @@ impl Case {
                 let w = Within { oracle, scale: None, floor, ieee: 14.0 * U, wgsl: 14.0 * U + FOUR_ULP, roundings: 6.0 };
                 (vec![read(s, &x), read(s, &dy), out(s)], vec![within(2, map2(&x, &dy, &contract::sigmoid_grad), w)])
             }
+            Spec::Tanh(s) => {
+                let x = make(0, len(s));
+                let oracle = x.iter().map(|&x| reference::tanh(x.into())).collect();
+                // Above 0.625 e is at most 0.29, so its error of 4 ulp counts for less than half in the difference and in the sum.
+                let y = rounded(1, x.iter().map(|&x| contract::tanh(x)).collect(), oracle, 8.0, FOUR_ULP / U);
+                (vec![read(s, &x), out(s)], vec![y])
+            }
+            Spec::TanhGrad(s) => {
+                let (x, dy) = (make(0, len(s)), make(1, len(s)));
+                let oracle = wide2(&x, &dy, &reference::tanh_grad);
+                let floor = Some(dy.iter().map(|dy| 4.0 * f64::from(dy.abs()) + 1.0).collect());
+                let w = Within { oracle, scale: None, floor, ieee: 14.0 * U, wgsl: 14.0 * U + FOUR_ULP, roundings: 6.0 };
+                (vec![read(s, &x), read(s, &dy), out(s)], vec![within(2, map2(&x, &dy, &contract::tanh_grad), w)])
+            }
             Spec::Mse(s, scale) => {
                 let n = len(s);
                 let (y, target) = (tame(0, n, small_squares(n)), tame(1, n, small_squares(n)));

@@ -137,6 +137,24 @@ pub(crate) fn sigmoid_grad(x: f32, dy: f32) -> f32 {
     dy * (e / (q * q))
 }
 
+pub(crate) fn tanh(x: f32) -> f32 {
+    let s = x * x;
+    let p = -hex(0x75e1cc, -8);
+    let p = p.mul_add(s, hex(0x52269c, -6));
+    let p = p.mul_add(s, -hex(0xb83c5a, -5));
+    let p = p.mul_add(s, hex(0x110726, -3));
+    let p = p.mul_add(s, -hex(0x555532, -2));
+    let small = (x * s).mul_add(p, x);
+    let e = exp(-2.0 * x.abs());
+    if x.abs() < 0.625 { small } else { ((1.0 - e) / (1.0 + e)).copysign(x) }
+}
+
+pub(crate) fn tanh_grad(x: f32, dy: f32) -> f32 {
+    let e = exp(-2.0 * x.abs());
+    let q = 1.0 + e;
+    dy * ((4.0 * e) / (q * q))
+}
+
 pub(crate) fn mse_grad(y: f32, target: f32, dloss: f32, scale: f32) -> f32 {
     let s = scale * dloss;
     s * (y - target)

@@ -60,6 +60,8 @@ fn elementwise_gradients_are_their_jacobians() {
     assert_eq!((r::relu_grad(0.0, 3.0), r::relu_grad(-0.0, 3.0)), (0.0, 0.0), "relu'(0) = 0");
     elementwise("sigmoid_grad", &[&x[..], &[-17.0, 9.0, 0.0, 30.0]].concat(), r::sigmoid, r::sigmoid_grad);
     assert!(r::sigmoid_grad(40.0, 1.0) > 4e-18, "it does not die where the sigmoid rounds to 1");
+    elementwise("tanh_grad", &[&x[..], &[-9.0, 5.0, 0.0, 0.625]].concat(), r::tanh, r::tanh_grad);
+    assert!(r::tanh_grad(20.0, 1.0) > 1e-17, "it does not die where tanh rounds to 1");
     elementwise("scale", &x, |x| x * -1.7, |_, dy| dy * -1.7);
 }
 

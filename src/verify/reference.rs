@@ -62,6 +62,16 @@ pub(crate) fn sigmoid_grad(x: f64, dy: f64) -> f64 {
     dy * (sigmoid(x) * sigmoid(-x))
 }
 
+/// The hyperbolic tangent.
+pub(crate) fn tanh(x: f64) -> f64 {
+    x.tanh()
+}
+
+/// `dy / cosh(x)^2`: it does not die where tanh rounds to 1.
+pub(crate) fn tanh_grad(x: f64, dy: f64) -> f64 {
+    dy / (x.cosh() * x.cosh())
+}
+
 /// `scale * sum (y - target)^2`; all terms are positive.
 pub(crate) fn mse(y: &[f64], target: &[f64], scale: f64) -> f64 {
     scale * y.iter().zip(target).fold(0.0, |sum, (y, t)| sum + (y - t) * (y - t))

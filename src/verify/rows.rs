@@ -117,9 +117,16 @@ fn elementwise(rows: &mut Rows) {
     let more = [255, 256, 257, 1000, 1023, 1025, 4095, 4097, 65_537, 100_352];
     for (turn, n) in SIZES.into_iter().chain(more).enumerate() {
         let s = || shape(n, turn);
-        for spec in
-            [Spec::Relu(s()), Spec::ReluGrad(s()), Spec::Sigmoid(s()), Spec::SigmoidGrad(s()), Spec::Copy(s()), Spec::Broadcast(s())]
-        {
+        for spec in [
+            Spec::Relu(s()),
+            Spec::ReluGrad(s()),
+            Spec::Sigmoid(s()),
+            Spec::SigmoidGrad(s()),
+            Spec::Tanh(s()),
+            Spec::TanhGrad(s()),
+            Spec::Copy(s()),
+            Spec::Broadcast(s()),
+        ] {
             rows.kinds(&spec);
         }
         rows.kinds(&Spec::Add(s(), Same::None));

@@ -31,6 +31,8 @@ pub(crate) enum Spec {
     ReluGrad(Vec<usize>),
     Sigmoid(Vec<usize>),
     SigmoidGrad(Vec<usize>),
+    Tanh(Vec<usize>),
+    TanhGrad(Vec<usize>),
     Mse(Vec<usize>, f32),
     MseGrad(Vec<usize>, f32),
     Sum(Vec<usize>),
@@ -86,6 +88,8 @@ impl Spec {
             Spec::ReluGrad(_) => "relu_grad",
             Spec::Sigmoid(_) => "sigmoid",
             Spec::SigmoidGrad(_) => "sigmoid_grad",
+            Spec::Tanh(_) => "tanh",
+            Spec::TanhGrad(_) => "tanh_grad",
             Spec::Mse(..) => "mse",
             Spec::MseGrad(..) => "mse_grad",
             Spec::Sum(_) => "sum",
@@ -114,6 +118,8 @@ impl Spec {
             Spec::ReluGrad(_) => Op::ReluGrad { x: v(0), dy: v(1), dx: v(2) },
             Spec::Sigmoid(_) => Op::Sigmoid { x: v(0), y: v(1) },
             Spec::SigmoidGrad(_) => Op::SigmoidGrad { x: v(0), dy: v(1), dx: v(2) },
+            Spec::Tanh(_) => Op::Tanh { x: v(0), y: v(1) },
+            Spec::TanhGrad(_) => Op::TanhGrad { x: v(0), dy: v(1), dx: v(2) },
             Spec::Mse(_, scale) => Op::Mse { y: v(0), target: v(1), work: v(2), loss: v(3), scale },
             Spec::MseGrad(_, scale) => Op::MseGrad { y: v(0), target: v(1), dloss: v(2), dy: v(3), scale },
             Spec::Sum(_) => Op::Sum { x: v(0), work: v(1), y: v(2) },
@@ -145,7 +151,13 @@ impl Spec {
         match self {
             Spec::Dense(s) | Spec::DenseDx(s) | Spec::DenseDw(s) => len(s),
             Spec::DenseDb(s) => len(s),
-            Spec::Relu(s) | Spec::ReluGrad(s) | Spec::Sigmoid(s) | Spec::SigmoidGrad(s) | Spec::Sum(s) => len(s),
+            Spec::Relu(s)
+            | Spec::ReluGrad(s)
+            | Spec::Sigmoid(s)
+            | Spec::SigmoidGrad(s)
+            | Spec::Tanh(s)
+            | Spec::TanhGrad(s)
+            | Spec::Sum(s) => len(s),
             Spec::Mse(s, _) | Spec::MseGrad(s, _) | Spec::Add(s, _) | Spec::Scale(s, ..) | Spec::Fill(s, _) => len(s),
             Spec::Broadcast(s) | Spec::Copy(s) | Spec::Uniform { shape: s, .. } | Spec::Adam { shape: s, .. } => len(s),
             Spec::Gather { row, batch, .. } => len(row) * batch,

@@ -20,6 +20,7 @@ mod sigmoid;
 mod split;
 mod store_loss;
 mod sum;
+mod tanh;
 mod tile;
 mod uniform;
 
@@ -144,6 +145,8 @@ impl Core {
             Op::ReluGrad { x, dy, dx } => relu::relu_grad(level, s.read(x), s.read(dy), s.write(dx)),
             Op::Sigmoid { x, y } => sigmoid::sigmoid(level, s.read(x), s.write(y)),
             Op::SigmoidGrad { x, dy, dx } => sigmoid::sigmoid_grad(level, s.read(x), s.read(dy), s.write(dx)),
+            Op::Tanh { x, y } => tanh::tanh(level, s.read(x), s.write(y)),
+            Op::TanhGrad { x, dy, dx } => tanh::tanh_grad(level, s.read(x), s.read(dy), s.write(dx)),
             Op::Mse { y, target, work, loss, scale } => mse::mse(level, s.read(y), s.read(target), s.write(work), s.write(loss), *scale),
             Op::MseGrad { y, target, dloss, dy, scale } => {
                 mse::mse_grad(level, s.read(y), s.read(target), s.read(dloss), s.write(dy), *scale)

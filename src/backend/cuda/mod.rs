@@ -20,7 +20,7 @@ use plan::plan;
 use std::sync::Arc;
 
 /// What ships: per stem of `kernels/` the PTX that `kernels/build_ptx.py` made of it.
-const PTX: [(&str, &str); 14] = [
+const PTX: [(&str, &str); 15] = [
     ("adam", include_str!("../../../kernels/ptx/adam.ptx")),
     ("add", include_str!("../../../kernels/ptx/add.ptx")),
     ("advance", include_str!("../../../kernels/ptx/advance.ptx")),
@@ -34,6 +34,7 @@ const PTX: [(&str, &str); 14] = [
     ("sigmoid", include_str!("../../../kernels/ptx/sigmoid.ptx")),
     ("store_loss", include_str!("../../../kernels/ptx/store_loss.ptx")),
     ("sum", include_str!("../../../kernels/ptx/sum.ptx")),
+    ("tanh", include_str!("../../../kernels/ptx/tanh.ptx")),
     ("uniform", include_str!("../../../kernels/ptx/uniform.ptx")),
 ];
 

@@ -81,6 +81,9 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
         Op::ReluGrad { x, dy, dx } => each("relu_grad", dx.len(), vec![ptr(x), ptr(dy), ptr(dx), size(dx.len())]),
         Op::Sigmoid { x, y } => each("sigmoid", y.len(), vec![ptr(x), ptr(y), size(y.len())]),
         Op::SigmoidGrad { x, dy, dx } => each("sigmoid_grad", dx.len(), vec![ptr(x), ptr(dy), ptr(dx), size(dx.len())]),
+        // `tanh` is a function of C.
+        Op::Tanh { x, y } => each("tanh_forward", y.len(), vec![ptr(x), ptr(y), size(y.len())]),
+        Op::TanhGrad { x, dy, dx } => each("tanh_grad", dx.len(), vec![ptr(x), ptr(dy), ptr(dx), size(dx.len())]),
         Op::Mse { y, target, work, loss, scale } => vec![
             blocks("mse_chunks", chunks(y.len()), vec![ptr(y), ptr(target), ptr(work), size(y.len())]),
             blocks("mse_total", 1, vec![ptr(work), ptr(loss), size(work.len()), Arg::F32(*scale)]),

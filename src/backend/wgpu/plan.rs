@@ -111,6 +111,9 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
         Op::ReluGrad { x, dy, dx } => elementwise(name, "relu", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
         Op::Sigmoid { x, y } => elementwise(name, "sigmoid", &[("x", x), ("y", y)], &[], &[]),
         Op::SigmoidGrad { x, dy, dx } => elementwise(name, "sigmoid", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
+        // `tanh` is a word of WGSL.
+        Op::Tanh { x, y } => elementwise("tanh_forward", "tanh", &[("x", x), ("y", y)], &[], &[]),
+        Op::TanhGrad { x, dy, dx } => elementwise(name, "tanh", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
         Op::Mse { y, target, work, loss, scale } => {
             let mut launches = Vec::new();
             for (start, len) in pieces(y.len()) {

@@ -46,6 +46,7 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
         shader!("dense", GRID),
         shader!("relu", GRID),
         shader!("sigmoid", GRID, EXP),
+        shader!("tanh", GRID, EXP),
         shader!("mse", GRID, TREE),
         shader!("sum", GRID, TREE),
         shader!("add", GRID),
