@@ -1,6 +1,6 @@
 //! The dense layer and its gradients: three products and a sum of rows.
 
-use super::gemm::{Gemm, Strided};
+use super::gemm::{Gemm, Strided, Task};
 use super::level::leveled;
 use super::split;
 use crate::Level;
@@ -10,21 +10,21 @@ use crate::op::BLOCK;
 pub(super) fn dense(gemm: &Gemm, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], inputs: usize) {
     let x = Strided { data: x, row: inputs, column: 1 };
     let w = Strided { data: w, row: 1, column: inputs };
-    gemm.product(x, w, y, b.len(), inputs, Some(b));
+    gemm.product(&Task { a: x, b: w, n: b.len(), k: inputs, bias: Some(b) }, y);
 }
 
 /// `dx = dz w`: dz has `outputs` columns, dx has `inputs`.
 pub(super) fn dense_dx(gemm: &Gemm, dz: &[f32], w: &[f32], dx: &mut [f32], outputs: usize, inputs: usize) {
     let dz = Strided { data: dz, row: outputs, column: 1 };
     let w = Strided { data: w, row: inputs, column: 1 };
-    gemm.product(dz, w, dx, inputs, outputs, None);
+    gemm.product(&Task { a: dz, b: w, n: inputs, k: outputs, bias: None }, dx);
 }
 
 /// `dw = dz^T x`: dz has `outputs` columns, x has `inputs`, both `batch` rows.
 pub(super) fn dense_dw(gemm: &Gemm, dz: &[f32], x: &[f32], dw: &mut [f32], batch: usize, outputs: usize, inputs: usize) {
     let dz = Strided { data: dz, row: 1, column: outputs };
     let x = Strided { data: x, row: inputs, column: 1 };
-    gemm.product(dz, x, dw, inputs, batch, None);
+    gemm.product(&Task { a: dz, b: x, n: inputs, k: batch, bias: None }, dw);
 }
 
 /// Columns whose sums one thread takes at a time.

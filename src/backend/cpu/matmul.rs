@@ -2,38 +2,37 @@
 //! It allocates its packing buffer at each call, so the promise of no heap memory while an op runs holds only where our own tile is used.
 #![allow(unsafe_code)]
 
-use super::gemm::{Task, add_bias};
+use super::gemm::{Out, Task};
 
-pub(super) fn product(task: &Task, c: &mut [f32]) {
-    let Task { a, b, n, k, bias } = *task;
-    let m = c.len() / n;
-    let last = |rows: usize, row: usize, columns: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
-    if k == 0 {
-        c.fill(0.0);
-    } else {
-        assert!(last(m, a.row, k, a.column) < a.data.len() && last(k, b.row, n, b.column) < b.data.len(), "a matrix reaches past its data");
-        let stride = |s: usize| s as isize;
-        // SAFETY: the largest index of a and of b was just asserted to lie inside; c has m rows of n, contiguous, and is borrowed mutably.
-        unsafe {
-            matrixmultiply::sgemm(
-                m,
-                k,
-                n,
-                1.0,
-                a.data.as_ptr(),
-                stride(a.row),
-                stride(a.column),
-                b.data.as_ptr(),
-                stride(b.row),
-                stride(b.column),
-                0.0,
-                c.as_mut_ptr(),
-                stride(n),
-                1,
-            );
-        }
+/// The rectangle c of the product, without bias; k is not 0.
+pub(super) fn product(task: &Task, c: &mut Out) {
+    let Task { a, b, k, .. } = *task;
+    let (m, n) = (c.rows.len(), c.columns.len());
+    if m == 0 || n == 0 {
+        return;
     }
-    if let Some(bias) = bias {
-        add_bias(c, bias);
+    let (a_data, b_data) = (&a.data[c.rows.start * a.row..], &b.data[c.columns.start * b.column..]);
+    let last = |rows: usize, row: usize, columns: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
+    assert!(last(m, a.row, k, a.column) < a_data.len() && last(k, b.row, n, b.column) < b_data.len(), "a matrix reaches past its data");
+    let (to, pitch) = c.first();
+    let stride = |s: usize| s as isize;
+    // SAFETY: the largest index of a and of b was just asserted to lie inside; c is a rectangle of m rows and n columns that is borrowed mutably.
+    unsafe {
+        matrixmultiply::sgemm(
+            m,
+            k,
+            n,
+            1.0,
+            a_data.as_ptr(),
+            stride(a.row),
+            stride(a.column),
+            b_data.as_ptr(),
+            stride(b.row),
+            stride(b.column),
+            0.0,
+            to,
+            stride(pitch),
+            1,
+        );
     }
 }
