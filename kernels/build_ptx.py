@@ -16,7 +16,7 @@ import site
 import sys
 
 KERNELS = pathlib.Path(__file__).resolve().parent
-OPTIONS = ["--gpu-architecture=compute_75", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false", "--std=c++17"]
+OPTIONS = ["--gpu-architecture=compute_75", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=true", "--std=c++17"]
 VERSION = (12, 0)
 
 

@@ -2,7 +2,7 @@
 // relu_grad: dx = x <= 0 ? 0 : dy, so that relu'(0) = 0 and a NaN in x passes dy.
 //
 // One thread per element. Bound by bytes: 8 and 12 per element.
-// Everything is done on the bits: exact on any device, subnormals included, and a NaN cannot be optimised away.
+// Everything is done on the bits: exact on any device, subnormals count as 0, and a NaN cannot be optimised away.
 
 struct Params { x_at: u32, y_at: u32, dy_at: u32, dx_at: u32, n: u32 }
 
@@ -12,10 +12,10 @@ struct Params { x_at: u32, y_at: u32, dy_at: u32, dx_at: u32, n: u32 }
 @group(0) @binding(3) var<storage, read> dy: array<u32>;
 @group(0) @binding(4) var<storage, read_write> dx: array<u32>;
 
-// Positive and not zero, or NaN of either sign.
+// At least 2^-126, or NaN of either sign.
 fn passes(bits: u32) -> bool {
     let magnitude = bits & 0x7fffffffu;
-    return magnitude > 0x7f800000u || (bits == magnitude && bits != 0u);
+    return magnitude > 0x7f800000u || (bits == magnitude && bits >= 0x00800000u);
 }
 
 @compute @workgroup_size(256)

@@ -45,7 +45,7 @@ pub(crate) struct Expect {
     pub(crate) within: Option<Within>,
 }
 
-/// `|got - oracle| <= coefficient * scale + roundings * floor * tiny`, where tiny is 2^-149, or 2^-126 where subnormals flush.
+/// `|got - oracle| <= coefficient * scale + roundings * floor * 2^-126`: subnormals count as 0.
 #[derive(Clone, Debug)]
 pub(crate) struct Within {
     pub(crate) oracle: Vec<f64>,
@@ -62,9 +62,9 @@ pub(crate) struct Within {
 
 impl Within {
     pub(crate) fn bound(&self, i: usize, wgsl: bool) -> f64 {
-        let (coefficient, tiny) = if wgsl { (self.wgsl, TINY_FLUSHED) } else { (self.ieee, TINY) };
+        let coefficient = if wgsl { self.wgsl } else { self.ieee };
         let scale = self.scale.as_ref().map_or(self.oracle[i].abs(), |s| s[i]);
-        coefficient * scale + self.roundings * self.floor.as_ref().map_or(1.0, |f| f[i]) * tiny
+        coefficient * scale + self.roundings * self.floor.as_ref().map_or(1.0, |f| f[i]) * TINY
     }
 }
 
@@ -76,8 +76,8 @@ pub(crate) struct Case {
 }
 
 pub(crate) const U: f64 = 1.0 / (1u64 << 24) as f64;
-const TINY: f64 = f32::from_bits(1) as f64;
-const TINY_FLUSHED: f64 = f32::MIN_POSITIVE as f64;
+/// What a number that counts as 0 may have been.
+const TINY: f64 = f32::MIN_POSITIVE as f64;
 /// 4 ulp, as u.
 const FOUR_ULP: f64 = 8.0 * U;
 
@@ -193,10 +193,10 @@ impl Case {
                 let x = make(0, len(s));
                 let oracle = x.iter().map(|&x| reference::relu(x.into())).collect();
                 let y = rounded(1, x.iter().map(|&x| contract::relu(x)).collect(), oracle, 0.0, 0.0);
-                (vec![read(s, &x), out(s)], vec![sharp(y, true)])
+                (vec![read(s, &x), out(s)], vec![sharp(y, exact)])
             }
             Spec::ReluGrad(s) => {
-                // Whether a subnormal x counts as 0 is the device's own affair in WGSL: none stands in x.
+                // A subnormal x counts as 0, and then dy is lost whole: no bound could say so, and none stands in x.
                 let (x, dy) = (make(0, len(s)), make(1, len(s)));
                 let x: Vec<f32> = x.into_iter().map(|x| if x.is_subnormal() { 1e-30 } else { x }).collect();
                 let dx = rounded(2, map2(&x, &dy, &contract::relu_grad), wide2(&x, &dy, &reference::relu_grad), 0.0, 0.0);
@@ -262,7 +262,7 @@ impl Case {
             Spec::Add(s, same) => {
                 let (a, b) = (make(0, len(s)), make(1, len(s)));
                 let b = if matches!(same, Same::Operands | Same::All) { a.clone() } else { b };
-                let y = |i| sharp(rounded(i, map2(&a, &b, &|a, b| a + b), wide2(&a, &b, &|a, b| a + b), 1.0, 0.0).more_flushes(), exact);
+                let y = |i| sharp(rounded(i, map2(&a, &b, &contract::add), wide2(&a, &b, &|a, b| a + b), 1.0, 0.0).more_flushes(), exact);
                 match same {
                     Same::None => (vec![read(s, &a), read(s, &b), out(s)], vec![y(2)]),
                     Same::First => (vec![update(s, &a), read(s, &b)], vec![y(0)]),
@@ -276,7 +276,7 @@ impl Case {
                 let oracle = x.iter().map(|&x| f64::from(x) * f64::from(factor)).collect();
                 let y = |i| {
                     let floor = Some(vec![1.0 + f64::from(factor.abs()); x.len()]);
-                    let mut y = rounded(i, x.iter().map(|&x| x * factor).collect(), oracle, 1.0, 0.0);
+                    let mut y = rounded(i, x.iter().map(|&x| contract::times(x, factor)).collect(), oracle, 1.0, 0.0);
                     y.within.as_mut().unwrap().floor = floor;
                     sharp(y, exact && factor.fract() == 0.0)
                 };

@@ -3,6 +3,31 @@
 
 use crate::op::{AdamHyper, BLOCK, CHUNK, LANES, chunks};
 
+/// Subnormal numbers count as 0, as operands and as results.
+fn z(x: f32) -> f32 {
+    if x.is_subnormal() { 0.0 } else { x }
+}
+
+fn fma(a: f32, b: f32, c: f32) -> f32 {
+    z(z(a).mul_add(z(b), z(c)))
+}
+
+pub(crate) fn add(a: f32, b: f32) -> f32 {
+    z(z(a) + z(b))
+}
+
+fn minus(a: f32, b: f32) -> f32 {
+    z(z(a) - z(b))
+}
+
+pub(crate) fn times(a: f32, b: f32) -> f32 {
+    z(z(a) * z(b))
+}
+
+fn over(a: f32, b: f32) -> f32 {
+    z(z(a) / z(b))
+}
+
 /// A dense sum: blocks of 256 terms that start from zero and are added in order.
 fn blocks(inner: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
     let mut total = 0.0;
@@ -11,32 +36,33 @@ fn blocks(inner: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
         for k in start..inner.min(start + BLOCK) {
             acc = step(k, acc);
         }
-        total = if start == 0 { acc } else { total + acc };
+        total = if start == 0 { acc } else { add(total, acc) };
     }
     total
 }
 
 /// x [B, I], w [O, I], b [O]: y [B, O], the bias added last.
 pub(crate) fn dense(x: &[f32], w: &[f32], b: &[f32], [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
-    let y = |r: usize, o: usize| blocks(inputs, |i, acc| x[r * inputs + i].mul_add(w[o * inputs + i], acc)) + b[o];
+    let sum = |r: usize, o: usize| blocks(inputs, |i, acc| fma(x[r * inputs + i], w[o * inputs + i], acc));
+    let y = |r: usize, o: usize| add(sum(r, o), b[o]);
     (0..batch * outputs).map(|i| y(i / outputs, i % outputs)).collect()
 }
 
 /// dz [B, O], w [O, I]: dx [B, I].
 pub(crate) fn dense_dx(dz: &[f32], w: &[f32], [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
-    let dx = |r: usize, i: usize| blocks(outputs, |o, acc| dz[r * outputs + o].mul_add(w[o * inputs + i], acc));
+    let dx = |r: usize, i: usize| blocks(outputs, |o, acc| fma(dz[r * outputs + o], w[o * inputs + i], acc));
     (0..batch * inputs).map(|i| dx(i / inputs, i % inputs)).collect()
 }
 
 /// dz [B, O], x [B, I]: dw [O, I].
 pub(crate) fn dense_dw(dz: &[f32], x: &[f32], [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
-    let dw = |o: usize, i: usize| blocks(batch, |r, acc| dz[r * outputs + o].mul_add(x[r * inputs + i], acc));
+    let dw = |o: usize, i: usize| blocks(batch, |r, acc| fma(dz[r * outputs + o], x[r * inputs + i], acc));
     (0..outputs * inputs).map(|i| dw(i / inputs, i % inputs)).collect()
 }
 
 /// dz [B, O]: db [O], plain additions.
 pub(crate) fn dense_db(dz: &[f32], [batch, outputs]: [usize; 2]) -> Vec<f32> {
-    (0..outputs).map(|o| blocks(batch, |r, acc| acc + dz[r * outputs + o])).collect()
+    (0..outputs).map(|o| blocks(batch, |r, acc| add(acc, dz[r * outputs + o]))).collect()
 }
 
 /// Both stages of a reduction of n elements. `step` adds element i to its lane.
@@ -57,7 +83,7 @@ fn reduce(n: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
         .collect();
     let mut lane = [0.0; LANES];
     for (i, part) in work.iter().enumerate() {
-        lane[i % LANES] += part;
+        lane[i % LANES] = add(lane[i % LANES], *part);
     }
     tree(lane)
 }
@@ -65,22 +91,22 @@ fn reduce(n: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
 fn tree(mut lane: [f32; LANES]) -> f32 {
     for s in [128, 64, 32, 16, 8, 4, 2, 1] {
         for l in 0..s {
-            lane[l] += lane[l + s];
+            lane[l] = add(lane[l], lane[l + s]);
         }
     }
     lane[0]
 }
 
 pub(crate) fn sum(x: &[f32]) -> f32 {
-    reduce(x.len(), |i, lane| lane + x[i])
+    reduce(x.len(), |i, lane| add(lane, x[i]))
 }
 
 pub(crate) fn mse(y: &[f32], target: &[f32], scale: f32) -> f32 {
     let total = reduce(y.len(), |i, lane| {
-        let d = y[i] - target[i];
-        d.mul_add(d, lane)
+        let d = minus(y[i], target[i]);
+        fma(d, d, lane)
     });
-    total * scale
+    times(total, scale)
 }
 
 /// The f32 that C writes as 0x1.FFFFFFpE, F the six hexadecimal digits.
@@ -100,78 +126,77 @@ pub(crate) fn exp(x: f32) -> f32 {
     }
     let x = if x < -104.0 { -104.0 } else { x };
     let x = if x > 89.0 { 89.0 } else { x };
-    let t = x.mul_add(LOG2_E, ROUND);
+    let t = fma(x, LOG2_E, ROUND);
     let i = (t.to_bits() as i32).wrapping_sub(0x4B40_0000);
-    let n = t - ROUND;
-    let r = n.mul_add(-LN2_HIGH, x);
-    let r = n.mul_add(-LN2_LOW, r);
+    let n = minus(t, ROUND);
+    let r = fma(n, -LN2_HIGH, x);
+    let r = fma(n, -LN2_LOW, r);
     let p = EXP[0];
-    let p = p.mul_add(r, EXP[1]);
-    let p = p.mul_add(r, EXP[2]);
-    let p = p.mul_add(r, EXP[3]);
-    let p = p.mul_add(r, EXP[4]);
-    let p = p.mul_add(r, 1.0);
-    let p = p.mul_add(r, 1.0);
+    let p = fma(p, r, EXP[1]);
+    let p = fma(p, r, EXP[2]);
+    let p = fma(p, r, EXP[3]);
+    let p = fma(p, r, EXP[4]);
+    let p = fma(p, r, 1.0);
+    let p = fma(p, r, 1.0);
     let power = |k: i32| f32::from_bits(((k + 127) as u32) << 23);
     let h = i >> 1;
-    (p * power(h)) * power(i - h)
+    times(times(p, power(h)), power(i - h))
 }
 
 pub(crate) fn relu(x: f32) -> f32 {
-    if x > 0.0 || x.is_nan() { x } else { 0.0 }
+    if z(x) > 0.0 || x.is_nan() { x } else { 0.0 }
 }
 
 pub(crate) fn relu_grad(x: f32, dy: f32) -> f32 {
-    if x <= 0.0 { 0.0 } else { dy }
+    if z(x) <= 0.0 { 0.0 } else { dy }
 }
 
 pub(crate) fn sigmoid(x: f32) -> f32 {
     let e = exp(-x.abs());
-    let q = 1.0 + e;
-    if x >= 0.0 { 1.0 / q } else { e / q }
+    let q = add(1.0, e);
+    if x >= 0.0 { over(1.0, q) } else { over(e, q) }
 }
 
 pub(crate) fn sigmoid_grad(x: f32, dy: f32) -> f32 {
     let e = exp(-x.abs());
-    let q = 1.0 + e;
-    dy * (e / (q * q))
+    let q = add(1.0, e);
+    times(dy, over(e, times(q, q)))
 }
 
 pub(crate) fn tanh(x: f32) -> f32 {
-    let s = x * x;
+    let s = times(x, x);
     let p = -hex(0x75e1cc, -8);
-    let p = p.mul_add(s, hex(0x52269c, -6));
-    let p = p.mul_add(s, -hex(0xb83c5a, -5));
-    let p = p.mul_add(s, hex(0x110726, -3));
-    let p = p.mul_add(s, -hex(0x555532, -2));
-    let small = (x * s).mul_add(p, x);
-    let e = exp(-2.0 * x.abs());
-    if x.abs() < 0.625 { small } else { ((1.0 - e) / (1.0 + e)).copysign(x) }
+    let p = fma(p, s, hex(0x52269c, -6));
+    let p = fma(p, s, -hex(0xb83c5a, -5));
+    let p = fma(p, s, hex(0x110726, -3));
+    let p = fma(p, s, -hex(0x555532, -2));
+    let small = fma(times(x, s), p, x);
+    let e = exp(times(-2.0, x.abs()));
+    if x.abs() < 0.625 { small } else { over(minus(1.0, e), add(1.0, e)).copysign(x) }
 }
 
 pub(crate) fn tanh_grad(x: f32, dy: f32) -> f32 {
-    let e = exp(-2.0 * x.abs());
-    let q = 1.0 + e;
-    dy * ((4.0 * e) / (q * q))
+    let e = exp(times(-2.0, x.abs()));
+    let q = add(1.0, e);
+    times(dy, over(times(4.0, e), times(q, q)))
 }
 
 pub(crate) fn mse_grad(y: f32, target: f32, dloss: f32, scale: f32) -> f32 {
-    let s = scale * dloss;
-    s * (y - target)
+    times(times(scale, dloss), minus(y, target))
 }
 
 /// `bits` are the 24 upper bits of the element's random integer.
 pub(crate) fn uniform(bits: u32, lo: f32, range: f32) -> f32 {
-    (bits as f32 * hex(0, -24)).mul_add(range, lo)
+    fma(bits as f32 * hex(0, -24), range, lo)
 }
 
 /// {p, m, v} after a step.
 pub(crate) fn adam([p, g, m, v]: [f32; 4], [lr, c1, c2]: [f32; 3], hyper: AdamHyper) -> [f32; 3] {
     let AdamHyper { w1, beta2, w2, eps } = hyper;
-    let m = w1.mul_add(g - m, m);
-    let v = (w2 * g).mul_add(g, beta2 * v);
-    let d = v.sqrt().mul_add(c2, eps);
-    [p - ((lr * c1) * m) / d, m, v]
+    let m = fma(w1, minus(g, m), m);
+    let v = fma(times(w2, g), g, times(beta2, v));
+    let d = fma(v.sqrt(), c2, eps);
+    [minus(p, over(times(times(lr, c1), m), d)), m, v]
 }
 
 #[cfg(test)]

@@ -161,8 +161,6 @@ fn judge_floats(got: &[f32], contract: &[f32], expect: &Expect, kind: DeviceKind
         verdict.bits &= bits;
         // Where the contract overflows there is nothing to measure against: the same infinity, or NaN for NaN.
         let (error, bound, oracle) = match &expect.within {
-            // A subnormal may flush in WGSL.
-            _ if wgsl && c.is_subnormal() && g == 0.0 => (0.0, 0.0, f64::from(c)),
             Some(w) if c.is_finite() => ((f64::from(g) - w.oracle[i]).abs(), w.bound(i, wgsl), w.oracle[i]),
             _ if bits => (0.0, 0.0, f64::from(c)),
             _ => (f64::INFINITY, 0.0, f64::from(c)),

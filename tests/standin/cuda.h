@@ -54,6 +54,19 @@ static inline unsigned __float_as_uint(float value) {
 
 namespace standin {
 
+// Subnormal numbers count as 0, as in PTX that is compiled with --ftz=true, while a `Flush` lives on a host thread.
+struct Flush {
+#if defined(__x86_64__)
+    unsigned before = __builtin_ia32_stmxcsr();
+    Flush() { __builtin_ia32_ldmxcsr(before | 0x8040); }
+    ~Flush() { __builtin_ia32_ldmxcsr(before); }
+#elif defined(__aarch64__)
+    unsigned long before = __builtin_aarch64_get_fpcr64();
+    Flush() { __builtin_aarch64_set_fpcr64(before | 0x1000000); }
+    ~Flush() { __builtin_aarch64_set_fpcr64(before); }
+#endif
+};
+
 // What a launch passes, as a letter each: p a pointer, u a 32-bit integer, f a float.
 template <typename T> struct Letter;
 template <typename T> struct Letter<T*> { static const char value = 'p'; };
@@ -224,6 +237,7 @@ static const char* run(const Entry& entry, dim3 grid, dim3 block, void** args) {
     std::vector<std::thread> threads;
     for (unsigned t = 0; t < count(block); ++t)
         threads.emplace_back([=] {
+            Flush flush;
             gridDim = grid;
             blockDim = block;
             threadIdx = place(t, block);
@@ -246,6 +260,7 @@ static const char* launch(const Entry* entries, size_t n, const char* name, cons
         if (strcmp(entries[i].letters, letters) != 0) return say("%s takes %s but is given %s", name, entries[i].letters, letters);
         const dim3 g = {grid[0], grid[1], grid[2]}, b = {block[0], block[1], block[2]};
         if (count(g) == 0 || count(b) == 0 || count(b) > 1024) return say("%s: a grid of %u blocks of %u threads", name, count(g), count(b));
+        Flush flush;
         return run(entries[i], g, b, args);
     }
     return say("there is no kernel %s", name);

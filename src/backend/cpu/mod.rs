@@ -19,6 +19,7 @@ mod scale;
 mod sigmoid;
 mod split;
 mod store_loss;
+mod subnormal;
 mod sum;
 mod tanh;
 mod tile;
@@ -70,6 +71,7 @@ impl Cpu {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("narrows-{i}"))
+            .start_handler(|_| subnormal::count_as_zero())
             .build()
             .map_err(|e| Error::device("cpu", format!("{threads} threads could not be started: {e}"), "Use fewer threads."))?;
         let packs = (0..threads).map(|_| Mutex::new(Pack::new())).collect();
