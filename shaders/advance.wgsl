@@ -7,6 +7,7 @@ struct Params { clock_at: u32, rows: u32, period: u32 }
 
 @compute @workgroup_size(1)
 fn advance() {
-    clock[u.clock_at] = (clock[u.clock_at] + u.rows) % u.period;
+    // Neither part of the sum is over 2^31, so it fits.
+    clock[u.clock_at] = (clock[u.clock_at] % u.period + u.rows % u.period) % u.period;
     clock[u.clock_at + 1u] = clock[u.clock_at + 1u] + 1u;
 }

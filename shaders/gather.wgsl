@@ -25,7 +25,8 @@ struct Params {
 // The number within the data of what element i of this launch takes.
 fn source(i: u32) -> u32 {
     let e = u.first + i;
-    let entry = (clock[u.clock_at] + e / u.columns) % u.entries;
+    // Each is below 2^31 before they are added: any cursor is legal.
+    let entry = (clock[u.clock_at] % u.entries + e / u.columns) % u.entries;
     let row = min(order[u.order_at + entry], u.rows - 1u);
     return row * u.columns + e % u.columns;
 }

@@ -75,9 +75,7 @@ impl Device {
     /// # Errors
     /// When the threads cannot be started, or `NARROWS_CPU_LEVEL` names a level that this processor has not.
     pub fn cpu() -> Result<Device> {
-        let level = backend::cpu::Level::from_environment()?;
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        Device::cpu_with(threads, level)
+        Device::cpu_with(backend::cpu::cores(), backend::cpu::Level::from_environment()?)
     }
 
     /// The CPU with a number of threads (1 to 1024) and an instruction-set level. Neither changes a single bit of any result.
@@ -166,6 +164,20 @@ impl Device {
             }
             other => other,
         })
+    }
+
+    /// As [`Device::open`], with a number of threads (1 to 1024) if it turns out to be the CPU.
+    ///
+    /// # Errors
+    /// As [`Device::open`] and [`Device::cpu_with`].
+    pub fn open_with(name: &str, threads: Option<usize>) -> Result<Device> {
+        let device = Device::open(name)?;
+        match threads {
+            Some(threads) if device.info().kind == DeviceKind::Cpu => {
+                Ok(Device { why: device.why, ..Device::cpu_with(threads, backend::cpu::Level::from_environment()?)? })
+            }
+            _ => Ok(device),
+        }
     }
 
     /// The name that [`Device::open`] takes.

@@ -56,13 +56,15 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The training loss stopped being finite.
-    #[error("training: the loss of step {step} is {loss}. Lower the learning rate ({learning_rate}), or scale the data to [0, 1].")]
+    /// The training loss, or the weights after the last step, stopped being finite.
+    #[error(
+        "training: {what} stopped being finite at step {step}. Lower the learning rate ({learning_rate:e}), or scale the data to [0, 1]."
+    )]
     Diverged {
-        /// The first step with such a loss, counted from 0 over the whole training.
+        /// The first step where that was seen, counted from 0 over the whole training.
         step: u64,
-        /// The loss.
-        loss: f32,
+        /// `the loss`, or `the weights`.
+        what: &'static str,
         /// The learning rate of that step.
         learning_rate: f32,
     },

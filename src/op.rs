@@ -50,7 +50,7 @@ pub(crate) enum Op {
     Advance { clock: View, rows: u32, period: u32 },
     /// `losses[clock[1] mod T] = loss`: loss [1], clock [2], losses [T].
     StoreLoss { loss: View, clock: View, losses: View },
-    /// `y[i]` uniform in [lo, lo + range), a function of (seed, purpose, clock[1], i): clock [2], y N.
+    /// `y[i]` uniform from lo to lo + range, a function of (seed, purpose, clock[1], i): clock [2], y N.
     Uniform { clock: View, y: View, lo: f32, range: f32, seed: u64, purpose: u32 },
     /// One step of Adam: p, g, m, v N each; table [T, 3] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t)} per step; clock [2].
     Adam { p: View, g: View, m: View, v: View, table: View, clock: View, hyper: AdamHyper },

@@ -70,7 +70,7 @@ impl Adam {
         Ok(Adam { params: params.clone(), m: moments()?, v: moments()?, table, clock: clock.clone(), moves: false, hyper })
     }
 
-    /// Pushes one step: every parameter moves by its gradient.
+    /// Pushes one step: every parameter moves by what the gradient buffer holds, which is `backward`'s last result.
     ///
     /// # Errors
     /// When the tape is for another device, or the device fails.
@@ -95,7 +95,7 @@ impl Adam {
 fn constant_rate_table(config: AdamConfig) -> Result<Vec<f32>> {
     let AdamConfig { learning_rate, beta1, beta2, eps } = config;
     let refuse = |name: &str, value: f64, range: &str| Err(Error::argument(name, format!("it is {value}"), format!("Use {range}.")));
-    if !(learning_rate > 0.0 && (learning_rate as f32).is_finite()) {
+    if !(learning_rate as f32 > 0.0 && (learning_rate as f32).is_finite()) {
         return refuse("learning rate", learning_rate, "a finite number above 0; 1e-3 is usual");
     }
     if !(0.0..1.0).contains(&beta1) || beta1 > 0.99999 {

@@ -2,6 +2,7 @@
 
 use crate::device::View;
 use crate::{Device, Dtype, Error, Result, Shape, tensor};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The parameters of a model: one flat buffer of values, one of gradients, and names for the parts of both. A clone is the same parameters.
@@ -35,9 +36,10 @@ impl Params {
         let values = device.alloc(Dtype::F32, total)?;
         let grads = device.alloc(Dtype::F32, total)?;
         let mut entries: Vec<Entry> = Vec::with_capacity(layout.len());
+        let mut seen = HashSet::new();
         let mut start = 0;
         for ((name, _), shape) in layout.iter().zip(shapes) {
-            if entries.iter().any(|e| e.name == *name) {
+            if !seen.insert(name) {
                 return Err(Error::argument("parameter", format!("`{name}` comes twice"), "Give every parameter its own name."));
             }
             let part = |whole: &View| View { offset: start, shape, ..whole.clone() };
@@ -101,6 +103,11 @@ impl Params {
 
     fn entry(&self, name: &str) -> Result<&Entry> {
         Ok(&self.inner.entries[self.position(name)?])
+    }
+
+    /// Whether no value is infinite or NaN.
+    pub(crate) fn are_finite(&self) -> Result<bool> {
+        Ok(tensor::read::<f32>(&self.inner.values)?.iter().all(|v| v.is_finite()))
     }
 
     pub(crate) fn position(&self, name: &str) -> Result<usize> {

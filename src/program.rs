@@ -18,10 +18,21 @@ pub struct Counts {
     pub launches: u64,
     /// Submissions to a GPU queue; on the CPU, entries into the thread pool.
     pub submits: u64,
-    /// Buffers mapped for reading.
+    /// Buffers that runs mapped for reading: none.
     pub maps: u64,
-    /// Writes from the host.
+    /// Writes from the host in the course of runs: none.
     pub writes: u64,
+}
+
+impl Counts {
+    /// Counts one run of `steps` steps of `launches` launches each, given to the device in `submits` calls.
+    pub(crate) fn add(&mut self, steps: usize, launches: usize, submits: usize) {
+        let product = (steps as u64).saturating_mul(launches as u64);
+        self.runs = self.runs.saturating_add(1);
+        self.steps = self.steps.saturating_add(steps as u64);
+        self.launches = self.launches.saturating_add(product);
+        self.submits = self.submits.saturating_add(submits as u64);
+    }
 }
 
 /// A frozen list of ops. One call replays it as often as wanted, with nothing coming from the host in between.

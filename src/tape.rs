@@ -310,7 +310,7 @@ impl Tape {
         self.value(y, op, &[])
     }
 
-    /// Numbers uniform in [lo, hi), a function of (seed, purpose, the clock's step, position).
+    /// Numbers uniform from lo to hi (hi itself comes only by rounding), a function of (seed, purpose, the clock's step, position).
     ///
     /// # Errors
     /// When lo and hi are not finite, or hi is below lo.
@@ -379,7 +379,14 @@ impl Tape {
                 "Use `variable` or `param` for what is to be differentiated.",
             ));
         }
-        let seed = self.new_view(node.view.shape)?;
+        if self.ancestors(loss).any(|n| matches!(n.source, Source::Gradient)) {
+            return Err(Error::op(
+                "backward",
+                "the loss is made of gradients, which have no derivatives",
+                "Take gradients of a loss that is not itself made of gradients.",
+            ));
+        }
+        let seed = self.new_view(self.view(loss)?.shape)?;
         self.nodes.iter_mut().for_each(|n| n.grad = None);
         self.push(Op::Fill { y: seed.clone(), value: 1.0 })?;
         let seed = self.node(seed, Source::Gradient, vec![], true);
@@ -390,22 +397,24 @@ impl Tape {
             let (source, inputs) = (node.source.clone(), node.inputs.clone());
             match source {
                 Source::Op(at) => grad::derivative(self, self.ops[at].clone(), &inputs, dy)?,
-                Source::Reshape => {
-                    let view = View { shape: self.view(inputs[0])?.shape, ..self.view(dy)?.clone() };
-                    let dx = self.node(view, Source::Gradient, vec![], true);
-                    self.pass(inputs[0], dx)?;
-                }
-                Source::Leaf | Source::Param(..) => {}
-                Source::Gradient => {
-                    return Err(Error::op(
-                        "backward",
-                        "the loss is made of gradients, which have no derivatives",
-                        "Take gradients of a loss that is not itself made of gradients.",
-                    ));
-                }
+                Source::Reshape => self.pass(inputs[0], dy)?,
+                // No gradient is an ancestor of the loss.
+                Source::Leaf | Source::Param(..) | Source::Gradient => {}
             }
         }
         self.clear_unreached()
+    }
+
+    /// What a value was computed from, itself included.
+    fn ancestors(&self, val: Val) -> impl Iterator<Item = &Node> {
+        let mut reached = vec![false; val.index + 1];
+        reached[val.index] = true;
+        for index in (0..=val.index).rev() {
+            if reached[index] {
+                self.nodes[index].inputs.iter().for_each(|input| reached[input.index] = true);
+            }
+        }
+        self.nodes.iter().zip(reached).filter_map(|(node, reached)| reached.then_some(node))
     }
 
     /// One fill with 0 for each parameter gradient that `backward` did not reach.
@@ -453,6 +462,10 @@ impl Tape {
         if !node.tracked {
             return Ok(());
         }
+        // `add` takes operands of different shapes with as many elements; each gradient has the shape of its own value.
+        let (shape, view) = (node.view.shape, self.view(dy)?.clone());
+        let dy = if view.shape == shape { dy } else { self.node(View { shape, ..view }, Source::Gradient, vec![], true) };
+        let node = &self.nodes[input.index];
         if node.grad.is_some() {
             return self.accumulate(input, dy);
         }
@@ -476,7 +489,8 @@ impl Tape {
         Ok(())
     }
 
-    /// The gradient that the last [`Tape::backward`] computed of a value.
+    /// The gradient that the last [`Tape::backward`] computed of a value. That of a parameter lies in the parameters' gradient buffer, which the next
+    /// `backward` writes anew.
     ///
     /// # Errors
     /// When it computed none: the loss does not depend on the value, or there was no `backward`.

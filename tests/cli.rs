@@ -72,7 +72,39 @@ fn a_diverging_training_ends_with_5_and_says_at_which_step() {
     let folder = tempfile::tempdir().unwrap();
     let (code, _, err) = run(folder.path(), &["--device", "cpu", "--epochs", "3", "--layers", "16,4", "--lr", "1e30"]);
     assert_eq!(code, 5, "{err}");
-    assert!(err.contains("the loss of step") && err.contains("Lower the learning rate"), "{err}");
+    assert!(err.contains("the loss stopped being finite at step") && err.contains("Lower the learning rate"), "{err}");
+}
+
+#[test]
+fn weights_that_diverge_in_the_last_step_are_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--device", "cpu", "--epochs", "1", "--batch-size", "20000", "--layers", "16,4", "--lr", "3e38", "--out", "a/b"];
+    let (code, out, err) = run(folder.path(), &args);
+    assert_eq!((code, out.as_str()), (5, ""), "{err}");
+    assert!(err.contains("the weights stopped being finite at step 0"), "{err}");
+    assert!(walk(folder.path()).is_empty(), "what was made goes again");
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    let (code, _, _) = run(folder.path(), &["--device", "cpu", "--lr", "nan", "--out", "mine"]);
+    assert_eq!(code, 2);
+    assert!(folder.path().join("mine").exists(), "what was there before stays");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    if Path::new("/dev/full").exists() {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = narrows(Path::new(".")).arg("devices").stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(3));
+    }
+}
+
+#[test]
+fn threads_keep_the_reason_for_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, err) = run(folder.path(), &["--threads", "1", "--epochs", "1", "--layers", "4", "--batch-size", "2000"]);
+    assert_eq!(code, 0, "{err}");
+    let line = err.lines().find(|l| l.starts_with("device ")).unwrap();
+    assert!(!line.contains("asked for") && (line.contains("1 thread ") || !line.contains("cpu")), "{line}");
 }
 
 #[test]

@@ -346,6 +346,36 @@ fn wrong_gradients_are_noticed() {
 
 /// One value used twice, by hand: d/dx sum((x + x) * 3 + relu(x)) = 6 + [x > 0], and what is not reached is exactly 0.
 #[test]
+fn operands_of_different_shapes_get_gradients_of_their_own_shapes() {
+    let device = Device::cpu().unwrap();
+    let mut tape = Tape::new(&device);
+    let mut of = |dims: &[usize]| tape.variable(&Tensor::new(&device, &vec![0.5; dims.iter().product()], dims).unwrap()).unwrap();
+    let (x, w, b, r) = (of(&[2, 3]), of(&[2, 3]), of(&[2]), of(&[4]));
+    let y = tape.dense(x, w, b).unwrap();
+    let z = tape.add(r, y).unwrap();
+    let loss = tape.sum(z).unwrap();
+    tape.backward(loss).unwrap();
+    for (val, dims, sum) in [(x, &[2, 3][..], 6.0), (w, &[2, 3], 6.0), (b, &[2], 4.0), (r, &[4], 4.0)] {
+        let grad = tape.grad(val).unwrap();
+        assert_eq!(tape.shape(grad).unwrap(), dims);
+        assert_eq!(tape.read(grad).unwrap().iter().sum::<f32>(), sum);
+    }
+}
+
+#[test]
+fn a_refused_backward_leaves_the_gradients_as_they_were() {
+    let device = Device::cpu().unwrap();
+    let mut tape = Tape::new(&device);
+    let x = tape.variable(&Tensor::new(&device, &[2.0], &[1]).unwrap()).unwrap();
+    let y = tape.scale(x, 3.0).unwrap();
+    tape.backward(y).unwrap();
+    let dx = tape.grad(x).unwrap();
+    let z = tape.add(dx, x).unwrap();
+    assert!(tape.backward(z).is_err());
+    assert_eq!(tape.read(tape.grad(x).unwrap()).unwrap(), [3.0]);
+}
+
+#[test]
 fn a_shared_value_gets_the_sum_of_its_gradients() -> narrows::Result<()> {
     let device = Device::cpu()?;
     let params = Params::new(&device, &[("x".into(), vec![1, 4]), ("other".into(), vec![3])])?;

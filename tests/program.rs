@@ -185,6 +185,31 @@ fn the_plan_names_every_op_with_its_shapes() {
     assert!(text.lines().last().unwrap().contains("run as: list"), "{text}");
 }
 
+/// A worker of another pool that waits takes that pool's next task, which wants the device as well.
+#[test]
+fn a_cpu_device_can_be_used_from_the_tasks_of_another_pool() {
+    let _alone = ALONE.lock().unwrap();
+    let (done, finished) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let device = Device::cpu_with(2, Level::best()).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let sums: Vec<f32> = pool.install(|| {
+            use rayon::prelude::*;
+            let one = |i: usize| {
+                let mut tape = Tape::new(&device);
+                let x = tape.fill(&[40_000], i as f32).unwrap();
+                let y = tape.relu(x).unwrap();
+                let sum = tape.sum(y).unwrap();
+                tape.read(sum).unwrap()[0]
+            };
+            (0..64).into_par_iter().map(one).collect()
+        });
+        done.send(sums).unwrap();
+    });
+    let sums = finished.recv_timeout(std::time::Duration::from_secs(60)).expect("the tasks wait for each other");
+    assert!(sums.iter().enumerate().all(|(i, &s)| s == 40_000.0 * i as f32));
+}
+
 #[test]
 fn values_of_another_tape_are_refused() {
     let _alone = ALONE.lock().unwrap();

@@ -61,7 +61,7 @@ pub(crate) fn list() -> DeviceList {
     #[cfg(not(feature = "wgpu"))]
     list.absent
         .push(crate::device::Absent { kind: crate::DeviceKind::Wgpu, reason: "wgpu: narrows was built without the feature `wgpu`".into() });
-    list.found.push(cpu::info());
+    cpu::list(&mut list);
     list
 }
 

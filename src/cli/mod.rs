@@ -5,9 +5,9 @@ mod train;
 mod verify;
 
 use clap::{Args, Parser, Subcommand};
-use narrows::{Device, DeviceKind, Error, Level};
+use narrows::{Device, DeviceKind, Error};
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 /// Trains and uses autoencoders. Without a verb: `train`.
@@ -91,7 +91,10 @@ fn code(e: &Error) -> u8 {
 impl Common {
     /// Opens the device, and says which and why unless told to be quiet.
     fn open(&self) -> narrows::Result<Device> {
-        let device = open(&self.device, self.threads)?;
+        let device = Device::open_with(&self.device, self.threads)?;
+        if self.threads.is_some() && device.info().kind != DeviceKind::Cpu {
+            self.say("--threads is for the CPU and changes nothing here");
+        }
         self.say(format_args!("device {}: {} ({})", device.id(), device.info().name, device.why()));
         Ok(device)
     }
@@ -103,21 +106,15 @@ impl Common {
     }
 }
 
-/// Opens a device by its name; a number of threads counts where it turns out to be the CPU.
-fn open(name: &str, threads: Option<usize>) -> narrows::Result<Device> {
-    let device = Device::open(name)?;
-    match threads {
-        Some(threads) if device.info().kind == DeviceKind::Cpu => Device::cpu_with(threads, Level::from_environment()?),
-        _ => Ok(device),
-    }
-}
-
 /// A line on stderr. Nobody listening is no error.
 fn say(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A line on stdout. A reader that has gone is no error.
-fn print(text: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+fn print(text: impl Display) -> narrows::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::Io { path: "standard output".into(), action: "writing", source: e }),
+        _ => Ok(()),
+    }
 }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// Pairs of originals and reconstructions in the picture.
 const PAIRS: usize = 10;
+/// The largest side of an image in the picture.
+const LARGEST: usize = 1024;
 
 #[derive(Args)]
 pub(super) struct Train {
@@ -61,7 +63,7 @@ impl Train {
             });
         };
         let ae = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).seed(self.seed).build(&device)?;
-        let folder = self.folder()?;
+        let (folder, made) = self.folder()?;
 
         let bar = self.bar();
         let fit = Fit::default().epochs(self.epochs).batch_size(self.batch_size).learning_rate(self.lr).seed(self.seed).test(test);
@@ -80,8 +82,10 @@ impl Train {
             bar.finish();
         }
         let history = history.inspect_err(|_| {
-            // Nothing was written, so the folder goes again; one that holds something stays.
-            let _ = fs::remove_dir(&folder).and_then(|()| if self.out.is_none() { fs::remove_dir("runs") } else { Ok(()) });
+            // Nothing was written, so what this run made goes again.
+            for made in made.iter().rev() {
+                let _ = fs::remove_dir(made);
+            }
         })?;
         ae.save(folder.join("model.safetensors"))?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
@@ -93,8 +97,8 @@ impl Train {
 
     /// Draws test rows over their reconstructions, one of each class where there are labels, and prints the picture's path.
     fn picture(&self, ae: &Autoencoder, test: &Dataset, folder: &Path) -> Result<()> {
-        let Some(size) = test.image_size() else {
-            self.common.say("the rows are no images, so there is no picture");
+        let Some(size) = test.image_size().filter(|(h, w)| h.max(w) <= &LARGEST) else {
+            self.common.say(format_args!("the rows are no images of at most {LARGEST} pixels a side, so there is no picture"));
             return Ok(());
         };
         let mut rows: Vec<usize> = match test.labels() {
@@ -106,8 +110,7 @@ impl Train {
         let shown = Dataset::from_rows("picture", originals.clone(), &[test.columns()])?;
         let path = folder.join("reconstruction.png");
         report::comparison(&path, &originals, &ae.reconstruct(&shown)?.values, size)?;
-        print(path.display());
-        Ok(())
+        print(path.display())
     }
 
     /// A bar on a terminal; elsewhere a line per epoch is said.
@@ -123,10 +126,17 @@ impl Train {
         Some(bar)
     }
 
-    /// The folder for the results, made and free of another run's.
-    fn folder(&self) -> Result<PathBuf> {
+    /// The folder for the results, free of another run's, and the folders that had to be made for it, outermost first.
+    fn folder(&self) -> Result<(PathBuf, Vec<PathBuf>)> {
         let failed = |path: &Path, source| Error::Io { path: path.to_path_buf(), action: "making the folder for the results", source };
+        let missing = |folder: &Path| -> Vec<PathBuf> {
+            let mut missing: Vec<_> =
+                folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).map(Path::to_path_buf).collect();
+            missing.reverse();
+            missing
+        };
         if let Some(folder) = &self.out {
+            let made = missing(folder);
             fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
             if let Some(file) = ["model.safetensors", "metrics.csv", "reconstruction.png"].iter().find(|f| folder.join(f).exists()) {
                 return Err(Error::Argument {
@@ -135,15 +145,19 @@ impl Train {
                     remedy: "Name another folder, or move the old results away.".into(),
                 });
             }
-            return Ok(folder.clone());
+            return Ok((folder.clone(), made));
         }
         let name = Path::new(&self.data).file_name().unwrap_or("data".as_ref()).to_string_lossy();
+        let mut made = missing(Path::new("runs"));
         fs::create_dir_all("runs").map_err(|e| failed(Path::new("runs"), e))?;
         let mut number = 1;
         loop {
             let folder = Path::new("runs").join(format!("{name}-{number:03}"));
             match fs::create_dir(&folder) {
-                Ok(()) => return Ok(folder),
+                Ok(()) => {
+                    made.push(folder.clone());
+                    return Ok((folder, made));
+                }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(e) => return Err(failed(&folder, e)),
             }

@@ -35,14 +35,14 @@ impl Verify {
         let select = Select { quick: self.quick, large: self.all, op: self.op.clone() };
         let mut failed = 0;
         for name in names {
-            let device = super::open(&name, self.threads)?;
+            let device = Device::open_with(&name, self.threads)?;
             let report = verify::run(&device, &select)?;
             failed += report.failed();
-            print(format_args!("{report}\n"));
+            print(format_args!("{report}\n"))?;
         }
         if self.device.is_none() {
             for absent in list.absent {
-                print(format_args!("absent: {}", absent.reason));
+                print(format_args!("absent: {}", absent.reason))?;
             }
         }
         if failed > 0 {

@@ -11,6 +11,8 @@ use std::path::Path;
 const KEY: &str = "narrows";
 /// Counts up when the metadata change their meaning.
 const FORMAT: u64 = 1;
+/// More layers than this are a file's lie.
+const MOST_WIDTHS: usize = 1000;
 
 impl Autoencoder {
     /// Saves the weights, and what is needed to build the network again, into one safetensors file. The file is replaced whole or not at all.
@@ -20,6 +22,13 @@ impl Autoencoder {
     /// When the folder can't be written, the disk is full, or the device fails.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        if !self.params().are_finite()? {
+            return Err(Error::data(
+                path,
+                "some weights are infinite or NaN, so nothing was written",
+                "Train again with a lower learning rate.",
+            ));
+        }
         let layout = self.layout();
         let values = layout.iter().map(|(name, _)| self.params().read(name)).collect::<Result<Vec<_>>>()?;
         let views = layout.iter().zip(&values).map(|((name, shape), values)| {
@@ -133,7 +142,7 @@ fn widths_of(path: &Path, bytes: &[u8]) -> Result<Vec<usize>> {
     }
     let widths: Option<Vec<usize>> = about["widths"].as_array().map(|w| w.iter().map(|w| w.as_u64().unwrap_or(0) as usize).collect());
     match widths {
-        Some(widths) if widths.len() >= 2 && widths.iter().all(|w| (1..=1 << 24).contains(w)) => Ok(widths),
+        Some(widths) if (2..=MOST_WIDTHS).contains(&widths.len()) && widths.iter().all(|w| (1..=1 << 24).contains(w)) => Ok(widths),
         _ => Err(not_ours(path, format!("its widths are {}", about["widths"]))),
     }
 }

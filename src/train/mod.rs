@@ -111,6 +111,11 @@ impl Autoencoder {
         let mut history = History::default();
         for epoch in 0..fit.epochs {
             let mut entry = training.epoch(epoch)?;
+            // The loss of a step is measured before its update, so nobody has looked at the last one.
+            if epoch + 1 == fit.epochs && !self.params().are_finite()? {
+                let (step, learning_rate) = ((fit.epochs * entry.steps) as u64 - 1, fit.adam.learning_rate as f32);
+                return Err(Error::Diverged { step, what: "the weights", learning_rate });
+            }
             if let Some(test) = &fit.test {
                 entry.test_loss = Some(self.evaluate(test)?);
             }
@@ -182,7 +187,7 @@ impl<'a> Training<'a> {
         let learning_rate = self.fit.adam.learning_rate;
         if let Some(at) = step_losses.iter().position(|l| !l.is_finite()) {
             let step = (epoch * steps + at) as u64;
-            return Err(Error::Diverged { step, loss: step_losses[at], learning_rate: learning_rate as f32 });
+            return Err(Error::Diverged { step, what: "the loss", learning_rate: learning_rate as f32 });
         }
         let batch = |step: usize| self.fit.batch_size.min(self.rows - step * self.fit.batch_size);
         let total: f64 = step_losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * batch(step) as f64).sum();

@@ -185,7 +185,7 @@ fn bookkeeping(rows: &mut Rows) {
     }
     // The last entry first, then round: and a row of nothing.
     for bytes in [true, false] {
-        for (order, cursor) in [(9, 8), (2, 1), (64, 63)] {
+        for (order, cursor) in [(9, 8), (2, 1), (64, 63), (3, u32::MAX), (5, 1 << 31)] {
             rows.add(Kind::Reals, Spec::Gather { items: 33, row: vec![7, 7], order, batch: 65, cursor, bytes, beyond: true });
         }
         rows.add(Kind::Integers, Spec::Gather { items: 4, row: vec![0], order: 3, batch: 5, cursor: 0, bytes, beyond: false });
@@ -201,6 +201,8 @@ fn bookkeeping(rows: &mut Rows) {
         (0, 0, 0, 1),
         (0, 0, 1, 1),
         (5, 1, 3, 7),
+        (u32::MAX, 4, 3, 7),
+        (half, 5, 7, 9),
         (6, 2, 3, 7),
         (0, 3, 7, 7),
         (4, 9, 128, 60_000),

@@ -47,7 +47,8 @@ impl Level {
     /// # Errors
     /// When the variable names no level, or one that this processor has not.
     pub fn from_environment() -> Result<Level> {
-        let Ok(name) = std::env::var("NARROWS_CPU_LEVEL") else { return Ok(Level::best()) };
+        let Some(name) = std::env::var_os("NARROWS_CPU_LEVEL") else { return Ok(Level::best()) };
+        let name = name.to_string_lossy();
         let level = Level::ALL.into_iter().find(|l| l.to_string() == name).ok_or_else(|| {
             Error::argument("NARROWS_CPU_LEVEL", format!("`{name}` is not a level"), "Use portable, avx2 or avx512, or unset the variable.")
         })?;

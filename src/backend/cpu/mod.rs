@@ -28,7 +28,7 @@ mod uniform;
 pub use level::Level;
 
 use crate::backend::{Backend, Executable, Storage};
-use crate::device::{DeviceInfo, DeviceKind, View};
+use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
 use crate::op::Op;
 use crate::{Dtype, Error, Result};
 use gemm::{Gemm, Pack};
@@ -50,10 +50,20 @@ struct Core {
     queue: Mutex<()>,
 }
 
-/// What is known without opening it.
-pub(crate) fn info() -> DeviceInfo {
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    describe(threads, Level::from_environment().unwrap_or(Level::best()))
+/// Adds the CPU to a list of devices, or why it can't be opened.
+pub(crate) fn list(list: &mut DeviceList) {
+    match Level::from_environment() {
+        Ok(level) => list.found.push(describe(cores(), level)),
+        Err(e) => list.absent.push(Absent { kind: DeviceKind::Cpu, reason: e.to_string() }),
+    }
+}
+
+/// The most threads that a device may have.
+const MOST_THREADS: usize = 1024;
+
+/// The threads that the operating system grants.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST_THREADS)
 }
 
 fn describe(threads: usize, level: Level) -> DeviceInfo {
@@ -65,7 +75,7 @@ fn describe(threads: usize, level: Level) -> DeviceInfo {
 impl Cpu {
     pub(crate) fn new(threads: usize, level: Level) -> Result<Cpu> {
         level.require()?;
-        if !(1..=1024).contains(&threads) {
+        if !(1..=MOST_THREADS).contains(&threads) {
             return Err(Error::argument("threads", format!("{threads} threads"), "Use 1 to 1024."));
         }
         let pool = rayon::ThreadPoolBuilder::new()
@@ -100,7 +110,7 @@ impl Backend for Cpu {
     }
 
     fn run(&self, op: &Op) -> Result<()> {
-        self.core.with_slices(|slices| self.core.pool.install(|| self.core.execute(slices, op)))
+        self.core.with_slices(|slices| self.core.on_pool(|| self.core.execute(slices, op)))
     }
 
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
@@ -124,12 +134,23 @@ impl Core {
             Error::device(
                 "cpu",
                 "an op panicked on this device, so its memory can't be trusted",
-                "Open the device anew and load the last checkpoint.",
+                "Open the device anew, and take the weights from a saved model.",
             )
         })?;
         // SAFETY: the queue lock is held until after `f` has returned, and slices can't outlive the `Slices` that `f` borrows.
         let slices = unsafe { Slices::new() };
         Ok(f(&slices))
+    }
+
+    /// Runs `f` on the device's own threads. A worker of somebody else's pool must not wait here by itself: while it waits, rayon gives it the
+    /// next task of its own pool, which may ask for the lock that it holds. So a fresh thread waits in its place.
+    fn on_pool(&self, f: impl FnOnce() + Send) {
+        if rayon::current_thread_index().is_none() {
+            return self.pool.install(f);
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.pool.install(f));
+        });
     }
 
     /// Runs one op. `Op::check` has proved shapes, types, bounds, and that what is written overlaps nothing else.

@@ -22,7 +22,7 @@ impl List {
 impl Executable for List {
     fn run(&mut self, steps: usize) -> Result<()> {
         self.core.with_slices(|slices| {
-            self.core.pool.install(|| {
+            self.core.on_pool(|| {
                 for _ in 0..steps {
                     for op in &self.ops {
                         self.core.execute(slices, op);
@@ -30,10 +30,7 @@ impl Executable for List {
                 }
             });
         })?;
-        self.counts.runs += 1;
-        self.counts.steps += steps as u64;
-        self.counts.launches += (steps * self.ops.len()) as u64;
-        self.counts.submits += 1;
+        self.counts.add(steps, self.ops.len(), 1);
         Ok(())
     }
 

@@ -13,7 +13,6 @@ mod tests;
 use crate::backend::{Backend, Executable, Storage};
 use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
 use crate::op::Op;
-use crate::program::Counts;
 use crate::{Error, Result};
 use launch::Queue;
 use plan::plan;
@@ -106,15 +105,5 @@ impl Backend for Cuda {
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
         let launches = ops.iter().flat_map(plan).map(|l| self.queue.ready(l)).collect::<Result<Vec<_>>>()?;
         Ok(program::compile(self.queue.clone(), launches))
-    }
-}
-
-impl Counts {
-    /// Counts one run of `steps` steps of `launches` launches each, given to the driver in `submits` calls.
-    fn add(&mut self, steps: usize, launches: usize, submits: usize) {
-        self.runs += 1;
-        self.steps += steps as u64;
-        self.launches += (steps * launches) as u64;
-        self.submits += submits as u64;
     }
 }

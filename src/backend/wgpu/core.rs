@@ -7,6 +7,7 @@ use crate::device::{DeviceInfo, View};
 use crate::op::Op;
 use crate::{Error, Result};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The parameters of a launch take at most this many bytes.
@@ -21,6 +22,9 @@ pub(super) struct Core {
     pub(super) slot: u64,
     largest: u64,
     faults: Arc<Mutex<Faults>>,
+    /// Writes from the host and mapped buffers, ever: what a program counts of its runs.
+    pub(super) writes: AtomicU64,
+    pub(super) maps: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -92,6 +96,8 @@ impl Core {
             slot: PARAMS.next_multiple_of(u64::from(limits.min_uniform_buffer_offset_alignment).max(4)),
             largest: limits.max_buffer_size,
             faults,
+            writes: AtomicU64::new(0),
+            maps: AtomicU64::new(0),
             state: Mutex::default(),
         })
     }
@@ -174,6 +180,7 @@ impl Core {
             }
             let buffer = state.params.clone().ok_or_else(|| self.error("no parameters", "This is a bug of narrows: please report it."))?;
             // Writes join the queue: launches that were submitted before still see the old parameters.
+            self.writes.fetch_add(1, Ordering::Relaxed);
             self.queue.write_buffer(&buffer, 0, &params);
             let mut encoder = self.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());

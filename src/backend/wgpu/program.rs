@@ -8,6 +8,7 @@ use crate::backend::Executable;
 use crate::op::Op;
 use crate::program::Counts;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A pass of more dispatches than this is cut between two steps, so that the memory for recording it stays bounded and no driver takes a long
 /// submit for a hang. An epoch of MNIST with the article's network is 469 steps of some 40.
@@ -30,6 +31,7 @@ impl Program {
         let launches = core.guarded("compile", || {
             let params = core.slots(&bound)?;
             let buffer = core.buffer(params.len().max(4) as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+            core.writes.fetch_add(1, Ordering::Relaxed);
             core.queue.write_buffer(&buffer, 0, &params);
             let pairs = planned.iter().zip(&bound).enumerate();
             pairs.map(|(i, (l, bound))| core.ready(state, l.entry, l.side, l.grid, bound, &buffer, i as u64)).collect::<Result<Vec<_>>>()
@@ -57,17 +59,21 @@ impl Program {
 
 impl Executable for Program {
     fn run(&mut self, steps: usize) -> Result<()> {
-        self.counts.runs += 1;
+        let traffic = |core: &Core| (core.writes.load(Ordering::Relaxed), core.maps.load(Ordering::Relaxed));
+        let before = traffic(&self.core);
         let most = (LAUNCHES / self.launches.len().max(1)).max(1);
+        let mut submits = 0;
         let mut left = if self.launches.is_empty() { 0 } else { steps };
         while left > 0 {
             let now = left.min(most);
             self.submit(now)?;
-            self.counts.submits += 1;
-            self.counts.launches += (now * self.launches.len()) as u64;
+            submits += 1;
             left -= now;
         }
-        self.counts.steps += steps as u64;
+        self.counts.add(steps, self.launches.len(), submits);
+        let after = traffic(&self.core);
+        self.counts.writes += after.0 - before.0;
+        self.counts.maps += after.1 - before.1;
         Ok(())
     }
 
