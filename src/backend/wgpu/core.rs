@@ -22,7 +22,14 @@ pub(super) struct Core {
     largest: u64,
     faults: Arc<Mutex<Faults>>,
     state: Mutex<State>,
+    /// What a test does to a shader's text before it is compiled.
+    #[cfg(test)]
+    pub(super) plant: std::sync::OnceLock<Plant>,
 }
+
+/// From a shader's stem and text to another text.
+#[cfg(test)]
+pub(super) type Plant = Box<dyn Fn(&str, String) -> String + Send + Sync>;
 
 /// What drivers reported outside of any call.
 #[derive(Default)]
@@ -93,6 +100,8 @@ impl Core {
             largest: limits.max_buffer_size,
             faults,
             state: Mutex::default(),
+            #[cfg(test)]
+            plant: Default::default(),
         })
     }
 
@@ -236,6 +245,11 @@ impl Core {
 
     fn build(&self, entry: &str, side: Option<u32>, bound: &Bound) -> Pipeline {
         let text = bound.shader.variant(&bound.pattern, side);
+        #[cfg(test)]
+        let text = match self.plant.get() {
+            Some(plant) => plant(bound.shader.stem, text),
+            None => text,
+        };
         let source = wgpu::ShaderSource::Wgsl(text.into());
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(entry), source });
         let buffer = |binding, ty| wgpu::BindGroupLayoutEntry {
