@@ -12,7 +12,7 @@ pub(crate) enum Kind {
 }
 
 /// The special values. 1e-40 is subnormal.
-pub(crate) const SPECIAL: [f32; 20] = [
+pub(crate) const SPECIAL: [f32; 21] = [
     -1.0,
     -0.0,
     0.0,
@@ -33,10 +33,12 @@ pub(crate) const SPECIAL: [f32; 20] = [
     f32::INFINITY,
     f32::NEG_INFINITY,
     f32::NAN,
+    -f32::NAN,
 ];
 
 /// The special values that stay finite where a few of them are multiplied and added.
-pub(crate) const TAME: [f32; 14] = [-1.0, -0.0, 0.0, 1.0, 17.0, -17.0, 30.0, -30.0, 88.0, -88.0, 104.0, -104.0, 1e-30, 1e18];
+/// The product of the two smallest is a zero of the negative sign.
+pub(crate) const TAME: [f32; 15] = [-1.0, -0.0, 0.0, 1.0, 17.0, -17.0, 30.0, -30.0, 88.0, -88.0, 104.0, -104.0, 1e-30, -1e-30, 1e18];
 
 /// SplitMix64: only for the inputs, so that it need not be good, only the same everywhere.
 pub(crate) struct Source(u64);

@@ -147,9 +147,9 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
 }
 
-/// The same bits, but any NaN for a NaN and any zero for a zero.
+/// The same bits, but any NaN for a NaN.
 fn same(a: f32, b: f32) -> bool {
-    a == b || (a.is_nan() && b.is_nan())
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
 fn judge_floats(got: &[f32], contract: &[f32], expect: &Expect, kind: DeviceKind, verdict: &mut Verdict) {

@@ -52,8 +52,11 @@ pub(crate) struct Placed {
     pub(crate) places: Vec<Place>,
 }
 
-/// What stands in the guard zones. As an f32 it is a NaN, so that reading it spoils a result; as an index it is out of every range.
-const GUARD: [u8; 4] = 0xffe5_a5a5u32.to_le_bytes();
+/// What stands in the guard zones, another word at each place: guards that are copied onto guards show. As an f32 it is a NaN, so that
+/// reading it spoils a result; as an index it is out of every range.
+fn guard(place: usize) -> [u8; 4] {
+    (0xffe5_0000 | (place as u32).wrapping_mul(0x9E37_79B9) >> 16).to_le_bytes()
+}
 
 impl Data {
     pub(crate) fn dtype(&self) -> Dtype {
@@ -74,9 +77,10 @@ impl Data {
 }
 
 impl Image {
-    fn guard(&mut self, elements: usize) {
+    /// `salt` tells one buffer's guards from another's.
+    fn guard(&mut self, elements: usize, salt: usize) {
         let start = self.bytes.len();
-        self.bytes.extend((start..start + elements * self.dtype.size()).map(|i| GUARD[i % 4]));
+        self.bytes.extend((start..start + elements * self.dtype.size()).map(|i| guard((i / 4) << 3 | salt)[i % 4]));
     }
 }
 
@@ -103,10 +107,10 @@ impl Placed {
                 images.len() - 1
             });
             let into = &mut images[image];
-            into.guard(front);
+            into.guard(front, i);
             places.push(Place { image, offset: into.bytes.len() / dtype.size() });
             into.bytes.extend_from_slice(operand.data.bytes());
-            into.guard(back);
+            into.guard(back, i);
         }
         Placed { images, places }
     }

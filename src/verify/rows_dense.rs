@@ -71,6 +71,10 @@ pub(crate) fn add(rows: &mut Rows) {
             }
         }
     }
+    // One term of each sum, so that a product that underflows to -0 stays -0.
+    for spec in [Spec::Dense([16, 1, 17]), Spec::DenseDx([16, 17, 1]), Spec::DenseDw([1, 16, 17])] {
+        rows.add(Kind::Edges, spec);
+    }
     for (n, &batch) in SIZES.iter().chain(&INNER).enumerate() {
         for outputs in [1, 3, 33, 65, SIZES[(n * 5 + 2) % SIZES.len()]] {
             rows.add(Kind::Integers, Spec::DenseDb([batch, outputs]));

@@ -15,12 +15,12 @@ const EXACT: &[&str] = &["-std=c++17", "-ffp-contract=off", "-Wall", "-Wextra", 
 /// # Panics
 /// When the sources do not compile, or when NARROWS_REQUIRE names `standin` and there is no compiler.
 pub fn build() -> Option<PathBuf> {
-    compile("standin", "so", &library_flags(), "", &[])
+    compile("standin", "so", &library_flags("-O2"), "", &[])
 }
 
 /// A folder with a `libcuda.so.1` that runs the kernels on the CPU: a program that finds it first takes it for the driver.
 pub fn build_driver(flags: &[&'static str]) -> Option<PathBuf> {
-    let library = compile("driver", "so", &[&library_flags(), flags].concat(), "#include \"driver.cpp\"\n", &[])?;
+    let library = compile("driver", "so", &[&library_flags("-O2"), flags].concat(), "#include \"driver.cpp\"\n", &[])?;
     let folder = library.with_extension("");
     fs::create_dir_all(&folder).expect("the target folder can be written");
     let part = folder.join(unique());
@@ -34,8 +34,9 @@ pub fn build_driver(flags: &[&'static str]) -> Option<PathBuf> {
     Some(folder)
 }
 
-fn library_flags() -> Vec<&'static str> {
-    let mut flags = vec!["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-U_FORTIFY_SOURCE"];
+/// What makes a library of the kernels.
+pub fn library_flags(level: &'static str) -> Vec<&'static str> {
+    let mut flags = vec![level, "-shared", "-fPIC", "-fvisibility=hidden", "-U_FORTIFY_SOURCE"];
     if has_fma() {
         flags.push("-mfma"); // else fmaf is a function of the C library: the same bits, and slower
     }

@@ -26,7 +26,14 @@ pub(super) struct Core {
     pub(super) writes: AtomicU64,
     pub(super) maps: AtomicU64,
     state: Mutex<State>,
+    /// What a test does to a shader's text before it is compiled.
+    #[cfg(test)]
+    pub(super) plant: std::sync::OnceLock<Plant>,
 }
+
+/// From a shader's stem and text to another text.
+#[cfg(test)]
+pub(super) type Plant = Box<dyn Fn(&str, String) -> String + Send + Sync>;
 
 /// What drivers reported outside of any call.
 #[derive(Default)]
@@ -99,6 +106,8 @@ impl Core {
             writes: AtomicU64::new(0),
             maps: AtomicU64::new(0),
             state: Mutex::default(),
+            #[cfg(test)]
+            plant: Default::default(),
         })
     }
 
@@ -243,6 +252,11 @@ impl Core {
 
     fn build(&self, entry: &str, side: Option<u32>, bound: &Bound) -> Pipeline {
         let text = bound.shader.variant(&bound.pattern, side);
+        #[cfg(test)]
+        let text = match self.plant.get() {
+            Some(plant) => plant(bound.shader.stem, text),
+            None => text,
+        };
         let source = wgpu::ShaderSource::Wgsl(text.into());
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(entry), source });
         let buffer = |binding, ty| wgpu::BindGroupLayoutEntry {

@@ -196,29 +196,39 @@ fn products_agree_at_every_edge() {
     }
 }
 
-/// 2^24 in the first block and ones in the second: only a sum that adds the second block up on its own sees the ones.
 #[test]
 fn products_add_up_blocks_of_256_terms() {
     let Some(device) = adapter("products_add_up_blocks_of_256_terms") else { return };
+    ["dense", "dense_dx", "dense_dw", "dense_db"].into_iter().for_each(|op| blocks_of_256_terms(&device, op));
+}
+
+/// 2^24 in the first block and ones in the second: only a sum that adds the second block up on its own sees the ones.
+pub(super) fn blocks_of_256_terms(device: &Device, op: &str) {
     let terms = 513;
     let mut steep = vec![1.0; terms];
     steep[..255].fill(0.0);
     steep[255] = 16_777_216.0;
-    let ones = || vec![1.0; terms];
-    let dense = |v: &[View]| Op::Dense { x: v[0].clone(), w: v[1].clone(), b: v[2].clone(), y: v[3].clone() };
-    same(
-        &device,
-        "dense",
-        &[given(&[1, terms], steep.clone()), given(&[1, terms], ones()), given(&[1], vec![0.0]), result(&[1, 1])],
-        0.0,
-        dense,
-    );
-    let dx = |v: &[View]| Op::DenseDx { dz: v[0].clone(), w: v[1].clone(), dx: v[2].clone() };
-    same(&device, "dense_dx", &[given(&[1, terms], steep.clone()), given(&[terms, 1], ones()), result(&[1, 1])], 0.0, dx);
-    let dw = |v: &[View]| Op::DenseDw { dz: v[0].clone(), x: v[1].clone(), dw: v[2].clone() };
-    same(&device, "dense_dw", &[given(&[terms, 1], steep.clone()), given(&[terms, 1], ones()), result(&[1, 1])], 0.0, dw);
-    let db = |v: &[View]| Op::DenseDb { dz: v[0].clone(), db: v[1].clone() };
-    same(&device, "dense_db", &[given(&[terms, 1], steep), result(&[1])], 0.0, db);
+    let ones = vec![1.0; terms];
+    let one = result(&[1, 1]);
+    match op {
+        "dense" => {
+            let operands = [given(&[1, terms], steep), given(&[1, terms], ones), given(&[1], vec![0.0]), one];
+            let build = |v: &[View]| Op::Dense { x: v[0].clone(), w: v[1].clone(), b: v[2].clone(), y: v[3].clone() };
+            same(device, op, &operands, 0.0, build);
+        }
+        "dense_dx" => {
+            let build = |v: &[View]| Op::DenseDx { dz: v[0].clone(), w: v[1].clone(), dx: v[2].clone() };
+            same(device, op, &[given(&[1, terms], steep), given(&[terms, 1], ones), one], 0.0, build);
+        }
+        "dense_dw" => {
+            let build = |v: &[View]| Op::DenseDw { dz: v[0].clone(), x: v[1].clone(), dw: v[2].clone() };
+            same(device, op, &[given(&[terms, 1], steep), given(&[terms, 1], ones), one], 0.0, build);
+        }
+        _ => {
+            let build = |v: &[View]| Op::DenseDb { dz: v[0].clone(), db: v[1].clone() };
+            same(device, op, &[given(&[terms, 1], steep), result(&[1])], 0.0, build);
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of the backend: plans and shaders as data, then the kernels on whatever adapter is there, against the CPU.
 
 mod adapter;
+mod faults;
 mod kernels;
 mod plans;
 mod shaders;

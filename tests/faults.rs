@@ -1,0 +1,171 @@
+//! Faults planted in the CUDA kernels, each of which the table must catch: a kernel that is wrong in this way can't be released.
+//!
+//! The faulty kernels are compiled for the CPU, several faults at a time where they lie in different files and change different ops. The table
+//! must fail in exactly the ops that a fault changes.
+#![cfg(feature = "cuda")]
+
+mod standin;
+
+use narrows::Device;
+use narrows::verify::{Select, run, run_each};
+use std::fs;
+use std::path::Path;
+
+struct Fault {
+    what: &'static str,
+    file: &'static str,
+    /// Occurs once in the file, so that a fault can't silently cease to be planted.
+    from: &'static str,
+    to: &'static str,
+    /// The ops that it changes: rows of each of them must fail.
+    ops: &'static [&'static str],
+}
+
+const PRODUCTS: &[&str] = &["dense", "dense_dx", "dense_dw"];
+
+#[rustfmt::skip]
+const FAULTS: &[Fault] = &[
+    Fault {
+        what: "the terms of a product are not folded every 256",
+        file: "dense.cu", from: "k % FOLD == FOLD - DEPTH || K - k <= DEPTH", to: "K - k <= DEPTH", ops: PRODUCTS,
+    },
+    Fault {
+        what: "blocks of 128 terms",
+        file: "dense.cu", from: "#define FOLD 256", to: "#define FOLD 128", ops: &["dense", "dense_dx", "dense_dw", "dense_db"],
+    },
+    Fault {
+        what: "the last tile of K loses a term",
+        file: "dense.cu", from: "for (unsigned d = 0; d < K - k; ++d)", to: "for (unsigned d = 0; d + 1 < K - k; ++d)", ops: PRODUCTS,
+    },
+    Fault {
+        what: "the last tile of K is filled with zeros",
+        file: "dense.cu", from: "if (K - k >= DEPTH) {", to: "if (k < K) {", ops: PRODUCTS,
+    },
+    Fault {
+        what: "the last row is not stored",
+        file: "dense.cu", from: "if (m < M && n < N)", to: "if (m + 1 < M && n < N)", ops: PRODUCTS,
+    },
+    Fault {
+        what: "a column too many is stored",
+        file: "dense.cu", from: "if (m < M && n < N)", to: "if (m < M && n <= N)", ops: PRODUCTS,
+    },
+    Fault {
+        what: "the bias is added before the sum",
+        file: "dense.cu", from: "with_bias ? total[i][j] + bias[n]", to: "with_bias && K > 0 ? fmaf(1.0f, bias[n], 0.5f * total[i][j]) + 0.5f * total[i][j]",
+        ops: &["dense"],
+    },
+    Fault { what: "relu loses NaN", file: "relu.cu", from: "(v == v ? 0.0f : v)", to: "0.0f", ops: &["relu"] },
+    Fault { what: "relu'(0) = 1", file: "relu.cu", from: "x[i] <= 0.0f", to: "x[i] < 0.0f", ops: &["relu_grad"] },
+    Fault { what: "the derivative's sign", file: "sigmoid.cu", from: "dx[i] = dy[i] *", to: "dx[i] = -dy[i] *", ops: &["sigmoid_grad"] },
+    Fault {
+        what: "exp ends at -88",
+        file: "exp.cuh", from: "x < -104.0f ? -104.0f", to: "x < -88.0f ? -88.0f", ops: &["sigmoid", "sigmoid_grad"],
+    },
+    Fault {
+        what: "ln 2 in one step",
+        file: "exp.cuh", from: "r = fmaf(n, -0x1.7f7d1cp-20f, r);", to: "r = fmaf(n, -0x1.62e430p-1f, x);", ops: &["sigmoid", "sigmoid_grad"],
+    },
+    Fault {
+        what: "past the table, the first row in place of the last",
+        file: "adam.cu", from: "clock[1] < T ? clock[1] : T - 1", to: "clock[1] < T ? clock[1] : 0", ops: &["adam"],
+    },
+    Fault {
+        what: "v rounded in another order",
+        file: "adam.cu", from: "fmaf(w2 * gi, gi, beta2 * v[i])", to: "fmaf(beta2, v[i], w2 * gi * gi)", ops: &["adam"],
+    },
+    Fault {
+        what: "the order does not begin again",
+        file: "gather.cu", from: "(unsigned)(((unsigned long long)clock[0] + r) % M)", to: "clock[0] + r < M ? clock[0] + r : M - 1", ops: &["gather"],
+    },
+    Fault {
+        what: "a multiplication by 1 / 255",
+        file: "gather.cu", from: "div_rn((float)byte, 255.0f)", to: "(float)byte * (1.0f / 255.0f)", ops: &["gather"],
+    },
+    Fault {
+        what: "a level of the tree is missing",
+        file: "reduce.cuh", from: "s = LANES / 2; s > 0;", to: "s = LANES / 2; s > 1;", ops: &["mse", "sum"],
+    },
+    Fault {
+        what: "lanes take neighbours",
+        file: "sum.cu", from: "j * LANES + threadIdx.x", to: "threadIdx.x * (CHUNK / LANES) + j", ops: &["sum"],
+    },
+    Fault { what: "two roundings in place of one", file: "mse.cu", from: "lane = fmaf(d, d, lane)", to: "lane = lane + d * d", ops: &["mse"] },
+    Fault { what: "the derivative's sign", file: "mse.cu", from: "s * (y[i] - target[i])", to: "s * (target[i] - y[i])", ops: &["mse_grad"] },
+    Fault { what: "a constant of a round of Philox", file: "uniform.cu", from: "0xBB67AE85u", to: "0xBB67AE84u", ops: &["uniform"] },
+    Fault { what: "32 bits of a random number", file: "uniform.cu", from: "(float)(w.v[j] >> 8) * 0x1p-24f", to: "(float)w.v[j] * 0x1p-32f", ops: &["uniform"] },
+    Fault { what: "the step counts rows", file: "advance.cu", from: "clock[1] + 1;", to: "clock[1] + rows;", ops: &["advance"] },
+    Fault { what: "the cursor in place of the step", file: "store_loss.cu", from: "clock[1] % T", to: "clock[0] % T", ops: &["store_loss"] },
+    Fault { what: "the last element is missing", file: "add.cu", from: "if (i < N)", to: "if (i + 1 < N)", ops: &["add"] },
+    Fault { what: "an element too many", file: "copy.cu", from: "if (i < N)", to: "if (i <= N)", ops: &["copy"] },
+    Fault { what: "an element too many", file: "fill.cu", from: "if (i < N)", to: "if (i <= N)", ops: &["fill"] },
+];
+
+impl Fault {
+    /// Whether the table can tell this fault from that one when both are planted.
+    fn apart(&self, other: &Fault) -> bool {
+        self.file != other.file && self.ops.iter().all(|op| !other.ops.contains(op))
+    }
+}
+
+/// The faults in as few sets as their order gives.
+fn sets() -> Vec<Vec<&'static Fault>> {
+    let mut sets: Vec<Vec<&Fault>> = Vec::new();
+    for fault in FAULTS {
+        match sets.iter_mut().find(|set| set.iter().all(|other| fault.apart(other))) {
+            Some(set) => set.push(fault),
+            None => sets.push(vec![fault]),
+        }
+    }
+    sets
+}
+
+/// The stand-in of kernels with these faults.
+fn faulty(set: &[&Fault]) -> Option<Device> {
+    let folder = standin::scratch().join(format!("faults-{}", standin::unique()));
+    fs::create_dir_all(&folder).unwrap();
+    // A kernel includes headers from the folder that it lies in, so all come along.
+    for file in fs::read_dir(standin::root().join("kernels")).unwrap().map(|f| f.unwrap().path()).filter(|f| f.is_file()) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let mut text = fs::read_to_string(&file).unwrap();
+        for fault in set.iter().filter(|f| f.file == name) {
+            assert_eq!(text.matches(fault.from).count(), 1, "{name}: `{}` for the fault `{}`", fault.from, fault.what);
+            text = text.replace(fault.from, fault.to);
+        }
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let library = standin::compile("faults", "so", &standin::library_flags("-O1"), "", &[Path::new(&folder)]);
+    fs::remove_dir_all(&folder).unwrap();
+    library.map(|library| Device::cuda_standin(&library).unwrap())
+}
+
+#[test]
+fn every_planted_fault_is_caught_by_the_rows_of_its_ops_and_by_no_other() {
+    // The first device has no fault.
+    let sets = [vec![vec![]], sets()].concat();
+    let all = std::thread::scope(|scope| {
+        let compiled: Vec<_> = sets.iter().map(|set| scope.spawn(move || faulty(set))).collect();
+        compiled.into_iter().map(|c| c.join().unwrap()).collect::<Option<Vec<Device>>>()
+    });
+    let Some(devices) = all else { return };
+    // The quick rows on all devices, and all rows of an op where those miss what was planted in it: a fold of 256 needs longer sums.
+    let reports = run_each(&devices, &Select::quick()).unwrap();
+    let mut wrong = Vec::new();
+    for ((device, set), report) in devices.iter().zip(&sets).zip(reports) {
+        for mut row in report.rows {
+            let Some(fault) = set.iter().find(|f| f.ops.contains(&row.op)) else {
+                if row.failed > 0 {
+                    wrong.push(format!("{} fails without a fault: {:?}", row.op, row.failures));
+                }
+                continue;
+            };
+            if row.failed == 0 {
+                row = run(device, &Select { op: Some(row.op.into()), ..Select::default() }).unwrap().rows.remove(0);
+            }
+            println!("{:12} {:3} of {:3} rows fail: {}", row.op, row.failed, row.cases, fault.what);
+            if row.failed == 0 {
+                wrong.push(format!("{}: `{}` passes all {} rows", row.op, fault.what, row.cases));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
