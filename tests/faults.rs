@@ -58,12 +58,12 @@ const FAULTS: &[Fault] = &[
     Fault { what: "relu'(0) = 1", file: "relu.cu", from: "x[i] <= 0.0f", to: "x[i] < 0.0f", ops: &["relu_grad"] },
     Fault { what: "the derivative's sign", file: "sigmoid.cu", from: "dx[i] = dy[i] *", to: "dx[i] = -dy[i] *", ops: &["sigmoid_grad"] },
     Fault {
-        what: "exp ends at -88",
-        file: "exp.cuh", from: "x < -104.0f ? -104.0f", to: "x < -88.0f ? -88.0f", ops: &["sigmoid", "sigmoid_grad"],
+        what: "exp ends at -80",
+        file: "exp.cuh", from: "x < -104.0f ? -104.0f", to: "x < -80.0f ? -80.0f", ops: &["sigmoid", "sigmoid_grad", "tanh_grad"],
     },
     Fault {
         what: "ln 2 in one step",
-        file: "exp.cuh", from: "r = fmaf(n, -0x1.7f7d1cp-20f, r);", to: "r = fmaf(n, -0x1.62e430p-1f, x);", ops: &["sigmoid", "sigmoid_grad"],
+        file: "exp.cuh", from: "r = fmaf(n, -0x1.7f7d1cp-20f, r);", to: "r = fmaf(n, -0x1.62e430p-1f, x);", ops: &["sigmoid", "sigmoid_grad", "tanh", "tanh_grad"],
     },
     Fault {
         what: "past the table, the first row in place of the last",

@@ -3,9 +3,9 @@
 
 use crate::op::{AdamHyper, BLOCK, CHUNK, LANES, chunks};
 
-/// Subnormal numbers count as 0, as operands and as results.
+/// Subnormal numbers count as 0 of their sign, as operands and as results.
 fn z(x: f32) -> f32 {
-    if x.is_subnormal() { 0.0 } else { x }
+    if x.is_subnormal() { 0f32.copysign(x) } else { x }
 }
 
 fn fma(a: f32, b: f32, c: f32) -> f32 {

@@ -6,8 +6,8 @@ use super::shader::Pattern;
 use crate::device::{DeviceInfo, View};
 use crate::op::Op;
 use crate::{Error, Result};
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The parameters of a launch take at most this many bytes.
@@ -22,9 +22,6 @@ pub(super) struct Core {
     pub(super) slot: u64,
     largest: u64,
     faults: Arc<Mutex<Faults>>,
-    /// Writes from the host and mapped buffers, ever: what a program counts of its runs.
-    pub(super) writes: AtomicU64,
-    pub(super) maps: AtomicU64,
     state: Mutex<State>,
     /// What a test does to a shader's text before it is compiled.
     #[cfg(test)]
@@ -34,6 +31,24 @@ pub(super) struct Core {
 /// From a shader's stem and text to another text.
 #[cfg(test)]
 pub(super) type Plant = Box<dyn Fn(&str, String) -> String + Send + Sync>;
+
+thread_local! {
+    /// Writes from the host and buffers mapped, by this thread: a program counts those of its runs.
+    static TRAFFIC: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// What this thread wrote and mapped so far.
+pub(super) fn traffic() -> (u64, u64) {
+    TRAFFIC.get()
+}
+
+pub(super) fn count_write() {
+    TRAFFIC.set((TRAFFIC.get().0 + 1, TRAFFIC.get().1));
+}
+
+pub(super) fn count_map() {
+    TRAFFIC.set((TRAFFIC.get().0, TRAFFIC.get().1 + 1));
+}
 
 /// What drivers reported outside of any call.
 #[derive(Default)]
@@ -103,8 +118,6 @@ impl Core {
             slot: PARAMS.next_multiple_of(u64::from(limits.min_uniform_buffer_offset_alignment).max(4)),
             largest: limits.max_buffer_size,
             faults,
-            writes: AtomicU64::new(0),
-            maps: AtomicU64::new(0),
             state: Mutex::default(),
             #[cfg(test)]
             plant: Default::default(),
@@ -189,7 +202,7 @@ impl Core {
             }
             let buffer = state.params.clone().ok_or_else(|| self.error("no parameters", "This is a bug of narrows: please report it."))?;
             // Writes join the queue: launches that were submitted before still see the old parameters.
-            self.writes.fetch_add(1, Ordering::Relaxed);
+            count_write();
             self.queue.write_buffer(&buffer, 0, &params);
             let mut encoder = self.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());

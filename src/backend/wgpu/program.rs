@@ -1,14 +1,13 @@
 //! A list of ops, prepared: pipelines, bind groups and one buffer of parameters. A run of many steps is one pass and one submit.
 
 use super::bind::bind;
-use super::core::{Core, Ready};
+use super::core::{Core, Ready, count_write, traffic};
 use super::plan::plan;
 use crate::Result;
 use crate::backend::Executable;
 use crate::op::Op;
 use crate::program::Counts;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A pass of more dispatches than this is cut between two steps, so that the memory for recording it stays bounded and no driver takes a long
 /// submit for a hang. An epoch of MNIST with the article's network is 469 steps of some 40.
@@ -31,7 +30,7 @@ impl Program {
         let launches = core.guarded("compile", || {
             let params = core.slots(&bound)?;
             let buffer = core.buffer(params.len().max(4) as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
-            core.writes.fetch_add(1, Ordering::Relaxed);
+            count_write();
             core.queue.write_buffer(&buffer, 0, &params);
             let pairs = planned.iter().zip(&bound).enumerate();
             pairs.map(|(i, (l, bound))| core.ready(state, l.entry, l.side, l.grid, bound, &buffer, i as u64)).collect::<Result<Vec<_>>>()
@@ -59,8 +58,7 @@ impl Program {
 
 impl Executable for Program {
     fn run(&mut self, steps: usize) -> Result<()> {
-        let traffic = |core: &Core| (core.writes.load(Ordering::Relaxed), core.maps.load(Ordering::Relaxed));
-        let before = traffic(&self.core);
+        let before = traffic();
         let most = (LAUNCHES / self.launches.len().max(1)).max(1);
         let mut submits = 0;
         let mut left = if self.launches.is_empty() { 0 } else { steps };
@@ -71,7 +69,7 @@ impl Executable for Program {
             left -= now;
         }
         self.counts.add(steps, self.launches.len(), submits);
-        let after = traffic(&self.core);
+        let after = traffic();
         self.counts.writes += after.0 - before.0;
         self.counts.maps += after.1 - before.1;
         Ok(())

@@ -1,9 +1,8 @@
 //! Bytes to and from the device. wgpu moves whole words at multiples of 4; views of bytes start and end anywhere.
 
-use super::core::{Core, State};
+use super::core::{Core, State, count_map, count_write};
 use crate::Result;
 use crate::device::View;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 /// Bytes that are moved at once, so that staging memory stays small next to the data.
@@ -28,13 +27,13 @@ impl Core {
                 let mut word = self.word(state, buffer, low)?;
                 let n = (4 - (start - low) as usize).min(from.len());
                 word[(start - low) as usize..][..n].copy_from_slice(&from[..n]);
-                self.writes.fetch_add(1, Ordering::Relaxed);
+                count_write();
                 self.queue.write_buffer(buffer, low, &word);
                 (from, at) = (&from[n..], low + 4);
             }
             let (body, tail) = from.split_at(from.len() / 4 * 4);
             for piece in body.chunks(MOST as usize) {
-                self.writes.fetch_add(1, Ordering::Relaxed);
+                count_write();
                 self.queue.write_buffer(buffer, at, piece);
                 at += piece.len() as u64;
                 if body.len() as u64 > MOST {
@@ -45,7 +44,7 @@ impl Core {
             if !tail.is_empty() {
                 let mut word = self.word(state, buffer, high - 4)?;
                 word[..tail.len()].copy_from_slice(tail);
-                self.writes.fetch_add(1, Ordering::Relaxed);
+                count_write();
                 self.queue.write_buffer(buffer, high - 4, &word);
             }
             Ok(())
@@ -88,7 +87,7 @@ impl Core {
         self.queue.submit([encoder.finish()]);
 
         let (done, mapped) = mpsc::channel();
-        self.maps.fetch_add(1, Ordering::Relaxed);
+        count_map();
         staging.map_async(wgpu::MapMode::Read, 0..size, move |result| {
             let _ = done.send(result);
         });
