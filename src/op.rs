@@ -52,7 +52,7 @@ pub(crate) enum Op {
     StoreLoss { loss: View, clock: View, losses: View },
     /// `y[i]` uniform in [lo, lo + range), a function of (seed, purpose, clock[1], i): clock [2], y N.
     Uniform { clock: View, y: View, lo: f32, range: f32, seed: u64, purpose: u32 },
-    /// One step of Adam: p, g, m, v N each; table [T, 3] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t)} per step; clock [2].
+    /// One step of Adam: p, g, m, v N each; table [T, 4] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), what weight decay leaves} per step; clock [2].
     Adam { p: View, g: View, m: View, v: View, table: View, clock: View, hyper: AdamHyper },
 }
 
@@ -343,11 +343,11 @@ impl Op {
             Op::Adam { p, g, m, v, table, clock, .. } => {
                 same("p", p, "g", g).and(same("p", p, "m", m)).and(same("p", p, "v", v))?;
                 length("clock", clock, 2)?;
-                if table.shape.columns() != 3 || table.shape.rows() == 0 {
+                if table.shape.columns() != 4 || table.shape.rows() == 0 {
                     return Err(Error::op(
                         name,
-                        format!("the table is {} where steps x 3 is needed", table.shape),
-                        "Write a row of three numbers for each step.",
+                        format!("the table is {} where steps x 4 is needed", table.shape),
+                        "Write a row of four numbers for each step.",
                     ));
                 }
                 Ok(())
@@ -399,7 +399,7 @@ impl Op {
             Op::MseGrad { y, .. } => 2 * n(y),
             Op::Sum { x, .. } => n(x),
             Op::Uniform { y, .. } => 2 * n(y),
-            Op::Adam { p, .. } => 13 * n(p),
+            Op::Adam { p, .. } => 14 * n(p),
             Op::Broadcast { .. } | Op::Fill { .. } | Op::Copy { .. } | Op::Gather { .. } | Op::Advance { .. } | Op::StoreLoss { .. } => 0,
         };
         let moved = match self {

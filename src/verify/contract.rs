@@ -166,12 +166,12 @@ pub(crate) fn uniform(bits: u32, lo: f32, range: f32) -> f32 {
 }
 
 /// {p, m, v} after a step.
-pub(crate) fn adam([p, g, m, v]: [f32; 4], [lr, c1, c2]: [f32; 3], hyper: AdamHyper) -> [f32; 3] {
+pub(crate) fn adam([p, g, m, v]: [f32; 4], [lr, c1, c2, keep]: [f32; 4], hyper: AdamHyper) -> [f32; 3] {
     let AdamHyper { w1, beta2, w2, eps } = hyper;
     let m = w1.mul_add(g - m, m);
     let v = (w2 * g).mul_add(g, beta2 * v);
     let d = v.sqrt().mul_add(c2, eps);
-    [p - ((lr * c1) * m) / d, m, v]
+    [p * keep - ((lr * c1) * m) / d, m, v]
 }
 
 #[cfg(test)]

@@ -111,13 +111,14 @@ pub(crate) struct Adam {
     pub(crate) rate: f64,
 }
 
-/// Adam (Kingma and Ba 2015) as PyTorch writes it. `row` is {lr, 1/(1 - beta1^t), 1/sqrt(1 - beta2^t)}.
-pub(crate) fn adam([p, g, m, v]: [f64; 4], row: [f64; 3], [w1, beta2, w2, eps]: [f64; 4]) -> Adam {
+/// Adam (Kingma and Ba 2015) as PyTorch writes it, AdamW (Loshchilov and Hutter 2019) where `row[3]` is below 1.
+/// `row` is {lr, 1/(1 - beta1^t), 1/sqrt(1 - beta2^t), 1 - lr * weight decay}.
+pub(crate) fn adam([p, g, m, v]: [f64; 4], row: [f64; 4], [w1, beta2, w2, eps]: [f64; 4]) -> Adam {
     let m_terms = m.abs() + w1 * (g.abs() + m.abs());
     let m = m + w1 * (g - m);
     let v = beta2 * v + w2 * g * g;
     let rate = row[0] * row[1] / (v.sqrt() * row[2] + eps);
-    Adam { p: p - rate * m, m, v, m_terms, rate: rate.abs() }
+    Adam { p: p * row[3] - rate * m, m, v, m_terms, rate: rate.abs() }
 }
 
 /// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3: ten rounds of

@@ -177,9 +177,17 @@ impl Core {
             }
             Op::Adam { p, g, m, v, table, clock, hyper } => {
                 let step = s.read::<u32>(clock)[1] as usize;
-                let at = 3 * step.min(table.shape.rows() - 1);
+                let at = 4 * step.min(table.shape.rows() - 1);
                 let table: &[f32] = s.read(table);
-                adam::adam(level, s.write(p), s.read(g), s.write(m), s.write(v), [table[at], table[at + 1], table[at + 2]], *hyper);
+                adam::adam(
+                    level,
+                    s.write(p),
+                    s.read(g),
+                    s.write(m),
+                    s.write(v),
+                    [table[at], table[at + 1], table[at + 2], table[at + 3]],
+                    *hyper,
+                );
             }
         }
     }
