@@ -160,6 +160,46 @@ pub(crate) fn mse_grad(y: f32, target: f32, dloss: f32, scale: f32) -> f32 {
     s * (y - target)
 }
 
+pub(crate) const LOG1P: [f32; 9] = [
+    -hex(0xb1f45e, -9),
+    hex(0x4a731e, -6),
+    -hex(0xd7d268, -5),
+    hex(0xb52d92, -4),
+    -hex(0x3a62fa, -3),
+    hex(0x935406, -3),
+    -hex(0xff251a, -3),
+    hex(0x554dd8, -2),
+    -hex(0xffffd2, -2),
+];
+
+/// `log(1 + e)` for e in [0, 1].
+pub(crate) fn log1p(e: f32) -> f32 {
+    let q = LOG1P[1..].iter().fold(LOG1P[0], |q, &c| q.mul_add(e, c));
+    (e * e).mul_add(q, e)
+}
+
+pub(crate) fn bce(z: &[f32], target: &[f32], scale: f32) -> f32 {
+    let total = reduce(z.len(), |i, lane| {
+        let above = if z[i] > 0.0 { z[i] } else { 0.0 };
+        lane + ((-z[i]).mul_add(target[i], above) + log1p(exp(-z[i].abs())))
+    });
+    total * scale
+}
+
+pub(crate) fn bce_grad(z: f32, target: f32, dloss: f32, scale: f32) -> f32 {
+    let s = scale * dloss;
+    s * (sigmoid(z) - target)
+}
+
+pub(crate) fn square_sum(x: &[f32]) -> f32 {
+    reduce(x.len(), |i, lane| x[i].mul_add(x[i], lane))
+}
+
+pub(crate) fn clip(x: f32, square: f32, most: f32) -> f32 {
+    let factor = most / (square.sqrt() + 1e-6);
+    x * if factor > 1.0 { 1.0 } else { factor }
+}
+
 /// `bits` are the 24 upper bits of the element's random integer.
 pub(crate) fn uniform(bits: u32, lo: f32, range: f32) -> f32 {
     (bits as f32 * hex(0, -24)).mul_add(range, lo)
@@ -201,6 +241,25 @@ mod tests {
         assert_eq!(found, ours);
         assert!((LN2_HIGH as f64 + LN2_LOW as f64 - std::f64::consts::LN_2).abs() < 1e-11);
         assert_eq!(ROUND, 12582912.0);
+    }
+
+    #[test]
+    fn log1p_is_as_good_as_the_page_says_and_has_its_constants() {
+        let page = include_str!("../../docs/numerics.md").split("## log1p").nth(1).unwrap().split("\n## ").next().unwrap();
+        for c in LOG1P {
+            let (bits, sign) = (c.abs().to_bits(), if c < 0.0 { "-" } else { "" });
+            let text = format!("{sign}0x1.{:06x}p{}", (bits & 0x7f_ffff) << 1, (bits >> 23) as i32 - 127);
+            assert!(page.contains(&text), "{text}");
+        }
+        let mut worst: f64 = 0.0;
+        for bits in (0x0080_0000..=1f32.to_bits()).step_by(997) {
+            let e = f32::from_bits(bits);
+            let exact = f64::from(e).ln_1p();
+            let ulp = f64::from((exact as f32).next_up()) - f64::from(exact as f32);
+            worst = worst.max((f64::from(log1p(e)) - exact).abs() / ulp);
+        }
+        assert!(worst < 1.05, "{worst} ulp");
+        assert_eq!((log1p(0.0), log1p(1.0)), (0.0, std::f32::consts::LN_2));
     }
 
     #[test]

@@ -82,6 +82,25 @@ pub(crate) fn mse_grad(y: f64, target: f64, dloss: f64, scale: f64) -> f64 {
     scale * dloss * (y - target)
 }
 
+/// `scale * sum` of the binary cross-entropies of sigmoid(z) and target, and the same of the absolute values of their parts.
+pub(crate) fn bce(z: &[f64], target: &[f64], scale: f64) -> (f64, f64) {
+    let parts = |(&z, &t): (&f64, &f64)| [if z < 0.0 { 0.0 } else { z }, -z * t, (-z.abs()).exp().ln_1p()];
+    let all: Vec<[f64; 3]> = z.iter().zip(target).map(parts).collect();
+    let sum = all.iter().fold(0.0, |sum, [a, b, c]| sum + (a + b + c));
+    (scale * sum, scale.abs() * all.iter().flatten().fold(0.0, |sum, part| sum + part.abs()))
+}
+
+/// One element of the gradient of a scaled sum of binary cross-entropies.
+pub(crate) fn bce_grad(z: f64, target: f64, dloss: f64, scale: f64) -> f64 {
+    scale * dloss * (sigmoid(z) - target)
+}
+
+/// `x` made shorter where the norm, the root of `square`, is above `most`.
+pub(crate) fn clip(x: f64, square: f64, most: f64) -> f64 {
+    let factor = most / (square.sqrt() + 1e-6);
+    x * if factor > 1.0 { 1.0 } else { factor }
+}
+
 /// The sum, and the sum of the absolute values.
 pub(crate) fn sum(x: &[f64]) -> (f64, f64) {
     (x.iter().fold(0.0, |sum, x| sum + x), x.iter().fold(0.0, |sum, x| sum + x.abs()))

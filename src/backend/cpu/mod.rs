@@ -3,6 +3,8 @@
 mod adam;
 mod add;
 mod advance;
+mod bce;
+mod clip;
 mod copy;
 mod dense;
 mod exp;
@@ -150,6 +152,18 @@ impl Core {
             Op::Mse { y, target, work, loss, scale } => mse::mse(level, s.read(y), s.read(target), s.write(work), s.write(loss), *scale),
             Op::MseGrad { y, target, dloss, dy, scale } => {
                 mse::mse_grad(level, s.read(y), s.read(target), s.read(dloss), s.write(dy), *scale)
+            }
+            Op::Bce { z, target, work, loss, scale } => bce::bce(level, s.read(z), s.read(target), s.write(work), s.write(loss), *scale),
+            Op::BceGrad { z, target, dloss, dz, scale } => {
+                bce::bce_grad(level, s.read(z), s.read(target), s.read(dloss), s.write(dz), *scale)
+            }
+            Op::SquareSum { x, work, y } => clip::square_sum(level, s.read(x), s.write(work), s.write(y)),
+            Op::Clip { x, square, y, most } => {
+                let factor = clip::factor(s.read::<f32>(square)[0], *most);
+                match x.identical(y) {
+                    true => scale::scale_self(level, s.write(y), factor),
+                    false => scale::scale(level, s.read(x), s.write(y), factor),
+                }
             }
             Op::Sum { x, work, y } => sum::sum(level, s.read(x), s.write(work), s.write(y)),
             Op::Broadcast { x, y } => sum::broadcast(s.read(x), s.write(y)),
