@@ -84,6 +84,12 @@ impl Adam {
         Ok(Adam { params: params.clone(), m: moments()?, v: moments()?, table, clock: clock.clone(), moves: false, hyper })
     }
 
+    /// The mean of the gradients and the mean of their squares, flat.
+    #[cfg(feature = "files")]
+    pub(crate) fn moments(&self) -> (&Tensor, &Tensor) {
+        (&self.m, &self.v)
+    }
+
     /// Pushes one step: every parameter moves by its gradient.
     ///
     /// # Errors

@@ -1,8 +1,15 @@
-//! Training: whole epochs on the device, a report after each.
+//! Training: whole epochs on the device, a report after each; schedules, early stopping, checkpoints.
 
+mod check;
+#[cfg(feature = "files")]
+mod checkpoint;
 mod fit;
 mod schedule;
+#[cfg(feature = "files")]
+mod seal;
 mod training;
 
-pub use fit::{Epoch, Fit, History};
+#[cfg(feature = "files")]
+pub use checkpoint::Checkpoint;
+pub use fit::{Ended, Epoch, Fit, Flow, History, Loss};
 pub use schedule::{Schedule, Steps};

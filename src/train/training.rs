@@ -1,58 +1,114 @@
 //! The loop: whole epochs on the device.
 
-use super::{Epoch, Fit, History};
+use super::fit::{Best, Progress};
+use super::{Ended, Epoch, Fit, Flow, History};
 use crate::data::{Dataset, Values};
 use crate::rng::{permutation, purpose};
-use crate::{Adam, Autoencoder, Clock, Error, Program, Result, Tape, Tensor};
-use std::time::Instant;
+use crate::{Adam, Autoencoder, Clock, Error, Program, Result, Tape, Tensor, tensor};
+use std::time::{Duration, Instant};
 
 impl Autoencoder {
     /// Trains on all rows of `data`.
     ///
     /// # Errors
-    /// When the rows do not fit the network, there are none, a number of `fit` is out of its range, the device fails, or the loss stops being finite
-    /// ([`Error::Diverged`]).
+    /// When the rows do not fit the network, there are none, a number of `fit` is out of its range, the device fails, a checkpoint can't be written or
+    /// continued, or the loss stops being finite ([`Error::Diverged`]).
     pub fn fit(&self, data: &Dataset, fit: &Fit) -> Result<History> {
         self.fit_with(data, fit, |_| {})
     }
 
-    /// Trains, and calls `report` after each epoch.
+    /// Trains, and calls `report` after each epoch. What it returns may be nothing, or a [`ControlFlow`](std::ops::ControlFlow) that ends the training.
+    ///
+    /// ```
+    /// use narrows::{Autoencoder, Device, Fit, data, train::Ended};
+    /// use std::ops::ControlFlow;
+    /// let few = data::open("builtin")?.train.head(256);
+    /// let ae = Autoencoder::builder(784).hidden([16]).code(4).build(&Device::cpu()?)?;
+    /// let history = ae.fit_with(&few, &Fit::default().epochs(50), |epoch| match epoch.train_loss < 0.2 {
+    ///     true => ControlFlow::Break(()),
+    ///     false => ControlFlow::Continue(()),
+    /// })?;
+    /// assert_eq!(history.ended, Ended::Stopped);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Autoencoder::fit`].
-    pub fn fit_with(&self, data: &Dataset, fit: &Fit, mut report: impl FnMut(&Epoch)) -> Result<History> {
+    pub fn fit_with<F: Flow>(&self, data: &Dataset, fit: &Fit, mut report: impl FnMut(&Epoch) -> F) -> Result<History> {
         let mut training = Training::new(self, data, fit)?;
-        let mut history = History::default();
-        for epoch in 0..fit.epochs {
-            let mut entry = training.epoch(epoch)?;
-            if let Some(test) = &fit.test {
-                entry.test_loss = Some(self.evaluate(test)?);
+        training.begin(data)?;
+        let ended = loop {
+            let done = &training.progress;
+            if done.epochs.len() >= fit.epochs {
+                break Ended::Complete;
             }
-            report(&entry);
-            history.epochs.push(entry);
+            if fit.patience.is_some_and(|patience| done.waited >= patience) {
+                break Ended::Patience;
+            }
+            if fit.interrupted() {
+                break Ended::Interrupted;
+            }
+            let Some(mut entry) = training.epoch()? else {
+                training.save(false)?;
+                break Ended::Interrupted;
+            };
+            if let Some(test) = &fit.test {
+                entry.test_loss = Some(self.evaluate_by(test, fit.loss)?);
+            }
+            let better = match &fit.validation {
+                Some(rows) => {
+                    let loss = self.evaluate_by(rows, fit.loss)?;
+                    entry.validation_loss = Some(loss);
+                    training.validated(entry.epoch, loss)?
+                }
+                None => false,
+            };
+            training.progress.epochs.push(entry.clone());
+            training.save(better)?;
+            if report(&entry).flow().is_break() {
+                break Ended::Stopped;
+            }
+        };
+        let Progress { epochs, best, .. } = training.progress;
+        if let (Some(best), Some(_)) = (&best, fit.patience)
+            && ended != Ended::Interrupted
+        {
+            tensor::write(self.params().values(), &best.weights)?;
         }
-        Ok(history)
+        Ok(History { epochs, ended, best: best.map(|b| b.epoch) })
     }
 }
 
-/// What stays on the device while training.
-struct Training<'a> {
-    fit: &'a Fit,
-    rows: usize,
+/// A training: what stays on the device, and how far it is.
+pub(super) struct Training<'a> {
+    pub(super) ae: &'a Autoencoder,
+    pub(super) fit: &'a Fit,
+    pub(super) rows: usize,
+    pub(super) adam: Adam,
+    pub(super) clock: Clock,
+    pub(super) losses: Tensor,
+    pub(super) progress: Progress,
     /// The learning rate of every step; none where it is always the same.
     rates: Vec<f64>,
     order: Tensor,
-    losses: Tensor,
     /// The program for full batches, and how often an epoch runs it.
     full: Option<(Program, usize)>,
     /// The program for the rows that are left over.
     short: Option<Program>,
+    /// Steps between two looks at the interrupt flag.
+    slice: usize,
+    /// What checkpoints say of the data.
+    #[cfg(feature = "files")]
+    pub(super) fingerprint: String,
 }
 
+/// How long the device may work between two looks at the interrupt flag.
+const SLICE: Duration = Duration::from_millis(200);
+
 impl<'a> Training<'a> {
-    fn new(ae: &Autoencoder, data: &Dataset, fit: &'a Fit) -> Result<Training<'a>> {
+    fn new(ae: &'a Autoencoder, data: &Dataset, fit: &'a Fit) -> Result<Training<'a>> {
         let rows = data.len();
-        check(ae, data, fit)?;
+        fit.check(ae, data)?;
         let device = ae.device();
         let shape = [rows, data.columns()];
         let resident = match data.values() {
@@ -70,9 +126,11 @@ impl<'a> Training<'a> {
         let step = |batch: usize| -> Result<Program> {
             let mut tape = Tape::plan(device);
             let x = tape.gather(&resident, &order, &clock, batch)?;
-            let y = ae.forward(&mut tape, x)?;
-            let loss = tape.mse(y, x)?;
+            let loss = ae.loss_on(&mut tape, x, fit.loss)?;
             tape.backward(loss)?;
+            if let Some(most) = fit.clip_norm {
+                tape.clip_grads(ae.params(), most)?;
+            }
             adam.step(&mut tape)?;
             tape.store_loss(loss, &losses, &clock)?;
             tape.advance(&clock, batch, &order)?;
@@ -81,23 +139,47 @@ impl<'a> Training<'a> {
         let (steps, left) = (rows / fit.batch_size, rows % fit.batch_size);
         let full = if steps > 0 { Some((step(fit.batch_size)?, steps)) } else { None };
         let short = if left > 0 { Some(step(left)?) } else { None };
-        Ok(Training { fit, rows, rates, order, losses, full, short })
+        Ok(Training {
+            ae,
+            fit,
+            rows,
+            adam,
+            clock,
+            losses,
+            progress: Progress::default(),
+            rates,
+            order,
+            full,
+            short,
+            slice: 4,
+            #[cfg(feature = "files")]
+            fingerprint: String::new(),
+        })
     }
 
-    fn epoch(&mut self, epoch: usize) -> Result<Epoch> {
+    /// Steps of an epoch.
+    pub(super) fn steps(&self) -> usize {
+        self.rows.div_ceil(self.fit.batch_size)
+    }
+
+    /// Runs what is left of the current epoch; `None` when it was interrupted.
+    fn epoch(&mut self) -> Result<Option<Epoch>> {
         let start = Instant::now();
+        let epoch = self.progress.epochs.len();
         match &self.fit.first_order {
             Some(order) if epoch == 0 => self.order.write_u32(order)?,
             _ => self.order.write_u32(&permutation(self.rows as u32, self.fit.seed, purpose::SHUFFLE, epoch as u32))?,
         }
-        if let Some((program, steps)) = &mut self.full {
-            program.run(*steps)?;
-        }
-        if let Some(program) = &mut self.short {
-            program.run(1)?;
+        while self.progress.step < self.steps() {
+            self.run_slice()?;
+            if self.fit.interrupted() {
+                self.progress.seconds += start.elapsed().as_secs_f64();
+                return Ok(None);
+            }
         }
         let step_losses = self.losses.read()?;
-        let seconds = start.elapsed().as_secs_f64();
+        let seconds = self.progress.seconds + start.elapsed().as_secs_f64();
+        (self.progress.step, self.progress.seconds) = (0, 0.0);
         let steps = step_losses.len();
         let learning_rate = |step: usize| self.rates.get(step).copied().unwrap_or(self.fit.adam.learning_rate);
         if let Some(at) = step_losses.iter().position(|l| !l.is_finite()) {
@@ -106,49 +188,73 @@ impl<'a> Training<'a> {
         }
         let batch = |step: usize| self.fit.batch_size.min(self.rows - step * self.fit.batch_size);
         let total: f64 = step_losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * batch(step) as f64).sum();
-        let (train_loss, learning_rate) = (total / self.rows as f64, learning_rate((epoch + 1) * steps - 1));
-        Ok(Epoch { epoch: epoch + 1, train_loss, test_loss: None, seconds, steps, learning_rate, step_losses })
+        Ok(Some(Epoch {
+            epoch: epoch + 1,
+            train_loss: total / self.rows as f64,
+            test_loss: None,
+            validation_loss: None,
+            seconds,
+            steps,
+            learning_rate: learning_rate((epoch + 1) * steps - 1),
+            step_losses,
+        }))
+    }
+
+    /// Runs some of the epoch's steps: all that one program has where nobody may interrupt, else as many as a fraction of a second takes.
+    fn run_slice(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let full = self.full.as_ref().map_or(0, |(_, steps)| *steps);
+        let patient = self.fit.interrupt.is_none();
+        match (&mut self.full, &mut self.short) {
+            (Some((program, _)), _) if self.progress.step < full => {
+                let left = full - self.progress.step;
+                let steps = if patient { left } else { left.min(self.slice) };
+                program.run(steps)?;
+                self.progress.step += steps;
+            }
+            (_, Some(program)) => {
+                program.run(1)?;
+                self.progress.step += 1;
+            }
+            _ => {}
+        }
+        if !patient {
+            // Reading waits for the device: without it a GPU's queue would take the whole epoch at once.
+            self.clock.step()?;
+            let took = start.elapsed();
+            self.slice = if took < SLICE / 2 {
+                self.slice * 2
+            } else if took > SLICE {
+                (self.slice / 2).max(1)
+            } else {
+                self.slice
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes note of a validation loss; whether it is the best so far.
+    fn validated(&mut self, epoch: usize, loss: f64) -> Result<bool> {
+        let better = self.progress.best.as_ref().is_none_or(|best| loss < best.loss);
+        if better {
+            let weights = tensor::read(self.ae.params().values())?;
+            self.progress.best = Some(Best { epoch, loss, weights });
+            self.progress.waited = 0;
+        } else {
+            self.progress.waited += 1;
+        }
+        Ok(better)
     }
 }
 
-fn check(ae: &Autoencoder, data: &Dataset, fit: &Fit) -> Result<()> {
-    let needs = |name: &str, value: usize| Err(Error::argument(name, format!("it is {value}"), "Use at least 1."));
-    if data.columns() != ae.inputs() {
-        return Err(Error::data(
-            data.name(),
-            format!("its rows have {} columns but the network takes {}", data.columns(), ae.inputs()),
-            format!("Build it with `Autoencoder::builder({})`.", data.columns()),
-        ));
+#[cfg(not(feature = "files"))]
+impl Training<'_> {
+    /// Without files there are no checkpoints.
+    fn begin(&mut self, _: &Dataset) -> Result<()> {
+        Ok(())
     }
-    if data.is_empty() {
-        return Err(Error::data(data.name(), "there are no rows to train on", "Pass at least one row."));
+
+    fn save(&self, _: bool) -> Result<()> {
+        Ok(())
     }
-    if fit.epochs == 0 {
-        return needs("epochs", fit.epochs);
-    }
-    if fit.batch_size == 0 {
-        return needs("batch size", fit.batch_size);
-    }
-    if let Some(test) = &fit.test
-        && (test.columns() != ae.inputs() || test.is_empty())
-    {
-        return Err(Error::data(
-            test.name(),
-            format!("{} test rows of {} columns where rows of {} are needed", test.len(), test.columns(), ae.inputs()),
-            "Pass at least one row of that width.",
-        ));
-    }
-    if let Some(order) = &fit.first_order {
-        let mut seen = vec![false; data.len()];
-        let fits =
-            order.len() == data.len() && order.iter().all(|&i| seen.get_mut(i as usize).is_some_and(|s| !std::mem::replace(s, true)));
-        if !fits {
-            return Err(Error::argument(
-                "first order",
-                format!("{} numbers that are not each row of {} once", order.len(), data.len()),
-                "Pass a permutation of the row numbers.",
-            ));
-        }
-    }
-    Ok(())
 }
