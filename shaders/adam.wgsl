@@ -1,5 +1,5 @@
-// adam: one step of Adam (Kingma and Ba 2015), with the bias corrections read from a table made by the host:
-//   m = fma(w1, g - m, m);  v = fma(w2 * g, g, beta2 * v);  p = p - ((lr * c1) * m) / fma(sqrt(v), c2, eps)
+// adam: one step of Adam (Kingma and Ba 2015) with decoupled weight decay, with what depends on the step read from a table made by the host:
+//   m = fma(w1, g - m, m);  v = fma(w2 * g, g, beta2 * v);  p = p * keep - ((lr * c1) * m) / fma(sqrt(v), c2, eps)
 //
 // One thread per element. Bound by bytes: 28 per element.
 
@@ -30,7 +30,7 @@ struct Params {
 fn adam(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let i = group_number(group, groups) * 256u + lane;
     if (i < u.n) {
-        let row = u.table_at + 3u * min(clock[u.clock_at + 1u], u.rows - 1u);
+        let row = u.table_at + 4u * min(clock[u.clock_at + 1u], u.rows - 1u);
         let gradient = g[u.g_at + i];
         var first = m[u.m_at + i];
         var second = v[u.v_at + i];
@@ -39,6 +39,6 @@ fn adam(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         let d = fma(sqrt(second), table[row + 2u], u.eps);
         m[u.m_at + i] = first;
         v[u.v_at + i] = second;
-        p[u.p_at + i] = p[u.p_at + i] - ((table[row] * table[row + 1u]) * first) / d;
+        p[u.p_at + i] = p[u.p_at + i] * table[row + 3u] - ((table[row] * table[row + 1u]) * first) / d;
     }
 }

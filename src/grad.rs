@@ -23,6 +23,10 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], dy: Val) -> Re
             // (y - t)^2 is symmetric, so the target's gradient is the same op with the two exchanged.
             tape.contribute(inputs[1], |dy| Op::MseGrad { y: target2, target: y2, dloss: dy_view, dy, scale: 2.0 * scale })
         }
+        Op::Bce { z, target, scale, .. } => {
+            tape.contribute(inputs[0], |dz| Op::BceGrad { z, target, dloss: dy_view, dz, scale })
+            // `Tape::bce_with_logits` refuses targets that are differentiated.
+        }
         Op::Sum { .. } => tape.contribute(inputs[0], |dx| Op::Broadcast { x: dy_view, y: dx }),
         Op::Add { .. } => tape.pass(inputs[0], dy).and_then(|()| tape.pass(inputs[1], dy)),
         Op::Scale { factor, .. } => tape.contribute(inputs[0], |dx| Op::Scale { x: dy_view, y: dx, factor }),
@@ -35,6 +39,9 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], dy: Val) -> Re
         | Op::SigmoidGrad { .. }
         | Op::TanhGrad { .. }
         | Op::MseGrad { .. }
+        | Op::BceGrad { .. }
+        | Op::SquareSum { .. }
+        | Op::Clip { .. }
         | Op::Broadcast { .. }
         | Op::Copy { .. }
         | Op::Advance { .. }

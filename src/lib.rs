@@ -35,4 +35,4 @@ pub use program::{Counts, Program};
 pub use shape::{Dtype, Shape};
 pub use tape::{Tape, Val};
 pub use tensor::Tensor;
-pub use train::{Fit, History};
+pub use train::{Fit, History, Loss, Schedule};

@@ -32,8 +32,16 @@ pub(crate) enum Op {
     Mse { y: View, target: View, work: View, loss: View, scale: f32 },
     /// `dy = scale * dloss * (y - target)`: y, target, dy N; dloss [1].
     MseGrad { y: View, target: View, dloss: View, dy: View, scale: f32 },
+    /// `loss = scale * sum max(z, 0) - z target + log1p(exp(-|z|))`: z, target N; work [chunks(N)], loss [1].
+    Bce { z: View, target: View, work: View, loss: View, scale: f32 },
+    /// `dz = scale * dloss * (sigmoid(z) - target)`: z, target, dz N; dloss [1].
+    BceGrad { z: View, target: View, dloss: View, dz: View, scale: f32 },
     /// `y = sum x`: x N, work [chunks(N)], y [1].
     Sum { x: View, work: View, y: View },
+    /// `y = sum x^2`: x N, work [chunks(N)], y [1].
+    SquareSum { x: View, work: View, y: View },
+    /// `y = x * min(1, most / (sqrt(square) + 1e-6))`: x, y N; square [1]. y may be x.
+    Clip { x: View, square: View, y: View, most: f32 },
     /// `y[i] = x[0]`: x [1], y N.
     Broadcast { x: View, y: View },
     /// `y = a + b`, N each. y may be a or b.
@@ -52,7 +60,7 @@ pub(crate) enum Op {
     StoreLoss { loss: View, clock: View, losses: View },
     /// `y[i]` uniform from lo to lo + range, a function of (seed, purpose, clock[1], i): clock [2], y N.
     Uniform { clock: View, y: View, lo: f32, range: f32, seed: u64, purpose: u32 },
-    /// One step of Adam: p, g, m, v N each; table [T, 3] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t)} per step; clock [2].
+    /// One step of Adam: p, g, m, v N each; table [T, 4] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), what weight decay leaves} per step; clock [2].
     Adam { p: View, g: View, m: View, v: View, table: View, clock: View, hyper: AdamHyper },
 }
 
@@ -102,7 +110,11 @@ impl Op {
             Op::TanhGrad { .. } => "tanh_grad",
             Op::Mse { .. } => "mse",
             Op::MseGrad { .. } => "mse_grad",
+            Op::Bce { .. } => "bce",
+            Op::BceGrad { .. } => "bce_grad",
             Op::Sum { .. } => "sum",
+            Op::SquareSum { .. } => "square_sum",
+            Op::Clip { .. } => "clip",
             Op::Broadcast { .. } => "broadcast",
             Op::Add { .. } => "add",
             Op::Scale { .. } => "scale",
@@ -127,7 +139,12 @@ impl Op {
             Op::ReluGrad { x, dy, .. } | Op::SigmoidGrad { x, dy, .. } | Op::TanhGrad { x, dy, .. } => vec![("x", x), ("dy", dy)],
             Op::Mse { y, target, .. } => vec![("y", y), ("target", target)],
             Op::MseGrad { y, target, dloss, .. } => vec![("y", y), ("target", target), ("dloss", dloss)],
-            Op::Sum { x, .. } | Op::Broadcast { x, .. } | Op::Scale { x, .. } | Op::Copy { x, .. } => vec![("x", x)],
+            Op::Bce { z, target, .. } => vec![("z", z), ("target", target)],
+            Op::BceGrad { z, target, dloss, .. } => vec![("z", z), ("target", target), ("dloss", dloss)],
+            Op::Sum { x, .. } | Op::SquareSum { x, .. } | Op::Broadcast { x, .. } | Op::Scale { x, .. } | Op::Copy { x, .. } => {
+                vec![("x", x)]
+            }
+            Op::Clip { x, square, .. } => vec![("x", x), ("square", square)],
             Op::Add { a, b, .. } => vec![("a", a), ("b", b)],
             Op::Fill { .. } | Op::Advance { .. } => vec![],
             Op::Gather { data, order, clock, .. } => vec![("data", data), ("order", order), ("clock", clock)],
@@ -144,9 +161,11 @@ impl Op {
             Op::DenseDx { dx, .. } | Op::ReluGrad { dx, .. } | Op::SigmoidGrad { dx, .. } | Op::TanhGrad { dx, .. } => vec![("dx", dx)],
             Op::DenseDw { dw, .. } => vec![("dw", dw)],
             Op::DenseDb { db, .. } => vec![("db", db)],
-            Op::Mse { work, loss, .. } => vec![("work", work), ("loss", loss)],
+            Op::Mse { work, loss, .. } | Op::Bce { work, loss, .. } => vec![("work", work), ("loss", loss)],
             Op::MseGrad { dy, .. } => vec![("dy", dy)],
-            Op::Sum { work, y, .. } => vec![("work", work), ("y", y)],
+            Op::BceGrad { dz, .. } => vec![("dz", dz)],
+            Op::Clip { y, .. } => vec![("y", y)],
+            Op::Sum { work, y, .. } | Op::SquareSum { work, y, .. } => vec![("work", work), ("y", y)],
             Op::Broadcast { y, .. } | Op::Add { y, .. } | Op::Scale { y, .. } | Op::Fill { y, .. } | Op::Copy { y, .. } => vec![("y", y)],
             Op::Gather { y, .. } | Op::Uniform { y, .. } => vec![("y", y)],
             Op::Advance { clock, .. } => vec![("clock", clock)],
@@ -157,7 +176,7 @@ impl Op {
 
     /// Whether a written operand may be the very same view as one that is read.
     fn in_place(&self) -> bool {
-        matches!(self, Op::Add { .. } | Op::Scale { .. })
+        matches!(self, Op::Add { .. } | Op::Scale { .. } | Op::Clip { .. })
     }
 
     /// Proves everything that a backend relies on: one device, the element types, bounds, shapes, and that nothing written overlaps another operand.
@@ -283,10 +302,11 @@ impl Op {
                 same("x", x, "dy", dy).and(same("x", x, "dx", dx))
             }
             Op::Add { a, b, y } => same("a", a, "b", b).and(same("a", a, "y", y)),
-            Op::Mse { y, target, work, loss, .. } => {
-                same("y", y, "target", target)?;
+            Op::Mse { y, target, work, loss, .. } | Op::Bce { z: y, target, work, loss, .. } => {
+                let operand = self.reads()[0].0;
+                same(operand, y, "target", target)?;
                 if y.len() == 0 {
-                    return Err(Error::op(name, format!("a mean over no elements (y is {})", y.shape), "Pass at least one row."));
+                    return Err(Error::op(name, format!("a mean over no elements ({operand} is {})", y.shape), "Pass at least one row."));
                 }
                 length("work", work, chunks(y.len())).and(length("loss", loss, 1))
             }
@@ -294,7 +314,18 @@ impl Op {
                 same("y", y, "target", target)?;
                 length("dloss", dloss, 1).and(same("y", y, "dy", dy))
             }
-            Op::Sum { x, work, y } => length("work", work, chunks(x.len())).and(length("y", y, 1)),
+            Op::BceGrad { z, target, dloss, dz, .. } => {
+                same("z", z, "target", target)?;
+                length("dloss", dloss, 1).and(same("z", z, "dz", dz))
+            }
+            Op::Sum { x, work, y } | Op::SquareSum { x, work, y } => length("work", work, chunks(x.len())).and(length("y", y, 1)),
+            Op::Clip { x, square, y, most } => {
+                same("x", x, "y", y).and(length("square", square, 1))?;
+                if !(*most > 0.0 && most.is_finite()) {
+                    return Err(Error::op(name, format!("the largest norm is {most}"), "Use a finite number above 0; 1 is usual."));
+                }
+                Ok(())
+            }
             Op::Broadcast { x, .. } => length("x", x, 1),
             Op::Fill { .. } => Ok(()),
             Op::Gather { data, order, clock, y } => {
@@ -343,11 +374,11 @@ impl Op {
             Op::Adam { p, g, m, v, table, clock, .. } => {
                 same("p", p, "g", g).and(same("p", p, "m", m)).and(same("p", p, "v", v))?;
                 length("clock", clock, 2)?;
-                if table.shape.columns() != 3 || table.shape.rows() == 0 {
+                if table.shape.columns() != 4 || table.shape.rows() == 0 {
                     return Err(Error::op(
                         name,
-                        format!("the table is {} where steps x 3 is needed", table.shape),
-                        "Write a row of three numbers for each step.",
+                        format!("the table is {} where steps x 4 is needed", table.shape),
+                        "Write a row of four numbers for each step.",
                     ));
                 }
                 Ok(())
@@ -397,9 +428,13 @@ impl Op {
             Op::TanhGrad { dx, .. } => 27 * n(dx),
             Op::Mse { y, .. } => 3 * n(y),
             Op::MseGrad { y, .. } => 2 * n(y),
+            Op::Bce { z, .. } => 34 * n(z),
+            Op::BceGrad { z, .. } => 26 * n(z),
             Op::Sum { x, .. } => n(x),
+            Op::SquareSum { x, .. } => 2 * n(x),
+            Op::Clip { x, .. } => n(x),
             Op::Uniform { y, .. } => 2 * n(y),
-            Op::Adam { p, .. } => 13 * n(p),
+            Op::Adam { p, .. } => 14 * n(p),
             Op::Broadcast { .. } | Op::Fill { .. } | Op::Copy { .. } | Op::Gather { .. } | Op::Advance { .. } | Op::StoreLoss { .. } => 0,
         };
         let moved = match self {

@@ -1,4 +1,4 @@
-//! Adam (Kingma and Ba 2015), with the arithmetic of PyTorch's.
+//! Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), with the arithmetic of PyTorch's.
 
 use crate::clock::Clock;
 use crate::op::{AdamHyper, Op};
@@ -16,11 +16,13 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// Added to the root of the second mean, above 0. Default 1e-8.
     pub eps: f64,
+    /// Decoupled weight decay, at least 0, times the learning rate below 1. Default 0; above, this is AdamW.
+    pub weight_decay: f64,
 }
 
 impl Default for AdamConfig {
     fn default() -> AdamConfig {
-        AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+        AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
     }
 }
 
@@ -28,7 +30,7 @@ impl Default for AdamConfig {
 ///
 /// ```text
 /// m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
-/// p = p - lr * (m / (1 - beta1^t)) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+/// p = (1 - lr * weight decay) p - lr * (m / (1 - beta1^t)) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 /// ```
 #[derive(Clone, Debug)]
 pub struct Adam {
@@ -57,9 +59,21 @@ impl Adam {
     /// # Errors
     /// As [`Adam::new`].
     pub fn with_clock(params: &Params, config: AdamConfig, clock: &Clock) -> Result<Adam> {
+        Adam::with_table(params, config, clock, &constant_rate_table(config)?)
+    }
+
+    /// Adam with a learning rate for each step, in place of the configured one; after the last step, the last one holds. See
+    /// [`Schedule::rates`](crate::Schedule::rates).
+    ///
+    /// # Errors
+    /// When there are no rates, one is negative or not finite, or as [`Adam::new`].
+    pub fn with_rates(params: &Params, config: AdamConfig, clock: &Clock, rates: &[f64]) -> Result<Adam> {
+        Adam::with_table(params, config, clock, &rates_table(config, rates)?)
+    }
+
+    fn with_table(params: &Params, config: AdamConfig, clock: &Clock, table: &[f32]) -> Result<Adam> {
         let device = params.device();
-        let table = constant_rate_table(config)?;
-        let table = Tensor::new(device, &table, &[table.len() / 3, 3])?;
+        let table = Tensor::new(device, table, &[table.len() / COLUMNS, COLUMNS])?;
         let moments = || Ok::<_, Error>(Tensor { view: device.alloc(Dtype::F32, Shape::new(&[params.len()])?)?, below: None });
         let hyper = AdamHyper {
             w1: (1.0 - config.beta1) as f32,
@@ -68,6 +82,12 @@ impl Adam {
             eps: config.eps as f32,
         };
         Ok(Adam { params: params.clone(), m: moments()?, v: moments()?, table, clock: clock.clone(), moves: false, hyper })
+    }
+
+    /// The mean of the gradients and the mean of their squares, flat.
+    #[cfg(feature = "files")]
+    pub(crate) fn moments(&self) -> (&Tensor, &Tensor) {
+        (&self.m, &self.v)
     }
 
     /// Pushes one step: every parameter moves by what the gradient buffer holds, which is `backward`'s last result.
@@ -91,9 +111,53 @@ impl Adam {
     }
 }
 
-/// A row {lr, 1/(1-beta1^t), 1/sqrt(1-beta2^t)} for each step until both corrections have become 1; from there on the last row is right for ever.
+/// Numbers in a row of the table.
+const COLUMNS: usize = 4;
+
+/// A row {lr, 1/(1-beta1^t), 1/sqrt(1-beta2^t), 1 - lr * weight decay} for each step until both corrections have become 1; from there on the last
+/// row is right for ever.
 fn constant_rate_table(config: AdamConfig) -> Result<Vec<f32>> {
-    let AdamConfig { learning_rate, beta1, beta2, eps } = config;
+    check(config)?;
+    let mut table = Vec::new();
+    let mut powers = (1.0, 1.0);
+    loop {
+        let row = row(config, config.learning_rate, &mut powers);
+        table.extend(row);
+        if row[1] == 1.0 && row[2] == 1.0 {
+            return Ok(table);
+        }
+    }
+}
+
+/// A row for each of the rates.
+fn rates_table(config: AdamConfig, rates: &[f64]) -> Result<Vec<f32>> {
+    check(config)?;
+    if rates.is_empty() {
+        return Err(Error::argument("learning rates", "there are none", "Pass one for each step."));
+    }
+    let mut table = Vec::with_capacity(COLUMNS * rates.len());
+    let mut powers = (1.0, 1.0);
+    for (step, &rate) in rates.iter().enumerate() {
+        if !(rate >= 0.0 && (rate as f32).is_finite() && rate * config.weight_decay < 1.0) {
+            return Err(Error::argument(
+                "learning rates",
+                format!("that of step {step} is {rate}, with a weight decay of {}", config.weight_decay),
+                "Use finite numbers of at least 0, below 1 / weight decay.",
+            ));
+        }
+        table.extend(row(config, rate, &mut powers));
+    }
+    Ok(table)
+}
+
+fn row(config: AdamConfig, rate: f64, (power1, power2): &mut (f64, f64)) -> [f32; COLUMNS] {
+    *power1 *= config.beta1;
+    *power2 *= config.beta2;
+    [rate, 1.0 / (1.0 - *power1), 1.0 / (1.0 - *power2).sqrt(), 1.0 - rate * config.weight_decay].map(|x| x as f32)
+}
+
+fn check(config: AdamConfig) -> Result<()> {
+    let AdamConfig { learning_rate, beta1, beta2, eps, weight_decay } = config;
     let refuse = |name: &str, value: f64, range: &str| Err(Error::argument(name, format!("it is {value}"), format!("Use {range}.")));
     if !(learning_rate as f32 > 0.0 && (learning_rate as f32).is_finite()) {
         return refuse("learning rate", learning_rate, "a finite number above 0; 1e-3 is usual");
@@ -107,17 +171,10 @@ fn constant_rate_table(config: AdamConfig) -> Result<Vec<f32>> {
     if !(eps > 0.0 && (eps as f32) > 0.0 && (eps as f32).is_finite()) {
         return refuse("eps", eps, "a small number above 0; 1e-8 is usual");
     }
-    let mut table = Vec::new();
-    let (mut power1, mut power2) = (1.0, 1.0);
-    loop {
-        power1 *= beta1;
-        power2 *= beta2;
-        let (c1, c2) = ((1.0 / (1.0 - power1)) as f32, (1.0 / (1.0 - power2).sqrt()) as f32);
-        table.extend([learning_rate as f32, c1, c2]);
-        if c1 == 1.0 && c2 == 1.0 {
-            return Ok(table);
-        }
+    if !(weight_decay >= 0.0 && weight_decay * learning_rate < 1.0) {
+        return refuse("weight decay", weight_decay, "0 or more, below 1 / learning rate; 1e-2 is usual");
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -127,11 +184,24 @@ mod tests {
     #[test]
     fn the_table_ends_where_both_corrections_are_one() {
         let table = constant_rate_table(AdamConfig::default()).unwrap();
-        let rows: Vec<_> = table.chunks(3).collect();
+        let rows: Vec<_> = table.chunks(COLUMNS).collect();
         assert_eq!(rows[0][1], 10.0);
         assert!((rows[0][2] - (1.0f64 / 0.001f64.sqrt()) as f32).abs() < 1e-4);
-        assert_eq!(rows[rows.len() - 1][1..], [1.0, 1.0]);
+        assert_eq!(rows[rows.len() - 1][1..], [1.0, 1.0, 1.0]);
         assert!(rows[rows.len() - 2][2] > 1.0);
         assert!((15_000..17_000).contains(&rows.len()), "{} rows", rows.len());
+    }
+
+    #[test]
+    fn equal_rates_give_the_rows_of_a_constant_rate() {
+        let config = AdamConfig { weight_decay: 0.01, ..AdamConfig::default() };
+        let constant = constant_rate_table(config).unwrap();
+        assert_eq!(constant[3], (1.0 - 1e-5) as f32);
+        assert_eq!(rates_table(config, &[1e-3; 40]).unwrap(), constant[..4 * 40]);
+        for (rates, text) in [(&[][..], "there are none"), (&[1e-3, f64::NAN][..], "step 1 is NaN"), (&[200.0][..], "weight decay of 0.01")]
+        {
+            let error = rates_table(config, rates).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
     }
 }

@@ -278,6 +278,39 @@ impl Tape {
         self.value(loss.clone(), Op::Mse { y: yv, target: tv, work, loss, scale }, &[y, target])
     }
 
+    /// The mean over all elements of the binary cross-entropy `-t log s - (1 - t) log(1 - s)`, s = sigmoid(z), of shape `[1]`: taken from the logits z,
+    /// so that neither large nor small ones lose it. Targets are probabilities, such as pixels in [0, 1].
+    ///
+    /// # Errors
+    /// When the numbers of elements differ, there are none, or the target is one of what is differentiated.
+    pub fn bce_with_logits(&mut self, z: Val, target: Val) -> Result<Val> {
+        let (zv, tv) = (self.view(z)?.clone(), self.view(target)?.clone());
+        if self.get(target)?.tracked {
+            return Err(Error::op(
+                "bce",
+                "the target depends on a variable or a parameter, and the loss has no derivative by its target",
+                "Pass the target with `input`.",
+            ));
+        }
+        let work = self.new_view(Shape::new(&[op::chunks(zv.len())])?)?;
+        let loss = self.new_view(Shape::new(&[1])?)?;
+        let scale = (1.0 / zv.len().max(1) as f64) as f32;
+        self.value(loss.clone(), Op::Bce { z: zv, target: tv, work, loss, scale }, &[z, target])
+    }
+
+    /// Scales all gradients of `params` down, so that their norm as one vector is at most `most`: `g = g * min(1, most / (norm + 1e-6))`.
+    /// Comes between `backward` and the optimiser's step.
+    ///
+    /// # Errors
+    /// When `most` is not a finite number above 0, or the parameters are on another device.
+    pub fn clip_grads(&mut self, params: &Params, most: f32) -> Result<()> {
+        let x = params.grads().clone();
+        let work = self.new_view(Shape::new(&[op::chunks(x.len())])?)?;
+        let square = self.new_view(Shape::new(&[1])?)?;
+        self.push(Op::SquareSum { x: x.clone(), work, y: square.clone() })?;
+        self.push(Op::Clip { x: x.clone(), square, y: x, most }).map(drop)
+    }
+
     /// The same elements under another shape. Free.
     ///
     /// # Errors

@@ -51,6 +51,14 @@ impl Dual {
         self.map(s, s + slope * self.size, slope, slope * (1.0 + self.size))
     }
 
+    /// The binary cross-entropy of this number's sigmoid and a constant.
+    fn bce(&self, t: f64) -> Dual {
+        let s = 1.0 / (1.0 + (-self.v).exp());
+        let log = (-self.v.abs()).exp().ln_1p();
+        let slope = s - t;
+        self.map(self.v.max(0.0) - self.v * t + log, (1.0 + t.abs()) * self.size + log, slope, s + t.abs() + self.size)
+    }
+
     fn tanh(&self) -> Dual {
         let t = self.v.tanh();
         let slope = 1.0 - t * t;
@@ -225,6 +233,13 @@ impl Graph {
         let total = |terms: Vec<Dual>| terms.iter().skip(1).fold(terms[0].clone(), |sum, t| sum.add(t));
         if random.below(3) == 0 {
             return Ok((self.tape.sum(y.val)?, total(y.mirror)));
+        }
+        if random.below(3) == 0 {
+            self.constant(random, y.dims)?;
+            let target = self.take(last + 1);
+            let terms: Vec<Dual> = y.mirror.iter().zip(&target.mirror).map(|(z, t)| z.bce(t.v)).collect();
+            let n = terms.len() as f64;
+            return Ok((self.tape.bce_with_logits(y.val, target.val)?, total(terms).scale(1.0 / n)));
         }
         let others: Vec<usize> = (0..self.nodes.len()).filter(|&i| self.nodes[i].dims == y.dims && i != last).collect();
         let target = if others.is_empty() {

@@ -1,6 +1,8 @@
 //! The command line: verbs, flags, exit codes. Data go to stdout, everything else to stderr.
 
 mod devices;
+mod settings;
+mod signals;
 mod train;
 mod verify;
 
@@ -20,7 +22,7 @@ struct Cli {
     train: train::Train,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed, 130 and 143 stopped by Ctrl-C and SIGTERM after all was saved.";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -52,6 +54,8 @@ enum Failure {
     Error(Error),
     /// It did its work, which was a check, and the check failed.
     Check,
+    /// A signal stopped it, and its state is saved: the exit code for that.
+    Signal(u8),
 }
 
 impl From<Error> for Failure {
@@ -64,13 +68,14 @@ impl From<Error> for Failure {
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.verb.unwrap_or(Verb::Train(cli.train)) {
-        Verb::Train(train) => train.run().map_err(Failure::from),
+        Verb::Train(train) => train.run(),
         Verb::Verify(verify) => verify.run(),
         Verb::Devices => devices::run().map_err(Failure::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Check) => ExitCode::from(6),
+        Err(Failure::Signal(code)) => ExitCode::from(code),
         Err(Failure::Error(e)) => {
             say(format_args!("narrows: {e}"));
             ExitCode::from(code(&e))

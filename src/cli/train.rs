@@ -1,10 +1,13 @@
 //! `narrows train`
 
-use super::{Common, print};
+use super::settings::{self, Settings};
+use super::signals::Signals;
+use super::{Common, Failure, print};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use narrows::data::{self, Dataset};
-use narrows::{Autoencoder, Error, Fit, Result, report};
+use narrows::train::{Checkpoint, Ended, Epoch};
+use narrows::{Autoencoder, Error, History, Result, report};
 use std::fs;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -13,86 +16,118 @@ use std::path::{Path, PathBuf};
 const PAIRS: usize = 10;
 /// The largest side of an image in the picture.
 const LARGEST: usize = 1024;
+/// The folder of checkpoints in a run directory.
+const CHECKPOINTS: &str = "checkpoints";
 
 #[derive(Args)]
 pub(super) struct Train {
     #[command(flatten)]
     common: Common,
-    /// builtin, or a folder with the four IDX files of MNIST, gzipped or not.
-    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
-    data: String,
-    /// Widths from the first layer to the code; the decoder has them in reverse.
-    #[arg(long, default_value = "128,64,32", value_delimiter = ',', value_name = "N,N,..")]
-    layers: Vec<usize>,
-    /// Passes over the training rows.
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    epochs: usize,
-    /// Rows in a step.
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    batch_size: usize,
-    /// Adam's learning rate.
-    #[arg(long, default_value_t = 1e-3, value_name = "X", allow_negative_numbers = true)]
-    lr: f64,
-    /// Seed of the initial weights and of the order of the rows.
-    #[arg(long, default_value_t = 0, value_name = "S")]
-    seed: u64,
+    #[command(flatten)]
+    settings: Settings,
     /// Folder for the results; it may not hold those of another run. [default: runs/NAME-NNN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Goes on with the run in that folder, by its config.toml, as if it had never stopped. Raise epochs there to train longer.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["Settings", "out"])]
+    resume: Option<PathBuf>,
 }
 
 impl Train {
-    pub(super) fn run(&self) -> Result<()> {
+    pub(super) fn run(&self) -> std::result::Result<(), Failure> {
         let say = |text: std::fmt::Arguments| self.common.say(text);
         let device = self.common.open()?;
-        let split = data::open(&self.data)?;
-        let (train, test) = (&split.train, &split.test);
+        let settings = match &self.resume {
+            Some(folder) => Settings::read(folder)?,
+            None => self.settings.clone().resolved(),
+        };
+        let mut fit = settings.fit()?;
+        let split = data::open(&settings.data)?;
+        let (train, validation) = settings.hold_out(&split.train)?;
+        let test = &split.test;
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
+        let held = validation.as_ref().map(|v| format!(", {} to validate", v.len())).unwrap_or_default();
         say(format_args!(
-            "data {}{synthetic}: {} rows of {} to train on, {} to test",
+            "data {}{synthetic}: {} rows of {} to train on{held}, {} to test",
             train.name(),
             train.len(),
             train.columns(),
             test.len()
         ));
-        let [hidden @ .., code] = self.layers.as_slice() else {
-            return Err(Error::Argument {
+        let [hidden @ .., code] = settings.layers.as_slice() else {
+            return Err(Failure::Error(Error::Argument {
                 name: "layers".into(),
                 problem: "there are none".into(),
                 remedy: "Name at least the code's width.".into(),
-            });
+            }));
         };
-        let ae = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).seed(self.seed).build(&device)?;
-        let (folder, made) = self.folder()?;
+        let ae = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).seed(settings.seed).build(&device)?;
+        let (folder, made) = match &self.resume {
+            Some(folder) => (folder.clone(), Vec::new()),
+            None => self.folder(&settings)?,
+        };
+        let checkpoints = folder.join(CHECKPOINTS);
+        let mut done = 0;
+        if self.resume.is_some() {
+            let (path, checkpoint) = Checkpoint::newest(&checkpoints)?;
+            done = checkpoint.epochs();
+            say(format_args!("resuming from {}: {done} epochs, {} steps", path.display(), checkpoint.step()));
+        } else {
+            settings.write(&folder)?;
+        }
 
-        let bar = self.bar();
-        let fit = Fit::default().epochs(self.epochs).batch_size(self.batch_size).learning_rate(self.lr).seed(self.seed).test(test);
-        let history = ae.fit_with(train, &fit, |e| {
-            let test = e.test_loss.map(|l| format!(", test {l:.5}")).unwrap_or_default();
-            let text = format!("loss {:.5}{test}, {:.2} s", e.train_loss, e.seconds);
+        let signals = Signals::listen()?;
+        if let Some(rows) = &validation {
+            fit = fit.validate(rows);
+        }
+        let fit = fit.test(test).checkpoints(&checkpoints).resume(self.resume.is_some()).interrupt(signals.flag.clone());
+        let bar = self.bar(settings.epochs, done);
+        let history = ae.fit_with(&train, &fit, |e| {
+            let text = line(e);
             match &bar {
                 Some(bar) => {
                     bar.set_message(text);
                     bar.inc(1);
                 }
-                None => say(format_args!("epoch {:>3}/{}: {text}", e.epoch, self.epochs)),
+                None => say(format_args!("epoch {:>3}/{}: {text}", e.epoch, settings.epochs)),
             }
         });
         if let Some(bar) = &bar {
             bar.finish();
         }
-        let history = history.inspect_err(|_| {
-            // Nothing was written, so what this run made goes again.
-            for made in made.iter().rev() {
-                let _ = fs::remove_dir(made);
-            }
-        })?;
-        ae.save(folder.join("model.safetensors"))?;
+        let history = history.inspect_err(|_| self.clear(&folder, &made))?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
+        if history.ended == Ended::Interrupted {
+            say(format_args!("stopped by a signal; all is saved. Go on with: narrows train --resume {}", folder.display()));
+            return Err(Failure::Signal(signals.code()));
+        }
+        ae.save(folder.join("model.safetensors"))?;
+        self.summary(&history);
+        say(format_args!("test error {:.5} per pixel; model and metrics in {}", ae.evaluate(test)?, folder.display()));
+        Ok(self.picture(&ae, test, &folder)?)
+    }
+
+    fn summary(&self, history: &History) {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
-        say(format_args!("trained in {seconds:.2} s; test error {:.5} per pixel", ae.evaluate(test)?));
-        say(format_args!("model and metrics in {}", folder.display()));
-        self.picture(&ae, test, &folder)
+        let (epochs, best) = (history.epochs.len(), history.best.unwrap_or_default());
+        self.common.say(match history.ended {
+            Ended::Patience => {
+                format!("trained in {seconds:.2} s; patience ended it after epoch {epochs}, and the weights are those of epoch {best}")
+            }
+            _ => format!("trained in {seconds:.2} s"),
+        });
+    }
+
+    /// A new training that failed before its first checkpoint leaves nothing of what it made behind; what was there before stays.
+    fn clear(&self, folder: &Path, made: &[PathBuf]) {
+        if self.resume.is_some() || folder.join(CHECKPOINTS).join("last.safetensors").exists() {
+            return;
+        }
+        let _ = fs::remove_dir(folder.join(CHECKPOINTS));
+        let _ = fs::remove_file(folder.join(settings::FILE));
+        for made in made.iter().rev() {
+            let _ = fs::remove_dir(made);
+        }
     }
 
     /// Draws test rows over their reconstructions, one of each class where there are labels, and prints the picture's path.
@@ -114,11 +149,11 @@ impl Train {
     }
 
     /// A bar on a terminal; elsewhere a line per epoch is said.
-    fn bar(&self) -> Option<ProgressBar> {
+    fn bar(&self, epochs: usize, done: usize) -> Option<ProgressBar> {
         if self.common.quiet || !std::io::stderr().is_terminal() {
             return None;
         }
-        let bar = ProgressBar::new(self.epochs as u64);
+        let bar = ProgressBar::new(epochs as u64).with_position(done as u64);
         if let Ok(style) = ProgressStyle::with_template("epoch {pos:>3}/{len} {bar:30} {msg}, {eta} left") {
             bar.set_style(style);
         }
@@ -127,7 +162,7 @@ impl Train {
     }
 
     /// The folder for the results, free of another run's, and the folders that had to be made for it, outermost first.
-    fn folder(&self) -> Result<(PathBuf, Vec<PathBuf>)> {
+    fn folder(&self, settings: &Settings) -> Result<(PathBuf, Vec<PathBuf>)> {
         let failed = |path: &Path, source| Error::Io { path: path.to_path_buf(), action: "making the folder for the results", source };
         let missing = |folder: &Path| -> Vec<PathBuf> {
             let mut missing: Vec<_> =
@@ -138,16 +173,18 @@ impl Train {
         if let Some(folder) = &self.out {
             let made = missing(folder);
             fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
-            if let Some(file) = ["model.safetensors", "metrics.csv", "reconstruction.png"].iter().find(|f| folder.join(f).exists()) {
+            if let Some(file) =
+                ["model.safetensors", "metrics.csv", "reconstruction.png", settings::FILE].iter().find(|f| folder.join(f).exists())
+            {
                 return Err(Error::Argument {
                     name: "--out".into(),
                     problem: format!("{} already holds a {file}", folder.display()),
-                    remedy: "Name another folder, or move the old results away.".into(),
+                    remedy: "Name another folder, move the old results away, or go on with that run: --resume.".into(),
                 });
             }
             return Ok((folder.clone(), made));
         }
-        let name = Path::new(&self.data).file_name().unwrap_or("data".as_ref()).to_string_lossy();
+        let name = Path::new(&settings.data).file_name().unwrap_or("data".as_ref()).to_string_lossy();
         let mut made = missing(Path::new("runs"));
         fs::create_dir_all("runs").map_err(|e| failed(Path::new("runs"), e))?;
         let mut number = 1;
@@ -163,4 +200,10 @@ impl Train {
             }
         }
     }
+}
+
+/// An epoch in words.
+fn line(e: &Epoch) -> String {
+    let part = |name: &str, loss: Option<f64>| loss.map(|l| format!(", {name} {l:.5}")).unwrap_or_default();
+    format!("loss {:.5}{}{}, {:.2} s", e.train_loss, part("validation", e.validation_loss), part("test", e.test_loss), e.seconds)
 }

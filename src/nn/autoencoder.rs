@@ -3,7 +3,7 @@
 use crate::data::Dataset;
 use crate::op::Op;
 use crate::rng::purpose;
-use crate::{Clock, Device, Error, Params, Program, Result, Tape, Tensor, Val};
+use crate::{Clock, Device, Error, Loss, Params, Program, Result, Tape, Tensor, Val};
 
 /// An autoencoder of dense layers: relu after each but the code, which is linear, and the output, which is a sigmoid. Weights are `(out, in)` and
 /// named as in PyTorch: `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ..., `decoder.0.weight`, ...
@@ -165,8 +165,34 @@ impl Autoencoder {
     /// # Errors
     /// When the codes have another number of columns.
     pub fn decode_on(&self, tape: &mut Tape, code: Val) -> Result<Val> {
-        let z = self.half(tape, "decoder", code)?;
+        let z = self.decode_logits_on(tape, code)?;
         tape.sigmoid(z)
+    }
+
+    /// What the sigmoid at the end of [`Autoencoder::decode_on`] is taken of: for [`Tape::bce_with_logits`].
+    ///
+    /// # Errors
+    /// When the codes have another number of columns.
+    pub fn decode_logits_on(&self, tape: &mut Tape, code: Val) -> Result<Val> {
+        self.half(tape, "decoder", code)
+    }
+
+    /// A loss of reconstructing rows, on a tape: x [B, inputs] gives one number, the mean over all elements.
+    ///
+    /// # Errors
+    /// When x has another number of columns, or no rows.
+    pub fn loss_on(&self, tape: &mut Tape, x: Val, loss: Loss) -> Result<Val> {
+        let code = self.encode_on(tape, x)?;
+        match loss {
+            Loss::Mse => {
+                let y = self.decode_on(tape, code)?;
+                tape.mse(y, x)
+            }
+            Loss::Bce => {
+                let z = self.decode_logits_on(tape, code)?;
+                tape.bce_with_logits(z, x)
+            }
+        }
     }
 
     /// The reconstructions of rows, on a tape: [B, inputs] gives [B, inputs].
@@ -220,13 +246,31 @@ impl Autoencoder {
     /// # Errors
     /// When the rows have another number of columns, there are none, or the device fails.
     pub fn evaluate(&self, data: &Dataset) -> Result<f64> {
+        self.evaluate_by(data, Loss::Mse)
+    }
+
+    /// The mean over all elements of a loss.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::evaluate`].
+    pub fn evaluate_by(&self, data: &Dataset, loss: Loss) -> Result<f64> {
         if data.is_empty() {
             return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
         }
         let mut total = 0.0;
-        self.stream(data, self.inputs(), Autoencoder::forward, |x, y| {
-            total += x.chunks(self.inputs()).zip(y.chunks(self.inputs())).map(|(x, y)| mean_square(x, y)).sum::<f64>();
-        })?;
+        let mut add = |x: &[f32], y: &[f32], mean: fn(&[f32], &[f32]) -> f64| {
+            total += x.chunks(self.inputs()).zip(y.chunks(self.inputs())).map(|(x, y)| mean(x, y)).sum::<f64>();
+        };
+        match loss {
+            Loss::Mse => self.stream(data, self.inputs(), Autoencoder::forward, |x, y| add(x, y, mean_square))?,
+            Loss::Bce => {
+                let logits = |ae: &Autoencoder, tape: &mut Tape, x: Val| {
+                    let code = ae.encode_on(tape, x)?;
+                    ae.decode_logits_on(tape, code)
+                };
+                self.stream(data, self.inputs(), logits, |x, z| add(x, z, mean_cross_entropy))?;
+            }
+        }
         Ok(total / data.len() as f64)
     }
 
@@ -276,6 +320,15 @@ impl Autoencoder {
 fn mean_square(x: &[f32], y: &[f32]) -> f64 {
     let square = |(&x, &y): (&f32, &f32)| (f64::from(x) - f64::from(y)).powi(2);
     x.iter().zip(y).map(square).sum::<f64>() / x.len() as f64
+}
+
+/// Of probabilities x and logits z.
+fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
+    let entropy = |(&x, &z): (&f32, &f32)| {
+        let (x, z) = (f64::from(x), f64::from(z));
+        z.max(0.0) - z * x + (-z.abs()).exp().ln_1p()
+    };
+    x.iter().zip(z).map(entropy).sum::<f64>() / x.len() as f64
 }
 
 /// Names and shapes of the parameters, the encoder's first.

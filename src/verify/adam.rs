@@ -5,13 +5,15 @@ use super::data::{Kind, Source, numbers};
 use super::{contract, reference};
 use crate::op::AdamHyper;
 
-/// The table of learning rates and bias corrections, computed in f64 and rounded once; the last of `steps` rows has no correction.
-fn table(steps: usize, hyper: AdamHyper) -> Vec<[f32; 3]> {
+/// The table of learning rates, bias corrections and what weight decay leaves, computed in f64 and rounded once; the last of `steps` rows has no
+/// correction. Tables of an odd number of steps have no weight decay.
+fn table(steps: usize, hyper: AdamHyper) -> Vec<[f32; 4]> {
     let (beta1, beta2) = (1.0 - f64::from(hyper.w1), f64::from(hyper.beta2));
+    let keep = |lr: f64| if steps % 2 == 1 { 1.0 } else { (1.0 - lr * 20.0) as f32 };
     (1..=steps as i32)
         .map(|t| match t as usize == steps && steps > 1 {
-            true => [0.5e-3, 1.0, 1.0],
-            false => [1e-3, (1.0 / (1.0 - beta1.powi(t))) as f32, (1.0 / (1.0 - beta2.powi(t)).sqrt()) as f32],
+            true => [0.5e-3, 1.0, 1.0, keep(0.5e-3)],
+            false => [1e-3, (1.0 / (1.0 - beta1.powi(t))) as f32, (1.0 / (1.0 - beta2.powi(t)).sqrt()) as f32, keep(1e-3)],
         })
         .collect()
 }
@@ -43,7 +45,7 @@ pub(crate) fn case(shape: &[usize], steps: usize, clock: [u32; 2], hyper: AdamHy
     let contract = |c: usize| Data::F32(bits.iter().map(|b| b[c]).collect());
 
     // m: the difference and the fma. v: a product, the fma, beta2 v; a subnormal w2 g is multiplied by g again.
-    // p: 2 of m, 2 of lr c1 m, 3.5 of d, 1 of the quotient, all relative to the step, and one of the final difference;
+    // p: 2 of m, 2 of lr c1 m, 3.5 of d, 1 of the quotient, all relative to the step, one of the final difference, and one of p times what decay leaves;
     // in WGSL besides, 8 for the square root, 8 for the division and 4 for what fma leaves.
     let m_within =
         Within { oracle: pick(&|a| a.m), scale: Some(pick(&|a| a.m_terms)), floor: None, ieee: 2.0 * U, wgsl: 4.0 * U, roundings: 3.0 };
@@ -51,7 +53,7 @@ pub(crate) fn case(shape: &[usize], steps: usize, clock: [u32; 2], hyper: AdamHy
     let v_within = Within { oracle: pick(&|a| a.v), scale: None, floor: v_floor, ieee: 3.0 * U, wgsl: 4.0 * U, roundings: 2.0 };
     let p_scale = Some(pick(&|a| a.p.abs() + 10.0 * a.rate * a.m_terms));
     let p_floor = Some(pick(&|a| 1.0 + a.rate));
-    let p_within = Within { oracle: pick(&|a| a.p), scale: p_scale, floor: p_floor, ieee: U, wgsl: 3.0 * U, roundings: 6.0 };
+    let p_within = Within { oracle: pick(&|a| a.p), scale: p_scale, floor: p_floor, ieee: 2.0 * U, wgsl: 4.0 * U, roundings: 7.0 };
 
     let operand = |role, shape: &[usize], data| Operand { role, shape: shape.to_vec(), data: Data::F32(data) };
     let operands = vec![
@@ -59,7 +61,7 @@ pub(crate) fn case(shape: &[usize], steps: usize, clock: [u32; 2], hyper: AdamHy
         operand(Role::Read, shape, g),
         operand(Role::Update, shape, m),
         operand(Role::Update, shape, v),
-        operand(Role::Read, &[steps, 3], table.concat()),
+        operand(Role::Read, &[steps, 4], table.concat()),
         Operand { role: Role::Read, shape: vec![2], data: Data::U32(clock.to_vec()) },
     ];
     let expects = [(0, 0, p_within), (2, 1, m_within), (3, 2, v_within)]

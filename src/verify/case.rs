@@ -253,6 +253,47 @@ impl Case {
                 let dy = within(3, map2(&y, &target, &|y, t| contract::mse_grad(y, t, dloss[0], *scale)), w);
                 (vec![read(s, &y), read(s, &target), read(&[1], &dloss), out(s)], vec![sharp(dy, exact)])
             }
+            Spec::Bce(s, scale) => {
+                let n = len(s);
+                let (z, target) = (tame(0, n, 8), tame(1, n, 8));
+                let (value, terms) = reference::bce(&f64s(&z), &f64s(&target), f64::from(*scale));
+                // exp and log1p, which need not be good to more than 4 ulp each, stand in place of one rounding.
+                let depth = 36.0 + 16.0 + chunks(n).div_ceil(256) as f64;
+                let loss = vec![contract::bce(&z, &target, *scale)];
+                let loss = summed(3, loss, reference::Sums { value: vec![value], terms: vec![terms] }, depth, false);
+                (vec![read(s, &z), read(s, &target), scratch(n), out(&[1])], vec![loss])
+            }
+            Spec::BceGrad(s, scale) => {
+                let (z, target, dloss) = (make(0, len(s)), tame(1, len(s), 8), [[2.0, 0.75, -1.0][seed as usize % 3]]);
+                let factor = f64::from(*scale) * f64::from(dloss[0]);
+                let oracle = wide2(&z, &target, &|z, t| reference::bce_grad(z, t, dloss[0].into(), (*scale).into()));
+                // The sigmoid is good to 10; the difference and both products add one each.
+                let terms = Some(wide2(&z, &target, &|z, t| factor.abs() * (reference::sigmoid(z) + t.abs())));
+                let floor = Some(wide2(&z, &target, &|_, t| 2.0 + t.abs() + factor.abs() + f64::from(scale.abs())));
+                let w = Within { oracle, scale: terms, floor, ieee: 13.0 * U, wgsl: 13.0 * U + FOUR_ULP, roundings: 4.0 };
+                let dz = within(3, map2(&z, &target, &|z, t| contract::bce_grad(z, t, dloss[0], *scale)), w);
+                (vec![read(s, &z), read(s, &target), read(&[1], &dloss), out(s)], vec![dz])
+            }
+            Spec::SquareSum(s) => {
+                let n = len(s);
+                let x = tame(0, n, small_squares(n));
+                let value = reference::mse(&f64s(&x), &vec![0.0; n], 1.0);
+                let depth = 36.0 + chunks(n).div_ceil(256) as f64;
+                let sums = reference::Sums { value: vec![value], terms: vec![value.abs()] };
+                (vec![read(s, &x), scratch(n), out(&[1])], vec![summed(2, vec![contract::square_sum(&x)], sums, depth, exact)])
+            }
+            &Spec::Clip(ref s, most, square, same) => {
+                let x = make(0, len(s));
+                let oracle = x.iter().map(|&x| reference::clip(x.into(), square.into(), most.into())).collect();
+                // The root, the sum, the quotient and the product; in WGSL 4 ulp more for the root and for the quotient.
+                let w = Within { oracle, scale: None, floor: None, ieee: 4.0 * U, wgsl: 4.0 * U + 2.0 * FOUR_ULP, roundings: 2.0 };
+                let y = |i| within(i, x.iter().map(|&x| contract::clip(x, square, most)).collect(), w.clone());
+                let total = read(&[1], &[square]);
+                match same {
+                    Same::None => (vec![read(s, &x), total, out(s)], vec![y(2)]),
+                    _ => (vec![update(s, &x), total], vec![y(0)]),
+                }
+            }
             Spec::Sum(s) => {
                 let n = len(s);
                 let x = tame(0, n, if n > 1 << 21 { 1 } else { 8 });

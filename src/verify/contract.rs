@@ -185,18 +185,57 @@ pub(crate) fn mse_grad(y: f32, target: f32, dloss: f32, scale: f32) -> f32 {
     times(times(scale, dloss), minus(y, target))
 }
 
+pub(crate) const LOG1P: [f32; 9] = [
+    -hex(0xb1f45e, -9),
+    hex(0x4a731e, -6),
+    -hex(0xd7d268, -5),
+    hex(0xb52d92, -4),
+    -hex(0x3a62fa, -3),
+    hex(0x935406, -3),
+    -hex(0xff251a, -3),
+    hex(0x554dd8, -2),
+    -hex(0xffffd2, -2),
+];
+
+/// `log(1 + e)` for e in [0, 1].
+pub(crate) fn log1p(e: f32) -> f32 {
+    let q = LOG1P[1..].iter().fold(LOG1P[0], |q, &c| fma(q, e, c));
+    fma(times(e, e), q, e)
+}
+
+pub(crate) fn bce(z: &[f32], target: &[f32], scale: f32) -> f32 {
+    let total = reduce(z.len(), |i, lane| {
+        let above = if self::z(z[i]) > 0.0 { z[i] } else { 0.0 };
+        add(lane, add(fma(-z[i], target[i], above), log1p(exp(-z[i].abs()))))
+    });
+    times(total, scale)
+}
+
+pub(crate) fn bce_grad(z: f32, target: f32, dloss: f32, scale: f32) -> f32 {
+    times(times(scale, dloss), minus(sigmoid(z), target))
+}
+
+pub(crate) fn square_sum(x: &[f32]) -> f32 {
+    reduce(x.len(), |i, lane| fma(x[i], x[i], lane))
+}
+
+pub(crate) fn clip(x: f32, square: f32, most: f32) -> f32 {
+    let factor = over(most, add(square.sqrt(), 1e-6));
+    times(x, if factor > 1.0 { 1.0 } else { factor })
+}
+
 /// `bits` are the 24 upper bits of the element's random integer.
 pub(crate) fn uniform(bits: u32, lo: f32, range: f32) -> f32 {
     fma(bits as f32 * hex(0, -24), range, lo)
 }
 
 /// {p, m, v} after a step.
-pub(crate) fn adam([p, g, m, v]: [f32; 4], [lr, c1, c2]: [f32; 3], hyper: AdamHyper) -> [f32; 3] {
+pub(crate) fn adam([p, g, m, v]: [f32; 4], [lr, c1, c2, keep]: [f32; 4], hyper: AdamHyper) -> [f32; 3] {
     let AdamHyper { w1, beta2, w2, eps } = hyper;
     let m = fma(w1, minus(g, m), m);
     let v = fma(times(w2, g), g, times(beta2, v));
     let d = fma(v.sqrt(), c2, eps);
-    [minus(p, over(times(times(lr, c1), m), d)), m, v]
+    [minus(times(p, keep), over(times(times(lr, c1), m), d)), m, v]
 }
 
 #[cfg(test)]
@@ -226,6 +265,25 @@ mod tests {
         assert_eq!(found, ours);
         assert!((LN2_HIGH as f64 + LN2_LOW as f64 - std::f64::consts::LN_2).abs() < 1e-11);
         assert_eq!(ROUND, 12582912.0);
+    }
+
+    #[test]
+    fn log1p_is_as_good_as_the_page_says_and_has_its_constants() {
+        let page = include_str!("../../docs/numerics.md").split("## log1p").nth(1).unwrap().split("\n## ").next().unwrap();
+        for c in LOG1P {
+            let (bits, sign) = (c.abs().to_bits(), if c < 0.0 { "-" } else { "" });
+            let text = format!("{sign}0x1.{:06x}p{}", (bits & 0x7f_ffff) << 1, (bits >> 23) as i32 - 127);
+            assert!(page.contains(&text), "{text}");
+        }
+        let mut worst: f64 = 0.0;
+        for bits in (0x0080_0000..=1f32.to_bits()).step_by(997) {
+            let e = f32::from_bits(bits);
+            let exact = f64::from(e).ln_1p();
+            let ulp = f64::from((exact as f32).next_up()) - f64::from(exact as f32);
+            worst = worst.max((f64::from(log1p(e)) - exact).abs() / ulp);
+        }
+        assert!(worst < 1.05, "{worst} ulp");
+        assert_eq!((log1p(0.0), log1p(1.0)), (0.0, std::f32::consts::LN_2));
     }
 
     #[test]

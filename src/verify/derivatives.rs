@@ -73,6 +73,9 @@ fn reductions_and_sums_have_their_gradients() {
     let scale = 1.0 / 10.0;
     let grad = |y: &[f64], t: &[f64], dy: &[f64]| y.iter().zip(t).map(|(&y, &t)| r::mse_grad(y, t, dy[0], 2.0 * scale)).collect::<Vec<_>>();
     check("mse_grad", &x, |y| vec![r::mse(y, &other, scale)], |y, dy| grad(y, &other, dy));
+    let targets: Vec<f64> = other.iter().map(|t| t.abs() / 2.0).collect();
+    let bce = |z: &[f64], dy: &[f64]| z.iter().zip(&targets).map(|(&z, &t)| r::bce_grad(z, t, dy[0], scale)).collect::<Vec<_>>();
+    check("bce_grad", &x, |z| vec![r::bce(z, &targets, scale).0], bce);
     check("mse_grad of the target", &x, |t| vec![r::mse(&other, t, scale)], |t, dy| grad(t, &other, dy));
 }
 

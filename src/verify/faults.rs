@@ -165,7 +165,7 @@ fn every_op_catches_every_planted_fault() {
     let blind = |fault: Fault, op: &str| match fault {
         Fault::InputChanged => ["fill", "advance"].contains(&op),
         Fault::NanLost => ["advance", "uniform"].contains(&op),
-        Fault::Shifted => ["sum", "mse", "broadcast", "fill"].contains(&op),
+        Fault::Shifted => ["sum", "square_sum", "mse", "bce", "broadcast", "fill"].contains(&op),
         _ => false,
     };
     for fault in FAULTS {
@@ -181,7 +181,7 @@ fn every_op_catches_every_planted_fault() {
 #[test]
 fn bounds_catch_faults_where_bits_are_not_demanded() {
     let blind = |fault: Fault, op: &str| match fault {
-        Fault::Shifted => ["sum", "mse", "broadcast", "fill"].contains(&op),
+        Fault::Shifted => ["sum", "square_sum", "mse", "bce", "broadcast", "fill"].contains(&op),
         _ => false,
     };
     for fault in [Fault::Inexact, Fault::Sign, Fault::Zero, Fault::Shifted, Fault::MissingTail] {

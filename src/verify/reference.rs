@@ -82,6 +82,25 @@ pub(crate) fn mse_grad(y: f64, target: f64, dloss: f64, scale: f64) -> f64 {
     scale * dloss * (y - target)
 }
 
+/// `scale * sum` of the binary cross-entropies of sigmoid(z) and target, and the same of the absolute values of their parts.
+pub(crate) fn bce(z: &[f64], target: &[f64], scale: f64) -> (f64, f64) {
+    let parts = |(&z, &t): (&f64, &f64)| [if z < 0.0 { 0.0 } else { z }, -z * t, (-z.abs()).exp().ln_1p()];
+    let all: Vec<[f64; 3]> = z.iter().zip(target).map(parts).collect();
+    let sum = all.iter().fold(0.0, |sum, [a, b, c]| sum + (a + b + c));
+    (scale * sum, scale.abs() * all.iter().flatten().fold(0.0, |sum, part| sum + part.abs()))
+}
+
+/// One element of the gradient of a scaled sum of binary cross-entropies.
+pub(crate) fn bce_grad(z: f64, target: f64, dloss: f64, scale: f64) -> f64 {
+    scale * dloss * (sigmoid(z) - target)
+}
+
+/// `x` made shorter where the norm, the root of `square`, is above `most`.
+pub(crate) fn clip(x: f64, square: f64, most: f64) -> f64 {
+    let factor = most / (square.sqrt() + 1e-6);
+    x * if factor > 1.0 { 1.0 } else { factor }
+}
+
 /// The sum, and the sum of the absolute values.
 pub(crate) fn sum(x: &[f64]) -> (f64, f64) {
     (x.iter().fold(0.0, |sum, x| sum + x), x.iter().fold(0.0, |sum, x| sum + x.abs()))
@@ -111,13 +130,14 @@ pub(crate) struct Adam {
     pub(crate) rate: f64,
 }
 
-/// Adam (Kingma and Ba 2015) as PyTorch writes it. `row` is {lr, 1/(1 - beta1^t), 1/sqrt(1 - beta2^t)}.
-pub(crate) fn adam([p, g, m, v]: [f64; 4], row: [f64; 3], [w1, beta2, w2, eps]: [f64; 4]) -> Adam {
+/// Adam (Kingma and Ba 2015) as PyTorch writes it, AdamW (Loshchilov and Hutter 2019) where `row[3]` is below 1.
+/// `row` is {lr, 1/(1 - beta1^t), 1/sqrt(1 - beta2^t), 1 - lr * weight decay}.
+pub(crate) fn adam([p, g, m, v]: [f64; 4], row: [f64; 4], [w1, beta2, w2, eps]: [f64; 4]) -> Adam {
     let m_terms = m.abs() + w1 * (g.abs() + m.abs());
     let m = m + w1 * (g - m);
     let v = beta2 * v + w2 * g * g;
     let rate = row[0] * row[1] / (v.sqrt() * row[2] + eps);
-    Adam { p: p - rate * m, m, v, m_terms, rate: rate.abs() }
+    Adam { p: p * row[3] - rate * m, m, v, m_terms, rate: rate.abs() }
 }
 
 /// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3: ten rounds of

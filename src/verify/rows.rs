@@ -145,6 +145,15 @@ fn elementwise(rows: &mut Rows) {
         rows.add(Kind::Integers, Spec::MseGrad(s(), 0.5));
         rows.add(Kind::Reals, Spec::MseGrad(s(), (2.0 / n) as f32));
         rows.add(Kind::Edges, Spec::MseGrad(s(), (2.0 / n) as f32));
+        rows.add(Kind::Integers, Spec::BceGrad(s(), 0.5));
+        rows.add(Kind::Reals, Spec::BceGrad(s(), (1.0 / n) as f32));
+        rows.add(Kind::Edges, Spec::BceGrad(s(), (1.0 / n) as f32));
+        // Above the largest norm and below it; no norm at all; one that is infinite, and none.
+        rows.add(Kind::Integers, Spec::Clip(s(), 2.0, 4097.0, Same::None));
+        rows.add(Kind::Integers, Spec::Clip(s(), 70.0, 4096.0, Same::First));
+        rows.add(Kind::Reals, Spec::Clip(s(), 1.0, 2.0 + n as f32, Same::First));
+        rows.add(Kind::Reals, Spec::Clip(s(), 0.1, [0.0, 1e-14, 1e-20][turn % 3], Same::None));
+        rows.add(Kind::Edges, Spec::Clip(s(), 1.5, [9.0, f32::INFINITY, f32::NAN][turn % 3], [Same::None, Same::First][turn % 2]));
     }
     // Over 65,535 workgroups, and buffers over 128 MiB.
     for spec in [
@@ -162,7 +171,11 @@ fn elementwise(rows: &mut Rows) {
 fn reductions(rows: &mut Rows) {
     for (turn, n) in SIZES.into_iter().chain(REDUCED).enumerate() {
         rows.kinds(&Spec::Sum(shape(n, turn)));
+        rows.kinds(&Spec::SquareSum(shape(n, turn)));
         if n > 0 {
+            rows.add(Kind::Integers, Spec::Bce(shape(n, turn), 0.25));
+            rows.add(Kind::Reals, Spec::Bce(shape(n, turn), (1.0 / n as f64) as f32));
+            rows.add(Kind::Edges, Spec::Bce(shape(n, turn), (1.0 / n as f64) as f32));
             rows.add(Kind::Integers, Spec::Mse(shape(n, turn), 0.25));
             rows.add(Kind::Reals, Spec::Mse(shape(n, turn), (1.0 / n as f64) as f32));
             rows.add(Kind::Edges, Spec::Mse(shape(n, turn), (1.0 / n as f64) as f32));
@@ -241,7 +254,7 @@ fn adam(rows: &mut Rows) {
     let hyper =
         |beta1: f64, beta2: f64, eps: f32| AdamHyper { w1: (1.0 - beta1) as f32, beta2: beta2 as f32, w2: (1.0 - beta2) as f32, eps };
     for (turn, n) in SIZES.into_iter().chain([255, 257, 1000, 4097, 100_352]).enumerate() {
-        for (kind, (steps, step)) in KINDS.into_iter().zip([(5, 0), (5, 2), (1, 0)]) {
+        for (kind, (steps, step)) in KINDS.into_iter().zip([(5, 0), (6, 2), (1, 0)]) {
             rows.add(kind, Spec::Adam { shape: shape(n, turn), steps, clock: [9, step], hyper: hyper(0.9, 0.999, 1e-8) });
         }
         // Past the table: its last row.

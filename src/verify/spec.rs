@@ -35,7 +35,12 @@ pub(crate) enum Spec {
     TanhGrad(Vec<usize>),
     Mse(Vec<usize>, f32),
     MseGrad(Vec<usize>, f32),
+    Bce(Vec<usize>, f32),
+    BceGrad(Vec<usize>, f32),
     Sum(Vec<usize>),
+    SquareSum(Vec<usize>),
+    /// The largest norm, and the sum of squares.
+    Clip(Vec<usize>, f32, f32, Same),
     Broadcast(Vec<usize>),
     Add(Vec<usize>, Same),
     Scale(Vec<usize>, f32, Same),
@@ -92,7 +97,11 @@ impl Spec {
             Spec::TanhGrad(_) => "tanh_grad",
             Spec::Mse(..) => "mse",
             Spec::MseGrad(..) => "mse_grad",
+            Spec::Bce(..) => "bce",
+            Spec::BceGrad(..) => "bce_grad",
             Spec::Sum(_) => "sum",
+            Spec::SquareSum(_) => "square_sum",
+            Spec::Clip(..) => "clip",
             Spec::Broadcast(_) => "broadcast",
             Spec::Add(..) => "add",
             Spec::Scale(..) => "scale",
@@ -122,7 +131,11 @@ impl Spec {
             Spec::TanhGrad(_) => Op::TanhGrad { x: v(0), dy: v(1), dx: v(2) },
             Spec::Mse(_, scale) => Op::Mse { y: v(0), target: v(1), work: v(2), loss: v(3), scale },
             Spec::MseGrad(_, scale) => Op::MseGrad { y: v(0), target: v(1), dloss: v(2), dy: v(3), scale },
+            Spec::Bce(_, scale) => Op::Bce { z: v(0), target: v(1), work: v(2), loss: v(3), scale },
+            Spec::BceGrad(_, scale) => Op::BceGrad { z: v(0), target: v(1), dloss: v(2), dz: v(3), scale },
             Spec::Sum(_) => Op::Sum { x: v(0), work: v(1), y: v(2) },
+            Spec::SquareSum(_) => Op::SquareSum { x: v(0), work: v(1), y: v(2) },
+            Spec::Clip(_, most, _, same) => Op::Clip { x: v(0), square: v(1), y: v(if same == Same::None { 2 } else { 0 }), most },
             Spec::Broadcast(_) => Op::Broadcast { x: v(0), y: v(1) },
             Spec::Add(_, same) => {
                 let [a, b, y] = match same {
@@ -157,7 +170,9 @@ impl Spec {
             | Spec::SigmoidGrad(s)
             | Spec::Tanh(s)
             | Spec::TanhGrad(s)
-            | Spec::Sum(s) => len(s),
+            | Spec::Sum(s)
+            | Spec::SquareSum(s) => len(s),
+            Spec::Bce(s, _) | Spec::BceGrad(s, _) | Spec::Clip(s, ..) => len(s),
             Spec::Mse(s, _) | Spec::MseGrad(s, _) | Spec::Add(s, _) | Spec::Scale(s, ..) | Spec::Fill(s, _) => len(s),
             Spec::Broadcast(s) | Spec::Copy(s) | Spec::Uniform { shape: s, .. } | Spec::Adam { shape: s, .. } => len(s),
             Spec::Gather { row, batch, .. } => len(row) * batch,

@@ -3,6 +3,8 @@
 mod adam;
 mod add;
 mod advance;
+mod bce;
+mod clip;
 mod copy;
 mod dense;
 mod exp;
@@ -174,6 +176,18 @@ impl Core {
             Op::MseGrad { y, target, dloss, dy, scale } => {
                 mse::mse_grad(level, s.read(y), s.read(target), s.read(dloss), s.write(dy), *scale)
             }
+            Op::Bce { z, target, work, loss, scale } => bce::bce(level, s.read(z), s.read(target), s.write(work), s.write(loss), *scale),
+            Op::BceGrad { z, target, dloss, dz, scale } => {
+                bce::bce_grad(level, s.read(z), s.read(target), s.read(dloss), s.write(dz), *scale)
+            }
+            Op::SquareSum { x, work, y } => clip::square_sum(level, s.read(x), s.write(work), s.write(y)),
+            Op::Clip { x, square, y, most } => {
+                let factor = clip::factor(s.read::<f32>(square)[0], *most);
+                match x.identical(y) {
+                    true => scale::scale_self(level, s.write(y), factor),
+                    false => scale::scale(level, s.read(x), s.write(y), factor),
+                }
+            }
             Op::Sum { x, work, y } => sum::sum(level, s.read(x), s.write(work), s.write(y)),
             Op::Broadcast { x, y } => sum::broadcast(s.read(x), s.write(y)),
             Op::Add { a, b, y } => match (a.identical(y), b.identical(y)) {
@@ -200,9 +214,17 @@ impl Core {
             }
             Op::Adam { p, g, m, v, table, clock, hyper } => {
                 let step = s.read::<u32>(clock)[1] as usize;
-                let at = 3 * step.min(table.shape.rows() - 1);
+                let at = 4 * step.min(table.shape.rows() - 1);
                 let table: &[f32] = s.read(table);
-                adam::adam(level, s.write(p), s.read(g), s.write(m), s.write(v), [table[at], table[at + 1], table[at + 2]], *hyper);
+                adam::adam(
+                    level,
+                    s.write(p),
+                    s.read(g),
+                    s.write(m),
+                    s.write(v),
+                    [table[at], table[at + 1], table[at + 2], table[at + 3]],
+                    *hyper,
+                );
             }
         }
     }

@@ -19,10 +19,12 @@ use plan::plan;
 use std::sync::Arc;
 
 /// What ships: per stem of `kernels/` the PTX that `kernels/build_ptx.py` made of it.
-const PTX: [(&str, &str); 15] = [
+const PTX: [(&str, &str); 17] = [
     ("adam", include_str!("../../../kernels/ptx/adam.ptx")),
     ("add", include_str!("../../../kernels/ptx/add.ptx")),
     ("advance", include_str!("../../../kernels/ptx/advance.ptx")),
+    ("bce", include_str!("../../../kernels/ptx/bce.ptx")),
+    ("clip", include_str!("../../../kernels/ptx/clip.ptx")),
     ("copy", include_str!("../../../kernels/ptx/copy.ptx")),
     ("dense", include_str!("../../../kernels/ptx/dense.ptx")),
     ("fill", include_str!("../../../kernels/ptx/fill.ptx")),

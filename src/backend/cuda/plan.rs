@@ -91,6 +91,18 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
         Op::MseGrad { y, target, dloss, dy, scale } => {
             each("mse_grad", dy.len(), vec![ptr(y), ptr(target), ptr(dloss), ptr(dy), size(dy.len()), Arg::F32(*scale)])
         }
+        Op::Bce { z, target, work, loss, scale } => vec![
+            blocks("bce_chunks", chunks(z.len()), vec![ptr(z), ptr(target), ptr(work), size(z.len())]),
+            blocks("bce_total", 1, vec![ptr(work), ptr(loss), size(work.len()), Arg::F32(*scale)]),
+        ],
+        Op::BceGrad { z, target, dloss, dz, scale } => {
+            each("bce_grad", dz.len(), vec![ptr(z), ptr(target), ptr(dloss), ptr(dz), size(dz.len()), Arg::F32(*scale)])
+        }
+        Op::SquareSum { x, work, y } => vec![
+            blocks("square_sum_chunks", chunks(x.len()), vec![ptr(x), ptr(work), size(x.len())]),
+            blocks("square_sum_total", 1, vec![ptr(work), ptr(y), size(work.len())]),
+        ],
+        Op::Clip { x, square, y, most } => each("clip", y.len(), vec![ptr(x), ptr(square), ptr(y), size(y.len()), Arg::F32(*most)]),
         Op::Sum { x, work, y } => vec![
             blocks("sum_chunks", chunks(x.len()), vec![ptr(x), ptr(work), size(x.len())]),
             blocks("sum_total", 1, vec![ptr(work), ptr(y), size(work.len())]),

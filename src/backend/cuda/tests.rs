@@ -115,7 +115,7 @@ fn results(device: &Device, n: usize) -> Vec<(String, Vec<f32>)> {
     let batch = || result(d, &[3, n]);
     let scale = (1.0 / n.max(1) as f64) as f32;
     let loss = f32s(d, &[1], &[0.75]);
-    let table = f32s(d, &[7, 3], &numbers(3, 21));
+    let table = f32s(d, &[7, 4], &numbers(3, 28));
     let hyper = AdamHyper { w1: 0.1, beta2: 0.999, w2: (1.0 - 0.999f64) as f32, eps: 1e-8 };
     let moment: Vec<f32> = numbers(4, n).iter().map(|v| v.abs()).collect();
     let gather = |data: View| Op::Gather { data, order: order.clone(), clock: clock.clone(), y: batch() };

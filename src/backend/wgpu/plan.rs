@@ -114,30 +114,18 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
         // `tanh` is a word of WGSL.
         Op::Tanh { x, y } => elementwise("tanh_forward", "tanh", &[("x", x), ("y", y)], &[], &[]),
         Op::TanhGrad { x, dy, dx } => elementwise(name, "tanh", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
-        Op::Mse { y, target, work, loss, scale } => {
-            let mut launches = Vec::new();
-            for (start, len) in pieces(y.len()) {
-                let (y, target, work) = (part(y, start, len)?, part(target, start, len)?, part(work, start / CHUNK, chunks(len))?);
-                let operands = [("y", &y), ("target_", &target), ("work", &work)];
-                launches.push(Launch::new(name, "mse", "mse_chunks", &operands, &[len as u32, 0], chunks(len)));
-            }
-            let words = [chunks(y.len()) as u32, scale.to_bits()];
-            launches.push(Launch::new(name, "mse", "mse_total", &[("work", work), ("loss", loss)], &words, 1));
-            Ok(launches)
-        }
+        Op::Mse { y, target, work, loss, scale } => mean("mse", "mse_chunks", "mse_total", ("y", y), [target, work, loss], *scale),
         Op::MseGrad { y, target, dloss, dy, scale } => {
             elementwise(name, "mse", &[("y", y), ("target_", target), ("dy", dy)], &[("dloss", dloss)], &[scale.to_bits()])
         }
-        Op::Sum { x, work, y } => {
-            let mut launches = Vec::new();
-            let nothing = (x.len() == 0).then_some((0, 0));
-            for (start, len) in pieces(x.len()).chain(nothing) {
-                let (x, work) = (part(x, start, len)?, part(work, start / CHUNK, chunks(len))?);
-                launches.push(Launch::new(name, "sum", "sum_chunks", &[("x", &x), ("work", &work)], &[len as u32], chunks(len)));
-            }
-            launches.push(Launch::new(name, "sum", "sum_total", &[("work", work), ("y", y)], &[chunks(x.len()) as u32], 1));
-            Ok(launches)
+        Op::Bce { z, target, work, loss, scale } => mean("bce", "bce_chunks", "bce_total", ("z", z), [target, work, loss], *scale),
+        Op::BceGrad { z, target, dloss, dz, scale } => {
+            elementwise(name, "bce", &[("z", z), ("target_", target), ("dz", dz)], &[("dloss", dloss)], &[scale.to_bits()])
         }
+        Op::Sum { x, work, y } => total(name, "sum", ["sum_chunks", "sum_total"], [x, work, y], &[]),
+        // The parameters end with the largest norm, which the sum does not use.
+        Op::SquareSum { x, work, y } => total(name, "clip", ["square_sum_chunks", "square_sum_total"], [x, work, y], &[0]),
+        Op::Clip { x, square, y, most } => elementwise(name, "clip", &[("x", x), ("y", y)], &[("square", square)], &[most.to_bits()]),
         Op::Broadcast { x, y } => elementwise(name, "sum", &[("y", y)], &[("x", x)], &[]),
         Op::Add { a, b, y } => elementwise(name, "add", &[("a", a), ("b", b), ("y", y)], &[], &[]),
         Op::Scale { x, y, factor } => elementwise(name, "scale", &[("x", x), ("y", y)], &[], &[factor.to_bits()]),
@@ -165,6 +153,43 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
             elementwise(name, "adam", &[("p", p), ("g", g), ("m", m), ("v", v)], &[("table", table), ("clock", clock)], &words)
         }
     }
+}
+
+/// Both stages of a mean over pairs.
+fn mean(
+    op: &'static str,
+    first: &'static str,
+    second: &'static str,
+    (name, y): (&'static str, &View),
+    [target, work, loss]: [&View; 3],
+    scale: f32,
+) -> Result<Vec<Launch>> {
+    let mut launches = Vec::new();
+    for (start, len) in pieces(y.len()) {
+        let (y, target, work) = (part(y, start, len)?, part(target, start, len)?, part(work, start / CHUNK, chunks(len))?);
+        launches.push(Launch::new(op, op, first, &[(name, &y), ("target_", &target), ("work", &work)], &[len as u32, 0], chunks(len)));
+    }
+    let words = [chunks(y.len()) as u32, scale.to_bits()];
+    launches.push(Launch::new(op, op, second, &[("work", work), ("loss", loss)], &words, 1));
+    Ok(launches)
+}
+
+/// Both stages of a sum; that of nothing is written too.
+fn total(
+    op: &'static str,
+    shader: &'static str,
+    [first, second]: [&'static str; 2],
+    [x, work, y]: [&View; 3],
+    more: &[u32],
+) -> Result<Vec<Launch>> {
+    let mut launches = Vec::new();
+    let nothing = (x.len() == 0).then_some((0, 0));
+    for (start, len) in pieces(x.len()).chain(nothing) {
+        let (x, work) = (part(x, start, len)?, part(work, start / CHUNK, chunks(len))?);
+        launches.push(Launch::new(op, shader, first, &[("x", &x), ("work", &work)], &[&[len as u32], more].concat(), chunks(len)));
+    }
+    launches.push(Launch::new(op, shader, second, &[("work", work), ("y", y)], &[&[chunks(x.len()) as u32], more].concat(), 1));
+    Ok(launches)
 }
 
 fn gather(name: &'static str, [data, order, clock, y]: [&View; 4]) -> Result<Vec<Launch>> {

@@ -332,7 +332,7 @@ fn adam_agrees() {
             reals(&mut rng, &n),
             reals(&mut rng, &n),
             v,
-            given(&[3, 3], vec![0.001, 10.0, 31.6, 0.002, 5.2, 22.4, 0.003, 3.7, 18.3]),
+            given(&[3, 4], vec![0.001, 10.0, 31.6, 1.0, 0.002, 5.2, 22.4, 0.99, 0.003, 3.7, 18.3, 1.0]),
             words(&[0, step]),
         ];
         same(&device, "adam", &operands, 1e-6, |v| Op::Adam {

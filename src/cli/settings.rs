@@ -1,0 +1,201 @@
+//! What a training is made of: the flags of `train`, and the file `config.toml` that repeats them.
+
+use clap::{Args, ValueEnum};
+use narrows::data::{Dataset, Values};
+use narrows::{Error, Fit, Loss, Result, Schedule};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
+
+/// The file in a run directory.
+pub(super) const FILE: &str = "config.toml";
+
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// builtin, or a folder with the four IDX files of MNIST, gzipped or not.
+    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
+    pub(super) data: String,
+    /// Widths from the first layer to the code; the decoder has them in reverse.
+    #[arg(long, default_value = "128,64,32", value_delimiter = ',', value_name = "N,N,..")]
+    pub(super) layers: Vec<usize>,
+    /// Passes over the training rows.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(super) epochs: usize,
+    /// Rows in a step.
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    pub(super) batch_size: usize,
+    /// Adam's learning rate.
+    #[arg(long, default_value_t = 1e-3, value_name = "X", allow_negative_numbers = true)]
+    pub(super) lr: f64,
+    /// How the learning rate changes: multiplied by FACTOR every N epochs, or down to END along half a cosine.
+    #[arg(long, default_value = "constant", value_name = "constant|step:N:FACTOR|cosine[:END]")]
+    pub(super) schedule: String,
+    /// Steps at the beginning in which the learning rate rises to its value.
+    #[arg(long, default_value_t = 0, value_name = "STEPS")]
+    pub(super) warmup: usize,
+    /// Decoupled weight decay: above 0, Adam is AdamW.
+    #[arg(long, default_value_t = 0.0, value_name = "X", allow_negative_numbers = true)]
+    pub(super) weight_decay: f64,
+    /// The largest norm of all gradients together. [default: none]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    pub(super) clip: Option<f32>,
+    /// Mean squared error, or binary cross-entropy.
+    #[arg(long, default_value = "mse", value_name = "mse|bce")]
+    pub(super) loss: LossName,
+    /// Ends after so many epochs without a new smallest error on the validation rows, and keeps the best epoch's weights. [default: none]
+    #[arg(long, value_name = "EPOCHS")]
+    pub(super) patience: Option<usize>,
+    /// The part of the training rows, from their end, to choose by instead of training on. [default: none; 0.1 with --patience]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    pub(super) validation: Option<f64>,
+    /// Seed of the initial weights and of the order of the rows.
+    // As text in the file: TOML's integers end at 2^63.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+    pub(super) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LossName {
+    Mse,
+    Bce,
+}
+
+fn as_text<S: serde::Serializer>(seed: &u64, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_str(&seed.to_string())
+}
+
+fn from_text<'a, D: serde::Deserializer<'a>>(from: D) -> std::result::Result<u64, D::Error> {
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+}
+
+impl Settings {
+    /// What is left open, closed: the file repeats the run also where another version has other defaults.
+    pub(super) fn resolved(mut self) -> Settings {
+        if self.patience.is_some() && self.validation.is_none() {
+            self.validation = Some(0.1);
+        }
+        self
+    }
+
+    pub(super) fn read(folder: &Path) -> Result<Settings> {
+        let path = folder.join(FILE);
+        let text = fs::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), action: "reading the settings", source })?;
+        toml::from_str(&text).map_err(|e| Error::Data {
+            path,
+            problem: e.to_string().trim_end().replace('\n', "; "),
+            remedy: "Use the file that `train` wrote.".into(),
+        })
+    }
+
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        let text = toml::to_string(self).map_err(|e| Error::Data {
+            path: path.clone(),
+            problem: e.to_string(),
+            remedy: "Report this as a defect.".into(),
+        })?;
+        fs::write(&path, text).map_err(|source| Error::Io { path, action: "writing the settings", source })
+    }
+
+    /// The training that they mean; rows to validate on are added by the caller.
+    pub(super) fn fit(&self) -> Result<Fit> {
+        let loss = match self.loss {
+            LossName::Mse => Loss::Mse,
+            LossName::Bce => Loss::Bce,
+        };
+        let mut fit = Fit::default()
+            .epochs(self.epochs)
+            .batch_size(self.batch_size)
+            .learning_rate(self.lr)
+            .schedule(schedule(&self.schedule)?)
+            .warmup(self.warmup)
+            .weight_decay(self.weight_decay)
+            .loss(loss)
+            .seed(self.seed);
+        if let Some(norm) = self.clip {
+            fit = fit.clip_norm(norm);
+        }
+        if let Some(patience) = self.patience {
+            fit = fit.patience(patience);
+        }
+        Ok(fit)
+    }
+
+    /// The rows to train on, and those to validate on.
+    pub(super) fn hold_out(&self, train: &Dataset) -> Result<(Dataset, Option<Dataset>)> {
+        let Some(fraction) = self.validation else { return Ok((train.clone(), None)) };
+        let rows = (train.len() as f64 * fraction).round();
+        if !(rows >= 1.0 && rows < train.len() as f64) {
+            return Err(Error::Argument {
+                name: "--validation".into(),
+                problem: format!("{fraction} of {} rows is {rows}", train.len()),
+                remedy: "Use a fraction between 0 and 1 that leaves rows on both sides; 0.1 is usual.".into(),
+            });
+        }
+        let kept = train.len() - rows as usize;
+        let (name, from) = (format!("{}, held out", train.name()), kept * train.columns());
+        let held = match train.values() {
+            Values::Bytes(v) => Dataset::from_bytes(&name, v[from..].to_vec(), train.row_dims())?,
+            Values::Floats(v) => Dataset::from_rows(&name, v[from..].to_vec(), train.row_dims())?,
+        };
+        Ok((train.head(kept), Some(held)))
+    }
+}
+
+fn schedule(text: &str) -> Result<Schedule> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let parsed = match parts.as_slice() {
+        ["constant"] => Some(Schedule::Constant),
+        ["cosine"] => Some(Schedule::Cosine { to: 0.0 }),
+        ["cosine", to] => to.parse().ok().map(|to| Schedule::Cosine { to }),
+        ["step", every, factor] => every.parse().ok().zip(factor.parse().ok()).map(|(every, factor)| Schedule::Step { every, factor }),
+        _ => None,
+    };
+    parsed.ok_or_else(|| Error::Argument {
+        name: "--schedule".into(),
+        problem: format!("`{text}` is none"),
+        remedy: "Use constant, step:N:FACTOR (such as step:5:0.5) or cosine[:END].".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn the_file_repeats_the_flags() {
+        let lines: [&[&str]; 2] = [
+            &["x"],
+            &["x", "--layers", "5,4", "--lr", "0.1", "--seed", "18446744073709551615", "--clip", "0.1", "--loss", "bce", "--patience", "3"],
+        ];
+        for line in lines {
+            let settings = Line::parse_from(line).settings.resolved();
+            let folder = std::env::temp_dir().join(format!("narrows-settings-{}-{}", std::process::id(), line.len()));
+            fs::create_dir_all(&folder).unwrap();
+            settings.write(&folder).unwrap();
+            assert_eq!(Settings::read(&folder).unwrap(), settings);
+            fs::write(folder.join(FILE), "layers = 3\n").unwrap();
+            assert!(Settings::read(&folder).unwrap_err().to_string().contains("layers"));
+            fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn schedules_are_read_or_refused() {
+        assert_eq!(schedule("step:5:0.5").unwrap(), Schedule::Step { every: 5, factor: 0.5 });
+        assert_eq!(schedule("cosine:1e-5").unwrap(), Schedule::Cosine { to: 1e-5 });
+        for text in ["", "cosin", "step:5", "step:a:1", "cosine:x", "constant:1"] {
+            assert!(schedule(text).unwrap_err().to_string().contains("is none. Use constant"), "{text}");
+        }
+    }
+}

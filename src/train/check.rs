@@ -1,0 +1,79 @@
+//! What a training refuses before it begins.
+
+use super::{Fit, Loss};
+use crate::data::{Dataset, Values};
+use crate::{Autoencoder, Error, Result};
+
+impl Fit {
+    pub(super) fn check(&self, ae: &Autoencoder, data: &Dataset) -> Result<()> {
+        let needs = |name: &str, value: usize| Err(Error::argument(name, format!("it is {value}"), "Use at least 1."));
+        if data.columns() != ae.inputs() {
+            return Err(Error::data(
+                data.name(),
+                format!("its rows have {} columns but the network takes {}", data.columns(), ae.inputs()),
+                format!("Build it with `Autoencoder::builder({})`.", data.columns()),
+            ));
+        }
+        if data.is_empty() {
+            return Err(Error::data(data.name(), "there are no rows to train on", "Pass at least one row."));
+        }
+        if self.epochs == 0 {
+            return needs("epochs", self.epochs);
+        }
+        if self.batch_size == 0 {
+            return needs("batch size", self.batch_size);
+        }
+        for (what, rows) in [("test", &self.test), ("validation", &self.validation)] {
+            if let Some(rows) = rows
+                && (rows.columns() != ae.inputs() || rows.is_empty())
+            {
+                return Err(Error::data(
+                    rows.name(),
+                    format!("{} {what} rows of {} columns where rows of {} are needed", rows.len(), rows.columns(), ae.inputs()),
+                    "Pass at least one row of that width.",
+                ));
+            }
+        }
+        // Outside of [0, 1] the cross-entropy has no lower bound, and training would run away along it.
+        let checked = |rows: &Dataset| match rows.values() {
+            Values::Floats(floats) if self.loss == Loss::Bce => match floats.iter().position(|x| !(0.0..=1.0).contains(x)) {
+                Some(at) => Err(Error::data(
+                    rows.name(),
+                    format!("row {} has a {}, and binary cross-entropy is for numbers in [0, 1]", at / rows.columns(), floats[at]),
+                    "Scale the data to [0, 1], or train by mean squared error.",
+                )),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        };
+        checked(data)?;
+        if self.patience == Some(0) {
+            return needs("patience", 0);
+        }
+        if self.patience.is_some() && self.validation.is_none() {
+            return Err(Error::argument(
+                "patience",
+                "there are no validation rows to judge by",
+                "Name some with `Fit::validate`, or --validation FRACTION.",
+            ));
+        }
+        if let Some(most) = self.clip_norm
+            && !(most > 0.0 && most.is_finite())
+        {
+            return Err(Error::argument("clip norm", format!("it is {most}"), "Use a finite number above 0; 1 is usual."));
+        }
+        if let Some(order) = &self.first_order {
+            let mut seen = vec![false; data.len()];
+            let fits =
+                order.len() == data.len() && order.iter().all(|&i| seen.get_mut(i as usize).is_some_and(|s| !std::mem::replace(s, true)));
+            if !fits {
+                return Err(Error::argument(
+                    "first order",
+                    format!("{} numbers that are not each row of {} once", order.len(), data.len()),
+                    "Pass a permutation of the row numbers.",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

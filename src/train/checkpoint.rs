@@ -1,0 +1,325 @@
+//! Checkpoints: all that a training needs to go on to the very bits that it would have reached unbroken, in one sealed safetensors file.
+//!
+//! A folder holds `last`, at every moment since the first step; `last.previous`, the one before; and `best`, where there are validation rows.
+
+use super::fit::{Best, Epoch, Progress};
+use super::seal::{BLANK, digits, seal, whole};
+use super::training::Training;
+use crate::data::{Dataset, Values};
+use crate::{Error, Result, files, tensor};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The one metadata entry of ours: a JSON text.
+const KEY: &str = "narrows";
+/// Counts up when the content changes its meaning.
+const FORMAT: u64 = 1;
+/// Tensors beside the weights. Their names are a second mark: a file whose metadata are damaged can still be told for ours.
+const MORE: [&str; 4] = ["narrows.m", "narrows.v", "narrows.losses", "narrows.best"];
+
+const LAST: &str = "last.safetensors";
+const PREVIOUS: &str = "last.previous.safetensors";
+const BEST: &str = "best.safetensors";
+
+type Named = (String, Vec<usize>, Vec<f32>);
+
+/// A training at one moment: weights, moments, clock, losses, and what it is a training of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    recipe: Map<String, Value>,
+    weights: Vec<Named>,
+    m: Vec<f32>,
+    v: Vec<f32>,
+    losses: Vec<f32>,
+    clock: [u32; 2],
+    progress: Progress,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint and verifies its sha256.
+    ///
+    /// # Errors
+    /// When the file is absent, is no checkpoint, is of another format, or is not to the bit what was written.
+    pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|e| Error::io(path, "reading the checkpoint", e))?;
+        if whole(&bytes) != Some(true) {
+            let ours = |mark: &str| bytes.windows(mark.len()).any(|w| w == mark.as_bytes());
+            let damaged = ours("\\\"sha256\\\"") || MORE.iter().any(|name| ours(name));
+            return Err(match damaged {
+                true => {
+                    let problem =
+                        format!("it is a checkpoint, but not as it was written: its sha256 does not fit its {} bytes", bytes.len());
+                    Error::data(path, problem, "Use last.previous.safetensors beside it.")
+                }
+                false => Error::data(path, "it is not a checkpoint of narrows", "Name a file that a training with checkpoints wrote."),
+            });
+        }
+        parse(&bytes).map_err(|problem| Error::data(path, problem, "Use the version of narrows that wrote it, or a newer one."))
+    }
+
+    /// The newest checkpoint of a folder that can be read, and its path.
+    ///
+    /// # Errors
+    /// When neither the last nor the one before can be read; the error is of the last.
+    pub fn newest(folder: impl AsRef<Path>) -> Result<(PathBuf, Checkpoint)> {
+        let path = |name: &str| folder.as_ref().join(name);
+        let last = Checkpoint::read(path(LAST));
+        match last {
+            Ok(checkpoint) => Ok((path(LAST), checkpoint)),
+            Err(e) => Checkpoint::read(path(PREVIOUS)).map(|c| (path(PREVIOUS), c)).map_err(|_| e),
+        }
+    }
+
+    /// Epochs that were done.
+    pub fn epochs(&self) -> usize {
+        self.progress.epochs.len()
+    }
+
+    /// Steps that were done, over all epochs.
+    pub fn step(&self) -> u32 {
+        self.clock[1]
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        let failed =
+            |e: &dyn std::fmt::Display| Error::data(path, format!("the checkpoint can't be written: {e}"), "Report this as a defect.");
+        let best = self.progress.best.as_ref().map(|b| b.weights.as_slice()).unwrap_or_default();
+        let flat = [(MORE[0], &self.m[..]), (MORE[1], &self.v), (MORE[2], &self.losses), (MORE[3], best)];
+        let weights = self.weights.iter().map(|(name, shape, values)| (name.as_str(), shape.clone(), values.as_slice()));
+        let all = weights.chain(flat.map(|(name, values)| (name, vec![values.len()], values)));
+        let views =
+            all.map(|(name, shape, values)| TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values)).map(|view| (name, view)));
+        let about = self.about().to_string();
+        let mut bytes = views
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .and_then(|views| serialize(views, Some(HashMap::from([(KEY.to_string(), about)]))))
+            .map_err(|e| failed(&e))?;
+        if !seal(&mut bytes) {
+            return Err(failed(&"it has no place for its sha256"));
+        }
+        files::write_atomic(path, |file| file.write_all(&bytes))
+    }
+
+    fn about(&self) -> Value {
+        let Progress { epochs, step, seconds, best, waited } = &self.progress;
+        let maybe = |x: Option<f64>| x.map(text).unwrap_or_default();
+        let epoch = |e: &Epoch| {
+            let numbers = [text(e.train_loss), maybe(e.test_loss), maybe(e.validation_loss), text(e.seconds), text(e.learning_rate)];
+            json!([e.steps, numbers])
+        };
+        json!({
+            "kind": "checkpoint",
+            "format": FORMAT,
+            "sha256": BLANK,
+            "recipe": self.recipe,
+            "clock": self.clock,
+            "step": step,
+            "seconds": text(*seconds),
+            "best": best.as_ref().map(|b| json!([b.epoch, text(b.loss)])),
+            "waited": waited,
+            "epochs": epochs.iter().map(epoch).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A float as JSON keeps it to the bit.
+fn text(x: f64) -> String {
+    format!("{x:?}")
+}
+
+/// What a sealed file says. The seal has proved that we wrote it, so that a surprise is another version's.
+fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+    let about = header.metadata().as_ref().and_then(|entries| entries.get(KEY)).ok_or("it has no metadata of narrows")?;
+    let about: Value = serde_json::from_str(about).map_err(|e| e.to_string())?;
+    if about["format"].as_u64() != Some(FORMAT) {
+        return Err(format!("its format is {} where {FORMAT} is known", about["format"]));
+    }
+    let floats = |name: &str| -> std::result::Result<Vec<f32>, String> {
+        let tensor = file.tensor(name).map_err(|_| format!("the tensor `{name}` is missing"))?;
+        Ok(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    };
+    let missing = |what: &str| format!("its {what} is missing");
+    let number = |value: &Value, what: &str| value.as_u64().map(|n| n as usize).ok_or_else(|| missing(what));
+    let float = |value: &Value, what: &str| value.as_str().and_then(|t| t.parse::<f64>().ok()).ok_or_else(|| missing(what));
+    let mut weights = Vec::new();
+    for (name, view) in file.iter().filter(|(name, _)| !MORE.contains(name)) {
+        weights.push((name.to_string(), view.shape().to_vec(), floats(name)?));
+    }
+    weights.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut epochs = Vec::new();
+    for (i, e) in about["epochs"].as_array().ok_or_else(|| missing("epochs"))?.iter().enumerate() {
+        let part = |at: usize| float(&e[1][at], "epochs");
+        epochs.push(Epoch {
+            epoch: i + 1,
+            train_loss: part(0)?,
+            test_loss: part(1).ok(),
+            validation_loss: part(2).ok(),
+            seconds: part(3)?,
+            steps: number(&e[0], "steps")?,
+            learning_rate: part(4)?,
+            step_losses: Vec::new(),
+        });
+    }
+    let best = match &about["best"] {
+        Value::Null => None,
+        best => Some(Best { epoch: number(&best[0], "best epoch")?, loss: float(&best[1], "best loss")?, weights: floats(MORE[3])? }),
+    };
+    Ok(Checkpoint {
+        recipe: about["recipe"].as_object().cloned().ok_or_else(|| missing("recipe"))?,
+        weights,
+        m: floats(MORE[0])?,
+        v: floats(MORE[1])?,
+        losses: floats(MORE[2])?,
+        clock: [number(&about["clock"][0], "clock")? as u32, number(&about["clock"][1], "clock")? as u32],
+        progress: Progress {
+            epochs,
+            step: number(&about["step"], "step")?,
+            seconds: float(&about["seconds"], "time")?,
+            best,
+            waited: number(&about["waited"], "patience")?,
+        },
+    })
+}
+
+/// sha256 over the shape, the type and all elements.
+fn fingerprint(data: &Dataset) -> String {
+    let (kind, bytes): (&[u8], &[u8]) = match data.values() {
+        Values::Bytes(bytes) => (b"u8", bytes),
+        Values::Floats(floats) => (b"f32", bytemuck::cast_slice(floats)),
+    };
+    digits(&[kind, format!("{}x{}", data.len(), data.columns()).as_bytes(), bytes])
+}
+
+impl Training<'_> {
+    /// Takes up the training where its last checkpoint left it, or writes the first one.
+    pub(super) fn begin(&mut self, data: &Dataset) -> Result<()> {
+        let Some(folder) = &self.fit.checkpoints else {
+            return match self.fit.resume {
+                true => Err(Error::argument("resume", "there is no folder of checkpoints", "Name it with `Fit::checkpoints`.")),
+                false => Ok(()),
+            };
+        };
+        self.fingerprint = fingerprint(data);
+        if self.fit.resume {
+            let (path, checkpoint) = Checkpoint::newest(folder)?;
+            return self.restore(&path, checkpoint);
+        }
+        fs::create_dir_all(folder).map_err(|e| Error::io(folder, "making the folder of checkpoints", e))?;
+        if folder.join(LAST).exists() {
+            return Err(Error::argument(
+                "checkpoints",
+                format!("{} already holds those of a training", folder.display()),
+                "Resume that training, or name another folder.",
+            ));
+        }
+        self.save(false)
+    }
+
+    /// Writes a checkpoint, and the best one where it is `better` than all before.
+    pub(super) fn save(&self, better: bool) -> Result<()> {
+        let Some(folder) = &self.fit.checkpoints else { return Ok(()) };
+        let checkpoint = self.checkpoint()?;
+        // The next epoch will say that the loss is not finite; the last checkpoint stays a good one.
+        if checkpoint.weights.iter().any(|(_, _, values)| values.iter().any(|x| !x.is_finite())) {
+            return Ok(());
+        }
+        if better {
+            checkpoint.write(&folder.join(BEST))?;
+        }
+        keep(folder)?;
+        checkpoint.write(&folder.join(LAST))
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        let params = self.ae.params();
+        let weight = |name: &str| Ok((name.to_string(), params.shape(name)?.to_vec(), params.read(name)?));
+        let mut weights = params.names().map(weight).collect::<Result<Vec<Named>>>()?;
+        weights.sort_by(|a, b| a.0.cmp(&b.0));
+        let (m, v) = self.adam.moments();
+        Ok(Checkpoint {
+            recipe: self.recipe(),
+            weights,
+            m: m.read()?,
+            v: v.read()?,
+            losses: self.losses.read()?,
+            clock: [self.clock.cursor()?, self.clock.step()?],
+            progress: self.progress.clone(),
+        })
+    }
+
+    /// What must be the same for a training to go on to the same bits.
+    fn recipe(&self) -> Map<String, Value> {
+        let fit = self.fit;
+        let order = fit.first_order.as_ref().map(|order| digits(&[bytemuck::cast_slice(order)]));
+        // Where the rate depends on how long the training is, the number of epochs can't change either.
+        let epochs = matches!(fit.schedule, super::Schedule::Cosine { .. }).then_some(fit.epochs);
+        let recipe = json!({
+            "widths": self.ae.widths(),
+            "data": self.fingerprint,
+            "validation data": fit.validation.as_ref().map(fingerprint),
+            "batch size": fit.batch_size,
+            "learning rate": text(fit.adam.learning_rate),
+            "betas and eps": [text(fit.adam.beta1), text(fit.adam.beta2), text(fit.adam.eps)],
+            "weight decay": text(fit.adam.weight_decay),
+            "schedule": format!("{:?}", fit.schedule),
+            "warm-up": fit.warmup,
+            "epochs": epochs,
+            "loss": format!("{:?}", fit.loss),
+            "clip norm": fit.clip_norm.map(|x| text(x.into())),
+            "seed": fit.seed,
+            "first order": order,
+        });
+        recipe.as_object().cloned().unwrap_or_default()
+    }
+
+    fn restore(&mut self, path: &Path, checkpoint: Checkpoint) -> Result<()> {
+        let other = |problem: String| Error::data(path, problem, "Resume with the data and settings that the training began with.");
+        let recipe = self.recipe();
+        for (what, ours) in &recipe {
+            let theirs = checkpoint.recipe.get(what).unwrap_or(&Value::Null);
+            if theirs != ours {
+                return Err(other(format!("it is of another training: its {what} is {theirs}, not {ours}")));
+            }
+        }
+        let fresh = self.checkpoint()?;
+        let shapes = |c: &Checkpoint| c.weights.iter().map(|(name, shape, _)| (name.clone(), shape.clone())).collect::<Vec<_>>();
+        let Progress { epochs, step, best, .. } = &checkpoint.progress;
+        let fits = shapes(&checkpoint) == shapes(&fresh)
+            && [checkpoint.m.len(), checkpoint.v.len(), checkpoint.losses.len()] == [fresh.m.len(), fresh.v.len(), fresh.losses.len()]
+            && best.as_ref().is_none_or(|b| b.weights.len() == fresh.m.len())
+            && *step <= self.steps()
+            && epochs.len() * self.steps() + step == checkpoint.clock[1] as usize
+            && (checkpoint.clock[0] as usize) < self.rows;
+        if !fits {
+            return Err(other("its tensors and counters are not those of this network".into()));
+        }
+        for (name, _, values) in &checkpoint.weights {
+            self.ae.params().write(name, values)?;
+        }
+        let (m, v) = self.adam.moments();
+        tensor::write(&m.view, &checkpoint.m)?;
+        tensor::write(&v.view, &checkpoint.v)?;
+        self.losses.write(&checkpoint.losses)?;
+        self.clock.set(checkpoint.clock[0], checkpoint.clock[1])?;
+        self.progress = checkpoint.progress;
+        Ok(())
+    }
+}
+
+/// Makes the last checkpoint the one before, without a moment in which there is no last.
+fn keep(folder: &Path) -> Result<()> {
+    let (last, previous, part) = (folder.join(LAST), folder.join(PREVIOUS), folder.join(".last.previous.part"));
+    if !last.exists() {
+        return Ok(());
+    }
+    let _ = fs::remove_file(&part);
+    let copied = fs::hard_link(&last, &part).or_else(|_| fs::copy(&last, &part).map(drop));
+    copied.and_then(|()| fs::rename(&part, &previous)).map_err(|e| Error::io(&previous, "keeping the last checkpoint", e))
+}

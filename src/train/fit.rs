@@ -1,0 +1,275 @@
+//! What to do in a training, and what came of it.
+
+use super::Schedule;
+use super::schedule::Steps;
+use crate::data::Dataset;
+use crate::{AdamConfig, Result};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How to train. The defaults are the article's: 10 epochs, batches of 128, Adam at 1e-3, MSE.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    pub(super) epochs: usize,
+    pub(super) batch_size: usize,
+    pub(super) adam: AdamConfig,
+    pub(super) schedule: Schedule,
+    pub(super) warmup: usize,
+    pub(super) loss: Loss,
+    pub(super) clip_norm: Option<f32>,
+    pub(super) seed: u64,
+    pub(super) first_order: Option<Vec<u32>>,
+    pub(super) test: Option<Dataset>,
+    pub(super) validation: Option<Dataset>,
+    pub(super) patience: Option<usize>,
+    pub(super) interrupt: Option<Arc<AtomicBool>>,
+    #[cfg(feature = "files")]
+    pub(super) checkpoints: Option<std::path::PathBuf>,
+    #[cfg(feature = "files")]
+    pub(super) resume: bool,
+}
+
+impl Default for Fit {
+    fn default() -> Fit {
+        Fit {
+            epochs: 10,
+            batch_size: 128,
+            adam: AdamConfig::default(),
+            schedule: Schedule::Constant,
+            warmup: 0,
+            loss: Loss::Mse,
+            clip_norm: None,
+            seed: 0,
+            first_order: None,
+            test: None,
+            validation: None,
+            patience: None,
+            interrupt: None,
+            #[cfg(feature = "files")]
+            checkpoints: None,
+            #[cfg(feature = "files")]
+            resume: false,
+        }
+    }
+}
+
+/// What a training makes small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// The mean over all elements of `(y - x)^2`.
+    #[default]
+    Mse,
+    /// The mean over all elements of the binary cross-entropy `-x log y - (1 - x) log(1 - y)`, for data in [0, 1].
+    Bce,
+}
+
+/// What happened in one epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The loss as training saw it: the mean over the epoch's rows, each measured before the step that it led to.
+    pub train_loss: f64,
+    /// The error on the test rows after the epoch, where there are any.
+    pub test_loss: Option<f64>,
+    /// The error on the validation rows after the epoch, where there are any.
+    pub validation_loss: Option<f64>,
+    /// Seconds of training alone, evaluation excluded.
+    pub seconds: f64,
+    /// Steps, the short last one included.
+    pub steps: usize,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// The loss of each step; empty for an epoch that a resumed training had behind it.
+    pub step_losses: Vec<f32>,
+}
+
+/// What happened in a training run.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// An entry per epoch.
+    pub epochs: Vec<Epoch>,
+    /// Why it ended.
+    pub ended: Ended,
+    /// The epoch with the smallest error on the validation rows, counted from 1, where there are any.
+    pub best: Option<usize>,
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ended {
+    /// All its epochs were done.
+    #[default]
+    Complete,
+    /// The error on the validation rows did not fall for as many epochs as [`Fit::patience`] says.
+    Patience,
+    /// The callback said so.
+    Stopped,
+    /// The flag of [`Fit::interrupt`] was set, perhaps within an epoch.
+    Interrupted,
+}
+
+/// What a callback returns: nothing, or whether to go on.
+pub trait Flow {
+    /// Whether to go on.
+    fn flow(self) -> ControlFlow<()>;
+}
+
+impl Flow for () {
+    fn flow(self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl Flow for ControlFlow<()> {
+    fn flow(self) -> ControlFlow<()> {
+        self
+    }
+}
+
+/// How far a training is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Progress {
+    /// The epochs that are done.
+    pub(super) epochs: Vec<Epoch>,
+    /// Steps of the epoch that is not.
+    pub(super) step: usize,
+    /// Seconds that they took.
+    pub(super) seconds: f64,
+    pub(super) best: Option<Best>,
+    /// Epochs since the best.
+    pub(super) waited: usize,
+}
+
+/// The epoch with the smallest validation loss.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Best {
+    pub(super) epoch: usize,
+    pub(super) loss: f64,
+    pub(super) weights: Vec<f32>,
+}
+
+impl Fit {
+    /// Passes over the data, at least 1. Default 10.
+    pub fn epochs(mut self, epochs: usize) -> Fit {
+        self.epochs = epochs;
+        self
+    }
+
+    /// Rows in a step, at least 1. Default 128. The rows that are left over make a shorter last step.
+    pub fn batch_size(mut self, rows: usize) -> Fit {
+        self.batch_size = rows;
+        self
+    }
+
+    /// Adam's learning rate. Default 1e-3.
+    pub fn learning_rate(mut self, rate: f64) -> Fit {
+        self.adam.learning_rate = rate;
+        self
+    }
+
+    /// Decoupled weight decay, as AdamW's. Default 0.
+    pub fn weight_decay(mut self, decay: f64) -> Fit {
+        self.adam.weight_decay = decay;
+        self
+    }
+
+    /// How the learning rate changes. Default constant.
+    pub fn schedule(mut self, schedule: Schedule) -> Fit {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Steps at the beginning in which the learning rate rises to where the schedule has it. Default 0.
+    pub fn warmup(mut self, steps: usize) -> Fit {
+        self.warmup = steps;
+        self
+    }
+
+    /// What is made small. Default the mean squared error.
+    pub fn loss(mut self, loss: Loss) -> Fit {
+        self.loss = loss;
+        self
+    }
+
+    /// The largest norm of all gradients together: longer ones are shortened to it before each step. Default none.
+    pub fn clip_norm(mut self, norm: f32) -> Fit {
+        self.clip_norm = Some(norm);
+        self
+    }
+
+    /// All of Adam's numbers.
+    pub fn adam(mut self, config: AdamConfig) -> Fit {
+        self.adam = config;
+        self
+    }
+
+    /// The seed of the order of the rows. Default 0.
+    pub fn seed(mut self, seed: u64) -> Fit {
+        self.seed = seed;
+        self
+    }
+
+    /// The order of the rows in the first epoch, in place of a random one: each row's number once. To compare with other programs.
+    pub fn first_order(mut self, order: Vec<u32>) -> Fit {
+        self.first_order = Some(order);
+        self
+    }
+
+    /// Rows to measure the error on after each epoch.
+    pub fn test(mut self, data: &Dataset) -> Fit {
+        self.test = Some(data.clone());
+        self
+    }
+
+    /// Rows to choose by: after each epoch the error on them is measured, and where there is patience, the best epoch's weights are what remains.
+    /// They may not be the test rows, whose error would then be too good.
+    pub fn validate(mut self, data: &Dataset) -> Fit {
+        self.validation = Some(data.clone());
+        self
+    }
+
+    /// Ends the training after so many epochs without a new smallest error on the validation rows, at least 1, and puts the weights of the best epoch
+    /// back, however the training ended.
+    pub fn patience(mut self, epochs: usize) -> Fit {
+        self.patience = Some(epochs);
+        self
+    }
+
+    /// A flag that others may set, a signal handler say: the training then ends within a fraction of a second or after one step, with a checkpoint
+    /// where there are checkpoints.
+    pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Fit {
+        self.interrupt = Some(flag);
+        self
+    }
+
+    /// A folder for checkpoints: `last.safetensors`, before the first step and after each epoch; the one before it; and `best.safetensors`, where
+    /// there are validation rows.
+    #[cfg(feature = "files")]
+    pub fn checkpoints(mut self, folder: impl Into<std::path::PathBuf>) -> Fit {
+        self.checkpoints = Some(folder.into());
+        self
+    }
+
+    /// Takes up the training whose checkpoints are in the folder: on the same device it goes on to the very bits that it would have reached unbroken.
+    /// Only the number of epochs (unless the schedule depends on it), the patience and the test rows may be others.
+    #[cfg(feature = "files")]
+    pub fn resume(mut self, resume: bool) -> Fit {
+        self.resume = resume;
+        self
+    }
+
+    pub(super) fn interrupted(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// The learning rate of every step; none where it is always the same.
+    pub(super) fn rates(&self, rows: usize) -> Result<Vec<f64>> {
+        if self.schedule == Schedule::Constant && self.warmup == 0 {
+            return Ok(Vec::new());
+        }
+        let per_epoch = rows.div_ceil(self.batch_size);
+        self.schedule.rates(self.adam.learning_rate, Steps { epochs: self.epochs, per_epoch, warmup: self.warmup })
+    }
+}

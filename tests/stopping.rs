@@ -1,0 +1,179 @@
+//! Stopping the command line, gently and not, and going on.
+#![cfg(unix)]
+
+use narrows::train::Checkpoint;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn narrows(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
+    command.current_dir(folder).env_remove("NARROWS_CPU_LEVEL").stdin(Stdio::null());
+    command
+}
+
+/// Exit code and stderr.
+fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let output = narrows(folder).args(args).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+const SMALL: [&str; 10] = ["--device", "cpu", "--threads", "2", "--layers", "32,8", "--batch-size", "64", "--epochs", "4"];
+
+fn start(folder: &Path, out: &str, more: &[&str]) -> Child {
+    narrows(folder).args(SMALL).args(["--out", out]).args(more).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Until the first checkpoint is there.
+fn wait_for(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{} does not come", path.display());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn last(folder: &Path, out: &str) -> std::path::PathBuf {
+    folder.join(out).join("checkpoints/last.safetensors")
+}
+
+fn weights(folder: &Path, out: &str) -> Vec<u8> {
+    fs::read(folder.join(out).join("model.safetensors")).unwrap()
+}
+
+/// All columns but the times.
+fn losses(folder: &Path, out: &str) -> Vec<String> {
+    let text = fs::read_to_string(folder.join(out).join("metrics.csv")).unwrap();
+    text.lines().map(|l| l.split(',').take(3).collect::<Vec<_>>().join(",")).collect()
+}
+
+#[test]
+fn a_signal_saves_and_resuming_gives_the_bits_of_an_unbroken_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let more = ["--schedule", "cosine", "--warmup", "20", "--weight-decay", "0.01", "--clip", "1", "--loss", "bce", "--validation", "0.1"];
+    let whole: Vec<&str> = SMALL.iter().copied().chain(["--out", "whole"]).chain(more).collect();
+    let (code, err) = run(at, &whole);
+    assert_eq!(code, Some(0), "{err}");
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let out = name.trim_start_matches('-');
+        let child = start(at, out, &more);
+        wait_for(&last(at, out));
+        std::thread::sleep(Duration::from_millis(60));
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{err}");
+        assert!(err.contains(&format!("narrows train --resume {out}")), "{err}");
+        let stopped = Checkpoint::read(last(at, out)).unwrap();
+        eprintln!("{name}: stopped after {} steps, {} epochs", stopped.step(), stopped.epochs());
+        let (code, err) = run(at, &["train", "--device", "cpu", "--resume", out]);
+        assert_eq!(code, Some(0), "{err}");
+        assert!(err.contains("resuming from"), "{err}");
+        assert_eq!(weights(at, out), weights(at, "whole"), "{name}");
+        assert_eq!(losses(at, out), losses(at, "whole"), "{name}");
+    }
+}
+
+#[test]
+fn kill_9_at_any_moment_leaves_a_checkpoint_that_loads_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // Epochs of a millisecond, so that most of the time is spent writing checkpoints.
+    let pixels = |n: u32| [&[0, 0, 8, 3], &n.to_be_bytes()[..], &[0, 0, 0, 5, 0, 0, 0, 5], &vec![100; 25 * n as usize]].concat();
+    let labels = |n: u32| [&[0, 0, 8, 1], &n.to_be_bytes()[..], &vec![7; n as usize]].concat();
+    for (set, n) in [("train", 64), ("t10k", 16)] {
+        fs::write(at.join(format!("{set}-images-idx3-ubyte")), pixels(n)).unwrap();
+        fs::write(at.join(format!("{set}-labels-idx1-ubyte")), labels(n)).unwrap();
+    }
+    let mut steps = Vec::new();
+    for turn in 0..12 {
+        let out = format!("run{turn}");
+        let mut child = narrows(at)
+            .args([
+                "--device",
+                "cpu",
+                "--threads",
+                "1",
+                "--data",
+                ".",
+                "--layers",
+                "4",
+                "--batch-size",
+                "64",
+                "--epochs",
+                "100000",
+                "--out",
+                &out,
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for(&last(at, &out));
+        std::thread::sleep(Duration::from_millis(3 + 13 * turn));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let checkpoint = Checkpoint::read(last(at, &out)).unwrap();
+        steps.push(checkpoint.step());
+        if let Ok(previous) = Checkpoint::read(at.join(&out).join("checkpoints/last.previous.safetensors")) {
+            assert!(checkpoint.step() - previous.step() <= 1);
+        }
+    }
+    eprintln!("steps at the kills: {steps:?}");
+    assert!(steps.iter().any(|&s| s > 0));
+    // What was killed goes on.
+    let config = at.join("run11/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("epochs = 100000", &format!("epochs = {}", steps[11] + 2))).unwrap();
+    let (code, err) = run(at, &["train", "--device", "cpu", "--resume", "run11"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(Checkpoint::read(last(at, "run11")).unwrap().step(), steps[11] + 2);
+}
+
+#[test]
+fn what_can_not_be_resumed_is_an_error_with_its_own_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["--resume", "none"], 3, "none/config.toml: reading the settings"),
+        (&["--resume", "none", "--epochs", "3"], 2, "cannot be used with"),
+        (&["--resume", "none", "--out", "other"], 2, "cannot be used with"),
+        (&["--schedule", "linear"], 2, "--schedule: `linear` is none. Use constant"),
+        (&["--schedule", "cosine:1"], 2, "a cosine from 0.001 to 1"),
+        (&["--validation", "1"], 2, "--validation: 1 of 20000 rows is 20000"),
+        (&["--clip", "-1"], 2, "clip norm: it is -1"),
+        (&["--weight-decay", "-1"], 2, "weight decay: it is -1"),
+        (&["--loss", "mae"], 2, "invalid value"),
+    ];
+    for (args, want, text) in cases {
+        let args: Vec<&str> = ["train", "--device", "cpu"].iter().chain(args).copied().collect();
+        let (code, err) = run(at, &args);
+        assert_eq!(code, Some(want), "{args:?}: {err}");
+        assert!(err.contains(text) && !err.contains("panicked"), "{args:?}: {err}");
+    }
+    assert_eq!(fs::read_dir(at).unwrap().count(), 0, "what is refused leaves nothing");
+
+    let args = ["--device", "cpu", "--layers", "8", "--batch-size", "1000", "--epochs", "1", "--out", "mine"];
+    let (code, err) = run(at, &args);
+    assert_eq!(code, Some(0), "{err}");
+    let checkpoint = last(at, "mine");
+    for path in [checkpoint.clone(), checkpoint.with_file_name("last.previous.safetensors")] {
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(&path, bytes).unwrap();
+    }
+    let (code, err) = run(at, &["train", "--device", "cpu", "--resume", "mine"]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("last.safetensors: it is a checkpoint, but not as it was written"), "{err}");
+    fs::write(at.join("mine/config.toml"), "epochs = \"many\"").unwrap();
+    let (code, err) = run(at, &["train", "--device", "cpu", "--resume", "mine"]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("config.toml"), "{err}");
+}

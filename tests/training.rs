@@ -1,0 +1,256 @@
+//! Trainings: early stopping, callbacks, checkpoints that go on to the bit and that betray every change.
+#![cfg(feature = "files")]
+
+mod common;
+
+use narrows::data::{self, Dataset};
+use narrows::train::{Checkpoint, Ended};
+use narrows::{Autoencoder, Device, Error, Fit, History, Loss, Schedule};
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn digits(rows: usize) -> Dataset {
+    data::open("builtin").unwrap().train.head(rows)
+}
+
+fn network(device: &Device) -> Autoencoder {
+    Autoencoder::builder(784).hidden([24]).code(6).seed(5).build(device).unwrap()
+}
+
+fn bits(ae: &Autoencoder) -> Vec<Vec<u32>> {
+    ae.params().names().map(|n| ae.params().read(n).unwrap().into_iter().map(f32::to_bits).collect()).collect()
+}
+
+fn losses(history: &History) -> Vec<(u64, Option<u64>, Option<u64>)> {
+    let bits = |e: &narrows::train::Epoch| (e.train_loss.to_bits(), e.test_loss.map(f64::to_bits), e.validation_loss.map(f64::to_bits));
+    history.epochs.iter().map(bits).collect()
+}
+
+/// Everything at once: a schedule, decay, clipping, cross-entropy, a short last batch, validation and test rows.
+fn full(epochs: usize) -> Fit {
+    let rows = data::open("builtin").unwrap().test;
+    Fit::default()
+        .epochs(epochs)
+        .batch_size(40)
+        .seed(3)
+        .schedule(Schedule::Step { every: 2, factor: 0.5 })
+        .warmup(5)
+        .weight_decay(0.01)
+        .clip_norm(0.05)
+        .loss(Loss::Bce)
+        .validate(&rows.head(64))
+        .patience(50)
+        .test(&rows.head(32))
+}
+
+#[test]
+fn resumed_after_an_epoch_is_unbroken_to_the_bit() {
+    let train = digits(250);
+    for device in common::devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let unbroken = network(device);
+        let whole = unbroken.fit(&train, &full(4)).unwrap();
+
+        let broken = network(device);
+        broken.fit(&train, &full(2).checkpoints(folder.path())).unwrap();
+        // Another process: nothing but the files remains.
+        let resumed = Autoencoder::builder(784).hidden([24]).code(6).seed(99).build(device).unwrap();
+        let history = resumed.fit(&train, &full(4).checkpoints(folder.path()).resume(true)).unwrap();
+        assert_eq!(bits(&resumed), bits(&unbroken), "{}", device.id());
+        assert_eq!(losses(&history), losses(&whole), "{}", device.id());
+        assert_eq!((history.best, history.ended), (whole.best, Ended::Complete));
+
+        // And the checkpoints of both trainings hold the same state.
+        let other = tempfile::tempdir().unwrap();
+        network(device).fit(&train, &full(4).checkpoints(other.path())).unwrap();
+        let [a, b] = [folder.path(), other.path()].map(|f| Checkpoint::read(f.join("last.safetensors")).unwrap());
+        assert_eq!((a.step(), a.epochs()), (28, 4));
+        assert_eq!((b.step(), b.epochs()), (28, 4));
+    }
+}
+
+#[test]
+fn interrupted_within_an_epoch_it_goes_on_to_the_bit() {
+    let train = digits(2_000);
+    let fit = |epochs| Fit::default().epochs(epochs).batch_size(10).schedule(Schedule::Cosine { to: 1e-5 });
+    for device in common::fast_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let unbroken = network(device);
+        let whole = unbroken.fit(&train, &fit(3)).unwrap();
+        let resumed = network(device);
+        let mut cuts = 0;
+        let mut within = 0;
+        let history = loop {
+            let flag = Arc::new(AtomicBool::new(false));
+            let (raise, pause) = (flag.clone(), std::time::Duration::from_millis(10 + 25 * cuts));
+            std::thread::spawn(move || {
+                std::thread::sleep(pause);
+                raise.store(true, Ordering::Relaxed);
+            });
+            let history = resumed.fit(&train, &fit(3).checkpoints(folder.path()).resume(cuts > 0).interrupt(flag)).unwrap();
+            if history.ended == Ended::Complete {
+                break history;
+            }
+            assert_eq!(history.ended, Ended::Interrupted);
+            let (_, checkpoint) = Checkpoint::newest(folder.path()).unwrap();
+            within += usize::from(checkpoint.step() % 200 != 0);
+            cuts += 1;
+            assert!(cuts < 200);
+        };
+        eprintln!("{}: {cuts} interruptions, {within} of them within an epoch", device.id());
+        assert!(cuts > 0);
+        assert_eq!(bits(&resumed), bits(&unbroken), "{}", device.id());
+        assert_eq!(losses(&history), losses(&whole), "{}", device.id());
+    }
+}
+
+#[test]
+fn patience_ends_a_training_and_puts_the_best_weights_back() {
+    let device = common::cpu();
+    let (train, rows) = (digits(64), data::open("builtin").unwrap().test.head(200));
+    let fit = Fit::default().epochs(400).batch_size(16).learning_rate(1e-2).validate(&rows).patience(5);
+    let folder = tempfile::tempdir().unwrap();
+    let ae = network(&device);
+    let history = ae.fit(&train, &fit.clone().checkpoints(folder.path())).unwrap();
+    assert_eq!(history.ended, Ended::Patience);
+    let best = history.best.unwrap();
+    assert_eq!(history.epochs.len(), best + 5);
+    let smallest = history.epochs.iter().map(|e| e.validation_loss.unwrap()).fold(f64::INFINITY, f64::min);
+    assert_eq!(history.epochs[best - 1].validation_loss, Some(smallest));
+    assert_eq!(ae.evaluate(&rows).unwrap(), smallest, "the weights are those of the best epoch");
+    assert_eq!(Checkpoint::read(folder.path().join("best.safetensors")).unwrap().epochs(), best);
+    // Resumed, it ends at once, and gives the same.
+    let again = network(&device);
+    let resumed = again.fit(&train, &fit.checkpoints(folder.path()).resume(true)).unwrap();
+    assert_eq!((resumed.ended, resumed.best), (Ended::Patience, Some(best)));
+    assert_eq!(bits(&again), bits(&ae));
+}
+
+#[test]
+fn a_callback_may_return_nothing_or_end_the_training() {
+    let (device, train) = (common::cpu(), digits(64));
+    let fit = Fit::default().epochs(5);
+    let mut seen = 0;
+    let history = network(&device).fit_with(&train, &fit, |_| seen += 1).unwrap();
+    assert_eq!((seen, history.epochs.len(), history.ended), (5, 5, Ended::Complete));
+    let stop = |e: &narrows::train::Epoch| if e.epoch == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let history = network(&device).fit_with(&train, &fit, stop).unwrap();
+    assert_eq!((history.epochs.len(), history.ended), (2, Ended::Stopped));
+}
+
+#[test]
+fn clipping_bounds_the_norm_and_leaves_small_gradients_to_the_bit() {
+    let (device, train) = (common::cpu(), digits(256));
+    let plain = network(&device);
+    plain.fit(&train, &Fit::default().epochs(2)).unwrap();
+    let loose = network(&device);
+    loose.fit(&train, &Fit::default().epochs(2).clip_norm(1e6)).unwrap();
+    assert_eq!(bits(&plain), bits(&loose));
+    let tight = network(&device);
+    tight.fit(&train, &Fit::default().epochs(2).clip_norm(1e-3)).unwrap();
+    assert_ne!(bits(&plain), bits(&tight));
+    let norm = |ae: &Autoencoder| {
+        let squares = ae.params().names().flat_map(|n| ae.params().read_grad(n).unwrap()).map(|g| f64::from(g).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    assert!((norm(&tight) - 1e-3).abs() < 2e-6 && norm(&plain) > 2e-3, "{} {}", norm(&tight), norm(&plain));
+}
+
+/// 2,000 single flips and truncations of a checkpoint: none loads, and none passes for somebody else's weights.
+#[test]
+fn every_change_of_a_checkpoint_is_noticed() {
+    let device = common::cpu();
+    let folder = tempfile::tempdir().unwrap();
+    let points = Dataset::from_rows("points", (0..60).map(|i| i as f32 / 60.0).collect(), &[6]).unwrap();
+    let builder = Autoencoder::builder(6).hidden([4]).code(2);
+    builder.build(&device).unwrap().fit(&points, &Fit::default().epochs(2).validate(&points).checkpoints(folder.path())).unwrap();
+    let whole = fs::read(folder.path().join("last.safetensors")).unwrap();
+    let path = folder.path().join("changed.safetensors");
+    let mut state = 1u64;
+    let mut random = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let mut named = 0;
+    for turn in 0..2_000 {
+        let mut bytes = whole.clone();
+        match turn % 4 {
+            0 => bytes.truncate(random(whole.len())),
+            1 => bytes.extend(std::iter::repeat_n(0, 1 + random(9))),
+            _ => bytes[random(whole.len())] ^= 1 << random(8),
+        }
+        fs::write(&path, &bytes).unwrap();
+        let error = Checkpoint::read(&path).expect_err("a changed checkpoint").to_string();
+        named += usize::from(error.contains("its sha256 does not fit"));
+        assert!(builder.weights(&device, &path).is_err() && Autoencoder::load(&device, &path).is_err(), "turn {turn}");
+    }
+    // Only what was cut down to nearly nothing can't be told for ours.
+    assert!(named > 1_800, "{named}");
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(Checkpoint::read(&path).unwrap().epochs(), 2);
+}
+
+#[test]
+fn a_damaged_last_checkpoint_gives_way_to_the_one_before() {
+    let (device, train) = (common::cpu(), digits(100));
+    let folder = tempfile::tempdir().unwrap();
+    let fit = |epochs| Fit::default().epochs(epochs).checkpoints(folder.path());
+    network(&device).fit(&train, &fit(3)).unwrap();
+    let last = folder.path().join("last.safetensors");
+    let mut bytes = fs::read(&last).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&last, bytes).unwrap();
+    let (path, checkpoint) = Checkpoint::newest(folder.path()).unwrap();
+    assert_eq!((path, checkpoint.epochs()), (folder.path().join("last.previous.safetensors"), 2));
+    let (resumed, unbroken) = (network(&device), network(&device));
+    resumed.fit(&train, &fit(4).resume(true)).unwrap();
+    unbroken.fit(&train, &Fit::default().epochs(4)).unwrap();
+    assert_eq!(bits(&resumed), bits(&unbroken));
+}
+
+#[test]
+fn a_diverging_training_keeps_its_last_good_checkpoint() {
+    let (device, train) = (common::cpu(), digits(64));
+    let folder = tempfile::tempdir().unwrap();
+    let fit = Fit::default().epochs(3).learning_rate(1e30).batch_size(16).checkpoints(folder.path());
+    let error = network(&device).fit(&train, &fit).unwrap_err();
+    assert!(matches!(error, Error::Diverged { .. }), "{error}");
+    assert_eq!(Checkpoint::newest(folder.path()).unwrap().1.step(), 0);
+}
+
+fn refused(path: &Path, text: &str, fit: &Fit, train: &Dataset, ae: &Autoencoder) {
+    let before = bits(ae);
+    let error = ae.fit(train, fit).expect_err(text).to_string();
+    assert!(error.contains(text), "{error}");
+    assert_eq!(bits(ae), before, "what is refused changes nothing");
+    assert!(path.exists());
+}
+
+#[test]
+fn what_can_not_be_resumed_says_why() {
+    let (device, train) = (common::cpu(), digits(100));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let fit = || Fit::default().epochs(2).checkpoints(path);
+    let ae = network(&device);
+    ae.fit(&train, &fit()).unwrap();
+    let again = || fit().resume(true);
+    refused(path, "already holds those of a training. Resume that training", &fit(), &train, &ae);
+    refused(path, "its seed is 0, not 7", &again().seed(7), &train, &ae);
+    refused(path, "its learning rate is \"0.001\", not \"0.002\"", &again().learning_rate(2e-3), &train, &ae);
+    refused(path, "its loss is \"Mse\", not \"Bce\"", &again().loss(Loss::Bce), &train, &ae);
+    refused(path, "its data is", &again(), &digits(101), &ae);
+    let other = Autoencoder::builder(784).hidden([24]).code(7).build(&device).unwrap();
+    refused(path, "its widths is [784,24,6], not [784,24,7]", &again(), &train, &other);
+    refused(path, "resume: there is no folder of checkpoints", &Fit::default().resume(true), &train, &ae);
+    refused(path, "reading the checkpoint", &Fit::default().checkpoints(path.join("none")).resume(true), &train, &ae);
+    refused(path, "patience: there are no validation rows", &Fit::default().patience(2), &train, &ae);
+    refused(path, "clip norm: it is 0", &Fit::default().clip_norm(0.0), &train, &ae);
+    refused(path, "warm-up: 3 steps of 2 in all", &Fit::default().epochs(2).warmup(3), &train, &ae);
+    let floats = Dataset::from_rows("far", vec![1.5; 784], &[784]).unwrap();
+    refused(path, "row 0 has a 1.5, and binary cross-entropy is for numbers in [0, 1]", &Fit::default().loss(Loss::Bce), &floats, &ae);
+}
