@@ -63,7 +63,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "ln 2 in one step",
-        file: "exp.cuh", from: "r = fmaf(n, -0x1.7f7d1cp-20f, r);", to: "r = fmaf(n, -0x1.62e430p-1f, x);", ops: &["sigmoid", "sigmoid_grad", "tanh", "tanh_grad"],
+        file: "exp.cuh", from: "r = fmaf(n, -0x1.7f7d1cp-20f, r);", to: "r = fmaf(n, -0x1.62e430p-1f, x);", ops: &["sigmoid", "sigmoid_grad", "tanh", "tanh_grad", "bce_grad"],
     },
     Fault {
         what: "past the table, the first row in place of the last",
@@ -83,7 +83,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a level of the tree is missing",
-        file: "reduce.cuh", from: "s = LANES / 2; s > 0;", to: "s = LANES / 2; s > 1;", ops: &["mse", "sum"],
+        file: "reduce.cuh", from: "s = LANES / 2; s > 0;", to: "s = LANES / 2; s > 1;", ops: &["mse", "sum", "bce", "square_sum"],
     },
     Fault {
         what: "lanes take neighbours",
