@@ -59,7 +59,7 @@ const FAULTS: &[Fault] = &[
     Fault { what: "the derivative's sign", file: "sigmoid.cu", from: "dx[i] = dy[i] *", to: "dx[i] = -dy[i] *", ops: &["sigmoid_grad"] },
     Fault {
         what: "exp ends at -80",
-        file: "exp.cuh", from: "x < -104.0f ? -104.0f", to: "x < -80.0f ? -80.0f", ops: &["sigmoid", "sigmoid_grad", "tanh_grad"],
+        file: "exp.cuh", from: "x < -104.0f ? -104.0f", to: "x < -80.0f ? -80.0f", ops: &["sigmoid", "sigmoid_grad", "tanh_grad", "bce_grad"],
     },
     Fault {
         what: "ln 2 in one step",
