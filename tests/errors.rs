@@ -40,6 +40,12 @@ fn the_texts() {
         (text(tape.dense(flat, w, b)), "dense: x has 1 dimensions where 2 are needed (x is 7). Reshape it to [rows, columns]."),
         (text(tape.add(x, flat)), "add: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
         (text(tape.mse(none, none)), "mse: a mean over no elements (y is 0x784). Pass at least one row."),
+        (text(tape.bce_with_logits(none, none)), "bce: a mean over no elements (z is 0x784). Pass at least one row."),
+        (
+            text(tape.bce_with_logits(x, x)),
+            "bce: the target depends on a variable or a parameter, and the loss has no derivative by its target. Pass the target with `input`.",
+        ),
+        (text(tape.clip_grads(&params, -1.0)), "clip: the largest norm is -1. Use a finite number above 0; 1 is usual."),
         (text(tape.backward(x)), "backward: the loss has 100352 elements (128x784). Reduce it with `sum` or `mse`."),
         (
             text(tape.grad(x)),
@@ -80,6 +86,7 @@ fn the_texts() {
         ),
         (text(adam(|c| c.learning_rate = 0.0)), "learning rate: it is 0. Use a finite number above 0; 1e-3 is usual."),
         (text(adam(|c| c.beta2 = 1.0)), "beta2: it is 1. Use 0 to 0.99999; 0.999 is usual."),
+        (text(adam(|c| c.weight_decay = -1.0)), "weight decay: it is -1. Use 0 or more, below 1 / learning rate; 1e-2 is usual."),
         (text(adam(|c| c.eps = f64::NAN)), "eps: it is NaN. Use a small number above 0; 1e-8 is usual."),
         (
             text(Autoencoder::builder(4).hidden([0]).build(&device)),
@@ -98,6 +105,14 @@ fn the_texts() {
         (
             text(ae.fit(&rows(4), &Fit::default().first_order(vec![1, 1]))),
             "first order: 2 numbers that are not each row of 2 once. Pass a permutation of the row numbers.",
+        ),
+        (
+            text(ae.fit(&rows(4), &Fit::default().patience(2))),
+            "patience: there are no validation rows to judge by. Name some with `Fit::validate`, or --validation FRACTION.",
+        ),
+        (
+            text(ae.fit(&rows(4), &Fit::default().validate(&rows(3)))),
+            "points: 2 validation rows of 3 columns where rows of 4 are needed. Pass at least one row of that width.",
         ),
         (text(Device::cpu_with(0, Level::Portable)), "threads: 0 threads. Use 1 to 1024."),
         (text(Device::open("gpu")), "device: `gpu` is not the name of a device. Use auto, cpu, cuda, cuda:N, wgpu or wgpu:N."),

@@ -1,5 +1,5 @@
 //! Stopping the command line, gently and not, and going on.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "cli"))]
 
 use narrows::train::Checkpoint;
 use std::fs;

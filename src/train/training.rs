@@ -89,6 +89,7 @@ pub(super) struct Training<'a> {
     pub(super) ae: &'a Autoencoder,
     pub(super) fit: &'a Fit,
     pub(super) rows: usize,
+    #[cfg(feature = "files")]
     pub(super) adam: Adam,
     pub(super) clock: Clock,
     pub(super) losses: Tensor,
@@ -148,6 +149,7 @@ impl<'a> Training<'a> {
             ae,
             fit,
             rows,
+            #[cfg(feature = "files")]
             adam,
             clock,
             losses,
