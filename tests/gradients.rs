@@ -412,3 +412,38 @@ fn a_shared_value_gets_the_sum_of_its_gradients() -> narrows::Result<()> {
     }
     Ok(())
 }
+
+/// What random graphs do not have: other shapes, values of no variable, and parameters that another tape reached.
+#[test]
+fn gradients_have_the_shapes_of_their_values_and_only_values_of_variables_have_one() -> narrows::Result<()> {
+    let device = Device::cpu()?;
+    let params = Params::new(&device, &[("w".into(), vec![2, 3]), ("b".into(), vec![2]), ("c".into(), vec![4])])?;
+    params.write("w", &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+    params.write("c", &[1.0, -2.0, 3.0, -4.0])?;
+    let mut tape = Tape::new(&device);
+    let x = tape.input(&Tensor::new(&device, &[1.0, -1.0, 2.0, 0.5, 0.0, 3.0], &[2, 3])?)?;
+    let (w, b, c) = (tape.param(&params, "w")?, tape.param(&params, "b")?, tape.param(&params, "c")?);
+    let y = tape.dense(x, w, b)?;
+    // [2, 2] as [4], which `add` takes as it is, and on as [1, 4].
+    let flat = tape.reshape(y, &[4])?;
+    let both = tape.add(flat, c)?;
+    let fixed = tape.input(&Tensor::new(&device, &[1.0; 4], &[4])?)?;
+    let moved = tape.add(fixed, both)?;
+    let row = tape.reshape(moved, &[1, 4])?;
+    let loss = tape.sum(row)?;
+    tape.backward(loss)?;
+    for val in [y, flat, both, row, w, b, c] {
+        assert_eq!(tape.shape(tape.grad(val)?)?, tape.shape(val)?);
+    }
+    assert_eq!(params.read_grad("w")?, [1.5, -1.0, 5.0, 1.5, -1.0, 5.0]);
+    assert_eq!((params.read_grad("b")?, params.read_grad("c")?), (vec![2.0; 2], vec![1.0; 4]));
+    assert!(tape.grad(x).is_err() && tape.grad(fixed).is_err(), "no gradient is taken of inputs");
+
+    // A second tape reaches c alone, but asks for a parameter of the set, so that all of them are its business.
+    let mut tape = Tape::new(&device);
+    let c = tape.param(&params, "c")?;
+    let loss = tape.sum(c)?;
+    tape.backward(loss)?;
+    assert_eq!((params.read_grad("w")?, params.read_grad("b")?, params.read_grad("c")?), (vec![0.0; 6], vec![0.0; 2], vec![1.0; 4]));
+    Ok(())
+}

@@ -227,3 +227,24 @@ fn values_of_another_tape_are_refused() {
     program.run(1).unwrap();
     assert_eq!(program.read(y).unwrap(), [2.0, 4.0]);
 }
+
+#[test]
+fn uniform_numbers_lie_in_their_range_and_change_with_the_step() {
+    let _alone = ALONE.lock().unwrap();
+    for device in common::fast_devices() {
+        let clock = Clock::new(device).unwrap();
+        let order = Tensor::indices(device, &[0], 1).unwrap();
+        let mut tape = Tape::new(device);
+        let first = tape.uniform(&[10, 100], (2.0, 5.0), 7, 1, &clock).unwrap();
+        tape.advance(&clock, 1, &order).unwrap();
+        let second = tape.uniform(&[10, 100], (2.0, 5.0), 7, 1, &clock).unwrap();
+        let (first, second) = (tape.read(first).unwrap(), tape.read(second).unwrap());
+        assert_ne!(first, second, "{}", device.id());
+        for numbers in [first, second] {
+            assert!(numbers.iter().all(|x| (2.0..5.0).contains(x)), "{}", device.id());
+            let mean = numbers.iter().map(|&x| f64::from(x)).sum::<f64>() / 1000.0;
+            // Six times the standard deviation of 3 / sqrt(12 * 1000).
+            assert!((mean - 3.5).abs() < 0.17, "{}: {mean}", device.id());
+        }
+    }
+}

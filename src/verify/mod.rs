@@ -25,6 +25,8 @@ mod rows_dense;
 mod spec;
 
 #[cfg(test)]
+mod checks;
+#[cfg(test)]
 mod derivatives;
 #[cfg(test)]
 mod faults;
