@@ -4,4 +4,4 @@ mod autoencoder;
 #[cfg(feature = "files")]
 mod file;
 
-pub use autoencoder::{Autoencoder, Builder, Rows};
+pub use autoencoder::{Autoencoder, Builder, Output, Rows};
