@@ -89,6 +89,30 @@ fn results_of_another_run_are_not_overwritten() {
 }
 
 #[test]
+fn eval_measures_what_training_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--device", "cpu", "--epochs", "1", "--layers", "8", "--batch-size", "1000", "--out", "mine", "-q"];
+    assert_eq!(run(folder.path(), &args).0, 0);
+    let metrics = fs::read_to_string(folder.path().join("mine/metrics.csv")).unwrap();
+    let trained: f64 = metrics.lines().nth(1).unwrap().split(',').nth(2).unwrap().parse().unwrap();
+    // The folder of a run, and the file in it.
+    for model in ["mine", "mine/model.safetensors"] {
+        let (code, out, err) = run(folder.path(), &["eval", "--device", "cpu", "--model", model, "--json", "-q"]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(json["test"]["mse"].as_f64(), Some(trained));
+        assert_eq!(json["test"]["synthetic"], true);
+        assert_eq!(json["test"]["classes"].as_array().unwrap().len(), 10);
+        let unit = |name: &str| json["test"][name].as_f64().unwrap();
+        assert!(unit("psnr_of_rows") > unit("psnr_of_mean") && unit("bce_above_floor") > 0.0, "{out}");
+    }
+    let (code, out, _) = run(folder.path(), &["eval", "--device", "cpu", "--model", "mine"]);
+    assert!(code == 0 && out.contains("builtin (test), synthetic: 4000 rows of 784") && out.contains("test over training"), "{out}");
+    let (code, _, err) = run(folder.path(), &["eval", "--device", "cpu", "--model", "absent"]);
+    assert!(code == 3 && err.contains("absent: reading the model"), "{code} {err}");
+}
+
+#[test]
 fn devices_names_the_cpu_and_every_kind() {
     let (code, out, _) = run(Path::new("."), &["devices"]);
     assert_eq!(code, 0);

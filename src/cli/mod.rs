@@ -1,6 +1,7 @@
 //! The command line: verbs, flags, exit codes. Data go to stdout, everything else to stderr.
 
 mod devices;
+mod eval;
 mod train;
 mod verify;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use narrows::{Device, DeviceKind, Error, Level};
 use std::fmt::Display;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Trains and uses autoencoders. Without a verb: `train`.
@@ -26,6 +28,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong d
 enum Verb {
     /// Trains an autoencoder and draws originals over reconstructions.
     Train(train::Train),
+    /// Measures a trained autoencoder: squared error, PSNR and cross-entropy, on training and test rows.
+    Eval(eval::Eval),
     /// Runs every op on the devices that are there, against a naive f64 reference.
     Verify(verify::Verify),
     /// Lists the devices that are there, and why others are not.
@@ -65,6 +69,7 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.verb.unwrap_or(Verb::Train(cli.train)) {
         Verb::Train(train) => train.run().map_err(Failure::from),
+        Verb::Eval(eval) => eval.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),
         Verb::Devices => devices::run().map_err(Failure::from),
     };
@@ -120,4 +125,9 @@ fn say(text: impl Display) {
 /// A line on stdout. A reader that has gone is no error.
 fn print(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// The model that a path means: the file itself, or the one in the folder of a run.
+fn model_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() }
 }

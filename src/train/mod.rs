@@ -1,5 +1,9 @@
 //! Training: whole epochs on the device, a report after each.
 
+mod metrics;
+
+pub use metrics::{ClassMetrics, Evaluation, Metrics, UnitMetrics};
+
 use crate::data::{Dataset, Values};
 use crate::rng::{permutation, purpose};
 use crate::{Adam, AdamConfig, Autoencoder, Clock, Error, Program, Result, Tape, Tensor};
