@@ -2,6 +2,8 @@
 
 mod devices;
 mod eval;
+mod plot;
+mod report;
 mod train;
 mod verify;
 
@@ -30,6 +32,10 @@ enum Verb {
     Train(train::Train),
     /// Measures a trained autoencoder: squared error, PSNR and cross-entropy, on training and test rows.
     Eval(eval::Eval),
+    /// Draws the codes of a trained autoencoder, its weights, or its error against the size of the code.
+    Plot(plot::Plot),
+    /// Writes the pictures and the page of a run anew.
+    Report(report::Report),
     /// Runs every op on the devices that are there, against a naive f64 reference.
     Verify(verify::Verify),
     /// Lists the devices that are there, and why others are not.
@@ -70,6 +76,8 @@ pub(crate) fn run() -> ExitCode {
     let done = match cli.verb.unwrap_or(Verb::Train(cli.train)) {
         Verb::Train(train) => train.run().map_err(Failure::from),
         Verb::Eval(eval) => eval.run().map_err(Failure::from),
+        Verb::Plot(plot) => plot.run(),
+        Verb::Report(report) => report.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),
         Verb::Devices => devices::run().map_err(Failure::from),
     };

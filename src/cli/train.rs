@@ -3,14 +3,12 @@
 use super::{Common, print};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use narrows::data::{self, Dataset};
+use narrows::data::{self, Split};
+use narrows::report::About;
 use narrows::{Autoencoder, Error, Fit, Result, report};
 use std::fs;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
-
-/// Pairs of originals and reconstructions in the picture.
-const PAIRS: usize = 10;
 
 #[derive(Args)]
 pub(super) struct Train {
@@ -88,25 +86,25 @@ impl Train {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
         say(format_args!("trained in {seconds:.2} s; test error {:.5} per pixel", ae.evaluate(test)?));
         say(format_args!("model and metrics in {}", folder.display()));
-        self.picture(&ae, test, &folder)
+        self.report(&ae, &split, &folder, seconds)
     }
 
-    /// Draws test rows over their reconstructions, one of each class where there are labels, and prints the picture's path.
-    fn picture(&self, ae: &Autoencoder, test: &Dataset, folder: &Path) -> Result<()> {
-        let Some(size) = test.image_size() else {
-            self.common.say("the rows are no images, so there is no picture");
-            return Ok(());
-        };
-        let mut rows: Vec<usize> = match test.labels() {
-            Some(labels) => (0..=u8::MAX).filter_map(|class| labels.iter().position(|&l| l == class)).collect(),
-            None => (0..test.len()).collect(),
-        };
-        rows.truncate(PAIRS);
-        let originals: Vec<f32> = rows.iter().flat_map(|&r| test.rows_f32(r..r + 1)).collect();
-        let shown = Dataset::from_rows("picture", originals.clone(), &[test.columns()])?;
-        let path = folder.join("reconstruction.png");
-        report::comparison(&path, &originals, &ae.reconstruct(&shown)?.values, size)?;
-        print(path.display());
+    /// Writes the pictures and the page, and prints the path of the picture, or of the page where the rows are no images.
+    fn report(&self, ae: &Autoencoder, split: &Split, folder: &Path, seconds: f64) -> Result<()> {
+        let list = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        let about = About::new(ae.device(), &self.data, &super::report::command(), seconds)
+            .setting("layers", list(&self.layers))
+            .setting("hidden", "relu")
+            .setting("output", "sigmoid")
+            .setting("loss", "mean squared error")
+            .setting("optimiser", "Adam")
+            .setting("learning rate", self.lr)
+            .setting("batch size", self.batch_size)
+            .setting("epochs", self.epochs)
+            .setting("seed", self.seed);
+        let written = report::run(folder, ae, split, &about)?;
+        self.common.say(format_args!("report in {}", written.page.display()));
+        print(written.picture.unwrap_or(written.page).display());
         Ok(())
     }
 
