@@ -19,6 +19,7 @@ pub mod report;
 mod rng;
 mod shape;
 mod tape;
+pub mod tasks;
 mod tensor;
 pub mod train;
 pub mod verify;

@@ -26,7 +26,12 @@ fn a_training_leaves_model_metrics_and_picture_and_prints_the_pictures_path() {
         assert_eq!((code, out.trim_end()), (0, format!("{expected}reconstruction.png").as_str()), "{err}");
         assert!(err.contains("synthetic") && err.contains("epoch   2/2"), "{err}");
         let run = folder.path().join(expected);
-        assert!(fs::read(run.join("reconstruction.png")).unwrap().starts_with(b"\x89PNG"));
+        for picture in ["reconstruction.png", "weights.png"] {
+            assert!(fs::read(run.join(picture)).unwrap().starts_with(b"\x89PNG"));
+        }
+        for page in ["loss.svg", "errors.svg", "report.html", "run.json"] {
+            assert!(run.join(page).exists(), "{page}");
+        }
         let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
         let lines: Vec<&str> = metrics.lines().collect();
         assert_eq!(lines[0], "epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate");
@@ -120,6 +125,60 @@ fn results_of_another_run_are_not_overwritten() {
     assert_eq!(code, 2);
     assert!(err.contains("already holds"), "{err}");
     assert_eq!(fs::read(folder.path().join("mine/model.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn eval_measures_what_training_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--device", "cpu", "--epochs", "1", "--layers", "8", "--batch-size", "1000", "--out", "mine", "-q"];
+    assert_eq!(run(folder.path(), &args).0, 0);
+    let metrics = fs::read_to_string(folder.path().join("mine/metrics.csv")).unwrap();
+    let trained: f64 = metrics.lines().nth(1).unwrap().split(',').nth(2).unwrap().parse().unwrap();
+    // The folder of a run, and the file in it.
+    for model in ["mine", "mine/model.safetensors"] {
+        let (code, out, err) = run(folder.path(), &["eval", "--device", "cpu", "--model", model, "--json", "-q"]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+        // The same rows are summed in chunks there.
+        assert!((json["test"]["mse"].as_f64().unwrap() / trained - 1.0).abs() < 1e-12, "{out}");
+        assert_eq!(json["test"]["synthetic"], true);
+        assert_eq!(json["test"]["classes"].as_array().unwrap().len(), 10);
+        let unit = |name: &str| json["test"][name].as_f64().unwrap();
+        assert!(unit("psnr_of_rows") > unit("psnr_of_mean") && unit("bce_above_floor") > 0.0, "{out}");
+    }
+    let (code, out, _) = run(folder.path(), &["eval", "--device", "cpu", "--model", "mine"]);
+    assert!(code == 0 && out.contains("builtin (test), synthetic: 4000 rows of 784") && out.contains("test over training"), "{out}");
+    let (code, _, err) = run(folder.path(), &["eval", "--device", "cpu", "--model", "absent"]);
+    assert!(code == 3 && err.contains("absent: reading the model"), "{code} {err}");
+}
+
+#[test]
+fn a_report_is_written_anew_and_codes_and_weights_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["train", "--device", "cpu", "--epochs", "1", "--layers", "8,3", "--batch-size", "1000", "--out", "a run", "-q"];
+    assert_eq!(run(folder.path(), &args).0, 0);
+    let page = || fs::read_to_string(folder.path().join("a run/report.html")).unwrap();
+    let first = page();
+    assert!(first.contains("narrows train --device cpu --epochs 1 --layers 8,3 --batch-size 1000 --out 'a run' -q"), "the command");
+    assert!(first.contains("synthetic data"));
+    fs::remove_file(folder.path().join("a run/report.html")).unwrap();
+    let (code, out, err) = run(folder.path(), &["report", "--run", "a run", "--device", "cpu", "-q"]);
+    assert_eq!((code, out.trim_end(), err.as_str()), (0, "a run/report.html", ""));
+    assert_eq!(page(), first);
+
+    let plot = |what: &str, more: &[&str]| {
+        let args = [&["plot", "--device", "cpu", "-q", "--model", "a run", "--what", what], more].concat();
+        let (code, out, err) = run(folder.path(), &args);
+        assert_eq!((code, err.as_str()), (0, ""));
+        fs::read(folder.path().join(out.trim_end())).unwrap()
+    };
+    let codes = String::from_utf8(plot("codes", &["-o", "here.svg"])).unwrap();
+    assert!(folder.path().join("here.svg").exists() && codes.matches("class=\"dot").count() == 4000 && codes.contains("synthetic"));
+    assert!(plot("weights", &[]).starts_with(b"\x89PNG"));
+    let rate = String::from_utf8(plot("rate", &["--sizes", "2,4", "--epochs", "1"])).unwrap();
+    assert!(rate.contains("synthetic, 1 epoch each") && rate.contains(">PCA<"), "{rate}");
+    let (code, _, err) = run(folder.path(), &["report", "--run", "absent", "--device", "cpu"]);
+    assert!(code == 3 && err.contains("run.json"), "{code} {err}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The command line: verbs, flags, exit codes. Data go to stdout, everything else to stderr.
 
 mod devices;
+mod eval;
+mod plot;
+mod report;
 mod settings;
 mod signals;
 mod train;
@@ -10,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use narrows::{Device, DeviceKind, Error};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Trains and uses autoencoders. Without a verb: `train`.
@@ -28,6 +32,12 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong d
 enum Verb {
     /// Trains an autoencoder and draws originals over reconstructions.
     Train(train::Train),
+    /// Measures a trained autoencoder: squared error, PSNR and cross-entropy, on training and test rows.
+    Eval(eval::Eval),
+    /// Draws the codes of a trained autoencoder, its weights, or its error against the size of the code.
+    Plot(plot::Plot),
+    /// Writes the pictures and the page of a run anew.
+    Report(report::Report),
     /// Runs every op on the devices that are there, against a naive f64 reference.
     Verify(verify::Verify),
     /// Lists the devices that are there, and why others are not.
@@ -69,6 +79,9 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.verb.unwrap_or(Verb::Train(cli.train)) {
         Verb::Train(train) => train.run(),
+        Verb::Eval(eval) => eval.run().map_err(Failure::from),
+        Verb::Plot(plot) => plot.run(),
+        Verb::Report(report) => report.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),
         Verb::Devices => devices::run().map_err(Failure::from),
     };
@@ -122,4 +135,9 @@ fn print(text: impl Display) -> narrows::Result<()> {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::Io { path: "standard output".into(), action: "writing", source: e }),
         _ => Ok(()),
     }
+}
+
+/// The model that a path means: the file itself, or the one in the folder of a run.
+fn model_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() }
 }

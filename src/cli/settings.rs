@@ -124,6 +124,27 @@ impl Settings {
         Ok(fit)
     }
 
+    /// What the report shows of them, by name.
+    pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
+        let mut shown = vec![
+            ("loss", if self.loss == LossName::Mse { "mean squared error" } else { "binary cross-entropy" }.to_string()),
+            ("optimiser", if self.weight_decay > 0.0 { format!("AdamW, decay {}", self.weight_decay) } else { "Adam".to_string() }),
+            ("learning rate", self.lr.to_string()),
+            ("schedule", self.schedule.clone()),
+            ("batch size", self.batch_size.to_string()),
+            ("epochs", self.epochs.to_string()),
+            ("seed", self.seed.to_string()),
+        ];
+        let more = [
+            ("warm-up steps", (self.warmup > 0).then(|| self.warmup.to_string())),
+            ("gradient norm clipped at", self.clip.map(|c| c.to_string())),
+            ("patience", self.patience.map(|p| p.to_string())),
+            ("held out for validation", self.validation.map(|v| v.to_string())),
+        ];
+        shown.extend(more.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
+        shown
+    }
+
     /// The rows to train on, and those to validate on.
     pub(super) fn hold_out(&self, train: &Dataset) -> Result<(Dataset, Option<Dataset>)> {
         let Some(fraction) = self.validation else { return Ok((train.clone(), None)) };

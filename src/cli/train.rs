@@ -5,17 +5,14 @@ use super::signals::Signals;
 use super::{Common, Failure, print};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use narrows::data::{self, Dataset};
+use narrows::data::{self, Split};
+use narrows::report::About;
 use narrows::train::{Checkpoint, Ended, Epoch};
 use narrows::{Autoencoder, Error, History, Result, report};
 use std::fs;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// Pairs of originals and reconstructions in the picture.
-const PAIRS: usize = 10;
-/// The largest side of an image in the picture.
-const LARGEST: usize = 1024;
 /// The folder of checkpoints in a run directory.
 const CHECKPOINTS: &str = "checkpoints";
 
@@ -104,7 +101,7 @@ impl Train {
         ae.save(folder.join("model.safetensors"))?;
         self.summary(&history);
         say(format_args!("test error {:.5} per pixel; model and metrics in {}", ae.evaluate(test)?, folder.display()));
-        Ok(self.picture(&ae, test, &folder)?)
+        Ok(self.report(&ae, &split, &settings, &history, &folder)?)
     }
 
     fn summary(&self, history: &History) {
@@ -130,22 +127,20 @@ impl Train {
         }
     }
 
-    /// Draws test rows over their reconstructions, one of each class where there are labels, and prints the picture's path.
-    fn picture(&self, ae: &Autoencoder, test: &Dataset, folder: &Path) -> Result<()> {
-        let Some(size) = test.image_size().filter(|(h, w)| h.max(w) <= &LARGEST) else {
-            self.common.say(format_args!("the rows are no images of at most {LARGEST} pixels a side, so there is no picture"));
-            return Ok(());
-        };
-        let mut rows: Vec<usize> = match test.labels() {
-            Some(labels) => (0..=u8::MAX).filter_map(|class| labels.iter().position(|&l| l == class)).collect(),
-            None => (0..test.len()).collect(),
-        };
-        rows.truncate(PAIRS);
-        let originals: Vec<f32> = rows.iter().flat_map(|&r| test.rows_f32(r..r + 1)).collect();
-        let shown = Dataset::from_rows("picture", originals.clone(), &[test.columns()])?;
-        let path = folder.join("reconstruction.png");
-        report::comparison(&path, &originals, &ae.reconstruct(&shown)?.values, size)?;
-        print(path.display())
+    /// Writes the pictures and the page, and prints the path of the picture, or of the page where the rows are no images.
+    fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path) -> Result<()> {
+        let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
+        let list = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        let mut about = About::new(ae.device(), &settings.data, &super::report::command(), seconds)
+            .setting("layers", list(&settings.layers))
+            .setting("hidden", "relu")
+            .setting("output", "sigmoid");
+        for (name, value) in settings.shown() {
+            about = about.setting(name, value);
+        }
+        let written = report::run(folder, ae, split, &about)?;
+        self.common.say(format_args!("report in {}", written.page.display()));
+        print(written.picture.unwrap_or(written.page).display())
     }
 
     /// A bar on a terminal; elsewhere a line per epoch is said.

@@ -5,7 +5,7 @@ use crate::op::Op;
 use crate::rng::purpose;
 use crate::{Clock, Device, Error, Loss, Params, Program, Result, Tape, Tensor, Val};
 
-/// An autoencoder of dense layers: relu after each but the code, which is linear, and the output, which is a sigmoid. Weights are `(out, in)` and
+/// An autoencoder of dense layers: relu after each but the code, which is linear, and the output, which is a [sigmoid](Output). Weights are `(out, in)` and
 /// named as in PyTorch: `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ..., `decoder.0.weight`, ...
 ///
 /// ```
@@ -22,7 +22,18 @@ use crate::{Clock, Device, Error, Loss, Params, Program, Result, Tape, Tensor, V
 #[derive(Clone, Debug)]
 pub struct Autoencoder {
     widths: Vec<usize>,
+    output: Output,
     params: Params,
+}
+
+/// What follows the last layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// A sigmoid: for values in [0, 1].
+    #[default]
+    Sigmoid,
+    /// Nothing: for values of any size.
+    Linear,
 }
 
 /// Rows of floats on the host.
@@ -42,6 +53,7 @@ pub struct Builder {
     inputs: usize,
     hidden: Vec<usize>,
     code: usize,
+    output: Output,
     seed: u64,
 }
 
@@ -59,6 +71,17 @@ impl Builder {
     pub fn code(mut self, width: usize) -> Builder {
         self.code = width;
         self
+    }
+
+    /// What follows the last layer. Default: a sigmoid.
+    pub fn output(mut self, output: Output) -> Builder {
+        self.output = output;
+        self
+    }
+
+    /// A linear autoencoder: no hidden layers and no sigmoid. Trained to the end, it is principal component analysis (Baldi and Hornik 1989).
+    pub fn linear(self) -> Builder {
+        self.hidden([]).output(Output::Linear)
     }
 
     /// The seed of the initial weights. Default 0.
@@ -90,23 +113,23 @@ impl Builder {
         let mut widths = vec![self.inputs];
         widths.extend(&self.hidden);
         widths.push(self.code);
-        Autoencoder::zeros(device, widths)
+        Autoencoder::zeros(device, widths, self.output)
     }
 }
 
 impl Autoencoder {
     /// Begins an autoencoder of rows with `inputs` numbers each.
     pub fn builder(inputs: usize) -> Builder {
-        Builder { inputs, hidden: vec![128, 64], code: 32, seed: 0 }
+        Builder { inputs, hidden: vec![128, 64], code: 32, output: Output::default(), seed: 0 }
     }
 
     /// One with those widths, from the input to the code, and all weights 0.
-    pub(super) fn zeros(device: &Device, widths: Vec<usize>) -> Result<Autoencoder> {
+    pub(super) fn zeros(device: &Device, widths: Vec<usize>, output: Output) -> Result<Autoencoder> {
         if let Some(at) = widths.iter().position(|&w| w == 0) {
             return Err(Error::argument("widths", format!("layer {at} has width 0 (the widths are {widths:?})"), "Use at least 1."));
         }
         let params = Params::new(device, &layout(&widths))?;
-        Ok(Autoencoder { widths, params })
+        Ok(Autoencoder { widths, output, params })
     }
 
     /// The widths from the input to the code.
@@ -122,6 +145,11 @@ impl Autoencoder {
     /// The numbers in a code.
     pub fn code_width(&self) -> usize {
         self.widths[self.widths.len() - 1]
+    }
+
+    /// What follows the last layer.
+    pub fn output(&self) -> Output {
+        self.output
     }
 
     /// The parameters.
@@ -166,7 +194,10 @@ impl Autoencoder {
     /// When the codes have another number of columns.
     pub fn decode_on(&self, tape: &mut Tape, code: Val) -> Result<Val> {
         let z = self.decode_logits_on(tape, code)?;
-        tape.sigmoid(z)
+        match self.output {
+            Output::Sigmoid => tape.sigmoid(z),
+            Output::Linear => Ok(z),
+        }
     }
 
     /// What the sigmoid at the end of [`Autoencoder::decode_on`] is taken of: for [`Tape::bce_with_logits`].
@@ -281,7 +312,7 @@ impl Autoencoder {
     }
 
     /// Runs `f` over all rows, a chunk at a time, and hands each chunk and its result to `take`.
-    fn stream(
+    pub(crate) fn stream(
         &self,
         data: &Dataset,
         columns: usize,
@@ -317,7 +348,7 @@ impl Autoencoder {
     }
 }
 
-fn mean_square(x: &[f32], y: &[f32]) -> f64 {
+pub(crate) fn mean_square(x: &[f32], y: &[f32]) -> f64 {
     let square = |(&x, &y): (&f32, &f32)| (f64::from(x) - f64::from(y)).powi(2);
     x.iter().zip(y).map(square).sum::<f64>() / x.len() as f64
 }

@@ -1,6 +1,6 @@
 //! Model files: safetensors under PyTorch's names, with our own metadata beside the tensors.
 
-use super::autoencoder::{Autoencoder, Builder};
+use super::autoencoder::{Autoencoder, Builder, Output};
 use crate::{Device, Error, Result, files};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -35,7 +35,7 @@ impl Autoencoder {
             TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map(|view| (name.as_str(), view))
         });
         let about = serde_json::json!({
-            "format": FORMAT, "widths": self.widths(), "hidden": "relu", "code": "linear", "output": "sigmoid",
+            "format": FORMAT, "widths": self.widths(), "hidden": "relu", "code": "linear", "output": output_name(self.output()),
         });
         let bytes = views
             .collect::<std::result::Result<Vec<_>, _>>()
@@ -52,13 +52,13 @@ impl Autoencoder {
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
         let path = path.as_ref();
         let bytes = read_file(path)?;
-        let widths = widths_of(path, &bytes)?;
+        let (widths, output) = shape_of(path, &bytes)?;
         // The metadata may lie; the size of the file does not.
         let numbers: u128 = widths.windows(2).map(|w| 2 * w[0] as u128 * w[1] as u128).sum();
         if 4 * numbers > bytes.len() as u128 {
             return Err(not_ours(path, format!("widths of {widths:?} need {} bytes of weights but it has {}", 4 * numbers, bytes.len())));
         }
-        let ae = Autoencoder::zeros(device, widths)?;
+        let ae = Autoencoder::zeros(device, widths, output)?;
         ae.take_weights(path, &bytes)?;
         Ok(ae)
     }
@@ -115,8 +115,15 @@ fn not_ours(path: &Path, problem: String) -> Error {
     Error::data(path, problem, "Use a model.safetensors that narrows wrote.")
 }
 
-/// The widths in our metadata.
-fn widths_of(path: &Path, bytes: &[u8]) -> Result<Vec<usize>> {
+fn output_name(output: Output) -> &'static str {
+    match output {
+        Output::Sigmoid => "sigmoid",
+        Output::Linear => "linear",
+    }
+}
+
+/// The widths in our metadata, and what follows the last layer.
+fn shape_of(path: &Path, bytes: &[u8]) -> Result<(Vec<usize>, Output)> {
     parse(path, bytes)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(path, e.to_string()))?;
     let Some(about) = header.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
@@ -135,14 +142,18 @@ fn widths_of(path: &Path, bytes: &[u8]) -> Result<Vec<usize>> {
             "Use the version of narrows that wrote it, or a newer one.",
         ));
     }
-    for (what, known) in [("hidden", "relu"), ("code", "linear"), ("output", "sigmoid")] {
+    for (what, known) in [("hidden", "relu"), ("code", "linear")] {
         if about[what].as_str() != Some(known) {
             return Err(not_ours(path, format!("its {what} activation is {} where {known} is known", about[what])));
         }
     }
+    let output = [Output::Sigmoid, Output::Linear].into_iter().find(|&o| about["output"].as_str() == Some(output_name(o)));
+    let output = output.ok_or_else(|| not_ours(path, format!("its output is {} where sigmoid and linear are known", about["output"])))?;
     let widths: Option<Vec<usize>> = about["widths"].as_array().map(|w| w.iter().map(|w| w.as_u64().unwrap_or(0) as usize).collect());
     match widths {
-        Some(widths) if (2..=MOST_WIDTHS).contains(&widths.len()) && widths.iter().all(|w| (1..=1 << 24).contains(w)) => Ok(widths),
+        Some(widths) if (2..=MOST_WIDTHS).contains(&widths.len()) && widths.iter().all(|w| (1..=1 << 24).contains(w)) => {
+            Ok((widths, output))
+        }
         _ => Err(not_ours(path, format!("its widths are {}", about["widths"]))),
     }
 }

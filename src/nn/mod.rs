@@ -4,4 +4,5 @@ mod autoencoder;
 #[cfg(feature = "files")]
 mod file;
 
-pub use autoencoder::{Autoencoder, Builder, Rows};
+pub(crate) use autoencoder::mean_square;
+pub use autoencoder::{Autoencoder, Builder, Output, Rows};

@@ -1,7 +1,7 @@
 //! The table of a training run.
 
 use crate::train::Epoch;
-use crate::{Result, files};
+use crate::{Error, Result, files};
 use std::path::Path;
 
 /// Writes `metrics.csv`: a header and a line per epoch. Losses are means over all elements, the training one over the epoch's rows;
@@ -19,4 +19,79 @@ pub fn metrics(path: &Path, epochs: &[Epoch]) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// What a report draws of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The loss as training saw it.
+    pub train_loss: f64,
+    /// The error on the test rows after the epoch, where there are any.
+    pub test_loss: Option<f64>,
+}
+
+/// Reads the epochs of a `metrics.csv`; columns that it does not know are passed over.
+///
+/// # Errors
+/// When the file is absent, or has no epoch, no `epoch` or `train_loss`, or something else than a number there.
+pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "reading the epochs", e))?;
+    let bad = |problem: String| Error::data(path, problem, "Use a metrics.csv that narrows wrote.");
+    let mut lines = text.lines().enumerate();
+    let header: Vec<&str> = lines.next().map(|(_, l)| l.split(',').collect()).unwrap_or_default();
+    let column = |name: &str| header.iter().position(|&h| h == name);
+    let needed = |name: &str| column(name).ok_or_else(|| bad(format!("there is no column `{name}`")));
+    let (epoch, train, test) = (needed("epoch")?, needed("train_loss")?, column("test_loss"));
+    let mut points = Vec::new();
+    for (at, line) in lines {
+        let cells: Vec<&str> = line.split(',').collect();
+        let cell = |i: usize| cells.get(i).copied().unwrap_or_default();
+        let number = |i: usize| cell(i).parse().map_err(|_| bad(format!("line {}: `{}` is no number", at + 1, cell(i))));
+        let test_loss = match test {
+            Some(i) if !cell(i).is_empty() => Some(number(i)?),
+            _ => None,
+        };
+        points.push(Point { epoch: number(epoch)? as usize, train_loss: number(train)?, test_loss });
+    }
+    if points.is_empty() {
+        return Err(bad("there is no epoch in it".into()));
+    }
+    Ok(points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_what_is_no_table_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let epoch = |epoch, test_loss| Epoch {
+            epoch,
+            train_loss: 0.1 / epoch as f64,
+            test_loss,
+            validation_loss: None,
+            seconds: 1.0,
+            steps: 10,
+            learning_rate: 1e-3,
+            step_losses: Vec::new(),
+        };
+        metrics(&path, &[epoch(1, Some(0.25)), epoch(2, None)]).unwrap();
+        let point = |epoch, test_loss| Point { epoch, train_loss: 0.1 / epoch as f64, test_loss };
+        assert_eq!(read_metrics(&path).unwrap(), [point(1, Some(0.25)), point(2, None)]);
+        for (text, said) in [
+            ("", "no column `epoch`"),
+            ("epoch,loss\n1,2\n", "no column `train_loss`"),
+            ("epoch,train_loss\n", "no epoch"),
+            ("epoch,train_loss\n1,x\n", "line 2: `x` is no number"),
+            ("epoch,train_loss\n1\n", "line 2: `` is no number"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = read_metrics(&path).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
 }

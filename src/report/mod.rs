@@ -1,7 +1,28 @@
-//! What a person looks at: pictures of what went in and what came out, and the table of a training run.
+//! What a person looks at: pictures, plots, the table of a training run, and the page that holds them all.
 
+mod about;
+mod charts;
 mod metrics;
+mod page;
 mod picture;
+mod plot;
+mod run;
+mod weights;
 
-pub use metrics::metrics;
+pub use about::{About, fingerprint};
+pub use charts::{histogram, loss, rate, scatter};
+pub use metrics::{Point, metrics, read_metrics};
 pub use picture::comparison;
+pub use run::{Written, run};
+pub use weights::{Tiles, weights};
+
+use crate::{Result, files};
+use std::path::Path;
+
+/// Writes a file whole or not at all, as every file of a report is written.
+///
+/// # Errors
+/// Whatever the system reports; then the old file is as it was.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    files::write_atomic(path, |w| w.write_all(bytes))
+}

@@ -72,7 +72,7 @@ fn paint(originals: &[f32], reconstructions: &[f32], (h, w): (usize, usize)) -> 
     Ok((width as u32, height as u32, pixels))
 }
 
-fn grey(value: f32) -> u8 {
+pub(super) fn grey(value: f32) -> u8 {
     if value.is_nan() { NOT_A_NUMBER } else { (value.clamp(0.0, 1.0) * 255.0).round() as u8 }
 }
 

@@ -4,10 +4,13 @@ mod check;
 #[cfg(feature = "files")]
 mod checkpoint;
 mod fit;
+mod metrics;
 mod schedule;
 #[cfg(feature = "files")]
 mod seal;
 mod training;
+
+pub use metrics::{ClassMetrics, Evaluation, Metrics, UnitMetrics};
 
 #[cfg(feature = "files")]
 pub use checkpoint::Checkpoint;

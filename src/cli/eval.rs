@@ -1,0 +1,36 @@
+//! `narrows eval`
+
+use super::{Common, print};
+use clap::Args;
+use narrows::train::Evaluation;
+use narrows::{Autoencoder, Result, data};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(super) struct Eval {
+    #[command(flatten)]
+    common: Common,
+    /// A model.safetensors, or the folder of a run.
+    #[arg(long, value_name = "FILE|DIR")]
+    model: PathBuf,
+    /// builtin, or a folder with the four IDX files of MNIST, gzipped or not.
+    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
+    data: String,
+    /// Prints one JSON document in place of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Eval {
+    /// Prints the errors on training and test rows.
+    pub(super) fn run(&self) -> Result<()> {
+        let device = self.common.open()?;
+        let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
+        let split = data::open(&self.data)?;
+        let both = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
+        match self.json {
+            true => print(both.json()),
+            false => print(both),
+        }
+    }
+}

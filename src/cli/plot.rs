@@ -1,0 +1,96 @@
+//! `narrows plot`
+
+use super::{Common, Failure, print};
+use clap::{Args, ValueEnum};
+use narrows::data::{self, Split};
+use narrows::tasks::Pca;
+use narrows::{Autoencoder, Error, Fit, Result, report};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(super) struct Plot {
+    #[command(flatten)]
+    common: Common,
+    /// A model.safetensors, or the folder of a run.
+    #[arg(long, value_name = "FILE|DIR")]
+    model: PathBuf,
+    /// builtin, or a folder with the four IDX files of MNIST, gzipped or not.
+    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
+    data: String,
+    /// What to draw.
+    #[arg(long, value_enum)]
+    what: What,
+    /// The picture. [default: codes.svg, weights.png or rate.svg]
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Code sizes of `rate`.
+    #[arg(long, default_value = "2,4,8,16,32,64", value_delimiter = ',', value_name = "N,N,..")]
+    sizes: Vec<usize>,
+    /// Passes over the training rows for each network of `rate`.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    epochs: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// The codes of the test rows in the plane, coloured by class.
+    Codes,
+    /// The first layer's weights as tiles.
+    Weights,
+    /// Test error against code size: networks with the model's hidden layers are trained, and PCA stands beside them.
+    Rate,
+}
+
+impl Plot {
+    /// Draws, and prints the picture's path.
+    pub(super) fn run(&self) -> std::result::Result<(), Failure> {
+        let device = self.common.open()?;
+        let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
+        let split = data::open(&self.data)?;
+        let test = &split.test;
+        let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
+        let (name, bytes) = match self.what {
+            What::Codes => {
+                let title = format!("Codes of {}{synthetic}", test.name());
+                ("codes.svg", report::scatter(&title, &ae.encode(test)?, test.labels())?.into_bytes())
+            }
+            What::Weights => {
+                let size = test.image_size().ok_or_else(|| Error::Data {
+                    path: self.data.clone().into(),
+                    problem: "its rows are no images".into(),
+                    remedy: "Draw the weights of a network that was trained on images.".into(),
+                })?;
+                ("weights.png", report::weights(&ae, size)?.png)
+            }
+            What::Rate => ("rate.svg", self.rate(&ae, &split, synthetic)?.into_bytes()),
+        };
+        let path = self.out.clone().unwrap_or_else(|| name.into());
+        report::write(&path, &bytes)?;
+        print(path.display())?;
+        Ok(())
+    }
+
+    fn rate(&self, model: &Autoencoder, split: &Split, synthetic: &str) -> Result<String> {
+        let inputs = split.train.columns();
+        let hidden = &model.widths()[1..model.widths().len() - 1];
+        let most = self.sizes.iter().copied().max().unwrap_or(1);
+        let pca = Pca::fit(&split.train)?;
+        let ks: Vec<usize> = (self.sizes.iter().copied().min().unwrap_or(1)..=most).collect();
+        let errors = pca.errors(&split.test, &ks)?;
+        let components: Vec<(usize, f64)> = ks.into_iter().zip(errors).collect();
+        let mut networks = Vec::new();
+        for &code in &self.sizes {
+            let ae = Autoencoder::builder(inputs).hidden(hidden).output(model.output()).code(code).build(model.device())?;
+            ae.fit(&split.train, &Fit::default().epochs(self.epochs))?;
+            let error = ae.evaluate(&split.test)? * inputs as f64;
+            let pca = components.iter().find(|c| c.0 == code).map_or(f64::NAN, |c| c.1);
+            self.common.say(format_args!("code {code:>4}: squared error {error:.3} per row, PCA {pca:.3}"));
+            networks.push((code, error));
+        }
+        report::rate(
+            &format!("{}{synthetic}, {} epoch{} each", self.data, self.epochs, if self.epochs == 1 { "" } else { "s" }),
+            &networks,
+            &components,
+        )
+    }
+}

@@ -1,0 +1,41 @@
+//! `narrows report`
+
+use super::{Common, print};
+use clap::Args;
+use narrows::report::{self, About};
+use narrows::{Autoencoder, Result, data};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(super) struct Report {
+    #[command(flatten)]
+    common: Common,
+    /// The folder of a run, as `narrows train` left it.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Where the data of the run are now. [default: where they were]
+    #[arg(long, value_name = "builtin|PATH")]
+    data: Option<String>,
+}
+
+impl Report {
+    /// Writes the pictures and the page anew, and prints the page's path.
+    pub(super) fn run(&self) -> Result<()> {
+        let about = About::read(&self.run.join("run.json"))?;
+        let device = self.common.open()?;
+        let ae = Autoencoder::load(&device, super::model_file(&self.run))?;
+        let split = data::open(self.data.as_deref().unwrap_or(&about.data))?;
+        print(report::run(&self.run, &ae, &split, &about)?.page.display())
+    }
+}
+
+/// The command that was given, as a shell takes it.
+pub(super) fn command() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    let quoted = |arg: String| match !arg.is_empty() && arg.chars().all(plain) {
+        true => arg,
+        false => format!("'{}'", arg.replace('\'', "'\\''")),
+    };
+    let args = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy().into_owned()));
+    std::iter::once("narrows".to_string()).chain(args).collect::<Vec<_>>().join(" ")
+}

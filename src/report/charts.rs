@@ -1,0 +1,227 @@
+//! The plots of a report.
+
+use super::metrics::Point;
+use super::plot::{Axis, Plot};
+use crate::data::Dataset;
+use crate::nn::Rows;
+use crate::tasks::Pca;
+use crate::{Error, Result};
+
+/// Two of them stand beside each other on the page.
+const WIDE: (f64, f64) = (520.0, 330.0);
+/// More epochs than this are a line without dots.
+const MOST_DOTS: usize = 60;
+/// Bars of a histogram.
+const BARS: usize = 48;
+/// Dots in a scatter plot: more hide each other and make the file large.
+const MOST_POINTS: usize = 4000;
+
+/// Training and test error by epoch, as SVG. The scale is logarithmic where the error falls to a third or less.
+pub fn loss(points: &[Point]) -> String {
+    let train: Vec<(f64, f64)> = points.iter().map(|p| (p.epoch as f64, p.train_loss)).collect();
+    let test: Vec<(f64, f64)> = points.iter().filter_map(|p| p.test_loss.map(|l| (p.epoch as f64, l))).collect();
+    let all = || train.iter().chain(&test).map(|p| p.1);
+    let (lo, hi) = all().fold((f64::INFINITY, 0.0f64), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    let last = points.iter().map(|p| p.epoch).max().unwrap_or(1);
+    let step = last.div_ceil(10).max(1);
+    let ticks: Vec<usize> = if step == 1 { (1..=last).collect() } else { (0..=last).step_by(nice(step)).collect() };
+    let begin = if step == 1 { 0.7 } else { 0.0 };
+    let end = if step == 1 { last as f64 + 0.3 } else { last as f64 };
+    let label = "mean squared error per element";
+    let y = if lo > 0.0 && hi > 3.0 * lo { Axis::log(label, lo, hi) } else { Axis::linear(label, 0.0, hi * 1.05) };
+    let mut plot = Plot::new("Error by epoch", WIDE, Axis::linear("epoch", begin, end).ticks(&ticks), y);
+    let dots = points.len() <= MOST_DOTS;
+    plot.line("a", "training", &train, dots);
+    plot.line("b", if test.is_empty() { "" } else { "test" }, &test, dots);
+    plot.svg()
+}
+
+/// The next of 1, 2, 5, 10, 20, ...
+fn nice(step: usize) -> usize {
+    let mut power = 1;
+    loop {
+        if let Some(nice) = [power, 2 * power, 5 * power].into_iter().find(|&n| n >= step) {
+            return nice;
+        }
+        power *= 10;
+    }
+}
+
+/// How many rows have which error, as SVG, with the median and the error that one row of a hundred exceeds.
+///
+/// # Errors
+/// When there are no errors.
+pub fn histogram(errors: &[f64]) -> Result<String> {
+    let mut sorted = errors.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(&most) = sorted.last() else {
+        return Err(Error::argument("histogram", "there are no errors", "Pass at least one."));
+    };
+    let quantile = |q: f64| sorted[((sorted.len() - 1) as f64 * q).round() as usize];
+    let (median, rare) = (quantile(0.5), quantile(0.99));
+    // A few rows far away would press all others into one bar.
+    let hi = most.min(2.0 * rare).max(f64::MIN_POSITIVE);
+    let beyond = sorted.iter().filter(|&&e| e > hi).count();
+    let mut counts = [0usize; BARS];
+    sorted.iter().for_each(|e| counts[((e / hi * BARS as f64) as usize).min(BARS - 1)] += 1);
+    let highest = counts.iter().copied().max().unwrap_or(1);
+    let label = match beyond {
+        0 => "mean squared error of a row".to_string(),
+        n => format!("mean squared error of a row; the last bar holds {n} beyond"),
+    };
+    let title = format!("Errors of {} rows", grouped(errors.len()));
+    let mut plot = Plot::new(&title, WIDE, Axis::linear(&label, 0.0, hi), Axis::linear("rows", 0.0, highest as f64 * 1.22));
+    for (i, &count) in counts.iter().enumerate() {
+        let edge = |i: usize| hi * i as f64 / BARS as f64;
+        plot.bar("a", edge(i), edge(i + 1), count as f64);
+    }
+    plot.rule(median, &format!("median {median:.4}"), 0);
+    plot.rule(rare, &format!("99 % below {rare:.4}"), 1);
+    Ok(plot.svg())
+}
+
+/// Codes in the plane, coloured by class, as SVG. Of more than two numbers the first two principal components are drawn; of more than 4,000 rows
+/// the first 4,000.
+///
+/// # Errors
+/// When there are no codes, or not as many labels as codes.
+pub fn scatter(name: &str, codes: &Rows, labels: Option<&[u8]>) -> Result<String> {
+    if codes.rows == 0 || labels.is_some_and(|l| l.len() != codes.rows) {
+        let problem = format!("there are {} codes and {:?} labels", codes.rows, labels.map(<[u8]>::len));
+        return Err(Error::argument("scatter", problem, "Pass at least one code, and a label for each or none."));
+    }
+    let (points, [x_label, y_label]) = plane(codes)?;
+    let shown = points.len().min(MOST_POINTS);
+    let range = |values: &mut dyn Iterator<Item = f64>| {
+        let (lo, hi) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
+        let margin = ((hi - lo) * 0.03).max(1e-9);
+        (lo - margin, hi + margin)
+    };
+    let (left, right) = range(&mut points[..shown].iter().map(|p| p.0));
+    let (low, high) = range(&mut points[..shown].iter().map(|p| p.1));
+    let title = match shown {
+        all if all == points.len() => name.to_string(),
+        some => format!("{name}, the first {}", grouped(some)),
+    };
+    let mut plot = Plot::new(&title, (760.0, 640.0), Axis::linear(&x_label, left, right), Axis::linear(&y_label, low, high));
+    let class = |i: usize| labels.map_or(0, |l| usize::from(l[i]));
+    (0..shown).for_each(|i| plot.dot(class(i), points[i]));
+    if labels.is_some() {
+        let mut classes: Vec<usize> = (0..shown).map(class).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        // More classes than colours are told apart by their names alone.
+        for &c in classes.iter().filter(|_| classes.len() <= 30) {
+            let median = |f: fn(&(f64, f64)) -> f64| {
+                let mut values: Vec<f64> = (0..shown).filter(|&i| class(i) == c).map(|i| f(&points[i])).collect();
+                values.sort_by(f64::total_cmp);
+                values[values.len() / 2]
+            };
+            plot.name((median(|p| p.0), median(|p| p.1)), &c.to_string());
+        }
+        classes.iter().filter(|_| classes.len() <= 10).for_each(|&c| plot.key(c, &c.to_string()));
+    }
+    Ok(plot.svg())
+}
+
+/// Codes as points of a plane, and what its axes are.
+#[allow(clippy::type_complexity)]
+fn plane(codes: &Rows) -> Result<(Vec<(f64, f64)>, [String; 2])> {
+    let at = |i: usize, j: usize| f64::from(codes.values[i * codes.columns + j]);
+    Ok(match codes.columns {
+        1 => ((0..codes.rows).map(|i| (at(i, 0), i as f64)).collect(), ["the code".into(), "row".into()]),
+        2 => (
+            (0..codes.rows).map(|i| (at(i, 0), at(i, 1))).collect(),
+            ["first number of the code".into(), "second number of the code".into()],
+        ),
+        _ => {
+            let data = Dataset::from_rows("codes", codes.values.clone(), &[codes.columns])?;
+            let pca = Pca::fit(&data)?;
+            let flat = pca.encode(&data, 2)?;
+            let whole = pca.variances().iter().sum::<f64>().max(f64::MIN_POSITIVE);
+            let share =
+                |i: usize| format!("component {} of the codes: {:.0} % of their variance", i + 1, 100.0 * pca.variances()[i] / whole);
+            (flat.values.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1]))).collect(), [share(0), share(1)])
+        }
+    })
+}
+
+/// Test error against the size of the code, as SVG: (numbers in the code, sum over a row's elements of the squared error) of autoencoders, and of
+/// principal components.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn rate(data: &str, autoencoders: &[(usize, f64)], components: &[(usize, f64)]) -> Result<String> {
+    let all = || autoencoders.iter().chain(components).copied();
+    let (lo, hi) = all().filter(|p| p.1 > 0.0).fold((f64::INFINITY, 0.0f64), |(lo, hi), p| (lo.min(p.1), hi.max(p.1)));
+    if hi == 0.0 {
+        return Err(Error::argument("rate", "there are no errors above 0", "Pass at least one code size with its error."));
+    }
+    let sizes: Vec<usize> = autoencoders.iter().map(|p| p.0).collect();
+    let (least, most) = all().fold((usize::MAX, 1), |(lo, hi), p| (lo.min(p.0), hi.max(p.0)));
+    let x = Axis::log("numbers in the code", least as f64, most as f64).ticks(&sizes);
+    let title = format!("Test error by code size: {data}");
+    let mut plot = Plot::new(&title, (760.0, 440.0), x, Axis::log("squared error, sum per row", lo, hi));
+    let points = |of: &[(usize, f64)]| of.iter().map(|&(k, e)| (k as f64, e)).collect::<Vec<_>>();
+    plot.line("b", "PCA", &points(components), components.len() < 20);
+    plot.line("a", "autoencoder", &points(autoencoders), true);
+    Ok(plot.svg())
+}
+
+/// 60000 as 60,000.
+pub(super) fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let first = digits.len() % 3;
+    let groups = digits.as_bytes()[first..].chunks(3).map(|c| String::from_utf8_lossy(c).into_owned());
+    let all: Vec<String> = (first > 0).then(|| digits[..first].to_string()).into_iter().chain(groups).collect();
+    all.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!([0, 7, 100, 1000, 60_000, 1_234_567].map(grouped), ["0", "7", "100", "1,000", "60,000", "1,234,567"]);
+        assert_eq!([1, 3, 6, 10, 11, 99].map(nice), [1, 5, 10, 10, 20, 100]);
+    }
+
+    #[test]
+    fn a_loss_without_test_rows_and_one_of_one_epoch_are_drawn() {
+        let point = |epoch, test_loss| Point { epoch, train_loss: 0.5, test_loss };
+        let one = loss(&[point(1, None)]);
+        assert!(one.contains("training") && !one.contains(">test<") && !one.contains("NaN"));
+        let many: Vec<Point> = (1..=200).map(|e| Point { epoch: e, train_loss: 1.0 / e as f64, test_loss: Some(1.1 / e as f64) }).collect();
+        let many = loss(&many);
+        assert!(many.contains(">test<") && many.matches("<polyline").count() == 2 && !many.contains("<circle"));
+        assert!(!loss(&[]).contains("NaN"));
+    }
+
+    #[test]
+    fn a_histogram_counts_every_row() {
+        let mut errors: Vec<f64> = (0..1000).map(|i| 0.01 + f64::from(i) * 1e-5).collect();
+        errors.push(5.0);
+        let svg = histogram(&errors).unwrap();
+        assert!(
+            svg.contains("Errors of 1,001 rows") && svg.contains("median 0.0150") && svg.contains("the last bar holds 1 beyond"),
+            "{svg}"
+        );
+        assert!(histogram(&[]).is_err());
+        assert!(!histogram(&[0.0]).unwrap().contains("NaN"));
+    }
+
+    #[test]
+    fn codes_of_any_width_become_dots() {
+        for columns in [1, 2, 5] {
+            let values = (0..columns * 20).map(|i| (i * i % 17) as f32).collect();
+            let codes = Rows { rows: 20, columns, values };
+            let labels: Vec<u8> = (0..20).map(|i| i % 3).collect();
+            let svg = scatter("codes", &codes, Some(&labels)).unwrap();
+            assert_eq!(svg.matches("class=\"dot").count(), 20);
+            assert_eq!(svg.matches("class=\"name\"").count(), 3);
+            assert!(scatter("codes", &codes, None).unwrap().contains("dot c0"));
+            assert!(scatter("codes", &codes, Some(&labels[1..])).is_err());
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Everything that the folder of a run holds for a person's eyes.
+
+use super::about::{About, fingerprint};
+use super::page::{self, Page, Sample};
+use super::{charts, metrics, picture, weights};
+use crate::data::{Dataset, Split};
+use crate::tasks::Pca;
+use crate::train::Evaluation;
+use crate::{Autoencoder, Error, Result, files};
+use std::path::{Path, PathBuf};
+
+/// Rows that are shown with their reconstructions.
+const SAMPLES: usize = 10;
+/// Wider rows are not compared with principal components: fitting them would take longer than many a training.
+const MOST_COLUMNS: usize = 1024;
+
+/// What [`run`] wrote.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// `report.html`.
+    pub page: PathBuf,
+    /// `reconstruction.png`, where the rows are images.
+    pub picture: Option<PathBuf>,
+}
+
+/// Measures a trained network and writes into its folder, in which a `metrics.csv` lies: `loss.svg`, `errors.svg`, `run.json`, the self-contained page
+/// `report.html`, and, where the rows are images, `reconstruction.png` and `weights.png`.
+///
+/// # Errors
+/// When the data do not fit the network or are not those of the run, `metrics.csv` is no such table, or something can't be written.
+pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Result<Written> {
+    let points = metrics::read_metrics(&folder.join("metrics.csv"))?;
+    let sha256 = fingerprint(split);
+    if let Some(known) = about.sha256.as_deref().filter(|&known| known != sha256) {
+        let problem = format!("these are other data (SHA-256 {sha256:.12}...) than those of the run ({known:.12}...)");
+        return Err(Error::data(&about.data, problem, "Name the data that it was trained on."));
+    }
+    let about = About { sha256: Some(sha256), ..about.clone() };
+    let evaluation = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
+    let components = components(ae, split)?;
+    let loss = charts::loss(&points);
+    let errors = charts::histogram(&evaluation.test.row_errors)?;
+    let size = split.test.image_size();
+    let tiles = size.map(|size| weights::weights(ae, size)).transpose()?;
+    let (shown, worst) = (chosen(&split.test), worst(&evaluation.test.row_errors));
+    let samples = |rows: &[usize]| samples(ae, &split.test, rows, &evaluation.test.row_errors);
+    let page = Page {
+        about: &about,
+        ae,
+        split,
+        evaluation: &evaluation,
+        components,
+        loss: &loss,
+        errors: &errors,
+        tiles: tiles.as_ref(),
+        samples: samples(&shown)?,
+        worst: samples(&worst)?,
+    };
+    let html = page::html(&page)?;
+
+    let text = |name: &str, text: &str| files::write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
+    text("loss.svg", &loss)?;
+    text("errors.svg", &errors)?;
+    if let Some(tiles) = &tiles {
+        files::write_atomic(&folder.join("weights.png"), |w| w.write_all(&tiles.png))?;
+    }
+    let mut written = Written { page: folder.join("report.html"), picture: None };
+    if let Some(size) = size {
+        let path = folder.join("reconstruction.png");
+        let both = |f: fn(&Sample) -> &[f32]| page.samples.iter().flat_map(f).copied().collect::<Vec<f32>>();
+        picture::comparison(&path, &both(|s| &s.original), &both(|s| &s.reconstruction), size)?;
+        written.picture = Some(path);
+    }
+    about.write(&folder.join("run.json"))?;
+    text("report.html", &html)?;
+    Ok(written)
+}
+
+/// The errors of principal components with as many numbers as the code has: the sum per row of training and of test rows.
+fn components(ae: &Autoencoder, split: &Split) -> Result<Option<[f64; 2]>> {
+    let k = ae.code_width();
+    if ae.inputs() > MOST_COLUMNS || k > ae.inputs() {
+        return Ok(None);
+    }
+    let pca = Pca::fit(&split.train)?;
+    // What is left of the rows that it was fitted to is the variance of the other components.
+    let train = pca.variances()[k..].iter().sum::<f64>().max(0.0);
+    Ok(Some([train, pca.errors(&split.test, &[k])?[0]]))
+}
+
+/// The first row of each class where there are labels, else the first rows.
+fn chosen(data: &Dataset) -> Vec<usize> {
+    let mut rows: Vec<usize> = match data.labels() {
+        Some(labels) => (0..=u8::MAX).filter_map(|class| labels.iter().position(|&l| l == class)).collect(),
+        None => (0..data.len()).collect(),
+    };
+    rows.truncate(SAMPLES);
+    rows
+}
+
+/// The rows that come back worst, the worst first.
+fn worst(errors: &[f64]) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..errors.len()).collect();
+    rows.sort_by(|&a, &b| errors[b].total_cmp(&errors[a]));
+    rows.truncate(SAMPLES);
+    rows
+}
+
+fn samples(ae: &Autoencoder, data: &Dataset, rows: &[usize], errors: &[f64]) -> Result<Vec<Sample>> {
+    let originals: Vec<f32> = rows.iter().flat_map(|&r| data.rows_f32(r..r + 1)).collect();
+    let back = ae.reconstruct(&Dataset::from_rows("samples", originals.clone(), &[data.columns()])?)?;
+    let pairs = originals.chunks_exact(data.columns()).zip(back.values.chunks_exact(data.columns()));
+    let sample = |(&row, (x, y)): (&usize, (&[f32], &[f32]))| Sample {
+        row,
+        class: data.labels().map(|l| l[row]),
+        error: errors[row],
+        original: x.to_vec(),
+        reconstruction: y.to_vec(),
+    };
+    Ok(rows.iter().zip(pairs).map(sample).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, Fit, data};
+
+    /// A folder after a training of one epoch, and what was trained.
+    fn trained(split: &Split) -> (tempfile::TempDir, Autoencoder, About) {
+        let folder = tempfile::tempdir().unwrap();
+        let device = Device::cpu().unwrap();
+        let ae = Autoencoder::builder(split.train.columns()).hidden([8]).code(3).build(&device).unwrap();
+        let history = ae.fit(&split.train, &Fit::default().epochs(1).test(&split.test)).unwrap();
+        metrics::metrics(&folder.path().join("metrics.csv"), &history.epochs).unwrap();
+        (folder, ae, About::new(&device, "<data>", "narrows train --out 'a & b'", 0.25).setting("seed", "<0>"))
+    }
+
+    #[test]
+    fn images_give_every_file_and_a_page_that_needs_no_other() {
+        let split = Split { train: data::digits(0, 0..300), test: data::digits(0, 300..400) };
+        let (folder, ae, about) = trained(&split);
+        let written = run(folder.path(), &ae, &split, &about).unwrap();
+        for file in ["loss.svg", "errors.svg", "weights.png", "reconstruction.png", "run.json", "report.html"] {
+            assert!(folder.path().join(file).exists(), "{file}");
+        }
+        assert!(written.picture.is_some());
+        let html = std::fs::read_to_string(&written.page).unwrap();
+        assert!(html.contains("synthetic") && html.contains("narrows train --out 'a &amp; b'") && html.contains("&lt;0&gt;"));
+        assert!(!html.contains("src=\"http") && !html.contains("<link") && !html.contains("<script"), "the page needs something else");
+        assert!(html.matches("data:image/png;base64,").count() == 2 * 10 * 3 + 1);
+        // From what was kept, the same page comes again; on other data none.
+        let kept = About::read(&folder.path().join("run.json")).unwrap();
+        run(folder.path(), &ae, &split, &kept).unwrap();
+        assert_eq!(std::fs::read_to_string(&written.page).unwrap(), html);
+        let other = Split { train: data::digits(1, 0..300), test: split.test.clone() };
+        assert!(run(folder.path(), &ae, &other, &kept).unwrap_err().to_string().contains("other data"));
+    }
+
+    #[test]
+    fn rows_that_are_no_images_give_a_page_without_pictures() {
+        let rows = |from: usize, to: usize| (from * 5..to * 5).map(|i| (i * i % 101) as f32 / 25.0).collect();
+        let set = |name, values| Dataset::from_rows(name, values, &[5]).unwrap();
+        let split = Split { train: set("table", rows(0, 60)), test: set("table", rows(60, 80)) };
+        let (folder, ae, about) = trained(&split);
+        let written = run(folder.path(), &ae, &split, &about).unwrap();
+        assert!(written.picture.is_none() && !folder.path().join("weights.png").exists());
+        let html = std::fs::read_to_string(&written.page).unwrap();
+        assert!(!html.contains("data:image/png") && !html.contains("synthetic") && !html.contains("PSNR") && html.contains("PCA"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The weights of the first layer as images, and the colours of what is above and below 0.
+
+use crate::{Autoencoder, Error, Result};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+/// Tiles beside each other.
+const COLUMNS: usize = 16;
+/// The most tiles that are drawn.
+const MOST: usize = 128;
+/// Between two tiles; there the picture is transparent.
+const GAP: usize = 4;
+/// About as wide a tile becomes.
+const WIDTH: usize = 56;
+/// Blue below 0, near white at 0, red above: ColorBrewer's RdBu, which people with any colour vision can read.
+const SCALE: [[f32; 3]; 9] = [
+    [5.0, 48.0, 97.0],
+    [33.0, 102.0, 172.0],
+    [67.0, 147.0, 195.0],
+    [146.0, 197.0, 222.0],
+    [247.0, 247.0, 247.0],
+    [244.0, 165.0, 130.0],
+    [214.0, 96.0, 77.0],
+    [178.0, 24.0, 43.0],
+    [103.0, 0.0, 31.0],
+];
+
+/// The first layer's weights, a tile for each unit.
+pub struct Tiles {
+    /// The picture.
+    pub png: Vec<u8>,
+    /// Units that are drawn.
+    pub shown: usize,
+    /// Units that there are.
+    pub units: usize,
+    /// The size from which on a weight has the darkest red or blue: 99.5 % of the weights are smaller.
+    pub limit: f32,
+}
+
+/// Draws what each unit of the first layer looks for: one tile of `size` = (height, width) each, blue below 0 and red above, all on one scale.
+///
+/// # Errors
+/// When the network does not take images of this size, or the device fails.
+pub fn weights(ae: &Autoencoder, (h, w): (usize, usize)) -> Result<Tiles> {
+    if h.checked_mul(w) != Some(ae.inputs()) {
+        let problem = format!("the network takes {} numbers, and an image of {h}x{w} has others", ae.inputs());
+        return Err(Error::argument("weights", problem, "Pass the height and width of the images that it was trained on."));
+    }
+    let values = ae.params().read("encoder.0.weight")?;
+    let units = ae.widths()[1];
+    let shown = units.min(MOST);
+    let mut sizes: Vec<f32> = values.iter().map(|v| v.abs()).collect();
+    sizes.sort_by(f32::total_cmp);
+    let limit = sizes[(sizes.len() - 1) * 995 / 1000].max(f32::MIN_POSITIVE);
+    let scale = (WIDTH / w.max(1)).max(1);
+    let (columns, rows) = (shown.min(COLUMNS), shown.div_ceil(COLUMNS));
+    let (tile_w, tile_h) = (w * scale, h * scale);
+    let (width, height) = (columns * (tile_w + GAP) - GAP, rows * (tile_h + GAP) - GAP);
+    let mut pixels = vec![0u8; width * height * 4];
+    for (at, tile) in values.chunks_exact(h * w).take(shown).enumerate() {
+        let (left, top) = (at % COLUMNS * (tile_w + GAP), at / COLUMNS * (tile_h + GAP));
+        for y in 0..tile_h {
+            let line = &mut pixels[((top + y) * width + left) * 4..][..tile_w * 4];
+            for (x, pixel) in line.chunks_exact_mut(4).enumerate() {
+                let [r, g, b] = diverging(tile[y / scale * w + x / scale] / limit);
+                pixel.copy_from_slice(&[r, g, b, 255]);
+            }
+        }
+    }
+    Ok(Tiles { png: png(width, height, &pixels, ExtendedColorType::Rgba8)?, shown, units, limit })
+}
+
+/// The colour of a value in [-1, 1]; what is outside is clamped, NaN is black.
+pub(super) fn diverging(value: f32) -> [u8; 3] {
+    if value.is_nan() {
+        return [0; 3];
+    }
+    let place = (value.clamp(-1.0, 1.0) + 1.0) * 4.0;
+    let at = (place as usize).min(SCALE.len() - 2);
+    let part = place - at as f32;
+    std::array::from_fn(|i| (SCALE[at][i] + part * (SCALE[at + 1][i] - SCALE[at][i])).round() as u8)
+}
+
+/// A PNG in memory.
+pub(super) fn png(width: usize, height: usize, pixels: &[u8], colour: ExtendedColorType) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let done = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::NoFilter).write_image(
+        pixels,
+        width as u32,
+        height as u32,
+        colour,
+    );
+    done.map_err(|e| Error::argument("picture", format!("{width}x{height} pixels can't be encoded ({e})"), "Use smaller images."))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+
+    #[test]
+    fn zero_is_near_white_and_the_sides_are_blue_and_red() {
+        assert_eq!(diverging(0.0), [247, 247, 247]);
+        assert_eq!((diverging(-1.0), diverging(-9.0)), ([5, 48, 97], [5, 48, 97]));
+        assert_eq!((diverging(1.0), diverging(f32::INFINITY)), ([103, 0, 31], [103, 0, 31]));
+        assert_eq!(diverging(f32::NAN), [0, 0, 0]);
+        assert_eq!(diverging(0.125), [246, 206, 189]);
+    }
+
+    #[test]
+    fn a_unit_is_a_tile_and_the_gap_is_transparent() {
+        let ae = Autoencoder::builder(6).hidden([]).code(18).build(&Device::cpu().unwrap()).unwrap();
+        let mut values = vec![0.0; 18 * 6];
+        // Unit 17 stands second in the second row; its pixel (1, 2) is the only weight.
+        values[17 * 6 + 5] = -2.0;
+        values[0] = 3.0;
+        ae.params().write("encoder.0.weight", &values).unwrap();
+        let tiles = weights(&ae, (2, 3)).unwrap();
+        assert_eq!((tiles.shown, tiles.units), (18, 18));
+        let picture = image::load_from_memory(&tiles.png).unwrap().into_rgba8();
+        let (tile_w, tile_h) = (18 * 3, 18 * 2);
+        assert_eq!(picture.dimensions(), (16 * (tile_w + 4) - 4, 2 * (tile_h + 4) - 4));
+        let at = |x: u32, y: u32| picture.get_pixel(x, y).0;
+        assert_eq!(at(tile_w + 4 + 2 * 18, tile_h + 4 + 18), [5, 48, 97, 255]);
+        assert_eq!(at(tile_w + 4 + 2 * 18 - 1, tile_h + 4 + 18), [247, 247, 247, 255]);
+        assert_eq!((at(0, 0), at(tile_w, 0)[3]), ([103, 0, 31, 255], 0));
+        assert!(weights(&ae, (3, 3)).is_err());
+    }
+}
