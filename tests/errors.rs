@@ -164,7 +164,7 @@ fn a_model_file_that_is_not_one_is_refused() {
     assert!(swap("[6,5,2]", "[999,9]").contains("bytes of weights"));
     assert!(swap("[6,5,2]", "[6,4,2]").contains("is needed"));
     assert!(swap("encoder.0.bias", "encoder.9.bias").contains("encoder.9.bias"));
-    assert!(swap("sigmoid", "softmax").contains("output activation"));
+    assert!(swap("sigmoid", "softmax").contains("its output is"));
     assert!(swap("narrows", "nobodys").contains("no metadata of narrows"));
     let mut nan = good.clone();
     let end = nan.len();
