@@ -1,4 +1,5 @@
 //! The texts of errors: each names the numbers and the way out.
+#![cfg(feature = "files")]
 
 use narrows::data::Dataset;
 use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, Fit, Level, Params, Tape, Tensor};

@@ -1,5 +1,6 @@
 //! The same numbers as PyTorch: a small fixture in the repository on every device, and an epoch of MNIST where the environment says where it is.
 //! `tests/torch/README.md` tells how the fixture was made.
+#![cfg(feature = "files")]
 
 mod common;
 
