@@ -38,7 +38,7 @@ pub use report::{Failure, OpReport, Report};
 use crate::{Device, Error, Result};
 use judge::Ready;
 use rayon::prelude::*;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Which rows of the table are run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,18 +131,4 @@ pub fn count(select: &Select) -> Result<Vec<(&'static str, usize)>> {
         }
     }
     Ok(counts)
-}
-
-/// The oracle's own time and the number of rows in a selection: what [`run_each`] costs without a device.
-///
-/// # Errors
-/// As [`run`].
-pub fn dry_run(select: &Select) -> Result<(usize, Duration)> {
-    let start = Instant::now();
-    let rows = select.rows()?;
-    let (large, small): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(rows::Row::large);
-    for batch in small.chunks(128).chain(large.chunks(1)) {
-        batch.to_vec().into_par_iter().map(Ready::new).for_each(drop);
-    }
-    Ok((rows.len(), start.elapsed()))
 }
