@@ -2,39 +2,81 @@
 
 use crate::{Error, Result};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
-/// Writes `path` so that whoever reads it, at any moment and after any crash, finds all of the old file or all of the new one:
-/// a temporary file in the same folder is written, brought to the disk and renamed, and then the folder is brought to the disk.
+/// A file that takes its name when it is finished, so that whoever reads it, at any moment and after any crash, finds all of the old file or all of
+/// the new one: a temporary file in the same folder is written, brought to the disk and renamed, and then the folder is brought to the disk.
+/// Dropped unfinished, it leaves nothing.
+pub(crate) struct AtomicFile {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl AtomicFile {
+    /// Makes the temporary file.
+    pub(crate) fn create(path: &Path) -> Result<AtomicFile> {
+        if path.file_name().is_none() {
+            return Err(Error::io(path, "writing", io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")));
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".narrows-").suffix(".part");
+        // Temporary files are private; what is kept is as readable as any other file under this umask.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "making a temporary file beside it", e))?;
+        Ok(AtomicFile { path: path.to_path_buf(), file: BufWriter::new(file) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn finish(self) -> Result<()> {
+        let path = &self.path;
+        let failed = |action| move |source| Error::io(path, action, source);
+        let file = self.file.into_inner().map_err(|e| failed("writing")(e.into_error()))?;
+        file.as_file().sync_all().map_err(failed("bringing it to the disk"))?;
+        file.persist(path).map_err(|e| failed("renaming the finished file")(e.error))?;
+        // Only Unix lets a folder be opened and brought to the disk.
+        if cfg!(unix) {
+            File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(failed("bringing its folder to the disk"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// The folder that the path is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes a whole [`AtomicFile`].
 ///
 /// # Errors
 /// Whatever `write` or the system reports; then `path` is as it was and the temporary file is gone.
 pub(crate) fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let failed = |action| move |source| Error::io(path, action, source);
-    if path.file_name().is_none() {
-        return Err(failed("writing")(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")));
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".narrows-").suffix(".part");
-    // Temporary files are private; what is kept is as readable as any other file under this umask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed("making a temporary file beside it"))?;
-    let mut buffered = BufWriter::new(file.as_file_mut());
-    write(&mut buffered).and_then(|()| buffered.flush()).map_err(failed("writing"))?;
-    drop(buffered);
-    file.as_file().sync_all().map_err(failed("bringing it to the disk"))?;
-    file.persist(path).map_err(|e| failed("renaming the finished file")(e.error))?;
-    // Only Unix lets a folder be opened and brought to the disk.
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("bringing its folder to the disk"))?;
-    }
-    Ok(())
+    let mut file = AtomicFile::create(path)?;
+    write(&mut file.file).map_err(|e| Error::io(path, "writing", e))?;
+    file.finish()
 }
 
 #[cfg(test)]

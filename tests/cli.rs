@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn narrows(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
-    command.current_dir(folder).env_remove("NARROWS_CPU_LEVEL");
+    command.current_dir(folder).env_remove("NARROWS_CPU_LEVEL").env("NARROWS_CACHE", folder.join("no-cache"));
     command
 }
 
@@ -34,7 +34,7 @@ fn a_training_leaves_model_metrics_and_picture_and_prints_the_pictures_path() {
         }
         let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
         let lines: Vec<&str> = metrics.lines().collect();
-        assert_eq!(lines[0], "epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate");
+        assert_eq!(lines[0], "epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate,validation_loss");
         let losses: Vec<f64> = lines[1..].iter().map(|l| l.split(',').nth(1).unwrap().parse().unwrap()).collect();
         assert!(losses.len() == 2 && losses[1] < losses[0], "{metrics}");
     }

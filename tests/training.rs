@@ -254,3 +254,12 @@ fn what_can_not_be_resumed_says_why() {
     let floats = Dataset::from_rows("far", vec![1.5; 784], &[784]).unwrap();
     refused(path, "row 0 has a 1.5, and binary cross-entropy is for numbers in [0, 1]", &Fit::default().loss(Loss::Bce), &floats, &ae);
 }
+
+#[test]
+fn many_short_epochs_under_an_interrupt_flag_come_to_their_end() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let rows = Dataset::from_rows("rows", (0..64).map(|i| i as f32 / 64.0).collect(), &[2]).unwrap();
+    let ae = Autoencoder::builder(2).hidden([2]).code(1).build(&Device::cpu_with(1, narrows::Level::best()).unwrap()).unwrap();
+    let history = ae.fit(&rows, &Fit::default().epochs(150).batch_size(8).interrupt(flag)).unwrap();
+    assert_eq!((history.epochs.len(), history.ended), (150, Ended::Complete));
+}

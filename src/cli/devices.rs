@@ -1,10 +1,27 @@
 //! `narrows devices`
 
 use super::print;
+use clap::Args;
 use narrows::{Device, Result};
+use serde_json::json;
 
-pub(super) fn run() -> Result<()> {
+#[derive(Args)]
+pub(super) struct Devices {
+    /// Prints one JSON document in place of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Devices) -> Result<()> {
     let list = Device::list();
+    if args.json {
+        let found = list.found.iter();
+        let found: Vec<_> = found
+            .map(|info| json!({ "id": info.id, "kind": info.kind.to_string(), "name": info.name, "software": info.software }))
+            .collect();
+        let absent: Vec<_> = list.absent.iter().map(|a| json!({ "kind": a.kind.to_string(), "reason": a.reason })).collect();
+        return print(json!({ "found": found, "absent": absent }));
+    }
     for info in list.found {
         let software = if info.software { ", in software" } else { "" };
         print(format_args!("{:<8} {}{software}", info.id, info.name))?;

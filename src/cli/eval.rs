@@ -1,9 +1,10 @@
 //! `narrows eval`
 
+use super::input::Halves;
 use super::{Common, print};
 use clap::Args;
 use narrows::train::Evaluation;
-use narrows::{Autoencoder, Result, data};
+use narrows::{Autoencoder, Result};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -13,9 +14,8 @@ pub(super) struct Eval {
     /// A model.safetensors, or the folder of a run.
     #[arg(long, value_name = "FILE|DIR")]
     model: PathBuf,
-    /// builtin, or a folder with the four IDX files of MNIST, gzipped or not.
-    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
-    data: String,
+    #[command(flatten)]
+    halves: Halves,
     /// Prints one JSON document in place of text.
     #[arg(long)]
     json: bool,
@@ -26,7 +26,7 @@ impl Eval {
     pub(super) fn run(&self) -> Result<()> {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        let split = data::open(&self.data)?;
+        let (split, _) = self.halves.open(&self.model)?;
         let both = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
         match self.json {
             true => print(both.json()),

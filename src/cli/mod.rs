@@ -1,7 +1,11 @@
 //! The command line: verbs, flags, exit codes. Data go to stdout, everything else to stderr.
 
+mod apply;
+mod bench;
+mod data;
 mod devices;
 mod eval;
+mod input;
 mod plot;
 mod report;
 mod settings;
@@ -9,7 +13,7 @@ mod signals;
 mod train;
 mod verify;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use narrows::{Device, DeviceKind, Error};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -38,18 +42,36 @@ enum Verb {
     Plot(plot::Plot),
     /// Writes the pictures and the page of a run anew.
     Report(report::Report),
+    /// Writes the codes of rows.
+    Encode(apply::Apply),
+    /// Writes the reconstruction error of each row: the mean over its columns of the squared difference, as the network sees them.
+    Score(apply::Score),
+    /// Writes the rows that codes stand for.
+    Decode(apply::Apply),
+    /// Writes the rows as the network gives them back; images as a picture, if the output is a .png.
+    Reconstruct(apply::Apply),
+    /// Times a training step and ops, each with its error against an f64 reference in the same line.
+    Bench(bench::Bench),
+    /// Fetches data sets.
+    Data(data::Data),
     /// Runs every op on the devices that are there, against a naive f64 reference.
     Verify(verify::Verify),
     /// Lists the devices that are there, and why others are not.
-    Devices,
+    Devices(devices::Devices),
+    /// Prints the completions of a shell: narrows completions bash > ~/.local/share/bash-completion/completions/narrows
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Which device, and how much is said.
 #[derive(Args)]
 struct Common {
-    /// auto, cpu, cuda[:N] or wgpu[:N].
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: String,
+    /// auto, cpu, cuda[:N] or wgpu[:N]. [default: auto; with --resume that of the run]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
     /// Threads of the CPU device. [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -82,8 +104,19 @@ pub(crate) fn run() -> ExitCode {
         Verb::Eval(eval) => eval.run().map_err(Failure::from),
         Verb::Plot(plot) => plot.run(),
         Verb::Report(report) => report.run().map_err(Failure::from),
+        Verb::Encode(apply) => apply.encode().map_err(Failure::from),
+        Verb::Score(score) => score.run().map_err(Failure::from),
+        Verb::Decode(apply) => apply.decode().map_err(Failure::from),
+        Verb::Reconstruct(apply) => apply.reconstruct().map_err(Failure::from),
+        Verb::Bench(bench) => bench.run(),
+        Verb::Data(data) => data.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),
-        Verb::Devices => devices::run().map_err(Failure::from),
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "narrows", &mut text);
+            print(String::from_utf8_lossy(&text).trim_end()).map_err(Failure::from)
+        }
+        Verb::Devices(args) => devices::run(&args).map_err(Failure::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,8 +142,13 @@ fn code(e: &Error) -> u8 {
 impl Common {
     /// Opens the device, and says which and why unless told to be quiet.
     fn open(&self) -> narrows::Result<Device> {
-        let device = Device::open_with(&self.device, self.threads)?;
-        if self.threads.is_some() && device.info().kind != DeviceKind::Cpu {
+        self.open_as(self.device.as_deref(), self.threads)
+    }
+
+    /// As [`Common::open`], with another device and other threads.
+    fn open_as(&self, device: Option<&str>, threads: Option<usize>) -> narrows::Result<Device> {
+        let device = Device::open_with(device.unwrap_or("auto"), threads)?;
+        if threads.is_some() && device.info().kind != DeviceKind::Cpu {
             self.say("--threads is for the CPU and changes nothing here");
         }
         self.say(format_args!("device {}: {} ({})", device.id(), device.info().name, device.why()));

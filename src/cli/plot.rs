@@ -1,8 +1,9 @@
 //! `narrows plot`
 
+use super::input::Halves;
 use super::{Common, Failure, print};
 use clap::{Args, ValueEnum};
-use narrows::data::{self, Split};
+use narrows::data::Split;
 use narrows::tasks::Pca;
 use narrows::{Autoencoder, Error, Fit, Result, report};
 use std::path::PathBuf;
@@ -14,9 +15,8 @@ pub(super) struct Plot {
     /// A model.safetensors, or the folder of a run.
     #[arg(long, value_name = "FILE|DIR")]
     model: PathBuf,
-    /// builtin, or a folder with the four IDX files of MNIST, gzipped or not.
-    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
-    data: String,
+    #[command(flatten)]
+    halves: Halves,
     /// What to draw.
     #[arg(long, value_enum)]
     what: What,
@@ -46,7 +46,7 @@ impl Plot {
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        let split = data::open(&self.data)?;
+        let (split, data) = self.halves.open(&self.model)?;
         let test = &split.test;
         let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
         let (name, bytes) = match self.what {
@@ -56,13 +56,13 @@ impl Plot {
             }
             What::Weights => {
                 let size = test.image_size().ok_or_else(|| Error::Data {
-                    path: self.data.clone().into(),
+                    path: data.clone().into(),
                     problem: "its rows are no images".into(),
                     remedy: "Draw the weights of a network that was trained on images.".into(),
                 })?;
                 ("weights.png", report::weights(&ae, size)?.png)
             }
-            What::Rate => ("rate.svg", self.rate(&ae, &split, synthetic)?.into_bytes()),
+            What::Rate => ("rate.svg", self.rate(&ae, &split, &format!("{data}{synthetic}"))?.into_bytes()),
         };
         let path = self.out.clone().unwrap_or_else(|| name.into());
         report::write(&path, &bytes)?;
@@ -70,27 +70,24 @@ impl Plot {
         Ok(())
     }
 
-    fn rate(&self, model: &Autoencoder, split: &Split, synthetic: &str) -> Result<String> {
+    fn rate(&self, model: &Autoencoder, split: &Split, data: &str) -> Result<String> {
         let inputs = split.train.columns();
         let hidden = &model.widths()[1..model.widths().len() - 1];
         let most = self.sizes.iter().copied().max().unwrap_or(1);
-        let pca = Pca::fit(&split.train)?;
+        let (train, test) = (model.scaled(&split.train)?, model.scaled(&split.test)?);
+        let pca = Pca::fit(&train)?;
         let ks: Vec<usize> = (self.sizes.iter().copied().min().unwrap_or(1)..=most).collect();
-        let errors = pca.errors(&split.test, &ks)?;
+        let errors = pca.errors(&test, &ks)?;
         let components: Vec<(usize, f64)> = ks.into_iter().zip(errors).collect();
         let mut networks = Vec::new();
         for &code in &self.sizes {
             let ae = Autoencoder::builder(inputs).hidden(hidden).output(model.output()).code(code).build(model.device())?;
-            ae.fit(&split.train, &Fit::default().epochs(self.epochs))?;
-            let error = ae.evaluate(&split.test)? * inputs as f64;
+            ae.fit(&train, &Fit::default().epochs(self.epochs))?;
+            let error = ae.evaluate(&test)? * inputs as f64;
             let pca = components.iter().find(|c| c.0 == code).map_or(f64::NAN, |c| c.1);
             self.common.say(format_args!("code {code:>4}: squared error {error:.3} per row, PCA {pca:.3}"));
             networks.push((code, error));
         }
-        report::rate(
-            &format!("{}{synthetic}, {} epoch{} each", self.data, self.epochs, if self.epochs == 1 { "" } else { "s" }),
-            &networks,
-            &components,
-        )
+        report::rate(&format!("{data}, {} epoch{} each", self.epochs, if self.epochs == 1 { "" } else { "s" }), &networks, &components)
     }
 }

@@ -1,9 +1,10 @@
 //! `narrows report`
 
+use super::input::Halves;
 use super::{Common, print};
 use clap::Args;
 use narrows::report::{self, About};
-use narrows::{Autoencoder, Result, data};
+use narrows::{Autoencoder, Result};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -13,9 +14,8 @@ pub(super) struct Report {
     /// The folder of a run, as `narrows train` left it.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Where the data of the run are now. [default: where they were]
-    #[arg(long, value_name = "builtin|PATH")]
-    data: Option<String>,
+    #[command(flatten)]
+    halves: Halves,
 }
 
 impl Report {
@@ -24,7 +24,7 @@ impl Report {
         let about = About::read(&self.run.join("run.json"))?;
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.run))?;
-        let split = data::open(self.data.as_deref().unwrap_or(&about.data))?;
+        let (split, _) = self.halves.open(&self.run)?;
         print(report::run(&self.run, &ae, &split, &about)?.page.display())
     }
 }

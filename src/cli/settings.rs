@@ -1,8 +1,11 @@
 //! What a training is made of: the flags of `train`, and the file `config.toml` that repeats them.
 
+use super::Common;
+use super::input::Reading;
 use clap::{Args, ValueEnum};
-use narrows::data::{Dataset, Values};
-use narrows::{Error, Fit, Loss, Result, Schedule};
+use narrows::data::{self, Dataset, Scaler, Values};
+use narrows::nn::Output;
+use narrows::{Device, Error, Fit, Loss, Result, Schedule, report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -13,9 +16,23 @@ pub(super) const FILE: &str = "config.toml";
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
-    /// builtin, or a folder with the four IDX files of MNIST, gzipped or not.
-    #[arg(long, default_value = "builtin", value_name = "builtin|PATH")]
-    pub(super) data: String,
+    /// The device that it runs on, once it is open.
+    #[arg(skip)]
+    pub(super) device: Option<String>,
+    /// Threads of the CPU device, where they were named.
+    #[arg(skip)]
+    pub(super) threads: Option<usize>,
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. What comes in one part is split 5 to 1.
+    /// [default: mnist if it was downloaded before, else builtin]
+    #[arg(long, value_name = "builtin|mnist|PATH")]
+    pub(super) data: Option<String>,
+    /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1, or none.
+    /// [default: for numbers minmax, or standard with a linear output; for bytes none]
+    #[arg(long, value_name = "minmax|standard|none")]
+    pub(super) scale: Option<Scale>,
+    /// What follows the last layer: sigmoid for rows in [0, 1], linear for rows of any size.
+    #[arg(long, default_value = "sigmoid", value_name = "sigmoid|linear")]
+    pub(super) output: OutputName,
     /// Widths from the first layer to the code; the decoder has them in reverse.
     #[arg(long, default_value = "128,64,32", value_delimiter = ',', value_name = "N,N,..")]
     pub(super) layers: Vec<usize>,
@@ -54,6 +71,10 @@ pub(super) struct Settings {
     #[arg(long, default_value_t = 0, value_name = "S")]
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub(super) seed: u64,
+    // A table, so the last in the file. Not flattened: clap gives a struct that has flattened parts no group, and --resume needs one.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub(super) reading: Reading,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -61,6 +82,21 @@ pub(super) struct Settings {
 pub(super) enum LossName {
     Mse,
     Bce,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OutputName {
+    Sigmoid,
+    Linear,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Scale {
+    Minmax,
+    Standard,
+    None,
 }
 
 fn as_text<S: serde::Serializer>(seed: &u64, to: S) -> std::result::Result<S::Ok, S::Error> {
@@ -73,11 +109,55 @@ fn from_text<'a, D: serde::Deserializer<'a>>(from: D) -> std::result::Result<u64
 
 impl Settings {
     /// What is left open, closed: the file repeats the run also where another version has other defaults.
-    pub(super) fn resolved(mut self) -> Settings {
+    pub(super) fn resolved(mut self, reading: &Reading) -> Settings {
+        self.reading = reading.clone();
         if self.patience.is_some() && self.validation.is_none() {
             self.validation = Some(0.1);
         }
+        if self.data.is_none() {
+            self.data = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
+        }
         self
+    }
+
+    /// The name of the data.
+    pub(super) fn data(&self) -> &str {
+        self.data.as_deref().unwrap_or("builtin")
+    }
+
+    /// Opens the device: the one that the command line names, else the one of the file.
+    pub(super) fn open(&mut self, common: &Common) -> Result<Device> {
+        let name = common.device.as_deref().or(self.device.as_deref());
+        let device = common.open_as(name, common.threads.or(self.threads))?;
+        self.device = Some(device.id().to_string());
+        self.threads = common.threads.or(self.threads);
+        Ok(device)
+    }
+
+    pub(super) fn output(&self) -> Output {
+        match self.output {
+            OutputName::Sigmoid => Output::Sigmoid,
+            OutputName::Linear => Output::Linear,
+        }
+    }
+
+    /// The scaling of the columns, if there is to be one; settles what was left open.
+    pub(super) fn scaler(&mut self, train: &Dataset) -> Result<Option<Scaler>> {
+        let usual = match (train.values(), self.output) {
+            (Values::Bytes(_), _) => Scale::None,
+            (Values::Floats(_), OutputName::Sigmoid) => Scale::Minmax,
+            (Values::Floats(_), OutputName::Linear) => Scale::Standard,
+        };
+        match *self.scale.get_or_insert(usual) {
+            Scale::Minmax => Scaler::min_max(train).map(Some),
+            Scale::Standard => Scaler::standard(train).map(Some),
+            Scale::None => Ok(None),
+        }
+    }
+
+    /// Whether this is the folder of a run.
+    pub(super) fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
     }
 
     pub(super) fn read(folder: &Path) -> Result<Settings> {
@@ -97,7 +177,7 @@ impl Settings {
             problem: e.to_string(),
             remedy: "Report this as a defect.".into(),
         })?;
-        fs::write(&path, text).map_err(|source| Error::Io { path, action: "writing the settings", source })
+        report::write(&path, text.as_bytes())
     }
 
     /// The training that they mean; rows to validate on are added by the caller.
@@ -134,8 +214,15 @@ impl Settings {
             ("batch size", self.batch_size.to_string()),
             ("epochs", self.epochs.to_string()),
             ("seed", self.seed.to_string()),
+            ("output", if self.output == OutputName::Sigmoid { "sigmoid" } else { "linear" }.to_string()),
         ];
+        let scaled = |scale| match scale {
+            Scale::Minmax => Some("each column to [0, 1]".to_string()),
+            Scale::Standard => Some("each column to mean 0 and variance 1".to_string()),
+            Scale::None => None,
+        };
         let more = [
+            ("scaling", self.scale.and_then(scaled)),
             ("warm-up steps", (self.warmup > 0).then(|| self.warmup.to_string())),
             ("gradient norm clipped at", self.clip.map(|c| c.to_string())),
             ("patience", self.patience.map(|p| p.to_string())),
@@ -200,7 +287,7 @@ mod tests {
             &["x", "--layers", "5,4", "--lr", "0.1", "--seed", "18446744073709551615", "--clip", "0.1", "--loss", "bce", "--patience", "3"],
         ];
         for line in lines {
-            let settings = Line::parse_from(line).settings.resolved();
+            let settings = Line::parse_from(line).settings.resolved(&Reading::default());
             let folder = std::env::temp_dir().join(format!("narrows-settings-{}-{}", std::process::id(), line.len()));
             fs::create_dir_all(&folder).unwrap();
             settings.write(&folder).unwrap();

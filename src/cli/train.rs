@@ -1,11 +1,12 @@
 //! `narrows train`
 
+use super::input::Reading;
 use super::settings::{self, Settings};
 use super::signals::Signals;
 use super::{Common, Failure, print};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use narrows::data::{self, Split};
+use narrows::data::Split;
 use narrows::report::About;
 use narrows::train::{Checkpoint, Ended, Epoch};
 use narrows::{Autoencoder, Error, History, Result, report};
@@ -13,6 +14,19 @@ use std::fs;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
+/// What a run directory holds: none of it may be there when a new run begins.
+const WRITTEN: [&str; 10] = [
+    settings::FILE,
+    CHECKPOINTS,
+    "metrics.csv",
+    "model.safetensors",
+    "run.json",
+    "report.html",
+    "reconstruction.png",
+    "weights.png",
+    "loss.svg",
+    "errors.svg",
+];
 /// The folder of checkpoints in a run directory.
 const CHECKPOINTS: &str = "checkpoints";
 
@@ -22,24 +36,29 @@ pub(super) struct Train {
     common: Common,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    reading: Reading,
+    /// Prints one JSON document in place of a path.
+    #[arg(long)]
+    json: bool,
     /// Folder for the results; it may not hold those of another run. [default: runs/NAME-NNN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Goes on with the run in that folder, by its config.toml, as if it had never stopped. Raise epochs there to train longer.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Settings", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["Settings", "Reading", "out"])]
     resume: Option<PathBuf>,
 }
 
 impl Train {
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
         let say = |text: std::fmt::Arguments| self.common.say(text);
-        let device = self.common.open()?;
-        let settings = match &self.resume {
+        let mut settings = match &self.resume {
             Some(folder) => Settings::read(folder)?,
-            None => self.settings.clone().resolved(),
+            None => self.settings.clone().resolved(&self.reading),
         };
+        let device = settings.open(&self.common)?;
         let mut fit = settings.fit()?;
-        let split = data::open(&settings.data)?;
+        let split = settings.reading.options().open(settings.data())?;
         let (train, validation) = settings.hold_out(&split.train)?;
         let test = &split.test;
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
@@ -58,7 +77,12 @@ impl Train {
                 remedy: "Name at least the code's width.".into(),
             }));
         };
-        let ae = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).seed(settings.seed).build(&device)?;
+        let builder = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).output(settings.output());
+        let mut ae = builder.seed(settings.seed).build(&device)?;
+        if let Some(scaler) = settings.scaler(&train)? {
+            ae = ae.with_scaler(scaler)?;
+            say(format_args!("each column is scaled by its values in the training rows; errors are of scaled rows"));
+        }
         let (folder, made) = match &self.resume {
             Some(folder) => (folder.clone(), Vec::new()),
             None => self.folder(&settings)?,
@@ -100,7 +124,7 @@ impl Train {
         }
         ae.save(folder.join("model.safetensors"))?;
         self.summary(&history);
-        say(format_args!("test error {:.5} per pixel; model and metrics in {}", ae.evaluate(test)?, folder.display()));
+        say(format_args!("test error {:.5} per element; model and metrics in {}", ae.evaluate(test)?, folder.display()));
         Ok(self.report(&ae, &split, &settings, &history, &folder)?)
     }
 
@@ -131,16 +155,36 @@ impl Train {
     fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
         let list = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-        let mut about = About::new(ae.device(), &settings.data, &super::report::command(), seconds)
+        let mut about = About::new(ae.device(), settings.data(), &super::report::command(), seconds)
             .setting("layers", list(&settings.layers))
-            .setting("hidden", "relu")
-            .setting("output", "sigmoid");
+            .setting("hidden", "relu");
         for (name, value) in settings.shown() {
             about = about.setting(name, value);
         }
         let written = report::run(folder, ae, split, &about)?;
         self.common.say(format_args!("report in {}", written.page.display()));
-        print(written.picture.unwrap_or(written.page).display())
+        if !self.json {
+            return print(written.picture.unwrap_or(written.page).display());
+        }
+        let epochs: Vec<_> = history
+            .epochs
+            .iter()
+            .map(|e| {
+                serde_json::json!({
+                    "epoch": e.epoch, "train_loss": e.train_loss, "test_loss": e.test_loss, "validation_loss": e.validation_loss,
+                    "seconds": e.seconds, "steps": e.steps, "learning_rate": e.learning_rate,
+                })
+            })
+            .collect();
+        print(serde_json::json!({
+            "folder": folder, "model": folder.join("model.safetensors"), "report": written.page, "picture": written.picture,
+            "device": ae.device().id(), "data": settings.data(), "synthetic": split.train.is_synthetic(), "ended": match history.ended {
+                Ended::Patience => "patience",
+                Ended::Stopped | Ended::Interrupted => "stopped",
+                Ended::Complete => "complete",
+            },
+            "best_epoch": history.best, "test_mse": ae.evaluate(&split.test)?, "epochs": epochs,
+        }))
     }
 
     /// A bar on a terminal; elsewhere a line per epoch is said.
@@ -168,9 +212,7 @@ impl Train {
         if let Some(folder) = &self.out {
             let made = missing(folder);
             fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
-            if let Some(file) =
-                ["model.safetensors", "metrics.csv", "reconstruction.png", settings::FILE].iter().find(|f| folder.join(f).exists())
-            {
+            if let Some(file) = WRITTEN.iter().find(|f| folder.join(f).exists()) {
                 return Err(Error::Argument {
                     name: "--out".into(),
                     problem: format!("{} already holds a {file}", folder.display()),
@@ -179,7 +221,7 @@ impl Train {
             }
             return Ok((folder.clone(), made));
         }
-        let name = Path::new(&settings.data).file_name().unwrap_or("data".as_ref()).to_string_lossy();
+        let name = Path::new(settings.data()).file_name().unwrap_or("data".as_ref()).to_string_lossy();
         let mut made = missing(Path::new("runs"));
         fs::create_dir_all("runs").map_err(|e| failed(Path::new("runs"), e))?;
         let mut number = 1;

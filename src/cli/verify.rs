@@ -3,7 +3,8 @@
 use super::{Failure, print, say};
 use clap::Args;
 use narrows::Device;
-use narrows::verify::{self, Select};
+use narrows::verify::{self, Report, Select};
+use serde_json::json;
 
 #[derive(Args)]
 pub(super) struct Verify {
@@ -22,6 +23,9 @@ pub(super) struct Verify {
     /// Also the rows with operands over 128 MiB; they need 2 GiB of memory.
     #[arg(long)]
     all: bool,
+    /// Prints one JSON document in place of text.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Verify {
@@ -33,14 +37,20 @@ impl Verify {
             None => list.found.iter().map(|info| info.id.clone()).collect(),
         };
         let select = Select { quick: self.quick, large: self.all, op: self.op.clone() };
-        let mut failed = 0;
+        let (mut failed, mut reports) = (0, Vec::new());
         for name in names {
             let device = Device::open_with(&name, self.threads)?;
             let report = verify::run(&device, &select)?;
             failed += report.failed();
-            print(format_args!("{report}\n"))?;
+            match self.json {
+                true => reports.push(json(&report)),
+                false => print(format_args!("{report}\n"))?,
+            }
         }
-        if self.device.is_none() {
+        if self.json {
+            let absent: Vec<_> = list.absent.iter().map(|a| a.reason.as_str()).collect();
+            print(json!({ "reports": reports, "absent": if self.device.is_none() { absent } else { Vec::new() } }))?;
+        } else if self.device.is_none() {
             for absent in list.absent {
                 print(format_args!("absent: {}", absent.reason))?;
             }
@@ -51,4 +61,18 @@ impl Verify {
         }
         Ok(())
     }
+}
+
+fn json(report: &Report) -> serde_json::Value {
+    let rows: Vec<_> = report
+        .rows
+        .iter()
+        .map(|r| {
+            json!({
+                "op": r.op, "cases": r.cases, "bit_for_bit": r.bit_for_bit, "error_over_bound": r.worst, "failed": r.failed,
+                "failures": r.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({ "device": report.device, "name": report.name, "seconds": report.seconds, "failed": report.failed(), "rows": rows })
 }

@@ -25,7 +25,7 @@ const CHUNK: usize = 1 << 20;
 /// Opens the folder `folder` with the four files of MNIST.
 pub(super) fn open(folder: &Path) -> Result<Split> {
     if !folder.is_dir() {
-        let problem = if folder.exists() { "this is a file, not a folder" } else { "there is no such folder" };
+        let problem = if folder.exists() { "this is a file, not a folder, and neither .csv nor .npy" } else { "there is no such folder" };
         return Err(Error::data(folder, problem, REMEDY));
     }
     let train = part(folder, "train", "train")?;
@@ -49,7 +49,20 @@ pub(super) fn open(folder: &Path) -> Result<Split> {
 }
 
 const REMEDY: &str = "Give a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
-     t10k-labels-idx1-ubyte (each may end in .gz), or use builtin.";
+     t10k-labels-idx1-ubyte (each may end in .gz), a folder of PNG or JPEG images, a .csv or .npy file, or use builtin or mnist.";
+
+/// Whether the folder holds the file that is published as `name`, in any of its spellings.
+pub(super) fn has(folder: &Path, name: &str) -> bool {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    name.split_once('-').is_some_and(|(prefix, stem)| find(folder, prefix, stem).is_some())
+}
+
+/// Whether the folder holds any of the four files.
+pub(super) fn is_one(folder: &Path) -> bool {
+    ["train", "t10k"]
+        .iter()
+        .any(|prefix| ["images-idx3-ubyte", "labels-idx1-ubyte"].iter().any(|stem| find(folder, prefix, stem).is_some()))
+}
 
 /// The images of one half of the split, with their labels if there is a file of them.
 fn part(folder: &Path, prefix: &str, name: &str) -> Result<Dataset> {

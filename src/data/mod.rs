@@ -1,12 +1,35 @@
 //! Data sets in memory: rows of bytes or floats, with labels where there are some.
 
+mod chunks;
+#[cfg(feature = "files")]
+mod csv;
 mod digits;
 #[cfg(feature = "files")]
 mod idx;
+#[cfg(feature = "files")]
+mod images;
+#[cfg(feature = "files")]
+mod mnist;
+#[cfg(feature = "files")]
+mod npy;
+#[cfg(feature = "files")]
+mod open;
+mod scaler;
 mod strokes;
+#[cfg(feature = "files")]
+mod write;
 
+pub use chunks::Chunks;
 pub use digits::{builtin, digits};
+#[cfg(feature = "files")]
+pub use mnist::{Origin, Progress, mnist, mnist_folder, mnist_from, mnist_is_cached, mnist_with};
+#[cfg(feature = "files")]
+pub use open::{Column, Options};
+pub use scaler::Scaler;
+#[cfg(feature = "files")]
+pub use write::RowWriter;
 
+use crate::rng::permutation;
 use crate::{Error, Result, Shape};
 use std::fmt;
 use std::ops::Range;
@@ -51,8 +74,12 @@ pub struct Dataset {
     values: Arc<Values>,
     row_dims: Arc<[usize]>,
     labels: Option<Arc<[u8]>>,
+    classes: Option<Arc<[String]>>,
     synthetic: bool,
 }
+
+/// The stream of random numbers that splits are drawn from.
+const SPLIT: u32 = 0x6461_7401;
 
 /// What to train on, and what to judge by.
 #[derive(Clone, Debug)]
@@ -79,19 +106,21 @@ impl Dataset {
     /// Not 1 to 3 dimensions, a dimension of 0, values that are not whole rows, or a value that is not finite.
     pub fn from_rows(name: &str, values: Vec<f32>, row_dims: &[usize]) -> Result<Dataset> {
         let columns = check_rows(name, values.len(), row_dims)?;
-        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-            return Err(Error::data(
-                name,
-                format!("row {}, column {} (both counted from 0) is {}", i / columns, i % columns, values[i]),
-                "Every value must be finite: drop the row or fill the gap.",
-            ));
-        }
+        check_finite(name, &values, columns)?;
         Ok(Dataset::trusted(name, Values::Floats(values), row_dims, None))
     }
 
     /// What the caller has checked.
     fn trusted(name: &str, values: Values, row_dims: &[usize], labels: Option<Vec<u8>>) -> Dataset {
-        Dataset { name: name.into(), values: Arc::new(values), row_dims: row_dims.into(), labels: labels.map(Into::into), synthetic: false }
+        let labels = labels.map(Into::into);
+        Dataset { name: name.into(), values: Arc::new(values), row_dims: row_dims.into(), labels, classes: None, synthetic: false }
+    }
+
+    /// The same rows with names for their labels, which the caller has checked.
+    #[cfg(feature = "files")]
+    fn with_classes(mut self, classes: Vec<String>) -> Dataset {
+        self.classes = Some(classes.into());
+        self
     }
 
     /// The same rows with a label each.
@@ -152,6 +181,11 @@ impl Dataset {
         self.labels.as_deref()
     }
 
+    /// The names of the classes, where labels had names: the label l is called `classes()[l]`.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
+    }
+
     /// Whether a program made these rows.
     pub fn is_synthetic(&self) -> bool {
         self.synthetic
@@ -164,10 +198,7 @@ impl Dataset {
 
     /// (height, width) where a row is one grey image: `[1, height, width]` or `[height, width]`.
     pub fn image_size(&self) -> Option<(usize, usize)> {
-        match *self.row_dims {
-            [1, height, width] | [height, width] => Some((height, width)),
-            _ => None,
-        }
+        image_size(&self.row_dims)
     }
 
     /// The rows `range` as floats, bytes divided by 255. Rows that do not exist are left out.
@@ -190,6 +221,69 @@ impl Dataset {
         Dataset { values: Arc::new(values), labels, ..self.clone() }
     }
 
+    /// Splits the rows at random: about (1 - `fraction`) of them, and `fraction` of them, at least one each. The same seed gives the same parts, and
+    /// within each the order stays.
+    ///
+    /// # Errors
+    /// A fraction that is not between 0 and 1, or fewer than two rows.
+    ///
+    /// ```
+    /// let digits = narrows::data::digits(0, 0..600);
+    /// let (train, validation) = digits.split(1.0 / 6.0, 0)?;
+    /// assert_eq!((train.len(), validation.len()), (500, 100));
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    pub fn split(&self, fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(Error::argument("split", format!("the fraction is {fraction}"), "Use a number between 0 and 1, such as 0.1."));
+        }
+        let rows = match u32::try_from(self.len()) {
+            Ok(rows) if rows >= 2 => rows,
+            _ => {
+                let problem = format!("{} rows can't be split into two parts", self.len());
+                return Err(Error::data(&*self.name, problem, "Give two rows or more, and fewer than 2^32."));
+            }
+        };
+        let second = ((f64::from(rows) * fraction).round() as u32).clamp(1, rows - 1);
+        let mut order = permutation(rows, seed, SPLIT, 0);
+        let (second, first) = order.split_at_mut(second as usize);
+        first.sort_unstable();
+        second.sort_unstable();
+        Ok((self.pick(first), self.pick(second)))
+    }
+
+    /// A copy with each column scaled; labels and name stay.
+    ///
+    /// # Errors
+    /// A scaler for another number of columns.
+    pub fn scaled_by(&self, scaler: &Scaler) -> Result<Dataset> {
+        if self.columns() != scaler.columns() {
+            return Err(Error::data(
+                &*self.name,
+                format!("its rows have {} columns but the scaler is for {}", self.columns(), scaler.columns()),
+                "Use the scaler that was learnt on such rows.",
+            ));
+        }
+        let mut values = self.rows_f32(0..self.len());
+        scaler.apply(&mut values);
+        Ok(Dataset { values: Arc::new(Values::Floats(values)), ..self.clone() })
+    }
+
+    /// A copy of the rows with these numbers, which exist.
+    fn pick(&self, rows: &[u32]) -> Dataset {
+        fn of<T: Copy>(values: &[T], columns: usize, rows: &[u32]) -> Vec<T> {
+            let mut picked = Vec::with_capacity(rows.len() * columns);
+            rows.iter().for_each(|&row| picked.extend_from_slice(&values[row as usize * columns..][..columns]));
+            picked
+        }
+        let values = match &*self.values {
+            Values::Bytes(v) => Values::Bytes(of(v, self.columns(), rows)),
+            Values::Floats(v) => Values::Floats(of(v, self.columns(), rows)),
+        };
+        let labels = self.labels.as_ref().map(|labels| of(labels, 1, rows).into());
+        Dataset { values: Arc::new(values), labels, ..self.clone() }
+    }
+
     /// Where the rows that exist of `range` lie in the values.
     fn span(&self, range: Range<usize>) -> Range<usize> {
         let end = range.end.min(self.len());
@@ -206,6 +300,24 @@ impl fmt::Debug for Dataset {
             .field("labels", &self.labels.is_some())
             .field("synthetic", &self.synthetic)
             .finish()
+    }
+}
+
+fn image_size(row_dims: &[usize]) -> Option<(usize, usize)> {
+    match *row_dims {
+        [1, height, width] | [height, width] => Some((height, width)),
+        _ => None,
+    }
+}
+
+fn check_finite(name: &str, values: &[f32], columns: usize) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(i) => Err(Error::data(
+            name,
+            format!("row {}, column {} (both counted from 0) is {}", i / columns, i % columns, values[i]),
+            "Every value must be finite: drop the row or fill the gap.",
+        )),
     }
 }
 
@@ -232,11 +344,18 @@ fn check_rows(name: &str, len: usize, row_dims: &[usize]) -> Result<usize> {
     Ok(columns)
 }
 
-/// Opens a data set by name: `builtin` is the synthetic digits, anything else is a folder with the four files of MNIST
-/// (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`), gzipped or not.
+/// Opens a data set by name. `builtin` is the synthetic digits; `mnist` comes from the cache or the network (see `mnist`); anything else is a path:
+///
+/// - a folder with the four files of MNIST (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
+///   `t10k-labels-idx1-ubyte`), gzipped or not;
+/// - a folder of PNG and JPEG images, where each sub-folder is a class; they become grey and as large as the first;
+/// - a CSV file of numbers, with or without a header;
+/// - an npy file of f32, f64 or u8 (a byte b means b / 255), whose first dimension are the rows.
+///
+/// What comes in one part is split at random, always in the same way: 5/6 to train, 1/6 to test. `Options` says more, such as a column of labels.
 ///
 /// # Errors
-/// A folder or file that is missing, or a file that is not what its header says.
+/// A folder or file that is missing, or a file that is wrong, with the line or the offset.
 ///
 /// ```
 /// let digits = narrows::data::open("builtin")?;
@@ -245,15 +364,15 @@ fn check_rows(name: &str, len: usize, row_dims: &[usize]) -> Result<usize> {
 /// # Ok::<(), narrows::Error>(())
 /// ```
 pub fn open(name: &str) -> Result<Split> {
-    if name == "builtin" {
-        return Ok(builtin());
-    }
     #[cfg(feature = "files")]
-    return idx::open(std::path::Path::new(name));
+    return Options::default().open(name);
     #[cfg(not(feature = "files"))]
-    Err(Error::argument(
-        "data",
-        format!("{name} is not builtin, and this build reads no files"),
-        "Use builtin, or build with the feature files.",
-    ))
+    match name {
+        "builtin" => Ok(builtin()),
+        _ => Err(Error::argument(
+            "data",
+            format!("{name} is not builtin, and this build reads no files"),
+            "Use builtin, or build with the feature files.",
+        )),
+    }
 }

@@ -1,9 +1,10 @@
 //! The autoencoder: a strait between two wide waters.
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Scaler};
 use crate::op::Op;
 use crate::rng::purpose;
-use crate::{Clock, Device, Error, Loss, Params, Program, Result, Tape, Tensor, Val};
+use crate::{Clock, Device, Error, Loss, Params, Result, Tape, Val};
+use std::sync::Arc;
 
 /// An autoencoder of dense layers: relu after each but the code, which is linear, and the output, which is a [sigmoid](Output). Weights are `(out, in)` and
 /// named as in PyTorch: `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ..., `decoder.0.weight`, ...
@@ -24,6 +25,7 @@ pub struct Autoencoder {
     widths: Vec<usize>,
     output: Output,
     params: Params,
+    scaler: Option<Arc<Scaler>>,
 }
 
 /// What follows the last layer.
@@ -56,9 +58,6 @@ pub struct Builder {
     output: Output,
     seed: u64,
 }
-
-/// Rows that one run of an evaluation program takes: enough to fill the device, little enough to bound the memory.
-const CHUNK_ROWS: usize = 1024;
 
 impl Builder {
     /// The widths between the input and the code; the decoder has the same in reverse. Default 128, 64.
@@ -129,7 +128,7 @@ impl Autoencoder {
             return Err(Error::argument("widths", format!("layer {at} has width 0 (the widths are {widths:?})"), "Use at least 1."));
         }
         let params = Params::new(device, &layout(&widths))?;
-        Ok(Autoencoder { widths, output, params })
+        Ok(Autoencoder { widths, output, params, scaler: None })
     }
 
     /// The widths from the input to the code.
@@ -160,6 +159,40 @@ impl Autoencoder {
     /// The device that holds them.
     pub fn device(&self) -> &Device {
         self.params.device()
+    }
+
+    /// The same network, weights shared, for rows as they are outside: `fit`, `encode`, `score`, `evaluate` and `reconstruct` scale rows before the network
+    /// sees them, `decode` and `reconstruct` take the scaling of what it gives back. Errors are those of scaled rows. What runs on a tape is not scaled.
+    /// The scaler travels in the model file.
+    ///
+    /// # Errors
+    /// When the scaler has another number of columns than the rows.
+    pub fn with_scaler(mut self, scaler: Scaler) -> Result<Autoencoder> {
+        if scaler.columns() != self.inputs() {
+            return Err(Error::argument(
+                "scaler",
+                format!("it has {} columns but the network takes {}", scaler.columns(), self.inputs()),
+                "Learn it on the rows that the network was built for.",
+            ));
+        }
+        self.scaler = Some(Arc::new(scaler));
+        Ok(self)
+    }
+
+    /// The scaling of rows, where there is one.
+    pub fn scaler(&self) -> Option<&Scaler> {
+        self.scaler.as_deref()
+    }
+
+    /// The rows as the network sees them: a scaled copy where there is a scaler.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns than the scaler.
+    pub fn scaled(&self, data: &Dataset) -> Result<Dataset> {
+        match &self.scaler {
+            Some(scaler) => data.scaled_by(scaler),
+            None => Ok(data.clone()),
+        }
     }
 
     pub(super) fn layout(&self) -> Vec<(String, Vec<usize>)> {
@@ -234,132 +267,6 @@ impl Autoencoder {
         let code = self.encode_on(tape, x)?;
         self.decode_on(tape, code)
     }
-
-    /// The codes of all rows. The bits of a row's code do not depend on the other rows.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, or the device fails.
-    pub fn encode(&self, data: &Dataset) -> Result<Rows> {
-        self.map(data, self.inputs(), self.code_width(), Autoencoder::encode_on)
-    }
-
-    /// The rows of all codes.
-    ///
-    /// # Errors
-    /// When the codes have another number of columns, or the device fails.
-    pub fn decode(&self, codes: &Rows) -> Result<Rows> {
-        let codes = Dataset::from_rows("codes", codes.values.clone(), &[codes.columns])?;
-        self.map(&codes, self.code_width(), self.inputs(), Autoencoder::decode_on)
-    }
-
-    /// The reconstructions of all rows.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, or the device fails.
-    pub fn reconstruct(&self, data: &Dataset) -> Result<Rows> {
-        self.map(data, self.inputs(), self.inputs(), Autoencoder::forward)
-    }
-
-    /// The reconstruction error of each row: the mean over its columns of (x - y)^2.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, or the device fails.
-    pub fn score(&self, data: &Dataset) -> Result<Vec<f32>> {
-        let mut scores = Vec::with_capacity(data.len());
-        self.stream(data, self.inputs(), Autoencoder::forward, |x, y| {
-            scores.extend(x.chunks(self.inputs()).zip(y.chunks(self.inputs())).map(|(x, y)| mean_square(x, y) as f32));
-        })?;
-        Ok(scores)
-    }
-
-    /// The mean over all elements of (x - y)^2: the test error of the literature "per pixel".
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, there are none, or the device fails.
-    pub fn evaluate(&self, data: &Dataset) -> Result<f64> {
-        self.evaluate_by(data, Loss::Mse)
-    }
-
-    /// The mean over all elements of a loss.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::evaluate`].
-    pub fn evaluate_by(&self, data: &Dataset, loss: Loss) -> Result<f64> {
-        if data.is_empty() {
-            return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
-        }
-        let mut total = 0.0;
-        let mut add = |x: &[f32], y: &[f32], mean: fn(&[f32], &[f32]) -> f64| {
-            total += x.chunks(self.inputs()).zip(y.chunks(self.inputs())).map(|(x, y)| mean(x, y)).sum::<f64>();
-        };
-        match loss {
-            Loss::Mse => self.stream(data, self.inputs(), Autoencoder::forward, |x, y| add(x, y, mean_square))?,
-            Loss::Bce => {
-                let logits = |ae: &Autoencoder, tape: &mut Tape, x: Val| {
-                    let code = ae.encode_on(tape, x)?;
-                    ae.decode_logits_on(tape, code)
-                };
-                self.stream(data, self.inputs(), logits, |x, z| add(x, z, mean_cross_entropy))?;
-            }
-        }
-        Ok(total / data.len() as f64)
-    }
-
-    fn map(&self, data: &Dataset, from: usize, to: usize, f: impl Fn(&Self, &mut Tape, Val) -> Result<Val>) -> Result<Rows> {
-        let mut values = Vec::new();
-        self.stream(data, from, f, |_, y| values.extend_from_slice(y))?;
-        Ok(Rows { rows: data.len(), columns: to, values })
-    }
-
-    /// Runs `f` over all rows, a chunk at a time, and hands each chunk and its result to `take`.
-    pub(crate) fn stream(
-        &self,
-        data: &Dataset,
-        columns: usize,
-        f: impl Fn(&Self, &mut Tape, Val) -> Result<Val>,
-        mut take: impl FnMut(&[f32], &[f32]),
-    ) -> Result<()> {
-        if data.columns() != columns {
-            return Err(Error::data(
-                data.name(),
-                format!("its rows have {} columns where {columns} are needed", data.columns()),
-                "Use a network that was built for these rows, or rows that fit it.",
-            ));
-        }
-        let mut ready: Option<(usize, Program, Val, Val)> = None;
-        for start in (0..data.len()).step_by(CHUNK_ROWS) {
-            let rows = CHUNK_ROWS.min(data.len() - start);
-            let (program, input, output) = match &mut ready {
-                Some((for_rows, program, x, y)) if *for_rows == rows => (program, *x, *y),
-                _ => {
-                    let mut tape = Tape::plan(self.device());
-                    let x = tape.input(&Tensor::zeros(self.device(), &[rows, columns])?)?;
-                    let y = f(self, &mut tape, x)?;
-                    let (_, program, x, y) = ready.insert((rows, tape.compile()?, x, y));
-                    (program, *x, *y)
-                }
-            };
-            let x = data.rows_f32(start..start + rows);
-            program.write(input, &x)?;
-            program.run(1)?;
-            take(&x, &program.read(output)?);
-        }
-        Ok(())
-    }
-}
-
-pub(crate) fn mean_square(x: &[f32], y: &[f32]) -> f64 {
-    let square = |(&x, &y): (&f32, &f32)| (f64::from(x) - f64::from(y)).powi(2);
-    x.iter().zip(y).map(square).sum::<f64>() / x.len() as f64
-}
-
-/// Of probabilities x and logits z.
-fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
-    let entropy = |(&x, &z): (&f32, &f32)| {
-        let (x, z) = (f64::from(x), f64::from(z));
-        z.max(0.0) - z * x + (-z.abs()).exp().ln_1p()
-    };
-    x.iter().zip(z).map(entropy).sum::<f64>() / x.len() as f64
 }
 
 /// Names and shapes of the parameters, the encoder's first.

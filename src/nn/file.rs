@@ -1,6 +1,7 @@
 //! Model files: safetensors under PyTorch's names, with our own metadata beside the tensors.
 
 use super::autoencoder::{Autoencoder, Builder, Output};
+use crate::data::Scaler;
 use crate::{Device, Error, Result, files};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -34,9 +35,12 @@ impl Autoencoder {
         let views = layout.iter().zip(&values).map(|((name, shape), values)| {
             TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map(|view| (name.as_str(), view))
         });
-        let about = serde_json::json!({
+        let mut about = serde_json::json!({
             "format": FORMAT, "widths": self.widths(), "hidden": "relu", "code": "linear", "output": output_name(self.output()),
         });
+        if let Some(scaler) = self.scaler() {
+            about["scaler"] = serde_json::json!({ "shift": scaler.shift(), "scale": scaler.scale() });
+        }
         let bytes = views
             .collect::<std::result::Result<Vec<_>, _>>()
             .and_then(|views| serialize(views, Some(HashMap::from([(KEY.to_string(), about.to_string())]))))
@@ -52,7 +56,7 @@ impl Autoencoder {
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
         let path = path.as_ref();
         let bytes = read_file(path)?;
-        let (widths, output) = shape_of(path, &bytes)?;
+        let (widths, output, scaler) = about(path, &bytes)?;
         // The metadata may lie; the size of the file does not.
         let numbers: u128 = widths.windows(2).map(|w| 2 * w[0] as u128 * w[1] as u128).sum();
         if 4 * numbers > bytes.len() as u128 {
@@ -60,7 +64,10 @@ impl Autoencoder {
         }
         let ae = Autoencoder::zeros(device, widths, output)?;
         ae.take_weights(path, &bytes)?;
-        Ok(ae)
+        match scaler {
+            Some(scaler) => ae.with_scaler(scaler).map_err(|e| not_ours(path, e.to_string())),
+            None => Ok(ae),
+        }
     }
 
     fn take_weights(&self, path: &Path, bytes: &[u8]) -> Result<()> {
@@ -122,8 +129,8 @@ fn output_name(output: Output) -> &'static str {
     }
 }
 
-/// The widths in our metadata, and what follows the last layer.
-fn shape_of(path: &Path, bytes: &[u8]) -> Result<(Vec<usize>, Output)> {
+/// The widths in our metadata, what follows the last layer, and the scaler if there is one.
+fn about(path: &Path, bytes: &[u8]) -> Result<(Vec<usize>, Output, Option<Scaler>)> {
     parse(path, bytes)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(path, e.to_string()))?;
     let Some(about) = header.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
@@ -152,8 +159,19 @@ fn shape_of(path: &Path, bytes: &[u8]) -> Result<(Vec<usize>, Output)> {
     let widths: Option<Vec<usize>> = about["widths"].as_array().map(|w| w.iter().map(|w| w.as_u64().unwrap_or(0) as usize).collect());
     match widths {
         Some(widths) if (2..=MOST_WIDTHS).contains(&widths.len()) && widths.iter().all(|w| (1..=1 << 24).contains(w)) => {
-            Ok((widths, output))
+            Ok((widths, output, scaler(path, &about["scaler"])?))
         }
         _ => Err(not_ours(path, format!("its widths are {}", about["widths"]))),
     }
+}
+
+fn scaler(path: &Path, about: &serde_json::Value) -> Result<Option<Scaler>> {
+    if about.is_null() {
+        return Ok(None);
+    }
+    let numbers = |key: &str| -> Result<Vec<f32>> {
+        let numbers: Option<Vec<f32>> = about[key].as_array().and_then(|list| list.iter().map(|n| n.as_f64().map(|n| n as f32)).collect());
+        numbers.ok_or_else(|| not_ours(path, format!("the {key} of its scaler is no list of numbers")))
+    };
+    Scaler::new(numbers("shift")?, numbers("scale")?).map(Some).map_err(|e| not_ours(path, e.to_string()))
 }

@@ -3,6 +3,8 @@
 mod autoencoder;
 #[cfg(feature = "files")]
 mod file;
+mod pass;
 
-pub(crate) use autoencoder::mean_square;
 pub use autoencoder::{Autoencoder, Builder, Output, Rows};
+pub use pass::contamination;
+pub(crate) use pass::{Way, mean_square};

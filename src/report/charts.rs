@@ -16,22 +16,24 @@ const BARS: usize = 48;
 /// Dots in a scatter plot: more hide each other and make the file large.
 const MOST_POINTS: usize = 4000;
 
-/// Training and test error by epoch, as SVG. The scale is logarithmic where the error falls to a third or less.
+/// Training, validation and test loss by epoch, as SVG. The scale is logarithmic where the error falls to a third or less.
 pub fn loss(points: &[Point]) -> String {
     let train: Vec<(f64, f64)> = points.iter().map(|p| (p.epoch as f64, p.train_loss)).collect();
     let test: Vec<(f64, f64)> = points.iter().filter_map(|p| p.test_loss.map(|l| (p.epoch as f64, l))).collect();
-    let all = || train.iter().chain(&test).map(|p| p.1);
+    let validation: Vec<(f64, f64)> = points.iter().filter_map(|p| p.validation_loss.map(|l| (p.epoch as f64, l))).collect();
+    let all = || train.iter().chain(&test).chain(&validation).map(|p| p.1);
     let (lo, hi) = all().fold((f64::INFINITY, 0.0f64), |(lo, hi), v| (lo.min(v), hi.max(v)));
     let last = points.iter().map(|p| p.epoch).max().unwrap_or(1);
     let step = last.div_ceil(10).max(1);
     let ticks: Vec<usize> = if step == 1 { (1..=last).collect() } else { (0..=last).step_by(nice(step)).collect() };
     let begin = if step == 1 { 0.7 } else { 0.0 };
     let end = if step == 1 { last as f64 + 0.3 } else { last as f64 };
-    let label = "mean squared error per element";
+    let label = "loss, mean over all elements";
     let y = if lo > 0.0 && hi > 3.0 * lo { Axis::log(label, lo, hi) } else { Axis::linear(label, 0.0, hi * 1.05) };
-    let mut plot = Plot::new("Error by epoch", WIDE, Axis::linear("epoch", begin, end).ticks(&ticks), y);
+    let mut plot = Plot::new("Loss by epoch", WIDE, Axis::linear("epoch", begin, end).ticks(&ticks), y);
     let dots = points.len() <= MOST_DOTS;
     plot.line("a", "training", &train, dots);
+    plot.line("c", if validation.is_empty() { "" } else { "validation" }, &validation, dots);
     plot.line("b", if test.is_empty() { "" } else { "test" }, &test, dots);
     plot.svg()
 }
@@ -189,10 +191,12 @@ mod tests {
 
     #[test]
     fn a_loss_without_test_rows_and_one_of_one_epoch_are_drawn() {
-        let point = |epoch, test_loss| Point { epoch, train_loss: 0.5, test_loss };
+        let point = |epoch, test_loss| Point { epoch, train_loss: 0.5, test_loss, validation_loss: test_loss };
         let one = loss(&[point(1, None)]);
         assert!(one.contains("training") && !one.contains(">test<") && !one.contains("NaN"));
-        let many: Vec<Point> = (1..=200).map(|e| Point { epoch: e, train_loss: 1.0 / e as f64, test_loss: Some(1.1 / e as f64) }).collect();
+        let many: Vec<Point> = (1..=200)
+            .map(|e| Point { epoch: e, train_loss: 1.0 / e as f64, test_loss: Some(1.1 / e as f64), validation_loss: None })
+            .collect();
         let many = loss(&many);
         assert!(many.contains(">test<") && many.matches("<polyline").count() == 2 && !many.contains("<circle"));
         assert!(!loss(&[]).contains("NaN"));

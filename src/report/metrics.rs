@@ -5,17 +5,18 @@ use crate::{Error, Result, files};
 use std::path::Path;
 
 /// Writes `metrics.csv`: a header and a line per epoch. Losses are means over all elements, the training one over the epoch's rows;
-/// `seconds` is training alone, evaluation excluded; `test_loss` is empty where nothing was tested.
+/// `seconds` is training alone, evaluation excluded; `test_loss` and `validation_loss` are empty where there are no such rows.
 ///
 /// # Errors
 /// When the folder can't be written or the disk is full; then the old file is as it was.
 pub fn metrics(path: &Path, epochs: &[Epoch]) -> Result<()> {
     files::write_atomic(path, |file| {
-        writeln!(file, "epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate")?;
+        writeln!(file, "epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate,validation_loss")?;
         for e in epochs {
-            let test = e.test_loss.map(|l| l.to_string()).unwrap_or_default();
+            let loss = |loss: Option<f64>| loss.map(|l| l.to_string()).unwrap_or_default();
+            let (test, validation) = (loss(e.test_loss), loss(e.validation_loss));
             let rate = e.steps as f64 / e.seconds.max(1e-9);
-            writeln!(file, "{},{},{test},{:.6},{rate:.1},{}", e.epoch, e.train_loss, e.seconds, e.learning_rate)?;
+            writeln!(file, "{},{},{test},{:.6},{rate:.1},{},{validation}", e.epoch, e.train_loss, e.seconds, e.learning_rate)?;
         }
         Ok(())
     })
@@ -30,6 +31,8 @@ pub struct Point {
     pub train_loss: f64,
     /// The error on the test rows after the epoch, where there are any.
     pub test_loss: Option<f64>,
+    /// The error on the validation rows, where there are any.
+    pub validation_loss: Option<f64>,
 }
 
 /// Reads the epochs of a `metrics.csv`; columns that it does not know are passed over.
@@ -44,16 +47,19 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     let column = |name: &str| header.iter().position(|&h| h == name);
     let needed = |name: &str| column(name).ok_or_else(|| bad(format!("there is no column `{name}`")));
     let (epoch, train, test) = (needed("epoch")?, needed("train_loss")?, column("test_loss"));
+    let validation = column("validation_loss");
     let mut points = Vec::new();
     for (at, line) in lines {
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |i: usize| cells.get(i).copied().unwrap_or_default();
         let number = |i: usize| cell(i).parse().map_err(|_| bad(format!("line {}: `{}` is no number", at + 1, cell(i))));
-        let test_loss = match test {
-            Some(i) if !cell(i).is_empty() => Some(number(i)?),
-            _ => None,
-        };
-        points.push(Point { epoch: number(epoch)? as usize, train_loss: number(train)?, test_loss });
+        let optional = |column: Option<usize>| column.filter(|&i| !cell(i).is_empty()).map(number).transpose();
+        points.push(Point {
+            epoch: number(epoch)? as usize,
+            train_loss: number(train)?,
+            test_loss: optional(test)?,
+            validation_loss: optional(validation)?,
+        });
     }
     if points.is_empty() {
         return Err(bad("there is no epoch in it".into()));
@@ -69,19 +75,19 @@ mod tests {
     fn what_was_written_is_read_and_what_is_no_table_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        let epoch = |epoch, test_loss| Epoch {
+        let epoch = |epoch, test_loss, validation_loss| Epoch {
             epoch,
             train_loss: 0.1 / epoch as f64,
             test_loss,
-            validation_loss: None,
+            validation_loss,
             seconds: 1.0,
             steps: 10,
             learning_rate: 1e-3,
             step_losses: Vec::new(),
         };
-        metrics(&path, &[epoch(1, Some(0.25)), epoch(2, None)]).unwrap();
-        let point = |epoch, test_loss| Point { epoch, train_loss: 0.1 / epoch as f64, test_loss };
-        assert_eq!(read_metrics(&path).unwrap(), [point(1, Some(0.25)), point(2, None)]);
+        metrics(&path, &[epoch(1, Some(0.25), None), epoch(2, None, Some(0.5))]).unwrap();
+        let point = |epoch, test_loss, validation_loss| Point { epoch, train_loss: 0.1 / epoch as f64, test_loss, validation_loss };
+        assert_eq!(read_metrics(&path).unwrap(), [point(1, Some(0.25), None), point(2, None, Some(0.5))]);
         for (text, said) in [
             ("", "no column `epoch`"),
             ("epoch,loss\n1,2\n", "no column `train_loss`"),

@@ -25,8 +25,8 @@ const MOST: usize = 1 << 28;
 
 /// Writes a PNG to `path`: `originals` in a row and each one's reconstruction below it, ten pairs to a band, four times enlarged.
 ///
-/// `originals` and `reconstructions` hold as many images of `size` = (height, width) each, values in [0, 1], 0 dark and 1 white. Values
-/// outside are clamped, NaN is drawn grey. The file is written whole or not at all.
+/// `originals` and `reconstructions` hold as many images of `size` = (height, width) each. 0 is dark and 1 white; if an original has a value outside,
+/// their smallest is dark and their largest white. What is still outside is clamped, NaN is drawn grey. The file is written whole or not at all.
 ///
 /// # Errors
 /// No images, lengths that differ or are not whole images, a picture over 268 million pixels, or a file that cannot be written.
@@ -56,6 +56,7 @@ fn paint(originals: &[f32], reconstructions: &[f32], (h, w): (usize, usize)) -> 
     if width.checked_mul(height).is_none_or(|n| n > MOST) {
         return refuse(format!("{pairs} pairs of {h}x{w} make a picture of {width}x{height} pixels"), "Pass fewer or smaller images.");
     }
+    let tones = Tones::of(originals);
     let mut pixels = vec![PAPER; width * height];
     for (row, images) in [originals, reconstructions].into_iter().enumerate() {
         for (i, image) in images.chunks_exact(image).enumerate() {
@@ -64,12 +65,41 @@ fn paint(originals: &[f32], reconstructions: &[f32], (h, w): (usize, usize)) -> 
             for y in 0..SCALE * h {
                 let line = &mut pixels[(top + y) * width + left..][..SCALE * w];
                 for (x, pixel) in line.iter_mut().enumerate() {
-                    *pixel = grey(image[y / SCALE * w + x / SCALE]);
+                    *pixel = grey(tones.of_one(image[y / SCALE * w + x / SCALE]));
                 }
             }
         }
     }
     Ok((width as u32, height as u32, pixels))
+}
+
+/// Which value is dark and which is white.
+pub(super) struct Tones {
+    dark: f32,
+    white: f32,
+}
+
+impl Tones {
+    /// 0 and 1, unless a value lies outside: then the smallest and the largest.
+    pub(super) fn of(values: &[f32]) -> Tones {
+        let finite = || values.iter().copied().filter(|v| v.is_finite());
+        if finite().all(|v| (0.0..=1.0).contains(&v)) {
+            return Tones { dark: 0.0, white: 1.0 };
+        }
+        Tones { dark: finite().fold(f32::INFINITY, f32::min), white: finite().fold(f32::NEG_INFINITY, f32::max) }
+    }
+
+    fn of_one(&self, value: f32) -> f32 {
+        // In f64, where the difference of two f32 does not overflow; images of one value are dark.
+        let (value, dark, white) = (f64::from(value), f64::from(self.dark), f64::from(self.white));
+        let range = if white > dark { white - dark } else { 1.0 };
+        ((value - dark) / range) as f32
+    }
+
+    /// Each value with 0 for dark and 1 for white.
+    pub(super) fn map(&self, values: &[f32]) -> Vec<f32> {
+        values.iter().map(|&v| self.of_one(v)).collect()
+    }
 }
 
 pub(super) fn grey(value: f32) -> u8 {

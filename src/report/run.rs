@@ -2,6 +2,7 @@
 
 use super::about::{About, fingerprint};
 use super::page::{self, Page, Sample};
+use super::picture::Tones;
 use super::{charts, metrics, picture, weights};
 use crate::data::{Dataset, Split};
 use crate::tasks::Pca;
@@ -82,10 +83,10 @@ fn components(ae: &Autoencoder, split: &Split) -> Result<Option<[f64; 2]>> {
     if ae.inputs() > MOST_COLUMNS || k > ae.inputs() {
         return Ok(None);
     }
-    let pca = Pca::fit(&split.train)?;
+    let pca = Pca::fit(&ae.scaled(&split.train)?)?;
     // What is left of the rows that it was fitted to is the variance of the other components.
     let train = pca.variances()[k..].iter().sum::<f64>().max(0.0);
-    Ok(Some([train, pca.errors(&split.test, &[k])?[0]]))
+    Ok(Some([train, pca.errors(&ae.scaled(&split.test)?, &[k])?[0]]))
 }
 
 /// The first row of each class where there are labels, else the first rows.
@@ -109,7 +110,9 @@ fn worst(errors: &[f64]) -> Vec<usize> {
 fn samples(ae: &Autoencoder, data: &Dataset, rows: &[usize], errors: &[f64]) -> Result<Vec<Sample>> {
     let originals: Vec<f32> = rows.iter().flat_map(|&r| data.rows_f32(r..r + 1)).collect();
     let back = ae.reconstruct(&Dataset::from_rows("samples", originals.clone(), &[data.columns()])?)?;
-    let pairs = originals.chunks_exact(data.columns()).zip(back.values.chunks_exact(data.columns()));
+    let tones = Tones::of(&originals);
+    let (originals, back) = (tones.map(&originals), tones.map(&back.values));
+    let pairs = originals.chunks_exact(data.columns()).zip(back.chunks_exact(data.columns()));
     let sample = |(&row, (x, y)): (&usize, (&[f32], &[f32]))| Sample {
         row,
         class: data.labels().map(|l| l[row]),

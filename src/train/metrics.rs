@@ -1,8 +1,8 @@
 //! How good reconstructions are, in each of the ways that the literature counts.
 
 use crate::data::Dataset;
-use crate::nn::mean_square;
-use crate::{Autoencoder, Error, Result};
+use crate::nn::{Way, mean_square};
+use crate::{Autoencoder, Result};
 use std::fmt;
 
 /// The error of an autoencoder on the rows of one data set. `Display` gives it as text.
@@ -62,25 +62,19 @@ pub struct Evaluation {
 }
 
 impl Autoencoder {
-    /// Measures the reconstructions of all rows.
+    /// Measures the reconstructions of all rows, in the units that the network sees: scaled, if it has a scaler.
     ///
     /// # Errors
     /// When the rows have another number of columns, there are none, or the device fails.
     pub fn measure(&self, data: &Dataset) -> Result<Metrics> {
-        let d = self.inputs();
-        if data.is_empty() {
-            return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
-        }
         let (mut row_errors, mut unit) = (Vec::with_capacity(data.len()), true);
         let (mut bce, mut floor) = (0.0, 0.0);
-        self.stream(data, d, Autoencoder::forward, |x, y| {
-            for (x, y) in x.chunks(d).zip(y.chunks(d)) {
-                row_errors.push(mean_square(x, y));
-                unit &= x.iter().chain(y).all(|v| (0.0..=1.0).contains(v));
-                if unit {
-                    bce += cross_entropy(x, y);
-                    floor += cross_entropy(x, x);
-                }
+        self.compare(data, Way::Compare, |x, y| {
+            row_errors.push(mean_square(x, y));
+            unit &= x.iter().chain(y).all(|v| (0.0..=1.0).contains(v));
+            if unit {
+                bce += cross_entropy(x, y);
+                floor += cross_entropy(x, x);
             }
         })?;
         let n = data.len() as f64;
@@ -95,9 +89,9 @@ impl Autoencoder {
             data: data.name().to_string(),
             synthetic: data.is_synthetic(),
             rows: data.len(),
-            columns: d,
+            columns: self.inputs(),
             mse,
-            sum: mse * d as f64,
+            sum: mse * self.inputs() as f64,
             unit,
             classes: classes(data, &row_errors),
             row_errors,

@@ -35,6 +35,7 @@ impl Autoencoder {
     /// # Errors
     /// As [`Autoencoder::fit`].
     pub fn fit_with<F: Flow>(&self, data: &Dataset, fit: &Fit, mut report: impl FnMut(&Epoch) -> F) -> Result<History> {
+        let data = &self.scaled(data)?;
         let mut training = Training::new(self, data, fit)?;
         training.begin(data)?;
         let ended = loop {
@@ -110,6 +111,8 @@ pub(super) struct Training<'a> {
 
 /// How long the device may work between two looks at the interrupt flag.
 const SLICE: Duration = Duration::from_millis(200);
+/// The most steps between two looks, however short they are.
+const MOST_STEPS: usize = 1 << 16;
 
 impl<'a> Training<'a> {
     fn new(ae: &'a Autoencoder, data: &Dataset, fit: &'a Fit) -> Result<Training<'a>> {
@@ -230,7 +233,7 @@ impl<'a> Training<'a> {
             self.clock.step()?;
             let took = start.elapsed();
             self.slice = if took < SLICE / 2 {
-                self.slice * 2
+                (self.slice * 2).min(MOST_STEPS)
             } else if took > SLICE {
                 (self.slice / 2).max(1)
             } else {

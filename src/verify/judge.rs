@@ -3,6 +3,7 @@
 use super::case::{Case, Data, Expect, Role};
 use super::layout::{Layout, Placed};
 use super::rows::Row;
+use crate::op::Op;
 use crate::{Device, DeviceKind, Result};
 
 /// A row that is ready to run, on any number of devices.
@@ -50,6 +51,14 @@ impl Ready {
             Ok(after) => self.judge(&after, device.info().kind),
             Err(e) => Verdict { wrong: Some(Wrong::text(e.to_string())), ..Verdict::default() },
         }
+    }
+
+    /// The op, its operands in buffers of their own.
+    pub(crate) fn on(&self, device: &Device) -> Result<Op> {
+        let (views, _) = self.placed.upload(&self.case, device)?;
+        let op = self.row.spec.op(&views);
+        op.check()?;
+        Ok(op)
     }
 
     /// The bytes of all buffers after the op.

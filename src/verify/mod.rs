@@ -13,6 +13,7 @@
 //! ```
 
 mod adam;
+mod bench;
 mod case;
 mod contract;
 mod data;
@@ -33,6 +34,7 @@ mod faults;
 #[cfg(test)]
 mod tests;
 
+pub use bench::{OPS, Spread, Timing, bench, bench_step};
 pub use report::{Failure, OpReport, Report};
 
 use crate::{Device, Error, Result};

@@ -1,0 +1,171 @@
+//! `narrows encode`, `score`, `decode` and `reconstruct`: rows through a trained network, a chunk at a time.
+
+use super::input::Input;
+use super::{Common, print};
+use clap::Args;
+use narrows::data::{Chunks, Dataset, RowWriter};
+use narrows::nn::{Rows, contamination};
+use narrows::{Autoencoder, Error, Result, report};
+use std::io::{BufWriter, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// Pairs in the picture of `reconstruct`.
+const PAIRS: usize = 20;
+
+#[derive(Args)]
+pub(super) struct Apply {
+    #[command(flatten)]
+    common: Common,
+    /// A model.safetensors, or the folder of a run.
+    #[arg(long, value_name = "FILE|DIR")]
+    model: PathBuf,
+    #[command(flatten)]
+    input: Input,
+    /// A .csv or .npy file. [default: CSV to stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct Score {
+    #[command(flatten)]
+    apply: Apply,
+    /// Adds the column `anomaly`: 1 for this share of the rows, those with the largest errors. Holds all errors, 4 bytes a row.
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, conflicts_with = "threshold")]
+    contamination: Option<f64>,
+    /// Adds the column `anomaly`: 1 where the error is at least this.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    threshold: Option<f32>,
+}
+
+impl Apply {
+    pub(super) fn encode(&self) -> Result<()> {
+        let (ae, rows) = self.open()?;
+        let names = numbered("code", ae.code_width());
+        self.pour(ae.encode_stream(rows)?, &names)
+    }
+
+    pub(super) fn decode(&self) -> Result<()> {
+        let (ae, codes) = self.open()?;
+        let names = numbered("x", ae.inputs());
+        self.pour(ae.decode_stream(codes)?, &names)
+    }
+
+    /// Rows to a table, or to a picture if the output is a .png.
+    pub(super) fn reconstruct(&self) -> Result<()> {
+        if let Some(path) = self.output.as_deref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))) {
+            return self.picture(path);
+        }
+        let (ae, rows) = self.open()?;
+        let names = rows.names().map_or_else(|| numbered("x", ae.inputs()), <[String]>::to_vec);
+        self.pour(ae.reconstruct_stream(rows)?, &names)
+    }
+
+    /// The network and the rows, once the output is known to be one that can be written.
+    fn open(&self) -> Result<(Autoencoder, Chunks)> {
+        if let Some(path) = &self.output {
+            RowWriter::check(path)?;
+        }
+        self.open_any()
+    }
+
+    fn open_any(&self) -> Result<(Autoencoder, Chunks)> {
+        let device = self.common.open()?;
+        let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
+        Ok((ae, self.input.open()?))
+    }
+
+    fn writer(&self, names: &[String]) -> Result<RowWriter> {
+        match &self.output {
+            Some(path) => RowWriter::create(path, names),
+            None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), names),
+        }
+    }
+
+    fn pour(&self, chunks: impl Iterator<Item = Result<Rows>>, names: &[String]) -> Result<()> {
+        let mut chunks = chunks.peekable();
+        // What is wrong in the first rows is said before anything is written.
+        if let Some(Err(_)) = chunks.peek() {
+            return chunks.next().map_or(Ok(()), |e| e.map(drop));
+        }
+        unless_gone(|| {
+            let mut writer = self.writer(names)?;
+            for chunk in chunks {
+                writer.write(&chunk?.values)?;
+            }
+            self.done(writer.finish()?);
+            Ok(())
+        })
+    }
+
+    fn done(&self, rows: usize) {
+        if let Some(path) = &self.output {
+            self.common.say(format_args!("{rows} rows in {}", path.display()));
+        }
+    }
+
+    fn picture(&self, path: &Path) -> Result<()> {
+        let (ae, mut rows) = self.open_any()?;
+        let Some(size) = rows.image_size() else {
+            return Err(Error::Argument {
+                name: "output".into(),
+                problem: format!("{} is a picture, but the rows are no images", path.display()),
+                remedy: "Name a .csv or .npy file.".into(),
+            });
+        };
+        let Some(first) = rows.next() else {
+            return Err(Error::Data { path: rows.name().into(), problem: "there are no rows".into(), remedy: "Pass at least one.".into() });
+        };
+        let mut originals = first?;
+        originals.truncate(PAIRS * rows.columns());
+        let shown = Dataset::from_rows(&rows.name(), originals.clone(), &[rows.columns()])?;
+        report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, size)?;
+        print(path.display())
+    }
+}
+
+impl Score {
+    pub(super) fn run(&self) -> Result<()> {
+        if let Some(share) = self.contamination {
+            // A share that is none is refused before the rows are read.
+            contamination(&[], share)?;
+        }
+        if self.threshold.is_some_and(f32::is_nan) {
+            return Err(Error::Argument { name: "--threshold".into(), problem: "it is NaN".into(), remedy: "Name a number.".into() });
+        }
+        let (ae, rows) = self.apply.open()?;
+        let scores = ae.score_stream(rows)?;
+        let names = ["score".to_string(), "anomaly".to_string()];
+        match (self.contamination, self.threshold) {
+            (Some(share), _) => {
+                let mut all = Vec::new();
+                for chunk in scores {
+                    all.extend(chunk?);
+                }
+                let threshold = contamination(&all, share)?;
+                self.apply.common.say(format_args!("anomalies are the errors from {threshold} on"));
+                self.apply.pour(all.chunks(4096).map(|chunk| Ok(marked(chunk, threshold))), &names)
+            }
+            (None, Some(threshold)) => self.apply.pour(scores.map(|chunk| Ok(marked(&chunk?, threshold))), &names),
+            (None, None) => self.apply.pour(scores.map(|chunk| chunk.map(|s| Rows { rows: s.len(), columns: 1, values: s })), &names[..1]),
+        }
+    }
+}
+
+/// The scores, each with 1 if it reaches the threshold; NaN does.
+fn marked(scores: &[f32], threshold: f32) -> Rows {
+    let anomaly = |score: f32| if score >= threshold || score.is_nan() { 1.0 } else { 0.0 };
+    Rows { rows: scores.len(), columns: 2, values: scores.iter().flat_map(|&score| [score, anomaly(score)]).collect() }
+}
+
+fn numbered(stem: &str, columns: usize) -> Vec<String> {
+    (0..columns).map(|at| format!("{stem}_{at}")).collect()
+}
+
+/// A reader of stdout that has gone is no error.
+fn unless_gone(f: impl FnOnce() -> Result<()>) -> Result<()> {
+    match f() {
+        Err(Error::Io { path, source, .. }) if path == Path::new("stdout") && source.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}

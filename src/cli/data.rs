@@ -1,0 +1,78 @@
+//! `narrows data`
+
+use super::{print, say};
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use narrows::Result;
+use narrows::data::{self, Progress};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(super) struct Data {
+    #[command(subcommand)]
+    set: Set,
+}
+
+#[derive(Subcommand)]
+enum Set {
+    /// Downloads MNIST (12 MB) unless it is there already, checks it, and prints its folder.
+    Mnist {
+        /// Where to keep it. [default: NARROWS_CACHE/mnist, or narrows/mnist in the user's cache]
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// Say nothing but errors.
+        #[arg(short, long)]
+        quiet: bool,
+    },
+}
+
+impl Data {
+    pub(super) fn run(&self) -> Result<()> {
+        let Set::Mnist { folder, quiet } = &self.set;
+        let folder = folder.clone().map_or_else(data::mnist_folder, Ok)?;
+        let mut shown = Shown { quiet: *quiet, bar: None };
+        let split = data::mnist_with(Some(&folder), |p| shown.at(p));
+        shown.end();
+        let split = split?;
+        if !quiet {
+            say(format_args!("MNIST: {} rows to train on, {} to test", split.train.len(), split.test.len()));
+        }
+        print(folder.display())
+    }
+}
+
+/// A bar for each file on a terminal, a line for each elsewhere.
+struct Shown {
+    quiet: bool,
+    bar: Option<(String, ProgressBar)>,
+}
+
+impl Shown {
+    fn at(&mut self, p: Progress) {
+        if self.quiet {
+            return;
+        }
+        if self.bar.as_ref().is_none_or(|(file, _)| file != p.file) {
+            self.end();
+            let bar = if std::io::stderr().is_terminal() { ProgressBar::new(p.total.unwrap_or(0)) } else { ProgressBar::hidden() };
+            if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}") {
+                bar.set_style(style);
+            }
+            bar.set_message(p.file.to_string());
+            if bar.is_hidden() {
+                say(format_args!("downloading {}", p.file));
+            }
+            self.bar = Some((p.file.to_string(), bar));
+        }
+        if let Some((_, bar)) = &self.bar {
+            bar.set_position(p.bytes);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish();
+        }
+    }
+}

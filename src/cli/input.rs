@@ -1,0 +1,126 @@
+//! What the verbs that read rows have in common.
+
+use super::settings::Settings;
+use clap::Args;
+use narrows::data::{Chunks, Column, Options, Split};
+use narrows::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// How files are read where they do not say it themselves.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reading {
+    /// CSV: the column of the labels, by its name or its number counted from 0. It is no part of the rows.
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// CSV: whether the first line names the columns. [default: it does if no field of it is a number]
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    header: Option<bool>,
+    /// Folders of images: the size that each is brought to. [default: that of the first]
+    #[arg(long, value_name = "HxW", value_parser = height_and_width)]
+    image_size: Option<(usize, usize)>,
+}
+
+fn yes_or_no(text: &str) -> std::result::Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("it is neither yes nor no".into()),
+    }
+}
+
+fn height_and_width(text: &str) -> std::result::Result<(usize, usize), String> {
+    let size = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
+    size.filter(|&(h, w)| h > 0 && w > 0).ok_or_else(|| "it is not like 28x28".into())
+}
+
+impl Reading {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Reading::default()
+    }
+
+    pub(super) fn options(&self) -> Options {
+        let mut options = Options::default();
+        if let Some(label) = &self.label {
+            options = options.label(label.parse().map_or_else(|_| Column::Name(label.clone()), Column::Index));
+        }
+        if let Some(header) = self.header {
+            options = options.header(header);
+        }
+        if let Some((height, width)) = self.image_size {
+            options = options.image_size(height, width);
+        }
+        options
+    }
+}
+
+/// Rows in two parts for a trained network: named, or those of its run.
+#[derive(Args)]
+pub(super) struct Halves {
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. [default: the data of the run]
+    #[arg(long, value_name = "builtin|mnist|PATH")]
+    data: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+impl Halves {
+    /// The rows, and their name.
+    pub(super) fn open(&self, model: &Path) -> Result<(Split, String)> {
+        if let Some(data) = &self.data {
+            return Ok((self.reading.options().open(data)?, data.clone()));
+        }
+        if !self.reading.is_default() {
+            return Err(Error::Argument {
+                name: "data".into(),
+                problem: "it is told how to read it, but not what".into(),
+                remedy: "Add --data.".into(),
+            });
+        }
+        let folder = if model.is_dir() { Some(model) } else { model.parent() };
+        match folder.filter(|folder| Settings::is_in(folder)) {
+            Some(folder) => {
+                let settings = Settings::read(folder)?;
+                Ok((settings.reading.options().open(settings.data())?, settings.data().to_string()))
+            }
+            None => Err(Error::Argument {
+                name: "data".into(),
+                problem: format!("{} is in no folder of a run, so nothing says what it was trained on", model.display()),
+                remedy: "Name the rows: --data builtin, mnist or a path.".into(),
+            }),
+        }
+    }
+}
+
+/// The rows that a trained network is given.
+#[derive(Args)]
+pub(super) struct Input {
+    /// A .csv or .npy file, - for CSV from stdin, a folder of images, a folder with IDX files, builtin or mnist.
+    #[arg(long, value_name = "PATH|-")]
+    data: String,
+    /// Of data in two parts: train or test.
+    #[arg(long, default_value = "test", value_name = "PART", value_parser = ["train", "test"])]
+    part: String,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+impl Input {
+    /// All rows of a file or of a folder of images, or one part of data in two.
+    pub(super) fn open(&self) -> Result<Chunks> {
+        let options = self.reading.options();
+        if self.data == "-" {
+            return options.stream_csv("stdin", std::io::stdin());
+        }
+        let path = Path::new(&self.data);
+        if options.is_stream(&self.data) {
+            return options.stream(path);
+        }
+        if options.is_images(&self.data) {
+            return Ok(options.read(path)?.chunks());
+        }
+        let split = options.open(&self.data)?;
+        Ok(if self.part == "train" { split.train } else { split.test }.chunks())
+    }
+}

@@ -1,0 +1,157 @@
+//! Data sets by name: what a path is decides how it is read.
+
+use super::{Chunks, Dataset, Split, builtin, csv::CsvRows, idx, images, mnist, npy::NpyRows};
+use crate::{Error, Result};
+use std::io::Read;
+use std::path::Path;
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// Its number, counted from 0.
+    Index(usize),
+    /// Its name in the header.
+    Name(String),
+}
+
+impl From<usize> for Column {
+    fn from(index: usize) -> Column {
+        Column::Index(index)
+    }
+}
+
+impl From<&str> for Column {
+    fn from(name: &str) -> Column {
+        Column::Name(name.into())
+    }
+}
+
+/// How files are read, where they do not say it themselves.
+///
+/// ```no_run
+/// let iris = narrows::data::Options::default().label("species").open("iris.csv")?;
+/// assert_eq!(iris.train.columns(), 4);
+/// # Ok::<(), narrows::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub(super) header: Option<bool>,
+    pub(super) label: Option<Column>,
+    pub(super) image_size: Option<(usize, usize)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Builtin,
+    Mnist,
+    Idx,
+    Images,
+    Csv,
+    Npy,
+}
+
+impl Options {
+    /// CSV: whether the first line names the columns. Without this it does if no field of it, the label aside, is a number.
+    pub fn header(mut self, header: bool) -> Options {
+        self.header = Some(header);
+        self
+    }
+
+    /// CSV: the column with the labels. It is no part of the rows. A column given by name means that there is a header.
+    pub fn label(mut self, column: impl Into<Column>) -> Options {
+        self.label = Some(column.into());
+        self
+    }
+
+    /// Folders of images: the size that each is brought to. Without this it is the size of the first, in the order of the names.
+    pub fn image_size(mut self, height: usize, width: usize) -> Options {
+        self.image_size = Some((height, width));
+        self
+    }
+
+    /// As [`open`](super::open), with these options.
+    ///
+    /// # Errors
+    /// As [`open`](super::open); or an option that such data do not have.
+    pub fn open(&self, name: &str) -> Result<Split> {
+        let path = Path::new(name);
+        match self.kind(name)? {
+            Kind::Builtin => Ok(builtin()),
+            Kind::Mnist => mnist(None),
+            Kind::Idx => idx::open(path),
+            _ => {
+                let (train, test) = self.read(path)?.split(1.0 / 6.0, 0)?;
+                let named = |data: Dataset, part: &str| data.named(&format!("{name} ({part})"));
+                Ok(Split { train: named(train, "train"), test: named(test, "test") })
+            }
+        }
+    }
+
+    /// Reads all rows of a CSV file, an npy file or a folder of images.
+    ///
+    /// # Errors
+    /// A path that is none of these, or what is wrong in the file, with its line or offset.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Dataset> {
+        let path = path.as_ref();
+        match self.kind(&path.to_string_lossy())? {
+            Kind::Csv => CsvRows::everything(path, self),
+            Kind::Npy => NpyRows::everything(path),
+            Kind::Images => images::read(path, self),
+            Kind::Builtin | Kind::Mnist | Kind::Idx => {
+                Err(Error::data(path, "this is a data set of two parts", "Use `open`, which gives both."))
+            }
+        }
+    }
+
+    /// The rows of a CSV file or an npy file a chunk at a time; a file of any size takes little memory.
+    ///
+    /// # Errors
+    /// A path that is neither, or a header that is wrong. What is wrong further down is an error of the iterator.
+    pub fn stream(&self, path: impl AsRef<Path>) -> Result<Chunks> {
+        let path = path.as_ref();
+        match self.kind(&path.to_string_lossy())? {
+            Kind::Csv => Ok(CsvRows::open(path, None, self)?.into()),
+            Kind::Npy => Ok(NpyRows::open(path)?.into()),
+            _ => Err(Error::data(path, "only a .csv or .npy file can be streamed", "Use `read` or `open`.")),
+        }
+    }
+
+    /// The rows of CSV that comes through a pipe, a chunk at a time. Errors call it `name`.
+    ///
+    /// # Errors
+    /// No first line, or one without the column of labels.
+    pub fn stream_csv(&self, name: &str, source: impl Read + Send + 'static) -> Result<Chunks> {
+        Ok(CsvRows::open(Path::new(name), Some(Box::new(source)), self)?.into())
+    }
+
+    /// Whether [`Options::stream`] can read this.
+    pub fn is_stream(&self, name: &str) -> bool {
+        matches!(self.kind(name), Ok(Kind::Csv | Kind::Npy))
+    }
+
+    /// Whether this is a folder of images.
+    pub fn is_images(&self, name: &str) -> bool {
+        self.kind(name).is_ok_and(|kind| kind == Kind::Images)
+    }
+
+    /// What the name means, if the options suit it.
+    fn kind(&self, name: &str) -> Result<Kind> {
+        let path = Path::new(name);
+        let ending = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+        let kind = match name {
+            "builtin" => Kind::Builtin,
+            "mnist" => Kind::Mnist,
+            _ if path.is_dir() && !idx::is_one(path) && images::is_one(path) => Kind::Images,
+            _ if !path.is_dir() && ending("csv") => Kind::Csv,
+            _ if !path.is_dir() && ending("npy") => Kind::Npy,
+            _ => Kind::Idx,
+        };
+        let unused = |option: &str, of: &str| Err(Error::argument(option, format!("{name} is not {of}"), "Leave this option away."));
+        match kind {
+            kind if kind != Kind::Images && self.image_size.is_some() => unused("image size", "a folder of images"),
+            kind if kind != Kind::Csv && self.label.is_some() => unused("label", "a CSV file"),
+            kind if kind != Kind::Csv && self.header.is_some() => unused("header", "a CSV file"),
+            kind => Ok(kind),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! How fast an op is, with its error against the oracle in the same line: a speed without it proves nothing.
+
+use super::data::Kind;
+use super::judge::Ready;
+use super::layout::Layout;
+use super::reference;
+use super::rows::Row;
+use super::spec::{Same, Spec};
+use crate::op::{AdamHyper, Op};
+use crate::{Adam, AdamConfig, Autoencoder, Clock, Cost, Device, Error, Program, Result, Shape, Tape, Tensor, data};
+use std::time::{Duration, Instant};
+
+/// How long one op, or one training step, takes on a device.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// The device, as `Device::open` takes it.
+    pub device: String,
+    /// The op's name, or `step`.
+    pub what: String,
+    /// Its sizes: {batch, inputs, outputs} of a dense layer's products, {batch, widths..} of a step, the dimensions otherwise.
+    pub shape: Vec<usize>,
+    /// Milliseconds of one run.
+    pub ms: Spread,
+    /// What it costs at the least.
+    pub cost: Cost,
+    /// The worst error against the f64 oracle, as a fraction of its bound. Of a step: of its loss, whose bound is 1e-5 of it.
+    pub worst: f64,
+    /// What is wrong with the result, if anything is.
+    pub wrong: Option<String>,
+}
+
+/// Of several measurements.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The smallest.
+    pub least: f64,
+    /// The one in the middle.
+    pub median: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+impl Timing {
+    /// Thousand million floating-point operations in a second, of the median.
+    pub fn gflops(&self) -> f64 {
+        self.cost.flops as f64 / self.ms.median / 1e6
+    }
+
+    /// Thousand million bytes in a second, each operand counted once, of the median.
+    pub fn gigabytes(&self) -> f64 {
+        self.cost.bytes as f64 / self.ms.median / 1e6
+    }
+}
+
+/// Measurements of which the median is taken.
+const SAMPLES: usize = 15;
+/// How long one measurement is at the least, so that clocks and submissions do not count.
+const SAMPLE: Duration = Duration::from_millis(8);
+/// Products with more multiply-adds would keep the naive oracle busy for minutes.
+const MOST: usize = 1 << 33;
+/// What the loss of a step may be off, relative to it.
+const LOSS_BOUND: f64 = 1e-5;
+/// The rows that steps draw their batches from.
+const ROWS: usize = 4096;
+
+/// The ops that can be timed, each with the sizes that stand for the article's network.
+pub const OPS: [(&str, &[usize]); 23] = [
+    ("dense", &[128, 784, 128]),
+    ("dense_dx", &[128, 784, 128]),
+    ("dense_dw", &[128, 784, 128]),
+    ("dense_db", &[128, 784]),
+    ("relu", &[128, 128]),
+    ("relu_grad", &[128, 128]),
+    ("sigmoid", &[128, 784]),
+    ("sigmoid_grad", &[128, 784]),
+    ("tanh", &[128, 784]),
+    ("tanh_grad", &[128, 784]),
+    ("mse", &[128, 784]),
+    ("mse_grad", &[128, 784]),
+    ("bce", &[128, 784]),
+    ("bce_grad", &[128, 784]),
+    ("sum", &[128, 784]),
+    ("square_sum", &[222_384]),
+    ("clip", &[222_384]),
+    ("add", &[128, 784]),
+    ("scale", &[128, 784]),
+    ("fill", &[222_384]),
+    ("copy", &[128, 784]),
+    ("gather", &[4096, 784, 128]),
+    ("adam", &[222_384]),
+];
+
+/// Times one op of [`OPS`] on random numbers and compares its first result with the oracle.
+///
+/// ```
+/// use narrows::{Device, verify};
+/// let timing = verify::bench(&Device::cpu()?, "dense", &[32, 64, 16])?;
+/// assert!(timing.wrong.is_none() && timing.ms.least > 0.0);
+/// # Ok::<(), narrows::Error>(())
+/// ```
+///
+/// # Errors
+/// An op that is none of them, sizes that do not suit it, or when the device fails.
+pub fn bench(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
+    let spec = spec(op, shape)?;
+    let ready = Ready::new(Row { spec, kind: Kind::Reals, seed: 1, layout: Layout::Start });
+    let verdict = ready.run(device);
+    let op = ready.on(device)?;
+    let cost = op.cost();
+    let ms = time(device, &[op])?;
+    let wrong = verdict.wrong.map(|wrong| wrong.problem);
+    Ok(Timing {
+        device: device.id().into(),
+        what: ready.row.spec.name().into(),
+        shape: shape.into(),
+        ms,
+        cost,
+        worst: verdict.worst,
+        wrong,
+    })
+}
+
+fn spec(op: &str, shape: &[usize]) -> Result<Spec> {
+    let known: Vec<&str> = OPS.iter().map(|(op, _)| *op).collect();
+    if !known.contains(&op) {
+        return Err(Error::argument(
+            "bench",
+            format!("`{op}` is no op that can be timed"),
+            format!("Use step or one of {}.", known.join(", ")),
+        ));
+    }
+    let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).unwrap_or(usize::MAX);
+    let refuse = |why: String, remedy: &str| Err(Error::argument("shape", why, remedy));
+    if elements == 0 {
+        return refuse(format!("{shape:?} has no elements"), "Use sizes above 0.");
+    }
+    // 1/n as the mean over n elements has it; a step in mid-training.
+    let (any, mean) = (|| shape.to_vec(), 1.0 / elements as f32);
+    let hyper = AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-8 };
+    let spec = match (op, shape) {
+        ("dense" | "dense_dx" | "dense_dw", &[b, i, o]) => {
+            if elements > MOST {
+                let why = format!("{b} x {i} x {o} are {elements} multiply-adds, and the f64 reference would take minutes");
+                return refuse(why, "Use at most 2048 cubed.");
+            }
+            match op {
+                "dense" => Spec::Dense([b, i, o]),
+                "dense_dx" => Spec::DenseDx([b, i, o]),
+                _ => Spec::DenseDw([b, i, o]),
+            }
+        }
+        ("dense" | "dense_dx" | "dense_dw", _) => {
+            return refuse(format!("{shape:?} for {op}"), "Name batch, inputs and outputs, such as 128x784x128.");
+        }
+        ("dense_db", &[b, o]) => Spec::DenseDb([b, o]),
+        ("dense_db", _) => return refuse(format!("{shape:?} for {op}"), "Name batch and outputs, such as 128x784."),
+        ("gather", &[items, row, batch]) => {
+            Spec::Gather { items, row: vec![row], order: items, batch, cursor: 0, bytes: true, beyond: false }
+        }
+        ("gather", _) => return refuse(format!("{shape:?} for {op}"), "Name rows, columns and batch, such as 4096x784x128."),
+        ("relu", _) => Spec::Relu(any()),
+        ("relu_grad", _) => Spec::ReluGrad(any()),
+        ("sigmoid", _) => Spec::Sigmoid(any()),
+        ("sigmoid_grad", _) => Spec::SigmoidGrad(any()),
+        ("tanh", _) => Spec::Tanh(any()),
+        ("tanh_grad", _) => Spec::TanhGrad(any()),
+        ("mse", _) => Spec::Mse(any(), mean),
+        ("mse_grad", _) => Spec::MseGrad(any(), mean),
+        ("bce", _) => Spec::Bce(any(), mean),
+        ("bce_grad", _) => Spec::BceGrad(any(), mean),
+        ("sum", _) => Spec::Sum(any()),
+        ("square_sum", _) => Spec::SquareSum(any()),
+        ("clip", _) => Spec::Clip(any(), 1.0, elements as f32, Same::None),
+        ("add", _) => Spec::Add(any(), Same::None),
+        ("scale", _) => Spec::Scale(any(), 0.5, Same::None),
+        ("fill", _) => Spec::Fill(any(), 1.0),
+        ("copy", _) => Spec::Copy(any()),
+        _ => Spec::Adam { shape: any(), steps: 1, clock: [0, 0], hyper },
+    };
+    Shape::new(shape)?;
+    Ok(spec)
+}
+
+/// Times the training step that `fit` runs, on an autoencoder with these widths from the input to the code: rows drawn, forward, mean squared error,
+/// backward, Adam. The first step's loss is compared with f64.
+///
+/// # Errors
+/// Fewer than two widths, a width or a batch of 0, or when the device fails.
+pub fn bench_step(device: &Device, batch: usize, widths: &[usize]) -> Result<Timing> {
+    let [inputs, hidden @ .., code] = widths else {
+        return Err(Error::argument(
+            "shape",
+            format!("{widths:?} are not the widths of a network"),
+            "Name those of the input and of the code at least.",
+        ));
+    };
+    let ae = Autoencoder::builder(*inputs).hidden(hidden).code(*code).build(device)?;
+    let rows: Vec<f32> = match inputs {
+        784 => data::digits(0, 0..ROWS as u32).rows_f32(0..ROWS),
+        _ => super::data::numbers(Kind::Reals, ROWS * inputs, 1, 0, 8, &[]).into_iter().map(|x| x.abs().fract()).collect(),
+    };
+    let data = Tensor::new(device, &rows, &[ROWS, *inputs])?;
+    let order = Tensor::indices(device, &(0..ROWS as u32).collect::<Vec<_>>(), ROWS)?;
+    let clock = Clock::new(device)?;
+    let losses = Tensor::zeros(device, &[1])?;
+    let adam = Adam::with_clock(ae.params(), AdamConfig::default(), &clock)?;
+    let mut tape = Tape::plan(device);
+    let x = tape.gather(&data, &order, &clock, batch)?;
+    let loss = ae.loss_on(&mut tape, x, crate::Loss::Mse)?;
+    tape.backward(loss)?;
+    adam.step(&mut tape)?;
+    tape.store_loss(loss, &losses, &clock)?;
+    tape.advance(&clock, batch, &order)?;
+    let mut program = tape.compile()?;
+    let first = rows.iter().cycle().take(batch * inputs).map(|&x| f64::from(x)).collect();
+    let oracle = loss_in_f64(&ae, first)?;
+    program.run(1)?;
+    let worst = (f64::from(losses.read()?[0]) - oracle).abs() / (LOSS_BOUND * oracle);
+    let cost = program.cost();
+    let ms = spread(|runs| run(&mut program, &losses, runs))?;
+    let wrong = (worst.is_nan() || worst > 1.0).then(|| format!("the loss is {worst:.1} times its bound from that in f64, {oracle}"));
+    let shape = std::iter::once(batch).chain(widths.iter().copied()).collect();
+    Ok(Timing { device: device.id().into(), what: "step".into(), shape, ms, cost, worst, wrong })
+}
+
+fn run(program: &mut Program, losses: &Tensor, runs: usize) -> Result<()> {
+    program.run(runs)?;
+    losses.read().map(drop)
+}
+
+/// The mean squared error of rows by the oracle's formulas.
+fn loss_in_f64(ae: &Autoencoder, x: Vec<f64>) -> Result<f64> {
+    let batch = x.len() / ae.inputs();
+    let mut h = x.clone();
+    let layers = ae.widths().len() - 1;
+    let back: Vec<usize> = ae.widths().iter().rev().copied().collect();
+    for (half, widths) in [("encoder", ae.widths()), ("decoder", &back)] {
+        for (layer, pair) in widths.windows(2).enumerate() {
+            let read = |part: &str| -> Result<Vec<f64>> {
+                let values = ae.params().read(&format!("{half}.{}.{part}", 2 * layer))?;
+                Ok(values.into_iter().map(f64::from).collect())
+            };
+            h = reference::dense(&h, &read("weight")?, &read("bias")?, [batch, pair[0], pair[1]]).value;
+            if layer + 1 < layers {
+                h.iter_mut().for_each(|h| *h = reference::relu(*h));
+            }
+        }
+    }
+    h.iter_mut().for_each(|h| *h = reference::sigmoid(*h));
+    Ok(x.iter().zip(&h).fold(0.0, |sum, (x, y)| sum + (x - y).powi(2)) / x.len() as f64)
+}
+
+/// Times a list of ops. The first result of its first op is read to know when the device is done.
+fn time(device: &Device, ops: &[Op]) -> Result<Spread> {
+    let written = ops[0].writes()[0].1.clone();
+    let one = written.part(0, Shape::new(&[1])?).unwrap_or(written);
+    let mut list = device.backend().compile(ops)?;
+    let mut bytes = vec![0; one.len() * one.dtype().size()];
+    spread(|runs| {
+        list.run(runs)?;
+        device.backend().read(&one, &mut bytes)
+    })
+}
+
+/// Milliseconds of one of the runs of `f(runs)`.
+fn spread(mut f: impl FnMut(usize) -> Result<()>) -> Result<Spread> {
+    let mut timed = |runs: usize| -> Result<Duration> {
+        let start = Instant::now();
+        f(runs)?;
+        Ok(start.elapsed().max(Duration::from_nanos(1)))
+    };
+    timed(1)?;
+    let mut runs = 1;
+    loop {
+        let took = timed(runs)?;
+        if took >= SAMPLE || runs >= 1 << 20 {
+            break;
+        }
+        // At most eight times as many, since the first runs are slower than the later.
+        runs = (runs as f64 * (1.2 * SAMPLE.as_secs_f64() / took.as_secs_f64()).clamp(1.5, 8.0)).ceil() as usize;
+    }
+    let mut ms = Vec::with_capacity(SAMPLES);
+    for _ in 0..SAMPLES {
+        ms.push(timed(runs)?.as_secs_f64() * 1e3 / runs as f64);
+    }
+    ms.sort_by(f64::total_cmp);
+    Ok(Spread { least: ms[0], median: ms[SAMPLES / 2], most: ms[SAMPLES - 1] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_op_that_can_be_timed_is_right_at_a_small_size() {
+        let device = Device::cpu().unwrap();
+        for (op, shape) in OPS {
+            let small: Vec<usize> = shape.iter().map(|d| d / 16).collect();
+            let timing = bench(&device, op, &small).unwrap();
+            assert_eq!((timing.what.as_str(), &timing.wrong), (op, &None));
+            assert!(timing.ms.least > 0.0 && timing.ms.least <= timing.ms.median && timing.ms.median <= timing.ms.most);
+            assert!(timing.cost.bytes > 0 && timing.gigabytes() > 0.0 && timing.worst <= 1.0);
+        }
+        let step = bench_step(&device, 8, &[20, 12, 4]).unwrap();
+        assert!(step.wrong.is_none() && step.worst > 0.0 && step.gflops() > 0.0, "{step:?}");
+    }
+
+    #[test]
+    fn sizes_that_do_not_suit_are_refused() {
+        let device = Device::cpu().unwrap();
+        for (op, shape) in [
+            ("dens", &[1][..]),
+            ("dense", &[8, 8]),
+            ("gather", &[8]),
+            ("relu", &[0]),
+            ("dense", &[1 << 20, 1 << 20, 9]),
+            ("relu", &[1, 1, 1, 1, 1]),
+        ] {
+            assert!(matches!(bench(&device, op, shape), Err(Error::Argument { .. } | Error::Op { .. })), "{op} {shape:?}");
+        }
+        for (batch, widths) in [(8, &[784][..]), (8, &[784, 0]), (0, &[784, 3])] {
+            assert!(bench_step(&device, batch, widths).is_err(), "{batch} {widths:?}");
+        }
+    }
+}
