@@ -95,7 +95,7 @@ impl Bench {
                 t.worst
             ),
             _ => format!(
-                "| {} | {} | {shape} | {:.4} | {:.4} to {:.4} | {:.1} | {:.1} | {:.2} |",
+                "| {} | {} | {shape} | {:.4} | {:.4} to {:.4} | {:.1} | {:.1} | {:.3} |",
                 t.device,
                 t.what,
                 t.ms.median,

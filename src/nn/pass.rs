@@ -55,12 +55,11 @@ impl Autoencoder {
     /// # Errors
     /// As [`Autoencoder::evaluate`].
     pub fn evaluate_by(&self, data: &Dataset, loss: Loss) -> Result<f64> {
-        let (way, mean): (Way, fn(&[f32], &[f32]) -> f64) = match loss {
-            Loss::Mse => (Way::Compare, mean_square),
-            Loss::Bce => (Way::Logits, mean_cross_entropy),
-        };
         let mut total = 0.0;
-        self.compare(data, way, |x, y| total += mean(x, y))?;
+        match loss {
+            Loss::Mse => self.compare(data, Way::Compare, |x, y| total += mean_square(x, y))?,
+            Loss::Bce => self.compare(data, Way::Logits, |x, z| total += mean_cross_entropy(x, z))?,
+        }
         Ok(total / data.len() as f64)
     }
 
