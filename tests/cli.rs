@@ -167,15 +167,15 @@ fn a_report_is_written_anew_and_codes_and_weights_are_drawn() {
     assert_eq!(page(), first);
 
     let plot = |what: &str, more: &[&str]| {
-        let args = [&["plot", "--device", "cpu", "-q", "--model", "a run", "--what", what], more].concat();
+        let args = [&["plot", "--device", "cpu", "-q", "--model", "a run", what], more].concat();
         let (code, out, err) = run(folder.path(), &args);
         assert_eq!((code, err.as_str()), (0, ""));
         fs::read(folder.path().join(out.trim_end())).unwrap()
     };
-    let codes = String::from_utf8(plot("codes", &["-o", "here.svg"])).unwrap();
+    let codes = String::from_utf8(plot("--codes", &["-o", "here.svg"])).unwrap();
     assert!(folder.path().join("here.svg").exists() && codes.matches("class=\"dot").count() == 4000 && codes.contains("synthetic"));
-    assert!(plot("weights", &[]).starts_with(b"\x89PNG"));
-    let rate = String::from_utf8(plot("rate", &["--sizes", "2,4", "--epochs", "1"])).unwrap();
+    assert!(plot("--weights", &[]).starts_with(b"\x89PNG"));
+    let rate = String::from_utf8(plot("--rate", &["--sizes", "2,4", "--epochs", "1"])).unwrap();
     assert!(rate.contains("synthetic, 1 epoch each") && rate.contains(">PCA<"), "{rate}");
     let (code, _, err) = run(folder.path(), &["report", "--run", "absent", "--device", "cpu"]);
     assert!(code == 3 && err.contains("run.json"), "{code} {err}");

@@ -2,7 +2,7 @@
 
 use super::input::Halves;
 use super::{Common, Failure, print};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use narrows::data::Split;
 use narrows::tasks::Pca;
 use narrows::{Autoencoder, Error, Fit, Result, report};
@@ -17,28 +17,32 @@ pub(super) struct Plot {
     model: PathBuf,
     #[command(flatten)]
     halves: Halves,
-    /// What to draw.
-    #[arg(long, value_enum)]
+    #[command(flatten)]
     what: What,
     /// The picture. [default: codes.svg, weights.png or rate.svg]
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Code sizes of `rate`.
-    #[arg(long, default_value = "2,4,8,16,32,64", value_delimiter = ',', value_name = "N,N,..")]
+    /// Code sizes of --rate.
+    #[arg(long, default_value = "2,4,8,16,30,64", value_delimiter = ',', value_name = "N,N,..")]
     sizes: Vec<usize>,
-    /// Passes over the training rows for each network of `rate`.
+    /// Passes over the training rows for each network of --rate.
     #[arg(long, default_value_t = 10, value_name = "N")]
     epochs: usize,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum What {
+/// What to draw: one of these.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct What {
     /// The codes of the test rows in the plane, coloured by class.
-    Codes,
+    #[arg(long)]
+    codes: bool,
     /// The first layer's weights as tiles.
-    Weights,
+    #[arg(long)]
+    weights: bool,
     /// Test error against code size: networks with the model's hidden layers are trained, and PCA stands beside them.
-    Rate,
+    #[arg(long)]
+    rate: bool,
 }
 
 impl Plot {
@@ -49,12 +53,12 @@ impl Plot {
         let (split, data) = self.halves.open(&self.model)?;
         let test = &split.test;
         let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
-        let (name, bytes) = match self.what {
-            What::Codes => {
+        let (name, bytes) = match &self.what {
+            What { codes: true, .. } => {
                 let title = format!("Codes of {}{synthetic}", test.name());
                 ("codes.svg", report::scatter(&title, &ae.encode(test)?, test.labels())?.into_bytes())
             }
-            What::Weights => {
+            What { weights: true, .. } => {
                 let size = test.image_size().ok_or_else(|| Error::Data {
                     path: data.clone().into(),
                     problem: "its rows are no images".into(),
@@ -62,7 +66,7 @@ impl Plot {
                 })?;
                 ("weights.png", report::weights(&ae, size)?.png)
             }
-            What::Rate => ("rate.svg", self.rate(&ae, &split, &format!("{data}{synthetic}"))?.into_bytes()),
+            _ => ("rate.svg", self.rate(&ae, &split, &format!("{data}{synthetic}"))?.into_bytes()),
         };
         let path = self.out.clone().unwrap_or_else(|| name.into());
         report::write(&path, &bytes)?;

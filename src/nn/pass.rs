@@ -286,6 +286,25 @@ fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::contamination;
+    use crate::{Autoencoder, Device, data};
+
+    #[test]
+    fn threads_that_encode_at_once_get_the_bits_of_one_that_encodes_alone() {
+        let ae = Autoencoder::builder(784).hidden([40]).code(7).build(&Device::cpu().unwrap()).unwrap();
+        let rows = |i: u32| data::digits(0, 300 * i..300 * (i + 1));
+        let all = ae.encode(&data::digits(0, 0..1_200)).unwrap().values;
+        std::thread::scope(|scope| {
+            let encode = |i| {
+                scope.spawn({
+                    let ae = &ae;
+                    move || ae.encode(&rows(i)).unwrap().values
+                })
+            };
+            let running: Vec<_> = (0..4).map(encode).collect();
+            let parts: Vec<f32> = running.into_iter().flat_map(|t| t.join().unwrap()).collect();
+            assert!(parts.iter().zip(&all).all(|(a, b)| a.to_bits() == b.to_bits()) && parts.len() == all.len());
+        });
+    }
 
     #[test]
     fn the_share_is_rounded_ties_count_all_and_nan_is_the_largest() {
