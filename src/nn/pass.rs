@@ -3,6 +3,7 @@
 use super::{Autoencoder, Rows};
 use crate::data::{Chunks, Dataset};
 use crate::{Error, Loss, Program, Result, Tape, Tensor, Val};
+use rayon::prelude::*;
 
 /// Rows that one run of a program takes: enough to fill the device, little enough to bound the memory.
 const CHUNK_ROWS: usize = 1024;
@@ -55,30 +56,30 @@ impl Autoencoder {
     /// # Errors
     /// As [`Autoencoder::evaluate`].
     pub fn evaluate_by(&self, data: &Dataset, loss: Loss) -> Result<f64> {
-        let mut total = 0.0;
-        match loss {
-            Loss::Mse => self.compare(data, Way::Compare, |x, y| total += mean_square(x, y))?,
-            Loss::Bce => self.compare(data, Way::Logits, |x, z| total += mean_cross_entropy(x, z))?,
-        }
-        Ok(total / data.len() as f64)
+        let means = match loss {
+            Loss::Mse => self.compare(data, Way::Compare, mean_square)?,
+            Loss::Bce => self.compare(data, Way::Logits, mean_cross_entropy)?,
+        };
+        Ok(means.iter().sum::<f64>() / data.len() as f64)
     }
 
-    /// Hands each row, as the network sees it, and what comes of it to `take`.
+    /// What `f` makes of each row, as the network sees it, and of what comes of it: in the order of the rows, computed on all threads.
     ///
     /// # Errors
     /// As [`Autoencoder::evaluate`].
-    pub(crate) fn compare(&self, data: &Dataset, way: Way, mut take: impl FnMut(&[f32], &[f32])) -> Result<()> {
+    pub(crate) fn compare<T: Send>(&self, data: &Dataset, way: Way, f: impl Fn(&[f32], &[f32]) -> T + Sync) -> Result<Vec<T>> {
         if data.is_empty() {
             return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
         }
         let mut pass = Pass::new(self, way, &data.chunks())?;
         let (from, to) = way.columns(self);
+        let mut all = Vec::with_capacity(data.len());
         for chunk in data.chunks() {
             let mut x = chunk?;
             let y = pass.run(&mut x)?;
-            x.chunks(from).zip(y.chunks(to)).for_each(|(x, y)| take(x, y));
+            all.par_extend(x.par_chunks(from).zip(y.par_chunks(to)).map(|(x, y)| f(x, y)));
         }
-        Ok(())
+        Ok(all)
     }
 
     /// The codes of a stream of rows: an item for each chunk of it.

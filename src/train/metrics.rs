@@ -67,23 +67,19 @@ impl Autoencoder {
     /// # Errors
     /// When the rows have another number of columns, there are none, or the device fails.
     pub fn measure(&self, data: &Dataset) -> Result<Metrics> {
-        let (mut row_errors, mut unit) = (Vec::with_capacity(data.len()), true);
-        let (mut bce, mut floor) = (0.0, 0.0);
-        self.compare(data, Way::Compare, |x, y| {
-            row_errors.push(mean_square(x, y));
-            unit &= x.iter().chain(y).all(|v| (0.0..=1.0).contains(v));
-            if unit {
-                bce += cross_entropy(x, y);
-                floor += cross_entropy(x, x);
-            }
+        let rows = self.compare(data, Way::Compare, |x, y| {
+            let unit = x.iter().chain(y).all(|v| (0.0..=1.0).contains(v));
+            (mean_square(x, y), unit.then(|| (cross_entropy(x, y), cross_entropy(x, x))))
         })?;
+        let row_errors: Vec<f64> = rows.iter().map(|row| row.0).collect();
+        let entropies: Option<Vec<(f64, f64)>> = rows.iter().map(|row| row.1).collect();
         let n = data.len() as f64;
         let mse = row_errors.iter().sum::<f64>() / n;
-        let unit = unit.then(|| UnitMetrics {
+        let unit = entropies.map(|entropies| UnitMetrics {
             psnr_of_rows: row_errors.iter().map(|&e| decibel(e)).sum::<f64>() / n,
             psnr_of_mean: decibel(mse),
-            bce: bce / n,
-            bce_floor: floor / n,
+            bce: entropies.iter().map(|e| e.0).sum::<f64>() / n,
+            bce_floor: entropies.iter().map(|e| e.1).sum::<f64>() / n,
         });
         Ok(Metrics {
             data: data.name().to_string(),
