@@ -115,6 +115,14 @@ impl Tensor {
         write(&self.view, data)
     }
 
+    /// Replaces the bytes.
+    ///
+    /// # Errors
+    /// When it holds another type, the number of elements is not the same, or the device fails.
+    pub fn write_bytes(&self, data: &[u8]) -> Result<()> {
+        write(&self.view, data)
+    }
+
     /// Replaces indices or counters.
     ///
     /// # Errors
@@ -159,6 +167,10 @@ pub(crate) trait Element: bytemuck::Pod {
 
 impl Element for f32 {
     const DTYPE: Dtype = Dtype::F32;
+}
+
+impl Element for u8 {
+    const DTYPE: Dtype = Dtype::U8;
 }
 
 impl Element for u32 {

@@ -1,12 +1,12 @@
 //! Rows through a trained network: all of a data set, or a stream of which only a chunk is in memory.
 
 use super::{Autoencoder, Rows};
-use crate::data::{Chunks, Dataset};
-use crate::{Error, Loss, Program, Result, Tape, Tensor, Val};
+use crate::data::{Chunks, Dataset, Values};
+use crate::{Clock, Error, Loss, Program, Result, Tape, Tensor, Val};
 use rayon::prelude::*;
 
 /// Rows that one run of a program takes: enough to fill the device, little enough to bound the memory.
-const CHUNK_ROWS: usize = 1024;
+const CHUNK_ROWS: usize = 2048;
 /// The numbers in the widest layer of such a run, unless a single row has more.
 const CHUNK_NUMBERS: usize = 1 << 22;
 
@@ -137,11 +137,22 @@ impl Autoencoder {
     }
 
     fn all(&self, data: &Dataset, way: Way) -> Result<Rows> {
-        let mut values = Vec::new();
-        for chunk in self.map(data.chunks(), way)? {
-            values.extend(chunk?.values);
+        let mut pass = Pass::new(self, way, &data.chunks())?;
+        let (from, to) = way.columns(self);
+        let mut values = Vec::with_capacity(data.len() * to);
+        match data.values() {
+            Values::Bytes(bytes) if self.scaler().is_none() => {
+                for chunk in bytes.chunks(pass.most * from) {
+                    values.extend(pass.once(Part::Bytes(chunk), from)?);
+                }
+            }
+            _ => {
+                for chunk in data.chunks() {
+                    values.extend(pass.run(&mut chunk?)?);
+                }
+            }
         }
-        Ok(Rows { rows: data.len(), columns: way.columns(self).1, values })
+        Ok(Rows { rows: data.len(), columns: to, values })
     }
 }
 
@@ -210,7 +221,28 @@ struct Pass<'a> {
     ae: &'a Autoencoder,
     way: Way,
     most: usize,
-    ready: Option<(usize, Program, Val, Val)>,
+    ready: Option<Ready>,
+}
+
+/// Some rows.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Floats(&'a [f32]),
+    /// The byte b stands for b / 255, which the device computes.
+    Bytes(&'a [u8]),
+}
+
+/// A program for so many rows.
+struct Ready {
+    rows: usize,
+    program: Program,
+    input: Input,
+    output: Val,
+}
+
+enum Input {
+    Floats(Val),
+    Bytes(Tensor),
 }
 
 impl<'a> Pass<'a> {
@@ -235,7 +267,7 @@ impl<'a> Pass<'a> {
         }
         let mut out = Vec::with_capacity(rows.len() / from * to);
         for chunk in rows.chunks(self.most * from) {
-            out.extend(self.once(chunk, from)?);
+            out.extend(self.once(Part::Floats(chunk), from)?);
         }
         if let (Some(scaler), Way::Decode | Way::Reconstruct) = (self.ae.scaler(), self.way) {
             scaler.undo(&mut out);
@@ -244,22 +276,23 @@ impl<'a> Pass<'a> {
     }
 
     /// At most [`Pass::most`] rows, by the program for as many.
-    fn once(&mut self, chunk: &[f32], columns: usize) -> Result<Vec<f32>> {
-        let rows = chunk.len() / columns;
-        let (program, input, output) = match &mut self.ready {
-            Some((for_rows, program, x, y)) if *for_rows == rows => (program, *x, *y),
-            _ => {
-                let device = self.ae.device();
-                let mut tape = Tape::plan(device);
-                let x = tape.input(&Tensor::zeros(device, &[rows, columns])?)?;
-                let y = self.way.on(self.ae, &mut tape, x)?;
-                let (_, program, x, y) = self.ready.insert((rows, tape.compile()?, x, y));
-                (program, *x, *y)
-            }
+    fn once(&mut self, part: Part, columns: usize) -> Result<Vec<f32>> {
+        let rows = match part {
+            Part::Floats(floats) => floats.len(),
+            Part::Bytes(bytes) => bytes.len(),
+        } / columns;
+        let fits = |ready: &Ready| ready.rows == rows && matches!(ready.input, Input::Bytes(_)) == matches!(part, Part::Bytes(_));
+        let ready = match self.ready.take().filter(fits) {
+            Some(ready) => self.ready.insert(ready),
+            None => self.ready.insert(Ready::new(self.ae, self.way, part, [rows, columns])?),
         };
-        program.write(input, chunk)?;
-        program.run(1)?;
-        program.read(output)
+        match (&ready.input, part) {
+            (Input::Floats(x), Part::Floats(floats)) => ready.program.write(*x, floats)?,
+            (Input::Bytes(x), Part::Bytes(bytes)) => x.write_bytes(bytes)?,
+            _ => {}
+        }
+        ready.program.run(1)?;
+        ready.program.read(ready.output)
     }
 
     /// The mean of (x - y)^2 over each row.
@@ -267,6 +300,28 @@ impl<'a> Pass<'a> {
         let y = self.run(&mut rows)?;
         let columns = self.ae.inputs();
         Ok(rows.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y)).collect())
+    }
+}
+
+impl Ready {
+    fn new(ae: &Autoencoder, way: Way, part: Part, shape: [usize; 2]) -> Result<Ready> {
+        let (device, rows) = (ae.device(), shape[0]);
+        let mut tape = Tape::plan(device);
+        let (input, x) = match part {
+            Part::Floats(_) => {
+                let x = tape.input(&Tensor::zeros(device, &shape)?)?;
+                (Input::Floats(x), x)
+            }
+            Part::Bytes(bytes) => {
+                let data = Tensor::bytes(device, bytes, &shape)?;
+                let order = Tensor::indices(device, &(0..rows as u32).collect::<Vec<_>>(), rows)?;
+                // Nobody moves the clock, so it is always the first row that is drawn first.
+                let x = tape.gather(&data, &order, &Clock::new(device)?, rows)?;
+                (Input::Bytes(data), x)
+            }
+        };
+        let output = way.on(ae, &mut tape, x)?;
+        Ok(Ready { rows, program: tape.compile()?, input, output })
     }
 }
 
@@ -288,6 +343,16 @@ fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
 mod tests {
     use super::contamination;
     use crate::{Autoencoder, Device, data};
+
+    #[test]
+    fn bytes_that_the_device_divides_give_the_bits_of_floats() {
+        let ae = Autoencoder::builder(784).hidden([9]).code(3).build(&Device::cpu().unwrap()).unwrap();
+        // More than a chunk and not a whole number of them.
+        let bytes = data::digits(0, 0..super::CHUNK_ROWS as u32 + 5);
+        let floats = data::Dataset::from_rows("floats", bytes.rows_f32(0..bytes.len()), &[784]).unwrap();
+        assert_eq!(ae.encode(&bytes).unwrap(), ae.encode(&floats).unwrap());
+        assert_eq!(ae.reconstruct(&bytes.head(7)).unwrap(), ae.reconstruct(&floats.head(7)).unwrap());
+    }
 
     #[test]
     fn threads_that_encode_at_once_get_the_bits_of_one_that_encodes_alone() {
