@@ -186,6 +186,12 @@ impl Dataset {
         self.classes.as_deref()
     }
 
+    /// What a label is called: its name, or its number where labels have no names.
+    pub fn class_name(&self, label: u8) -> String {
+        let name = self.classes.as_ref().and_then(|names| names.get(usize::from(label)));
+        name.cloned().unwrap_or_else(|| label.to_string())
+    }
+
     /// Whether a program made these rows.
     pub fn is_synthetic(&self) -> bool {
         self.synthetic

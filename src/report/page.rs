@@ -30,7 +30,7 @@ pub(super) struct Page<'a> {
 /// A row and what came back of it.
 pub(super) struct Sample {
     pub(super) row: usize,
-    pub(super) class: Option<u8>,
+    pub(super) class: Option<String>,
     pub(super) error: f64,
     pub(super) original: Vec<f32>,
     pub(super) reconstruction: Vec<f32>,
@@ -105,11 +105,11 @@ impl Page<'_> {
         };
         format!(
             "<p class=\"lede\">{synthetic}It keeps <b>{k} numbers</b> of each {row} of {}. On {} {row}s of <b>{}</b> that training never saw, a squared \
-             error of <b>{:.2}</b> per {row} is left{beside}.</p>",
+             error of <b>{}</b> per {row} is left{beside}.</p>",
             self.ae.inputs(),
             grouped(test.rows),
             escape(&self.about.data),
-            test.sum
+            fixed(test.sum, 2)
         )
     }
 
@@ -120,7 +120,7 @@ impl Page<'_> {
             let _ = write!(out, "<div><b>{value}</b><span>{name}</span></div>");
         };
         card(short(test.mse), format!("test MSE per {}", self.element()));
-        card(format!("{:.2}", test.sum), format!("squared error per test {}", self.row()));
+        card(fixed(test.sum, 2), format!("squared error per test {}", self.row()));
         if let Some(unit) = &test.unit {
             card(format!("{} dB", short(unit.psnr_of_rows)), format!("PSNR, mean over {}s", self.row()));
         }
@@ -134,7 +134,7 @@ impl Page<'_> {
         let table = |title: &str, note: &str, samples: &[Sample]| -> Result<String> {
             let mut lines = [const { String::new() }; 5];
             for s in samples {
-                let class = s.class.map_or(format!("#{}", s.row), |c| c.to_string());
+                let class = s.class.as_deref().map_or(format!("#{}", s.row), escape);
                 let _ = write!(lines[0], "<th scope=\"col\" title=\"test row {}\">{class}</th>", s.row);
                 let grey = |values: &[f32]| -> Result<String> {
                     let pixels: Vec<u8> = values.iter().map(|&v| super::picture::grey(v)).collect();
@@ -181,12 +181,12 @@ impl Page<'_> {
             let _ = write!(out, "<tr class=\"{class}\"><th>{name}</th><td>{}</td><td>{}</td></tr>", values[0], values[1]);
         };
         let both = |f: &dyn Fn(&Metrics) -> String| [f(train), f(test)];
-        line(&format!("MSE per {element}"), "strong", both(&|m| format!("{:.5}", m.mse)));
-        line(&format!("squared error, sum per {row}"), "strong", both(&|m| format!("{:.3}", m.sum)));
+        line(&format!("MSE per {element}"), "strong", both(&|m| fixed(m.mse, 5)));
+        line(&format!("squared error, sum per {row}"), "strong", both(&|m| fixed(m.sum, 3)));
         if let Some(pca) = self.components {
             let k = self.ae.code_width();
-            line(&format!("PCA with {k} components: MSE per {element}"), "", pca.map(|e| format!("{:.5}", e / self.ae.inputs() as f64)));
-            line(&format!("PCA with {k} components: sum per {row}"), "", pca.map(|e| format!("{e:.3}")));
+            line(&format!("PCA with {k} components: MSE per {element}"), "", pca.map(|e| fixed(e / self.ae.inputs() as f64, 5)));
+            line(&format!("PCA with {k} components: sum per {row}"), "", pca.map(|e| fixed(e, 3)));
         }
         if train.unit.is_some() && test.unit.is_some() {
             let unit = |m: &Metrics, f: fn(&crate::train::UnitMetrics) -> f64| m.unit.as_ref().map_or(f64::NAN, f);
@@ -210,10 +210,10 @@ impl Page<'_> {
         for c in classes {
             let _ = write!(
                 out,
-                "<tr><th>{}</th><td><i style=\"width:{:.1}%\"></i></td><td>{:.5}</td><td>{} rows</td></tr>",
-                c.class,
+                "<tr><th>{}</th><td><i style=\"width:{:.1}%\"></i></td><td>{}</td><td>{} rows</td></tr>",
+                escape(&c.name),
                 100.0 * c.mse / most,
-                c.mse,
+                fixed(c.mse, 5),
                 grouped(c.rows)
             );
         }
@@ -264,6 +264,11 @@ fn short(v: f64) -> String {
     }
     let digits = if v == 0.0 { 0 } else { (3 - v.abs().log10().floor() as i32).clamp(0, 8) as usize };
     format!("{v:.digits$}")
+}
+
+/// So many decimals, or four significant digits where that would leave one or none.
+fn fixed(v: f64, decimals: i32) -> String {
+    if v != 0.0 && v.abs() < 10f64.powi(1 - decimals) { short(v) } else { format!("{v:.*}", decimals as usize) }
 }
 
 fn data_uri(png: &[u8]) -> String {

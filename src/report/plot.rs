@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-const LEFT: f64 = 66.0;
+const LEFT: f64 = 74.0;
 const RIGHT: f64 = 22.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 52.0;
