@@ -22,6 +22,8 @@ pub struct Counts {
     pub maps: u64,
     /// Writes from the host in the course of runs: none.
     pub writes: u64,
+    /// Times that all threads of the CPU's team waited for one another.
+    pub barriers: u64,
 }
 
 impl Counts {
@@ -120,7 +122,7 @@ impl Program {
         &self.device
     }
 
-    /// How the list is run: `list` is op by op.
+    /// How the list is run: `list` is op by op, `team` by a standing team of threads, `graph` as one CUDA graph.
     pub fn rung(&self) -> &'static str {
         self.executable.rung()
     }
@@ -136,7 +138,8 @@ impl Program {
     }
 }
 
-/// The plan: a line per op with its operands, its MFLOP and its MB, then the totals.
+/// The list: a line per op with its operands, its MFLOP and its MB, then the totals. `{:#}` adds the plan: how a step is run, where the device has more to
+/// tell than the list.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let line = |f: &mut fmt::Formatter, name: &str, cost: Cost, rest: &str| {
@@ -148,7 +151,8 @@ impl fmt::Display for Program {
             line(f, op.name(), op.cost(), &format!("{} -> {}", operands.join(", "), results.join(", ")))?;
         }
         let what = format!("{} ops on {}, run as: {}", self.ops.len(), self.device.id(), self.rung());
-        line(f, "a step", self.cost(), &what)
+        line(f, "a step", self.cost(), &what)?;
+        if f.alternate() { f.write_str(&self.executable.plan()) } else { Ok(()) }
     }
 }
 

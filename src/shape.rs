@@ -69,6 +69,11 @@ impl Shape {
         Ok(Shape { dims: all, rank: dims.len() })
     }
 
+    /// A part of a shape that is known to be right.
+    pub(crate) fn matrix(rows: usize, columns: usize) -> Shape {
+        Shape { dims: [rows, columns, 1, 1], rank: 2 }
+    }
+
     /// The dimensions, outermost first.
     pub fn dims(&self) -> &[usize] {
         &self.dims[..self.rank]

@@ -126,12 +126,15 @@ fn a_run_of_469_steps_makes_no_heap_allocation_per_step_on_the_cpu() {
             // Large enough that every op is split over the threads.
             let training = Training::new(&device, &[128, 64], 32, 64);
             let mut program = training.program(&device);
-            // Long enough that every thread has stolen once: its first time costs it an allocation.
-            program.run(31).unwrap();
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            program.run(469).unwrap();
-            let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
-            assert!(made <= 2, "{made} allocations at {level} with {threads} threads (entering the thread pool may take one)");
+            let made = |program: &mut Program, steps: usize| {
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                program.run(steps).unwrap();
+                ALLOCATIONS.load(Ordering::Relaxed) - before
+            };
+            // Entering the thread pool takes a few, at first some more.
+            made(&mut program, 1);
+            let (short, long) = (made(&mut program, 30), made(&mut program, 469));
+            assert!(short <= 8 && long <= short + 2, "{short}, then {long} allocations at {level} with {threads} threads");
             assert_eq!(program.counts().steps, 500);
         }
     }
@@ -183,7 +186,7 @@ fn the_plan_names_every_op_with_its_shapes() {
     // Nobody wants the gradient of the images, so the first layer has no dense_dx.
     assert_eq!((count("dense_dx"), count("relu"), count("sigmoid"), count("adam")), (5, 4, 1, 1), "{text}");
     assert!(text.contains("x 10x784, w 24x784, b 24 -> y 10x24"), "{text}");
-    assert!(text.lines().last().unwrap().contains("run as: list"), "{text}");
+    assert!(text.lines().last().unwrap().contains("run as: team"), "{text}");
 }
 
 /// A worker of another pool that waits takes that pool's next task, which wants the device as well.

@@ -42,11 +42,16 @@ pub(crate) trait Executable {
     /// Runs the whole list `steps` times.
     fn run(&mut self, steps: usize) -> Result<()>;
 
-    /// How the list is run: `list` is op by op, which is always right.
+    /// How the list is run: `list` is op by op, which is always right; `team` is by a standing team of threads.
     fn rung(&self) -> &'static str;
 
     /// What was done since the list was compiled.
     fn counts(&self) -> Counts;
+
+    /// How a step is run, in lines, where there is more to tell than the list.
+    fn plan(&self) -> String {
+        String::new()
+    }
 }
 
 pub(crate) fn list() -> DeviceList {

@@ -2,26 +2,8 @@
 
 use super::exp::exp;
 use super::level::leveled;
-use super::split;
-use super::sum::{total, tree};
-use crate::Level;
+use super::sum::tree;
 use crate::op::{CHUNK, LANES};
-
-/// Chunks that one thread takes at a time.
-const CHUNKS: usize = 2;
-
-pub(super) fn bce(level: Level, z: &[f32], target: &[f32], work: &mut [f32], loss: &mut [f32], scale: f32) {
-    split::pieces(work, CHUNKS, |i, work| {
-        let start = i * CHUNKS * CHUNK;
-        bce_piece(level, &z[start..], &target[start..], work);
-    });
-    loss[0] = total(work) * scale;
-}
-
-pub(super) fn bce_grad(level: Level, z: &[f32], target: &[f32], dloss: &[f32], dz: &mut [f32], scale: f32) {
-    let s = scale * dloss[0];
-    split::binary(z, target, dz, |z, target, dz| bce_grad_piece(level, z, target, s, dz));
-}
 
 /// `log(1 + e)` for e in [0, 1], within 1.04 ulp: `e + e^2 q(e)`.
 #[inline(always)]
@@ -38,6 +20,7 @@ fn log1p(e: f32) -> f32 {
     (e * e).mul_add(q, e)
 }
 
+/// A chunk for each of `work`.
 #[inline(always)]
 fn bce_body(z: &[f32], target: &[f32], work: &mut [f32]) {
     for (c, w) in work.iter_mut().enumerate() {
@@ -53,6 +36,7 @@ fn bce_body(z: &[f32], target: &[f32], work: &mut [f32]) {
     }
 }
 
+/// `s` is scale * dloss.
 #[inline(always)]
 fn bce_grad_body(z: &[f32], target: &[f32], s: f32, dz: &mut [f32]) {
     for ((dz, &z), &target) in dz.iter_mut().zip(z).zip(target) {
@@ -62,5 +46,5 @@ fn bce_grad_body(z: &[f32], target: &[f32], s: f32, dz: &mut [f32]) {
     }
 }
 
-leveled!(fn bce_piece(z: &[f32], target: &[f32], work: &mut [f32]) = bce_body);
-leveled!(fn bce_grad_piece(z: &[f32], target: &[f32], s: f32, dz: &mut [f32]) = bce_grad_body);
+leveled!(fn bce_chunks(z: &[f32], target: &[f32], work: &mut [f32]) = bce_body);
+leveled!(fn bce_grad(z: &[f32], target: &[f32], s: f32, dz: &mut [f32]) = bce_grad_body);

@@ -1,18 +1,8 @@
 //! The norm of all gradients, and what they are scaled by. Bound by memory: 4 bytes an element, and what `scale` moves.
 
 use super::level::leveled;
-use super::split;
-use super::sum::{total, tree};
-use crate::Level;
+use super::sum::tree;
 use crate::op::{CHUNK, LANES};
-
-/// Chunks that one thread takes at a time.
-const CHUNKS: usize = 8;
-
-pub(super) fn square_sum(level: Level, x: &[f32], work: &mut [f32], y: &mut [f32]) {
-    split::pieces(work, CHUNKS, |i, work| square_piece(level, &x[i * CHUNKS * CHUNK..], work));
-    y[0] = total(work);
-}
 
 /// `min(1, most / (norm + 1e-6))`. A norm that is NaN stays one.
 pub(super) fn factor(square: f32, most: f32) -> f32 {
@@ -20,6 +10,7 @@ pub(super) fn factor(square: f32, most: f32) -> f32 {
     if factor > 1.0 { 1.0 } else { factor }
 }
 
+/// A chunk for each of `work`.
 #[inline(always)]
 fn square_body(x: &[f32], work: &mut [f32]) {
     for (c, w) in work.iter_mut().enumerate() {
@@ -34,4 +25,4 @@ fn square_body(x: &[f32], work: &mut [f32]) {
     }
 }
 
-leveled!(fn square_piece(x: &[f32], work: &mut [f32]) = square_body);
+leveled!(fn square_chunks(x: &[f32], work: &mut [f32]) = square_body);

@@ -1,56 +1,56 @@
 //! The dense layer and its gradients: three products and a sum of rows.
 
-use super::gemm::{Gemm, Strided, Task};
+use super::gemm::{Product, Right, Strided};
 use super::level::leveled;
-use super::split;
-use crate::Level;
 use crate::op::BLOCK;
 
+/// The w of `y = x w^T + b` as the right side of the product: w has `inputs` columns.
+pub(super) fn turned(w: &[f32], inputs: usize) -> Strided<'_> {
+    Strided { data: w, row: 1, column: inputs }
+}
+
+/// The w of `dx = dz w`: w has `inputs` columns.
+pub(super) fn straight(w: &[f32], inputs: usize) -> Strided<'_> {
+    Strided { data: w, row: inputs, column: 1 }
+}
+
 /// `y = x w^T + b`: x has `inputs` columns, y one column per element of b.
-pub(super) fn dense(gemm: &Gemm, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], inputs: usize) {
-    let x = Strided { data: x, row: inputs, column: 1 };
-    let w = Strided { data: w, row: 1, column: inputs };
-    gemm.product(&Task { a: x, b: w, n: b.len(), k: inputs, bias: Some(b) }, y);
+pub(super) fn dense<'a>(x: &'a [f32], w: Right<'a>, b: &'a [f32], inputs: usize) -> Product<'a> {
+    Product { a: Strided { data: x, row: inputs, column: 1 }, b: w, k: inputs, bias: Some(b) }
 }
 
 /// `dx = dz w`: dz has `outputs` columns, dx has `inputs`.
-pub(super) fn dense_dx(gemm: &Gemm, dz: &[f32], w: &[f32], dx: &mut [f32], outputs: usize, inputs: usize) {
-    let dz = Strided { data: dz, row: outputs, column: 1 };
-    let w = Strided { data: w, row: inputs, column: 1 };
-    gemm.product(&Task { a: dz, b: w, n: inputs, k: outputs, bias: None }, dx);
+pub(super) fn dense_dx<'a>(dz: &'a [f32], w: Right<'a>, outputs: usize) -> Product<'a> {
+    Product { a: Strided { data: dz, row: outputs, column: 1 }, b: w, k: outputs, bias: None }
 }
 
-/// `dw = dz^T x`: dz has `outputs` columns, x has `inputs`, both `batch` rows.
-pub(super) fn dense_dw(gemm: &Gemm, dz: &[f32], x: &[f32], dw: &mut [f32], batch: usize, outputs: usize, inputs: usize) {
-    let dz = Strided { data: dz, row: 1, column: outputs };
-    let x = Strided { data: x, row: inputs, column: 1 };
-    gemm.product(&Task { a: dz, b: x, n: inputs, k: batch, bias: None }, dw);
+/// Rows of `dw = dz^T x` from `first` on: dz has `outputs` columns, x has `inputs`, both `batch` rows.
+pub(super) fn dense_dw<'a>(dz: &'a [f32], first: usize, x: &'a [f32], batch: usize, outputs: usize, inputs: usize) -> Product<'a> {
+    let dz = Strided { data: dz.get(first..).unwrap_or_default(), row: 1, column: outputs };
+    Product { a: dz, b: Right::Strided(Strided { data: x, row: inputs, column: 1 }), k: batch, bias: None }
 }
 
-/// Columns whose sums one thread takes at a time.
+/// Columns that are summed at a time.
 const COLUMNS: usize = 128;
 
-/// `db = sum of the rows of dz`.
-pub(super) fn dense_db(level: Level, dz: &[f32], db: &mut [f32]) {
-    let outputs = db.len();
-    split::pieces(db, COLUMNS, |i, db| dense_db_piece(level, dz, outputs, i * COLUMNS, db));
-}
-
+/// `db = sum of the rows of dz`, for the columns from `first` on.
 #[inline(always)]
 fn dense_db_body(dz: &[f32], outputs: usize, first: usize, db: &mut [f32]) {
-    let n = db.len();
     db.fill(0.0);
-    for (block, rows) in dz.chunks(BLOCK * outputs).enumerate() {
-        let mut acc = [0f32; COLUMNS];
-        for row in rows.chunks_exact(outputs) {
-            for (acc, &dz) in acc.iter_mut().zip(&row[first..first + n]) {
-                *acc += dz;
+    for (part, db) in db.chunks_mut(COLUMNS).enumerate() {
+        let (first, n) = (first + part * COLUMNS, db.len());
+        for (block, rows) in dz.chunks(BLOCK * outputs).enumerate() {
+            let mut acc = [0f32; COLUMNS];
+            for row in rows.chunks_exact(outputs) {
+                for (acc, &dz) in acc.iter_mut().zip(&row[first..first + n]) {
+                    *acc += dz;
+                }
             }
-        }
-        for (db, &acc) in db.iter_mut().zip(&acc) {
-            *db = if block == 0 { acc } else { *db + acc };
+            for (db, &acc) in db.iter_mut().zip(&acc) {
+                *db = if block == 0 { acc } else { *db + acc };
+            }
         }
     }
 }
 
-leveled!(fn dense_db_piece(dz: &[f32], outputs: usize, first: usize, db: &mut [f32]) = dense_db_body);
+leveled!(fn dense_db(dz: &[f32], outputs: usize, first: usize, db: &mut [f32]) = dense_db_body);

@@ -1,7 +1,5 @@
-//! fill. Bound by memory: 4 bytes an element.
-
-use super::split;
+//! fill and broadcast. Bound by memory: 4 bytes an element.
 
 pub(super) fn fill(y: &mut [f32], value: f32) {
-    split::pieces(y, split::PIECE, |_, y| y.fill(value));
+    y.fill(value);
 }

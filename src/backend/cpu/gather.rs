@@ -1,7 +1,6 @@
 //! gather: rows of the data set by an order and a cursor. Bound by memory: 5 bytes an element for bytes, 8 for floats.
 
 use super::level::leveled;
-use super::split;
 use crate::Level;
 
 /// Which rows are gathered: the order, and where in it to begin.
@@ -21,30 +20,18 @@ impl Rows<'_> {
     }
 }
 
-pub(super) fn gather_floats(data: &[f32], rows: Rows, columns: usize, y: &mut [f32]) {
-    per_row(columns, y, |r, y| {
-        let start = rows.source(r) * columns;
-        y.copy_from_slice(&data[start..start + columns]);
-    });
-}
-
-pub(super) fn gather_bytes(level: Level, data: &[u8], rows: Rows, columns: usize, y: &mut [f32]) {
-    per_row(columns, y, |r, y| {
-        let start = rows.source(r) * columns;
-        bytes_piece(level, &data[start..start + columns], y);
-    });
-}
-
-fn per_row(columns: usize, y: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
-    if columns == 0 {
-        return;
+/// y begins at output row `first`; a row has `columns`, which is not 0.
+pub(super) fn gather_floats(data: &[f32], rows: Rows, first: usize, columns: usize, y: &mut [f32]) {
+    for (r, y) in y.chunks_mut(columns).enumerate() {
+        y.copy_from_slice(&data[rows.source(first + r) * columns..][..columns]);
     }
-    let rows = split::PIECE.div_ceil(columns);
-    split::pieces(y, rows * columns, |i, y| {
-        for (r, y) in y.chunks_mut(columns).enumerate() {
-            f(i * rows + r, y);
-        }
-    });
+}
+
+/// As [`gather_floats`], from bytes.
+pub(super) fn gather_bytes(level: Level, data: &[u8], rows: Rows, first: usize, columns: usize, y: &mut [f32]) {
+    for (r, y) in y.chunks_mut(columns).enumerate() {
+        convert(level, &data[rows.source(first + r) * columns..][..columns], y);
+    }
 }
 
 #[inline(always)]
@@ -55,4 +42,4 @@ fn bytes_body(data: &[u8], y: &mut [f32]) {
     }
 }
 
-leveled!(fn bytes_piece(data: &[u8], y: &mut [f32]) = bytes_body);
+leveled!(fn convert(data: &[u8], y: &mut [f32]) = bytes_body);

@@ -3,6 +3,8 @@
 
 use crate::device::View;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::marker::PhantomData;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 /// Cache lines and the widest vectors fit this.
@@ -27,6 +29,12 @@ impl Memory {
         let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         Some(Memory { start, layout })
     }
+
+    /// All of it as floats, for who owns it.
+    pub(crate) fn floats(&mut self) -> &mut [f32] {
+        // SAFETY: the allocation is borrowed mutably, it holds that many floats, and any bits are a float.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.layout.size() / size_of::<f32>()) }
+    }
 }
 
 impl Drop for Memory {
@@ -36,7 +44,10 @@ impl Drop for Memory {
     }
 }
 
-/// The right to form slices: held by whoever holds the device's queue lock, and by nobody else.
+/// The right to form slices: held by whoever holds the device's queue lock, lent by it to the threads of its team, and had by nobody else.
+///
+/// Within a team the rule is that of `touch.rs`: between two barriers no thread touches an element that another one writes. A work says which
+/// elements it touches, the plan puts the barriers by that, and a test compares what is said with the slices that are formed.
 pub(crate) struct Slices(());
 
 impl Slices {
@@ -46,28 +57,135 @@ impl Slices {
         Slices(())
     }
 
-    /// The elements of a view that this op only reads.
-    pub(crate) fn read<'a, T: bytemuck::Pod>(&'a self, view: &'a View) -> &'a [T] {
-        let start = first::<T>(view);
-        // SAFETY: `first` proved the bounds and the element type. The queue lock is held, so no other op runs, and `Op::check` proved that
-        // no written operand of this op overlaps this one (an op that works in place asks for `write` alone).
-        unsafe { std::slice::from_raw_parts(start, view.len()) }
+    /// Elements of a view that this thread only reads.
+    pub(crate) fn read<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a [T] {
+        let start = first::<T>(view, &part);
+        log(view, &part, false);
+        // SAFETY: `first` proved the bounds and the element type. The queue lock is held, so no other run is under way; no thread of this one
+        // writes these elements before the next barrier; and `Op::check` proved that no written operand of this op overlaps this one (an op
+        // that works in place asks for `write` alone).
+        unsafe { std::slice::from_raw_parts(start, part.len()) }
     }
 
-    /// The elements of a view that this op writes.
+    /// All elements of a view that this thread only reads.
+    pub(crate) fn all<'a, T: bytemuck::Pod>(&'a self, view: &'a View) -> &'a [T] {
+        self.read(view, 0..view.len())
+    }
+
+    /// Elements of a view that this thread writes.
     #[allow(clippy::mut_from_ref)]
-    pub(crate) fn write<'a, T: bytemuck::Pod>(&'a self, view: &'a View) -> &'a mut [T] {
-        let start = first::<T>(view);
-        // SAFETY: as in `read`; and each op asks once for each operand that it writes, so that this is the only reference to these elements.
-        unsafe { std::slice::from_raw_parts_mut(start, view.len()) }
+    pub(crate) fn write<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a mut [T] {
+        let start = first::<T>(view, &part);
+        log(view, &part, true);
+        // SAFETY: as in `read`; no other thread touches these elements before the next barrier; and each op asks once for each operand that it
+        // writes, so that this is the only reference to them.
+        unsafe { std::slice::from_raw_parts_mut(start, part.len()) }
+    }
+
+    /// Columns of a matrix that this thread writes, while other threads may write others.
+    pub(crate) fn columns<'a>(&'a self, view: &'a View, columns: Range<usize>) -> Rectangle<'a> {
+        let n = view.shape.columns();
+        assert!(columns.start <= columns.end && columns.end <= n, "columns {columns:?} of {n}");
+        let start = first::<f32>(view, &(0..view.len()));
+        log(view, &(0..view.len()), true);
+        Rectangle { start, pitch: n, rows: view.len() / n.max(1), columns, of: PhantomData }
     }
 }
 
-fn first<T: bytemuck::Pod>(view: &View) -> *mut T {
+fn first<T: bytemuck::Pod>(view: &View, part: &Range<usize>) -> *mut T {
     let memory: &Memory = view.buffer.storage.downcast_ref().expect("a buffer of this device holds `Memory`");
     let size = view.dtype().size();
     assert!(size == size_of::<T>() || size_of::<T>() == 1, "the element type of a view is not what the op takes");
+    assert!(part.start <= part.end && part.end * size_of::<T>() <= view.len() * size, "a part reaches past its view");
     assert!((view.offset + view.len()) * size <= memory.layout.size(), "a view reaches past its buffer");
     // SAFETY: the offset lies within the allocation, as just asserted.
-    unsafe { memory.start.as_ptr().add(view.offset * size).cast() }
+    unsafe { memory.start.as_ptr().add(view.offset * size + part.start * size_of::<T>()).cast() }
 }
+
+/// Some columns of all rows of a matrix, written by one thread.
+pub(crate) struct Rectangle<'a> {
+    start: *mut f32,
+    /// Columns of the whole matrix.
+    pitch: usize,
+    rows: usize,
+    columns: Range<usize>,
+    of: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> Rectangle<'a> {
+    /// A whole matrix of n columns.
+    pub(crate) fn whole(c: &'a mut [f32], n: usize) -> Rectangle<'a> {
+        Rectangle { start: c.as_mut_ptr(), pitch: n, rows: c.len() / n.max(1), columns: 0..n, of: PhantomData }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Counted in the whole matrix.
+    pub(crate) fn columns(&self) -> Range<usize> {
+        self.columns.clone()
+    }
+
+    /// Its first columns.
+    pub(crate) fn left(self, columns: usize) -> Rectangle<'a> {
+        assert!(columns <= self.columns.len());
+        Rectangle { columns: self.columns.start..self.columns.start + columns, ..self }
+    }
+
+    /// Some columns of row i.
+    pub(crate) fn row(&mut self, i: usize, columns: Range<usize>) -> &mut [f32] {
+        assert!(i < self.rows && self.columns.start <= columns.start && columns.start <= columns.end && columns.end <= self.columns.end);
+        // SAFETY: the row and the columns are this rectangle's, as asserted, and the rectangle is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(i * self.pitch + columns.start), columns.len()) }
+    }
+
+    /// MR rows and NR columns, the first of which is the whole matrix's column j.
+    pub(crate) fn corner<const MR: usize, const NR: usize>(&mut self, i: usize, j: usize) -> Corner<'_, MR, NR> {
+        assert!(i + MR <= self.rows && self.columns.start <= j && j + NR <= self.columns.end);
+        Corner { start: self.start.wrapping_add(i * self.pitch + j), pitch: self.pitch, of: PhantomData }
+    }
+
+    /// The address and the pitch, for code that writes through pointers.
+    pub(crate) fn first(&mut self) -> (*mut f32, usize) {
+        (self.start.wrapping_add(self.columns.start), self.pitch)
+    }
+}
+
+/// MR x NR numbers of a rectangle: what a register tile writes.
+pub(crate) struct Corner<'a, const MR: usize, const NR: usize> {
+    start: *mut f32,
+    pitch: usize,
+    of: PhantomData<&'a mut [f32]>,
+}
+
+impl<const MR: usize, const NR: usize> Corner<'_, MR, NR> {
+    #[inline(always)]
+    pub(crate) fn row(&mut self, i: usize) -> &mut [f32; NR] {
+        assert!(i < MR);
+        // SAFETY: `Rectangle::corner` asserted that MR rows of NR columns lie inside the rectangle, which is borrowed mutably.
+        unsafe { &mut *self.start.add(i * self.pitch).cast() }
+    }
+}
+
+/// What a test asks to be told: buffer, elements, whether they are written.
+#[cfg(test)]
+pub(crate) type Formed = (usize, Range<usize>, bool);
+
+#[cfg(test)]
+thread_local! {
+    /// The slices that this thread formed, for the test that compares them with what the works say.
+    pub(crate) static FORMED: std::cell::RefCell<Option<Vec<Formed>>> = const { std::cell::RefCell::new(None) };
+}
+
+#[cfg(test)]
+fn log(view: &View, part: &Range<usize>, written: bool) {
+    FORMED.with_borrow_mut(|formed| {
+        if let Some(formed) = formed {
+            formed.push((std::sync::Arc::as_ptr(&view.buffer) as usize, view.offset + part.start..view.offset + part.end, written));
+        }
+    });
+}
+
+#[cfg(not(test))]
+fn log(_: &View, _: &Range<usize>, _: bool) {}

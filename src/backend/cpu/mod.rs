@@ -1,8 +1,9 @@
-//! The CPU: rayon for threads, SIMD by compiling one scalar body for several instruction sets.
+//! The CPU: a standing team of rayon's threads, SIMD by compiling one scalar body for several instruction sets.
 
 mod adam;
 mod add;
 mod advance;
+mod barrier;
 mod bce;
 mod clip;
 mod copy;
@@ -15,6 +16,7 @@ mod level;
 mod matmul;
 mod memory;
 mod mse;
+mod plan;
 mod program;
 mod relu;
 mod scale;
@@ -24,8 +26,11 @@ mod store_loss;
 mod subnormal;
 mod sum;
 mod tanh;
+mod team;
 mod tile;
+mod touch;
 mod uniform;
+mod work;
 
 pub use level::Level;
 
@@ -33,9 +38,9 @@ use crate::backend::{Backend, Executable, Storage};
 use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
 use crate::op::Op;
 use crate::{Dtype, Error, Result};
-use gemm::{Gemm, Pack};
 use memory::{Memory, Slices};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use work::Work;
 
 /// The CPU as a device.
 pub(crate) struct Cpu {
@@ -47,7 +52,8 @@ pub(crate) struct Cpu {
 struct Core {
     level: Level,
     pool: rayon::ThreadPool,
-    packs: Vec<Mutex<Pack>>,
+    /// What each thread packs into.
+    scratch: Vec<Mutex<Memory>>,
     /// Held by whoever touches the device's memory.
     queue: Mutex<()>,
 }
@@ -86,8 +92,10 @@ impl Cpu {
             .start_handler(|_| subnormal::count_as_zero())
             .build()
             .map_err(|e| Error::device("cpu", format!("{threads} threads could not be started: {e}"), "Use fewer threads."))?;
-        let packs = (0..threads).map(|_| Mutex::new(Pack::new())).collect();
-        Ok(Cpu { info: describe(threads, level), core: Arc::new(Core { level, pool, packs, queue: Mutex::new(()) }) })
+        let scratch = || Memory::zeroed(gemm::PACK * size_of::<f32>()).map(Mutex::new);
+        let scratch: Option<Vec<_>> = (0..threads).map(|_| scratch()).collect();
+        let scratch = scratch.ok_or_else(|| Error::device("cpu", format!("no memory for {threads} threads"), "Use fewer threads."))?;
+        Ok(Cpu { info: describe(threads, level), core: Arc::new(Core { level, pool, scratch, queue: Mutex::new(()) }) })
     }
 }
 
@@ -112,19 +120,19 @@ impl Backend for Cpu {
     }
 
     fn run(&self, op: &Op) -> Result<()> {
-        self.core.with_slices(|slices| self.core.on_pool(|| self.core.execute(slices, op)))
+        self.core.with_slices(|slices| self.core.run(slices, op))
     }
 
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
-        Ok(Box::new(program::List::new(self.core.clone(), ops)))
+        Ok(Box::new(program::Team::new(self.core.clone(), ops)?))
     }
 }
 
 fn bytes_of<'a>(slices: &'a Slices, view: &'a View) -> &'a mut [u8] {
     match view.dtype() {
-        Dtype::F32 => bytemuck::cast_slice_mut(slices.write::<f32>(view)),
-        Dtype::U32 => bytemuck::cast_slice_mut(slices.write::<u32>(view)),
-        Dtype::U8 => slices.write::<u8>(view),
+        Dtype::F32 => bytemuck::cast_slice_mut(slices.write::<f32>(view, 0..view.len())),
+        Dtype::U32 => bytemuck::cast_slice_mut(slices.write::<u32>(view, 0..view.len())),
+        Dtype::U8 => slices.write::<u8>(view, 0..view.len()),
     }
 }
 
@@ -144,88 +152,29 @@ impl Core {
         Ok(f(&slices))
     }
 
-    /// Runs `f` on the device's own threads. A worker of somebody else's pool must not wait here by itself: while it waits, rayon gives it the
-    /// next task of its own pool, which may ask for the lock that it holds. So a fresh thread waits in its place.
-    fn on_pool(&self, f: impl FnOnce() + Send) {
-        if rayon::current_thread_index().is_none() {
-            return self.pool.install(f);
-        }
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.pool.install(f));
-        });
+    fn threads(&self) -> usize {
+        self.scratch.len()
     }
 
-    /// Runs one op. `Op::check` has proved shapes, types, bounds, and that what is written overlaps nothing else.
-    fn execute(&self, s: &Slices, op: &Op) {
-        let level = self.level;
-        let gemm = Gemm { level, packs: &self.packs };
-        match op {
-            Op::Dense { x, w, b, y } => dense::dense(&gemm, s.read(x), s.read(w), s.read(b), s.write(y), x.shape.columns()),
-            Op::DenseDx { dz, w, dx } => dense::dense_dx(&gemm, s.read(dz), s.read(w), s.write(dx), w.shape.rows(), w.shape.columns()),
-            Op::DenseDw { dz, x, dw } => {
-                dense::dense_dw(&gemm, s.read(dz), s.read(x), s.write(dw), dz.shape.rows(), dz.shape.columns(), x.shape.columns())
-            }
-            Op::DenseDb { dz, db } => dense::dense_db(level, s.read(dz), s.write(db)),
-            Op::Relu { x, y } => relu::relu(level, s.read(x), s.write(y)),
-            Op::ReluGrad { x, dy, dx } => relu::relu_grad(level, s.read(x), s.read(dy), s.write(dx)),
-            Op::Sigmoid { x, y } => sigmoid::sigmoid(level, s.read(x), s.write(y)),
-            Op::SigmoidGrad { x, dy, dx } => sigmoid::sigmoid_grad(level, s.read(x), s.read(dy), s.write(dx)),
-            Op::Tanh { x, y } => tanh::tanh(level, s.read(x), s.write(y)),
-            Op::TanhGrad { x, dy, dx } => tanh::tanh_grad(level, s.read(x), s.read(dy), s.write(dx)),
-            Op::Mse { y, target, work, loss, scale } => mse::mse(level, s.read(y), s.read(target), s.write(work), s.write(loss), *scale),
-            Op::MseGrad { y, target, dloss, dy, scale } => {
-                mse::mse_grad(level, s.read(y), s.read(target), s.read(dloss), s.write(dy), *scale)
-            }
-            Op::Bce { z, target, work, loss, scale } => bce::bce(level, s.read(z), s.read(target), s.write(work), s.write(loss), *scale),
-            Op::BceGrad { z, target, dloss, dz, scale } => {
-                bce::bce_grad(level, s.read(z), s.read(target), s.read(dloss), s.write(dz), *scale)
-            }
-            Op::SquareSum { x, work, y } => clip::square_sum(level, s.read(x), s.write(work), s.write(y)),
-            Op::Clip { x, square, y, most } => {
-                let factor = clip::factor(s.read::<f32>(square)[0], *most);
-                match x.identical(y) {
-                    true => scale::scale_self(level, s.write(y), factor),
-                    false => scale::scale(level, s.read(x), s.write(y), factor),
+    /// The memory that a thread packs into.
+    fn scratch(&self, thread: usize) -> MutexGuard<'_, Memory> {
+        // Whatever a panic has left there: it is scratch.
+        self.scratch[thread].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one op, by a team if it is worth one.
+    fn run(&self, slices: &Slices, op: &Op) {
+        let work = Work::new(op, self.threads());
+        let threads = if work.is_small() { 1 } else { self.threads().min(work.split.most_parts()) };
+        let stages = [Some(work), Work::total(op)];
+        team::run(&self.pool, threads, |member| {
+            let mut scratch = self.scratch(member.thread);
+            for (stage, work) in stages.iter().flatten().enumerate() {
+                if stage > 0 && !member.wait() {
+                    return;
                 }
+                work.execute(self.level, slices, scratch.floats(), work.split.part(member.thread, member.threads));
             }
-            Op::Sum { x, work, y } => sum::sum(level, s.read(x), s.write(work), s.write(y)),
-            Op::Broadcast { x, y } => sum::broadcast(s.read(x), s.write(y)),
-            Op::Add { a, b, y } => match (a.identical(y), b.identical(y)) {
-                (false, false) => add::add(level, s.read(a), s.read(b), s.write(y)),
-                (true, false) => add::add_to(level, s.read(b), s.write(y)),
-                (false, true) => add::add_to(level, s.read(a), s.write(y)),
-                (true, true) => add::double(s.write(y)),
-            },
-            Op::Scale { x, y, factor } if x.identical(y) => scale::scale_self(level, s.write(y), *factor),
-            Op::Scale { x, y, factor } => scale::scale(level, s.read(x), s.write(y), *factor),
-            Op::Fill { y, value } => fill::fill(s.write(y), *value),
-            Op::Copy { x, y } => copy::copy(s.read(x), s.write(y)),
-            Op::Gather { data, order, clock, y } => {
-                let rows = gather::Rows { order: s.read(order), cursor: s.read(clock)[0], count: data.shape.rows() };
-                match data.dtype() {
-                    Dtype::U8 => gather::gather_bytes(level, s.read(data), rows, y.shape.columns(), s.write(y)),
-                    _ => gather::gather_floats(s.read(data), rows, y.shape.columns(), s.write(y)),
-                }
-            }
-            Op::Advance { clock, rows, period } => advance::advance(s.write(clock), *rows, *period),
-            Op::StoreLoss { loss, clock, losses } => store_loss::store_loss(s.read(loss), s.read(clock), s.write(losses)),
-            Op::Uniform { clock, y, lo, range, seed, purpose } => {
-                uniform::uniform(s.write(y), s.read::<u32>(clock)[1], *lo, *range, *seed, *purpose);
-            }
-            Op::Adam { p, g, m, v, table, clock, hyper } => {
-                let step = s.read::<u32>(clock)[1] as usize;
-                let at = 4 * step.min(table.shape.rows() - 1);
-                let table: &[f32] = s.read(table);
-                adam::adam(
-                    level,
-                    s.write(p),
-                    s.read(g),
-                    s.write(m),
-                    s.write(v),
-                    [table[at], table[at + 1], table[at + 2], table[at + 3]],
-                    *hyper,
-                );
-            }
-        }
+        });
     }
 }

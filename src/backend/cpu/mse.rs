@@ -1,27 +1,10 @@
 //! Mean squared error and its gradient. Bound by memory: 8 and 12 bytes an element.
 
 use super::level::leveled;
-use super::split;
-use super::sum::{total, tree};
-use crate::Level;
+use super::sum::tree;
 use crate::op::{CHUNK, LANES};
 
-/// Chunks that one thread takes at a time.
-const CHUNKS: usize = 4;
-
-pub(super) fn mse(level: Level, y: &[f32], target: &[f32], work: &mut [f32], loss: &mut [f32], scale: f32) {
-    split::pieces(work, CHUNKS, |i, work| {
-        let start = i * CHUNKS * CHUNK;
-        mse_piece(level, &y[start..], &target[start..], work);
-    });
-    loss[0] = total(work) * scale;
-}
-
-pub(super) fn mse_grad(level: Level, y: &[f32], target: &[f32], dloss: &[f32], dy: &mut [f32], scale: f32) {
-    let s = scale * dloss[0];
-    split::binary(y, target, dy, |y, target, dy| mse_grad_piece(level, y, target, s, dy));
-}
-
+/// A chunk for each of `work`.
 #[inline(always)]
 fn mse_body(y: &[f32], target: &[f32], work: &mut [f32]) {
     for (c, w) in work.iter_mut().enumerate() {
@@ -37,6 +20,7 @@ fn mse_body(y: &[f32], target: &[f32], work: &mut [f32]) {
     }
 }
 
+/// `s` is scale * dloss.
 #[inline(always)]
 fn mse_grad_body(y: &[f32], target: &[f32], s: f32, dy: &mut [f32]) {
     for ((dy, &y), &target) in dy.iter_mut().zip(y).zip(target) {
@@ -44,5 +28,5 @@ fn mse_grad_body(y: &[f32], target: &[f32], s: f32, dy: &mut [f32]) {
     }
 }
 
-leveled!(fn mse_piece(y: &[f32], target: &[f32], work: &mut [f32]) = mse_body);
-leveled!(fn mse_grad_piece(y: &[f32], target: &[f32], s: f32, dy: &mut [f32]) = mse_grad_body);
+leveled!(fn mse_chunks(y: &[f32], target: &[f32], work: &mut [f32]) = mse_body);
+leveled!(fn mse_grad(y: &[f32], target: &[f32], s: f32, dy: &mut [f32]) = mse_grad_body);

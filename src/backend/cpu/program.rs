@@ -1,44 +1,75 @@
-//! A list of ops on the CPU: one entry into the thread pool per run.
+//! A list of ops on the CPU: one entry into the thread pool per run, in which a team walks the plan for all steps.
 
-use super::Core;
+use super::plan::{Phase, Plan};
+use super::{Core, team};
 use crate::Result;
 use crate::backend::Executable;
 use crate::op::Op;
 use crate::program::Counts;
 use std::sync::Arc;
 
-pub(super) struct List {
+pub(super) struct Team {
     core: Arc<Core>,
-    ops: Vec<Op>,
+    /// Ops of the list.
+    ops: usize,
+    plan: Plan,
     counts: Counts,
 }
 
-impl List {
-    pub(super) fn new(core: Arc<Core>, ops: &[Op]) -> List {
-        List { core, ops: ops.to_vec(), counts: Counts::default() }
+impl Team {
+    pub(super) fn new(core: Arc<Core>, ops: &[Op]) -> Result<Team> {
+        let plan = Plan::new(ops, core.threads(), core.level)?;
+        Ok(Team { core, ops: ops.len(), plan, counts: Counts::default() })
     }
 }
 
-impl Executable for List {
+impl Executable for Team {
     fn run(&mut self, steps: usize) -> Result<()> {
-        self.core.with_slices(|slices| {
-            self.core.on_pool(|| {
-                for _ in 0..steps {
-                    for op in &self.ops {
-                        self.core.execute(slices, op);
+        let (core, plan) = (&self.core, &self.plan);
+        core.with_slices(|slices| {
+            if steps == 0 {
+                return;
+            }
+            team::run(&core.pool, plan.threads, |member| {
+                let mut scratch = core.scratch(member.thread);
+                let phase = |phase: &Phase| {
+                    for chain in phase {
+                        let mine = chain.split.part(member.thread, member.threads);
+                        for start in mine.clone().step_by(chain.block) {
+                            for work in &chain.works {
+                                work.execute(core.level, slices, scratch.floats(), start..mine.end.min(start + chain.block));
+                            }
+                        }
                     }
-                }
+                };
+                let steps = (0..steps).flat_map(|_| &plan.step);
+                walk(plan.prologue.iter().chain(steps), phase, || member.wait());
             });
         })?;
-        self.counts.add(steps, self.ops.len(), 1);
+        self.counts.add(steps, self.ops, 1);
+        self.counts.barriers = self.counts.barriers.saturating_add(if steps == 0 { 0 } else { self.plan.barriers(steps) as u64 });
         Ok(())
     }
 
     fn rung(&self) -> &'static str {
-        "list"
+        "team"
     }
 
     fn counts(&self) -> Counts {
         self.counts
+    }
+
+    fn plan(&self) -> String {
+        self.plan.to_string()
+    }
+}
+
+/// Does phase after phase, with a barrier between two; ends early when `wait` says so.
+fn walk<'a>(phases: impl Iterator<Item = &'a Phase>, mut phase: impl FnMut(&Phase), wait: impl Fn() -> bool) {
+    for (at, next) in phases.enumerate() {
+        if at > 0 && !wait() {
+            return;
+        }
+        phase(next);
     }
 }

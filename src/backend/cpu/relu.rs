@@ -1,16 +1,6 @@
 //! relu and its gradient. Bound by memory: 8 and 12 bytes an element.
 
 use super::level::leveled;
-use super::split;
-use crate::Level;
-
-pub(super) fn relu(level: Level, x: &[f32], y: &mut [f32]) {
-    split::unary(x, y, |x, y| relu_piece(level, x, y));
-}
-
-pub(super) fn relu_grad(level: Level, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    split::binary(x, dy, dx, |x, dy, dx| relu_grad_piece(level, x, dy, dx));
-}
 
 #[inline(always)]
 fn relu_body(x: &[f32], y: &mut [f32]) {
@@ -27,5 +17,5 @@ fn relu_grad_body(x: &[f32], dy: &[f32], dx: &mut [f32]) {
     }
 }
 
-leveled!(fn relu_piece(x: &[f32], y: &mut [f32]) = relu_body);
-leveled!(fn relu_grad_piece(x: &[f32], dy: &[f32], dx: &mut [f32]) = relu_grad_body);
+leveled!(fn relu(x: &[f32], y: &mut [f32]) = relu_body);
+leveled!(fn relu_grad(x: &[f32], dy: &[f32], dx: &mut [f32]) = relu_grad_body);

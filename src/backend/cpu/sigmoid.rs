@@ -2,16 +2,6 @@
 
 use super::exp::exp;
 use super::level::leveled;
-use super::split;
-use crate::Level;
-
-pub(super) fn sigmoid(level: Level, x: &[f32], y: &mut [f32]) {
-    split::unary(x, y, |x, y| sigmoid_piece(level, x, y));
-}
-
-pub(super) fn sigmoid_grad(level: Level, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    split::binary(x, dy, dx, |x, dy, dx| sigmoid_grad_piece(level, x, dy, dx));
-}
 
 #[inline(always)]
 fn sigmoid_body(x: &[f32], y: &mut [f32]) {
@@ -30,5 +20,5 @@ fn sigmoid_grad_body(x: &[f32], dy: &[f32], dx: &mut [f32]) {
     }
 }
 
-leveled!(fn sigmoid_piece(x: &[f32], y: &mut [f32]) = sigmoid_body);
-leveled!(fn sigmoid_grad_piece(x: &[f32], dy: &[f32], dx: &mut [f32]) = sigmoid_grad_body);
+leveled!(fn sigmoid(x: &[f32], y: &mut [f32]) = sigmoid_body);
+leveled!(fn sigmoid_grad(x: &[f32], dy: &[f32], dx: &mut [f32]) = sigmoid_grad_body);

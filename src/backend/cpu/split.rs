@@ -1,33 +1,68 @@
-//! Work split over threads: pieces of a fixed size, so that no result depends on how many threads there are.
+//! How work is cut: into units of which a part takes a range. No result depends on the number of parts.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
-/// Elements of an elementwise op that one thread takes at a time: 64 KiB per operand.
-pub(super) const PIECE: usize = 16 * 1024;
+/// Rows are cut at multiples of this where there are enough: it is the height of the largest register tile.
+const ROWS: usize = 8;
+/// Elements are cut at multiples of this: four cache lines.
+const ELEMENTS: usize = 64;
 
-/// `f(x, y)` piece by piece.
-pub(super) fn unary(x: &[f32], y: &mut [f32], f: impl Fn(&[f32], &mut [f32]) + Sync) {
-    if y.len() <= PIECE {
-        return f(x, y);
-    }
-    y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| f(x, y));
+/// Some units of work, cut at multiples of a grain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Split {
+    pub(super) units: usize,
+    pub(super) grain: usize,
 }
 
-/// `f(a, b, y)` piece by piece.
-pub(super) fn binary(a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(&[f32], &[f32], &mut [f32]) + Sync) {
-    if y.len() <= PIECE {
-        return f(a, b, y);
+impl Split {
+    /// What one thread does: always the first.
+    pub(super) const ONE: Split = Split { units: 1, grain: 1 };
+
+    /// Every unit may be a part of its own.
+    pub(super) fn units(units: usize) -> Split {
+        Split { units, grain: 1 }
     }
-    y.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE)).for_each(|((y, a), b)| f(a, b, y));
+
+    /// Rows of a matrix, for so many parts. Ops on the same rows get the same split, so that a thread keeps its rows from op to op.
+    pub(super) fn rows(rows: usize, parts: usize) -> Split {
+        Split { units: rows, grain: if rows >= ROWS * parts { ROWS } else { 1 } }
+    }
+
+    /// Elements without rows.
+    pub(super) fn elements(elements: usize) -> Split {
+        Split { units: elements, grain: ELEMENTS }
+    }
+
+    /// The most parts that are not empty.
+    pub(super) fn most_parts(self) -> usize {
+        self.units.div_ceil(self.grain)
+    }
+
+    /// The units of one of `parts` parts. The parts are disjoint, ascending, and together all units; where there are too few, the first parts get them.
+    pub(super) fn part(self, part: usize, parts: usize) -> Range<usize> {
+        let grains = self.most_parts();
+        let start = |part: usize| ((part * grains).div_ceil(parts) * self.grain).min(self.units);
+        start(part)..start(part + 1)
+    }
 }
 
-/// `f(i, y)` for each piece of `width` elements, i counted in pieces.
-pub(super) fn pieces<T: Send>(y: &mut [T], width: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    if y.is_empty() {
-        return;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_all_units_once_and_even() {
+        for (units, grain) in [(0, 1), (1, 1), (1, 64), (7, 1), (128, 8), (129, 8), (100_000, 64)] {
+            let split = Split { units, grain };
+            for parts in 1..20 {
+                let ranges: Vec<_> = (0..parts).map(|p| split.part(p, parts)).collect();
+                assert_eq!((ranges[0].start, ranges[parts - 1].end), (0, units));
+                assert!(ranges.windows(2).all(|w| w[0].end == w[1].start && w[0].end.is_multiple_of(grain) || w[0].end == units));
+                let grains = ranges.iter().map(|r| r.len().div_ceil(grain));
+                let (least, most) = (grains.clone().min().unwrap(), grains.max().unwrap());
+                assert!(most - least <= 1, "{split:?} in {parts} parts: {ranges:?}");
+                assert!(units == 0 || !ranges[0].is_empty(), "the first thread does what only one does");
+            }
+        }
     }
-    if y.len() <= width {
-        return f(0, y);
-    }
-    y.par_chunks_mut(width).enumerate().for_each(|(i, y)| f(i, y));
 }

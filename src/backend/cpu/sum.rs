@@ -1,24 +1,9 @@
-//! sum and broadcast: the two-stage reduction of docs/numerics.md. Bound by memory: 4 bytes an element.
+//! sum: the two-stage reduction of docs/numerics.md. Bound by memory: 4 bytes an element.
 
 use super::level::leveled;
-use super::split;
-use crate::Level;
 use crate::op::{CHUNK, LANES};
 
-/// Chunks that one thread takes at a time.
-const CHUNKS: usize = 8;
-
-pub(super) fn sum(level: Level, x: &[f32], work: &mut [f32], y: &mut [f32]) {
-    split::pieces(work, CHUNKS, |i, work| sum_piece(level, &x[i * CHUNKS * CHUNK..], work));
-    y[0] = total(work);
-}
-
-pub(super) fn broadcast(x: &[f32], y: &mut [f32]) {
-    let value = x[0];
-    split::pieces(y, split::PIECE, |_, y| y.fill(value));
-}
-
-/// Stage 2.
+/// Stage 2 of every reduction.
 pub(super) fn total(work: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];
     for (i, &w) in work.iter().enumerate() {
@@ -40,6 +25,7 @@ pub(super) fn tree(lanes: &mut [f32; LANES]) -> f32 {
     lanes[0]
 }
 
+/// A chunk for each of `work`.
 #[inline(always)]
 fn sum_body(x: &[f32], work: &mut [f32]) {
     for (c, w) in work.iter_mut().enumerate() {
@@ -54,4 +40,4 @@ fn sum_body(x: &[f32], work: &mut [f32]) {
     }
 }
 
-leveled!(fn sum_piece(x: &[f32], work: &mut [f32]) = sum_body);
+leveled!(fn sum_chunks(x: &[f32], work: &mut [f32]) = sum_body);

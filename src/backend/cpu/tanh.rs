@@ -2,16 +2,6 @@
 
 use super::exp::exp;
 use super::level::leveled;
-use super::split;
-use crate::Level;
-
-pub(super) fn tanh(level: Level, x: &[f32], y: &mut [f32]) {
-    split::unary(x, y, |x, y| tanh_piece(level, x, y));
-}
-
-pub(super) fn tanh_grad(level: Level, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    split::binary(x, dy, dx, |x, dy, dx| tanh_grad_piece(level, x, dy, dx));
-}
 
 #[inline(always)]
 fn tanh_body(x: &[f32], y: &mut [f32]) {
@@ -39,5 +29,5 @@ fn tanh_grad_body(x: &[f32], dy: &[f32], dx: &mut [f32]) {
     }
 }
 
-leveled!(fn tanh_piece(x: &[f32], y: &mut [f32]) = tanh_body);
-leveled!(fn tanh_grad_piece(x: &[f32], dy: &[f32], dx: &mut [f32]) = tanh_grad_body);
+leveled!(fn tanh(x: &[f32], y: &mut [f32]) = tanh_body);
+leveled!(fn tanh_grad(x: &[f32], dy: &[f32], dx: &mut [f32]) = tanh_grad_body);

@@ -1,0 +1,58 @@
+//! The standing team: one entry into the thread pool, in which every thread walks the same way and waits for the others at barriers.
+
+use super::barrier::Barrier;
+use super::cores;
+use rayon::ThreadPool;
+
+/// A thread of a team.
+pub(super) struct Member<'a> {
+    pub(super) thread: usize,
+    pub(super) threads: usize,
+    barrier: &'a Barrier,
+}
+
+impl Member<'_> {
+    /// Waits for the whole team; false if a thread has panicked: then it is time to go.
+    #[must_use]
+    pub(super) fn wait(&self) -> bool {
+        self.barrier.wait()
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        // Who leaves by a panic would be waited for in vain.
+        if std::thread::panicking() {
+            self.barrier.break_up();
+        }
+    }
+}
+
+/// Runs `f` in so many threads of the pool at once, in one entry. Returns when all are done; a panic in one of them is passed on then.
+pub(super) fn run(pool: &ThreadPool, threads: usize, f: impl Fn(&Member) + Sync) {
+    let barrier = Barrier::new(threads, cores());
+    outside(|| {
+        let member = |thread| Member { thread, threads, barrier: &barrier };
+        match threads {
+            1 => pool.install(|| f(&member(0))),
+            _ => {
+                pool.broadcast(|context| {
+                    if context.index() < threads {
+                        f(&member(context.index()));
+                    }
+                });
+            }
+        }
+    });
+}
+
+/// Calls `f` on a thread that is not a worker of somebody else's pool. Such a worker must not wait here by itself: while it waits, rayon gives it the
+/// next task of its own pool, which may ask for the lock that it holds. So a fresh thread waits in its place.
+fn outside(f: impl FnOnce() + Send) {
+    if rayon::current_thread_index().is_none() {
+        return f();
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(f);
+    });
+}

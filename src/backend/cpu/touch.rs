@@ -1,0 +1,97 @@
+//! Which elements a work touches, and when two works may run between the same two barriers: if no thread touches what another one writes.
+
+use super::split::Split;
+use super::work::Work;
+use crate::device::View;
+use std::ops::Range;
+
+/// How much of a view a range of units touches.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reach {
+    Whole,
+    /// So many elements for each unit; the last unit may have fewer.
+    Along(usize),
+}
+
+/// A view that a work touches.
+#[derive(Clone, Debug)]
+pub(super) struct Touch {
+    pub(super) view: View,
+    pub(super) reach: Reach,
+    pub(super) written: bool,
+}
+
+impl Touch {
+    /// The elements of the buffer that some units touch.
+    pub(super) fn elements(&self, units: Range<usize>) -> Range<usize> {
+        let n = self.view.len();
+        let within = match self.reach {
+            _ if units.is_empty() => 0..0,
+            Reach::Whole => 0..n,
+            Reach::Along(width) => (units.start * width).min(n)..(units.end * width).min(n),
+        };
+        self.view.offset + within.start..self.view.offset + within.end
+    }
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end && !a.is_empty() && !b.is_empty()
+}
+
+/// A work and what it touches.
+pub(super) struct Touching {
+    pub(super) split: Split,
+    touches: Vec<Touch>,
+}
+
+impl Touching {
+    pub(super) fn new(work: &Work) -> Touching {
+        Touching { split: work.split, touches: work.touches() }
+    }
+
+    /// Elements that a unit touches along the cut, at the most once each.
+    pub(super) fn width(&self) -> usize {
+        let along = |touch: &Touch| match touch.reach {
+            Reach::Along(width) => width,
+            Reach::Whole => 0,
+        };
+        self.touches.iter().map(along).sum()
+    }
+
+    /// The touches of both that share elements of which one is written.
+    fn pairs<'a>(&'a self, other: &'a Touching) -> impl Iterator<Item = (&'a Touch, &'a Touch)> {
+        let pairs = self.touches.iter().flat_map(|a| other.touches.iter().map(move |b| (a, b)));
+        pairs.filter(|(a, b)| (a.written || b.written) && a.view.overlaps(&b.view))
+    }
+
+    /// Whether their order matters.
+    pub(super) fn ordered(&self, other: &Touching) -> bool {
+        self.pairs(other).next().is_some()
+    }
+
+    /// Whether they may run block by block, however fine the blocks: what both touch they touch along the same cut.
+    pub(super) fn runs_along(&self, other: &Touching) -> bool {
+        self.split == other.split && self.pairs(other).all(|(a, b)| aligned(a, b))
+    }
+
+    /// Whether a part of one and another part of the other touch an element that one of them writes.
+    pub(super) fn clashes(&self, other: &Touching, parts: usize) -> bool {
+        self.pairs(other).any(|(a, b)| {
+            let part = |touch: &Touch, split: Split, p: usize| touch.elements(split.part(p, parts));
+            let apart = self.split == other.split && aligned(a, b);
+            !apart
+                && (0..parts).any(|p| {
+                    let mine = part(a, self.split, p);
+                    (0..parts).any(|q| p != q && overlap(&mine, &part(b, other.split, q)))
+                })
+        })
+    }
+}
+
+/// Whether equal units of both touch the same elements, and different units different ones.
+fn aligned(a: &Touch, b: &Touch) -> bool {
+    match (a.reach, b.reach) {
+        (Reach::Along(m), Reach::Along(n)) => m == n && a.view.offset == b.view.offset,
+        _ => false,
+    }
+}

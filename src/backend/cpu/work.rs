@@ -1,0 +1,312 @@
+//! What threads do between two barriers: a work is an op, a stage of one, or something that a plan adds; it is cut into units, and a thread does a
+//! range of them. `execute` is the one place where the ops of the CPU are computed, op by op or in a program.
+
+use super::gemm::{self, NR_MAX, Right};
+use super::memory::{Rectangle, Slices};
+use super::split::Split;
+use super::touch::{Reach, Touch};
+use super::{adam, add, advance, bce, clip, copy, dense, fill, gather, mse, relu, scale, sigmoid, store_loss, sum, tanh, uniform};
+use crate::device::View;
+use crate::op::{CHUNK, Op};
+use crate::{Dtype, Level, Shape};
+use std::ops::Range;
+
+/// What is done.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// An op; of a reduction only stage 1.
+    Op(Op),
+    /// Stage 2 of a reduction.
+    Total(Op),
+    /// Packs the weights of a product into panels: as they are for dx, turned for y.
+    Pack { w: View, turned: bool, to: View },
+    /// A product whose weights are packed.
+    Packed { op: Op, w: View },
+}
+
+/// A work and how it is cut.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    pub(super) what: What,
+    pub(super) split: Split,
+    /// Whether a product is cut by columns, not by rows.
+    columns: bool,
+}
+
+impl Work {
+    /// An op for so many threads.
+    pub(super) fn new(op: &Op, threads: usize) -> Work {
+        let mut columns = false;
+        let mut product = |c: &View| {
+            let (m, n) = (c.shape.rows(), c.shape.columns());
+            columns = threads > 1 && m < 8 * threads && n >= NR_MAX * threads;
+            if columns { Split { units: n, grain: NR_MAX } } else { Split::rows(m, threads) }
+        };
+        let split = match op {
+            Op::Dense { y: c, .. } | Op::DenseDx { dx: c, .. } | Op::DenseDw { dw: c, .. } => product(c),
+            Op::DenseDb { db, .. } => Split { units: db.len(), grain: 16 },
+            Op::Relu { y, .. } | Op::Sigmoid { y, .. } | Op::Tanh { y, .. } => along(y, threads),
+            Op::ReluGrad { dx: y, .. } | Op::SigmoidGrad { dx: y, .. } | Op::TanhGrad { dx: y, .. } => along(y, threads),
+            Op::MseGrad { dy: y, .. } | Op::BceGrad { dz: y, .. } => along(y, threads),
+            Op::Mse { work, .. } | Op::Bce { work, .. } | Op::Sum { work, .. } | Op::SquareSum { work, .. } => Split::units(work.len()),
+            Op::Clip { y, .. } | Op::Broadcast { y, .. } | Op::Add { y, .. } | Op::Scale { y, .. } => along(y, threads),
+            Op::Fill { y, .. } | Op::Copy { y, .. } => along(y, threads),
+            Op::Gather { y, .. } => Split::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads),
+            Op::Uniform { y, .. } => Split { units: y.len().div_ceil(4), grain: 16 },
+            Op::Advance { .. } | Op::StoreLoss { .. } => Split::ONE,
+            Op::Adam { p, .. } => along(p, threads),
+        };
+        Work { what: What::Op(op.clone()), split, columns }
+    }
+
+    /// Whether a second thread would cost more than it saves.
+    pub(super) fn is_small(&self) -> bool {
+        const ELEMENTS: usize = 16 * 1024;
+        match &self.what {
+            What::Op(Op::Dense { x, y, .. }) => x.shape.columns() * y.len() <= 4 * ELEMENTS,
+            What::Op(Op::DenseDx { dz, dx, .. }) => dz.shape.columns() * dx.len() <= 4 * ELEMENTS,
+            What::Op(Op::DenseDw { x, dw, .. }) => x.shape.rows() * dw.len() <= 4 * ELEMENTS,
+            What::Op(Op::DenseDb { dz, .. }) => dz.len() <= ELEMENTS,
+            What::Op(Op::Mse { .. } | Op::Bce { .. } | Op::Sum { .. } | Op::SquareSum { .. }) => self.split.units * CHUNK <= ELEMENTS,
+            What::Op(Op::Gather { y, .. } | Op::Uniform { y, .. }) => y.len() <= ELEMENTS,
+            What::Op(Op::Advance { .. } | Op::StoreLoss { .. }) | What::Total(_) => true,
+            What::Op(op) => op.writes()[0].1.len() <= ELEMENTS,
+            What::Pack { w, .. } => w.len() <= ELEMENTS,
+            What::Packed { .. } => false,
+        }
+    }
+
+    /// The second stage of an op, where it has one.
+    pub(super) fn total(op: &Op) -> Option<Work> {
+        let reduces = matches!(op, Op::Mse { .. } | Op::Bce { .. } | Op::Sum { .. } | Op::SquareSum { .. });
+        reduces.then(|| Work { what: What::Total(op.clone()), split: Split::ONE, columns: false })
+    }
+
+    /// Packs the weights of `op` into `to`; a unit is a row of the weights, so that who has written them can pack them.
+    pub(super) fn pack(op: &Op, to: &View, threads: usize) -> Option<Work> {
+        let (w, turned) = weights(op)?;
+        Some(Work {
+            what: What::Pack { w: w.clone(), turned, to: to.clone() },
+            split: Split::rows(w.shape.rows(), threads),
+            columns: false,
+        })
+    }
+
+    /// The same product with its weights from `packed`.
+    pub(super) fn from_packed(self, packed: &View) -> Work {
+        match self.what {
+            What::Op(op) => Work { what: What::Packed { op, w: packed.clone() }, ..self },
+            what => Work { what, ..self },
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match &self.what {
+            What::Op(op) | What::Packed { op, .. } => op.name(),
+            What::Total(_) => "total",
+            What::Pack { .. } => "pack",
+        }
+    }
+
+    /// What the work touches.
+    pub(super) fn touches(&self) -> Vec<Touch> {
+        let units = self.split.units.max(1);
+        let read = |view: &View, reach| Touch { view: view.clone(), reach, written: false };
+        let write = |view: &View, reach| Touch { view: view.clone(), reach, written: true };
+        let along = |view: &View| Reach::Along(view.len() / units);
+        let matrix = |c: &View| if self.columns { Reach::Whole } else { along(c) };
+        match &self.what {
+            What::Op(Op::Dense { x, w, b, y }) => {
+                vec![read(x, matrix(x)), read(w, Reach::Whole), read(b, Reach::Whole), write(y, matrix(y))]
+            }
+            What::Packed { op: Op::Dense { x, b, y, .. }, w } => {
+                vec![read(x, matrix(x)), read(w, Reach::Whole), read(b, Reach::Whole), write(y, matrix(y))]
+            }
+            What::Op(Op::DenseDx { dz, w, dx }) | What::Packed { op: Op::DenseDx { dz, dx, .. }, w } => {
+                vec![read(dz, matrix(dz)), read(w, Reach::Whole), write(dx, matrix(dx))]
+            }
+            What::Op(Op::DenseDw { dz, x, dw }) => vec![read(dz, Reach::Whole), read(x, Reach::Whole), write(dw, matrix(dw))],
+            What::Op(Op::DenseDb { dz, db }) => vec![read(dz, Reach::Whole), write(db, Reach::Along(1))],
+            What::Op(Op::Mse { y: x, target, work, .. } | Op::Bce { z: x, target, work, .. }) => {
+                vec![read(x, Reach::Along(CHUNK)), read(target, Reach::Along(CHUNK)), write(work, Reach::Along(1))]
+            }
+            What::Op(Op::Sum { x, work, .. } | Op::SquareSum { x, work, .. }) => {
+                vec![read(x, Reach::Along(CHUNK)), write(work, Reach::Along(1))]
+            }
+            What::Total(
+                Op::Mse { work, loss: y, .. } | Op::Bce { work, loss: y, .. } | Op::Sum { work, y, .. } | Op::SquareSum { work, y, .. },
+            ) => {
+                vec![read(work, Reach::Whole), write(y, Reach::Whole)]
+            }
+            What::Op(Op::Gather { data, order, clock, y }) => {
+                vec![read(data, Reach::Whole), read(order, Reach::Whole), read(clock, Reach::Whole), write(y, along(y))]
+            }
+            What::Op(Op::Uniform { clock, y, .. }) => vec![read(clock, Reach::Whole), write(y, Reach::Along(4))],
+            What::Pack { w, to, .. } => vec![read(w, along(w)), write(to, Reach::Whole)],
+            // What is left is elementwise, but for scalars and what only one thread touches.
+            What::Op(op) | What::Total(op) | What::Packed { op, .. } => {
+                let n = op.writes()[0].1.len();
+                let reach = |name: &str, view: &View| match name {
+                    "clock" | "table" | "dloss" | "square" | "loss" | "losses" => Reach::Whole,
+                    _ if view.len() == n => along(view),
+                    _ => Reach::Whole,
+                };
+                let reads = op.reads().into_iter().map(|(name, view)| read(view, reach(name, view)));
+                let writes = op.writes().into_iter().map(|(name, view)| write(view, reach(name, view)));
+                reads.chain(writes).collect()
+            }
+        }
+    }
+
+    /// Does some units. `Op::check` has proved shapes, types, bounds, and that what is written overlaps nothing else.
+    pub(super) fn execute(&self, level: Level, s: &Slices, scratch: &mut [f32], units: Range<usize>) {
+        if units.is_empty() {
+            return;
+        }
+        let all = self.split.units;
+        // The elements of these units in a view that is cut along them.
+        let of = |view: &View| {
+            let width = view.len() / all;
+            units.start * width..units.end * width
+        };
+        let chunks = |view: &View| units.start * CHUNK..(units.end * CHUNK).min(view.len());
+        let matrix = |view: &View| if self.columns { 0..view.len() } else { of(view) };
+        let mut product = |p: gemm::Product, c: &View| {
+            let mut c = match self.columns {
+                true => s.columns(c, units.clone()),
+                false => Rectangle::whole(s.write(c, of(c)), c.shape.columns()),
+            };
+            gemm::product(level, &p, &mut c, scratch);
+        };
+        match &self.what {
+            What::Op(Op::Dense { x, w, b, y }) => {
+                let inputs = x.shape.columns();
+                product(dense::dense(s.read(x, matrix(x)), Right::Strided(dense::turned(s.all(w), inputs)), s.all(b), inputs), y);
+            }
+            What::Packed { op: Op::Dense { x, b, y, .. }, w } => {
+                product(dense::dense(s.read(x, matrix(x)), Right::Packed(s.all(w)), s.all(b), x.shape.columns()), y);
+            }
+            What::Op(Op::DenseDx { dz, w, dx }) => {
+                let (outputs, inputs) = (w.shape.rows(), w.shape.columns());
+                product(dense::dense_dx(s.read(dz, matrix(dz)), Right::Strided(dense::straight(s.all(w), inputs)), outputs), dx);
+            }
+            What::Packed { op: Op::DenseDx { dz, dx, .. }, w } => {
+                product(dense::dense_dx(s.read(dz, matrix(dz)), Right::Packed(s.all(w)), dz.shape.columns()), dx);
+            }
+            What::Packed { op, .. } => unreachable!("{} has no weights", op.name()),
+            What::Pack { w, turned, to } => {
+                let &[panels, k, width] = to.shape.dims() else { unreachable!("panels, terms, columns") };
+                let panel = |i: usize| to.part(i * k * width, Shape::matrix(k, width)).expect("inside");
+                let (columns, part) = (w.shape.columns(), of(w));
+                let w: &[f32] = s.read(w, part);
+                if *turned {
+                    for i in units.start / width..units.end.div_ceil(width) {
+                        let lanes = units.start.max(i * width)..units.end.min((i + 1) * width);
+                        let from = &w[(lanes.start - units.start) * columns..];
+                        let to = panel(i);
+                        gemm::pack_turned(level, from, &mut s.columns(&to, lanes.start - i * width..lanes.end - i * width));
+                    }
+                } else {
+                    for i in 0..panels {
+                        let to = panel(i);
+                        gemm::pack_straight(w, columns, i * width, s.write(&to, units.start * width..units.end * width), width);
+                    }
+                }
+            }
+            What::Op(Op::DenseDw { dz, x, dw }) => {
+                let first = if self.columns { 0 } else { units.start };
+                product(dense::dense_dw(s.all(dz), first, s.all(x), x.shape.rows(), dz.shape.columns(), x.shape.columns()), dw);
+            }
+            What::Op(Op::DenseDb { dz, db }) => dense::dense_db(level, s.all(dz), db.len(), units.start, s.write(db, units)),
+            What::Op(Op::Relu { x, y }) => relu::relu(level, s.read(x, of(x)), s.write(y, of(y))),
+            What::Op(Op::ReluGrad { x, dy, dx }) => relu::relu_grad(level, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx))),
+            What::Op(Op::Sigmoid { x, y }) => sigmoid::sigmoid(level, s.read(x, of(x)), s.write(y, of(y))),
+            What::Op(Op::SigmoidGrad { x, dy, dx }) => {
+                sigmoid::sigmoid_grad(level, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx)));
+            }
+            What::Op(Op::Tanh { x, y }) => tanh::tanh(level, s.read(x, of(x)), s.write(y, of(y))),
+            What::Op(Op::TanhGrad { x, dy, dx }) => tanh::tanh_grad(level, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx))),
+            What::Op(Op::Mse { y, target, work, .. }) => {
+                mse::mse_chunks(level, s.read(y, chunks(y)), s.read(target, chunks(target)), s.write(work, units));
+            }
+            What::Op(Op::MseGrad { y, target, dloss, dy, scale }) => {
+                let factor = scale * s.all::<f32>(dloss)[0];
+                mse::mse_grad(level, s.read(y, of(y)), s.read(target, of(target)), factor, s.write(dy, of(dy)));
+            }
+            What::Op(Op::Bce { z, target, work, .. }) => {
+                bce::bce_chunks(level, s.read(z, chunks(z)), s.read(target, chunks(target)), s.write(work, units));
+            }
+            What::Op(Op::BceGrad { z, target, dloss, dz, scale }) => {
+                let factor = scale * s.all::<f32>(dloss)[0];
+                bce::bce_grad(level, s.read(z, of(z)), s.read(target, of(target)), factor, s.write(dz, of(dz)));
+            }
+            What::Op(Op::Sum { x, work, .. }) => sum::sum_chunks(level, s.read(x, chunks(x)), s.write(work, units)),
+            What::Op(Op::SquareSum { x, work, .. }) => clip::square_chunks(level, s.read(x, chunks(x)), s.write(work, units)),
+            What::Total(Op::Mse { work, loss, scale, .. } | Op::Bce { work, loss, scale, .. }) => {
+                s.write::<f32>(loss, 0..1)[0] = sum::total(s.all(work)) * scale;
+            }
+            What::Total(Op::Sum { work, y, .. } | Op::SquareSum { work, y, .. }) => {
+                s.write::<f32>(y, 0..1)[0] = sum::total(s.all(work));
+            }
+            What::Total(op) => unreachable!("{} has one stage", op.name()),
+            What::Op(Op::Clip { x, square, y, most }) => {
+                let factor = clip::factor(s.all::<f32>(square)[0], *most);
+                match x.identical(y) {
+                    true => scale::scale_self(level, s.write(y, of(y)), factor),
+                    false => scale::scale(level, s.read(x, of(x)), s.write(y, of(y)), factor),
+                }
+            }
+            What::Op(Op::Broadcast { x, y }) => fill::fill(s.write(y, of(y)), s.all::<f32>(x)[0]),
+            What::Op(Op::Add { a, b, y }) => match (a.identical(y), b.identical(y)) {
+                (false, false) => add::add(level, s.read(a, of(a)), s.read(b, of(b)), s.write(y, of(y))),
+                (true, false) => add::add_to(level, s.read(b, of(b)), s.write(y, of(y))),
+                (false, true) => add::add_to(level, s.read(a, of(a)), s.write(y, of(y))),
+                (true, true) => add::double(level, s.write(y, of(y))),
+            },
+            What::Op(Op::Scale { x, y, factor }) if x.identical(y) => scale::scale_self(level, s.write(y, of(y)), *factor),
+            What::Op(Op::Scale { x, y, factor }) => scale::scale(level, s.read(x, of(x)), s.write(y, of(y)), *factor),
+            What::Op(Op::Fill { y, value }) => fill::fill(s.write(y, of(y)), *value),
+            What::Op(Op::Copy { x, y }) => copy::copy(s.read(x, of(x)), s.write(y, of(y))),
+            What::Op(Op::Gather { data, order, clock, y }) => {
+                let rows = gather::Rows { order: s.all(order), cursor: s.all(clock)[0], count: data.shape.rows() };
+                let (first, columns, y) = (units.start, y.shape.columns(), s.write(y, of(y)));
+                match data.dtype() {
+                    Dtype::U8 => gather::gather_bytes(level, s.all(data), rows, first, columns, y),
+                    _ => gather::gather_floats(s.all(data), rows, first, columns, y),
+                }
+            }
+            What::Op(Op::Advance { clock, rows, period }) => advance::advance(s.write(clock, 0..2), *rows, *period),
+            What::Op(Op::StoreLoss { loss, clock, losses }) => {
+                store_loss::store_loss(s.all(loss), s.all(clock), s.write(losses, 0..losses.len()));
+            }
+            What::Op(Op::Uniform { clock, y, lo, range, seed, purpose }) => {
+                let stream = uniform::Stream { step: s.all::<u32>(clock)[1], lo: *lo, range: *range, seed: *seed, purpose: *purpose };
+                uniform::uniform(s.write(y, units.start * 4..(units.end * 4).min(y.len())), units.start, stream);
+            }
+            What::Op(Op::Adam { p, g, m, v, table, clock, hyper }) => {
+                let step = s.all::<u32>(clock)[1] as usize;
+                let row = step.min(table.shape.rows() - 1);
+                let row = s.read::<f32>(table, 4 * row..4 * row + 4).try_into().expect("four numbers");
+                adam::adam(level, s.write(p, of(p)), s.read(g, of(g)), s.write(m, of(m)), s.write(v, of(v)), row, *hyper);
+            }
+        }
+    }
+}
+
+/// An elementwise op on `y`: by rows where there are enough, else by elements.
+fn along(y: &View, threads: usize) -> Split {
+    let dims = y.shape.dims();
+    match dims.len() > 1 && dims[0] >= threads && y.len() > 0 {
+        true => Split::rows(dims[0], threads),
+        false => Split::elements(y.len()),
+    }
+}
+
+/// The weights that a product has on its right, and whether it takes them turned.
+pub(super) fn weights(op: &Op) -> Option<(&View, bool)> {
+    match op {
+        Op::Dense { w, .. } => Some((w, true)),
+        Op::DenseDx { w, .. } => Some((w, false)),
+        _ => None,
+    }
+}
