@@ -17,7 +17,7 @@ fn main() -> narrows::Result<()> {
     tape.backward(loss)?;
     adam.step(&mut tape)?;
     let mut step = tape.compile()?;
-    println!("{step}");
+    println!("{step:#}"); // a line per op, then how the device runs them
 
     for _ in 0..5 {
         let start = Instant::now();

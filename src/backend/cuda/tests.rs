@@ -263,8 +263,8 @@ fn a_sum_that_underflows_to_minus_zero_keeps_its_sign() {
     assert_bits("dense_dx", &read(&y), &[-0.0]);
 }
 
-/// Four ops that carry state from step to step: a compiled list against single ops. Gives the rung and the submits of 3 steps.
-pub(super) fn compare_compiled(d: &Device) -> (&'static str, u64) {
+/// Four ops that carry state from step to step: a compiled list against single ops. Gives the rung, the submits of 3 steps, and what the plan says.
+pub(super) fn compare_compiled(d: &Device) -> (&'static str, u64, String) {
     let (x, sum, work, clock) = (f32s(d, &[300], &numbers(1, 300)), result(d, &[1]), result(d, &[1]), u32s(d, &[0, 0]));
     let losses = result(d, &[4]);
     let ops = [
@@ -284,7 +284,7 @@ pub(super) fn compare_compiled(d: &Device) -> (&'static str, u64) {
     assert!(eager[..3].iter().all(|l| *l > 0.0) && eager[0] != eager[1] && eager[3].is_nan());
     let counts = program.counts();
     assert_eq!((counts.runs, counts.steps, counts.launches), (2, 3, 15));
-    (program.rung(), counts.submits)
+    (program.rung(), counts.submits, program.plan())
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn dense_sums_have_the_bits_of_the_cpu() {
 #[test]
 fn a_compiled_list_has_the_bits_of_single_ops() {
     let Some(standin) = standin() else { return };
-    assert_eq!(compare_compiled(&standin), ("list", 15));
+    assert_eq!(compare_compiled(&standin), ("list", 15, String::new()));
 }
 
 #[test]
