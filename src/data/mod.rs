@@ -20,6 +20,8 @@ mod strokes;
 mod write;
 
 pub use chunks::Chunks;
+#[cfg(feature = "files")]
+pub(crate) use csv::shorten;
 pub use digits::{builtin, digits};
 #[cfg(feature = "files")]
 pub use mnist::{Origin, Progress, mnist, mnist_folder, mnist_from, mnist_is_cached, mnist_with};
@@ -184,6 +186,12 @@ impl Dataset {
     /// The names of the classes, where labels had names: the label l is called `classes()[l]`.
     pub fn classes(&self) -> Option<&[String]> {
         self.classes.as_deref()
+    }
+
+    /// What a label is called: its name where there is one, else its number.
+    pub fn class_name(&self, label: u8) -> String {
+        let name = self.classes().and_then(|names| names.get(usize::from(label)));
+        name.map_or_else(|| label.to_string(), |name| name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
     }
 
     /// Whether a program made these rows.

@@ -30,7 +30,7 @@ pub(super) struct Page<'a> {
 /// A row and what came back of it.
 pub(super) struct Sample {
     pub(super) row: usize,
-    pub(super) class: Option<u8>,
+    pub(super) class: Option<String>,
     pub(super) error: f64,
     pub(super) original: Vec<f32>,
     pub(super) reconstruction: Vec<f32>,
@@ -134,7 +134,7 @@ impl Page<'_> {
         let table = |title: &str, note: &str, samples: &[Sample]| -> Result<String> {
             let mut lines = [const { String::new() }; 5];
             for s in samples {
-                let class = s.class.map_or(format!("#{}", s.row), |c| c.to_string());
+                let class = s.class.as_deref().map_or(format!("#{}", s.row), escape);
                 let _ = write!(lines[0], "<th scope=\"col\" title=\"test row {}\">{class}</th>", s.row);
                 let grey = |values: &[f32]| -> Result<String> {
                     let pixels: Vec<u8> = values.iter().map(|&v| super::picture::grey(v)).collect();
@@ -211,7 +211,7 @@ impl Page<'_> {
             let _ = write!(
                 out,
                 "<tr><th>{}</th><td><i style=\"width:{:.1}%\"></i></td><td>{:.5}</td><td>{} rows</td></tr>",
-                c.class,
+                escape(&c.name),
                 100.0 * c.mse / most,
                 c.mse,
                 grouped(c.rows)

@@ -115,7 +115,7 @@ fn samples(ae: &Autoencoder, data: &Dataset, rows: &[usize], errors: &[f64]) -> 
     let pairs = originals.chunks_exact(data.columns()).zip(back.chunks_exact(data.columns()));
     let sample = |(&row, (x, y)): (&usize, (&[f32], &[f32]))| Sample {
         row,
-        class: data.labels().map(|l| l[row]),
+        class: data.labels().map(|l| data.class_name(l[row])),
         error: errors[row],
         original: x.to_vec(),
         reconstruction: y.to_vec(),

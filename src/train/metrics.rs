@@ -42,10 +42,12 @@ pub struct UnitMetrics {
 }
 
 /// The error on the rows of one class.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClassMetrics {
     /// The label.
     pub class: u8,
+    /// What it is called: its name where the labels have names, else its number.
+    pub name: String,
     /// How many rows have it.
     pub rows: usize,
     /// The mean over all their elements of (x - y)^2.
@@ -114,7 +116,7 @@ fn classes(data: &Dataset, row_errors: &[f64]) -> Vec<ClassMetrics> {
     }
     let class = |class: u8| (class, rows[usize::from(class)], sums[usize::from(class)]);
     let found = (0..=u8::MAX).map(class).filter(|&(_, rows, _)| rows > 0);
-    found.map(|(class, rows, sum)| ClassMetrics { class, rows, mse: sum / rows as f64 }).collect()
+    found.map(|(class, rows, sum)| ClassMetrics { class, name: data.class_name(class), rows, mse: sum / rows as f64 }).collect()
 }
 
 /// -x ln y - (1 - x) ln(1 - y), summed; 0 ln 0 is 0.
@@ -140,11 +142,12 @@ impl fmt::Display for Metrics {
             writeln!(f, "  cross-entropy, sum per row    {:.3}", u.bce)?;
             write!(f, "  above its floor of {:<10.3} {:.3}", u.bce_floor, u.bce - u.bce_floor)?;
         }
+        let width = self.classes.iter().map(|c| c.name.chars().count()).fold(5, usize::max);
         if !self.classes.is_empty() {
-            write!(f, "\n  class     rows   MSE per element")?;
+            write!(f, "\n  {:>width$}     rows   MSE per element", "class")?;
         }
         for c in &self.classes {
-            write!(f, "\n  {:>5} {:>8}   {:.6}", c.class, c.rows, c.mse)?;
+            write!(f, "\n  {:>width$} {:>8}   {:.6}", c.name, c.rows, c.mse)?;
         }
         Ok(())
     }
@@ -180,7 +183,8 @@ mod json {
                 value["bce_above_floor"] = json!(u.bce - u.bce_floor);
             }
             if !self.classes.is_empty() {
-                value["classes"] = self.classes.iter().map(|c| json!({ "class": c.class, "rows": c.rows, "mse": c.mse })).collect();
+                value["classes"] =
+                    self.classes.iter().map(|c| json!({ "class": c.class, "name": c.name, "rows": c.rows, "mse": c.mse })).collect();
             }
             value
         }
@@ -224,7 +228,7 @@ mod tests {
         let [half, quarter, three] = [0.5f64, 0.25, 0.75].map(f64::ln);
         near(unit.bce, (-half - three - half - 0.25 * three - 0.75 * quarter) / 2.0);
         near(unit.bce_floor, (-half - 0.25 * quarter - 0.75 * three) / 2.0);
-        let class = |class, mse| ClassMetrics { class, rows: 1, mse };
+        let class = |class: u8, mse| ClassMetrics { class, name: class.to_string(), rows: 1, mse };
         assert_eq!(m.classes, [class(3, errors[1]), class(7, errors[0])]);
     }
 
