@@ -1,10 +1,25 @@
 //! Files that are whole or not there at all.
 
 use crate::{Error, Result};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
+
+/// How the names of temporary files begin and end.
+const PREFIX: &str = ".narrows-";
+const SUFFIX: &str = ".part";
+
+/// Removes the temporary files that killed processes left in a folder. Only for a folder that nobody else writes into.
+pub(crate) fn sweep(folder: &Path) {
+    let ours = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(ours) {
+            // What stays is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
 
 /// A file that takes its name when it is finished, so that whoever reads it, at any moment and after any crash, finds all of the old file or all of
 /// the new one: a temporary file in the same folder is written, brought to the disk and renamed, and then the folder is brought to the disk.
@@ -21,7 +36,7 @@ impl AtomicFile {
             return Err(Error::io(path, "writing", io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")));
         }
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".narrows-").suffix(".part");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         // Temporary files are private; what is kept is as readable as any other file under this umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -82,7 +97,6 @@ pub(crate) fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -119,6 +133,17 @@ mod tests {
         assert!(error.to_string().contains("a.txt: writing: the encoder gave up"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".narrows-x1y2z3.part", ".narrows-", "a.part", ".hidden", "b.txt"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        sweep(folder.path());
+        sweep(&folder.path().join("absent"));
+        assert_eq!(names(folder.path()), [".hidden", ".narrows-", "a.part", "b.txt"]);
     }
 
     #[test]

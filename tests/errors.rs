@@ -1,8 +1,10 @@
 //! The texts of errors: each names the numbers and the way out.
 #![cfg(feature = "files")]
 
-use narrows::data::Dataset;
-use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, Fit, Level, Params, Tape, Tensor};
+use narrows::data::{Chunks, Dataset, Options, RowWriter, Scaler};
+use narrows::nn::contamination;
+use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, Fit, Level, Loss, Params, Tape, Tensor, verify};
+use std::path::Path;
 
 fn text<T>(result: narrows::Result<T>) -> String {
     match result {
@@ -27,6 +29,7 @@ fn the_texts() {
     let order = Tensor::indices(&device, &[0, 1, 2], 3).unwrap();
     let rows = |columns: usize| Dataset::from_rows("points", vec![0.5; 2 * columns], &[columns]).unwrap();
     let ae = Autoencoder::builder(4).hidden([3]).code(2).build(&device).unwrap();
+    let linear = Autoencoder::builder(4).linear().code(2).build(&device).unwrap();
     let adam = |change: fn(&mut AdamConfig)| {
         let mut config = AdamConfig::default();
         change(&mut config);
@@ -115,6 +118,10 @@ fn the_texts() {
             text(ae.fit(&rows(4), &Fit::default().validate(&rows(3)))),
             "points: 2 validation rows of 3 columns where rows of 4 are needed. Pass at least one row of that width.",
         ),
+        (
+            text(linear.fit(&rows(4), &Fit::default().loss(Loss::Bce))),
+            "loss: binary cross-entropy is of probabilities, and this network's output is linear. Train by mean squared error, or build it with a sigmoid at its end (--output sigmoid).",
+        ),
         (text(Device::cpu_with(0, Level::Portable)), "threads: 0 threads. Use 1 to 1024."),
         (text(Device::open("gpu")), "device: `gpu` is not the name of a device. Use auto, cpu, cuda, cuda:N, wgpu or wgpu:N."),
     ];
@@ -173,4 +180,104 @@ fn a_model_file_that_is_not_one_is_refused() {
     assert!(text(load(&nan)).contains("is NaN"));
     assert!(text(Autoencoder::load(&device, folder.path().join("none"))).contains("reading the model"));
     assert!(Autoencoder::builder(6).hidden([5]).code(3).weights(&device, &path).is_err());
+}
+
+#[test]
+fn a_checkpoint_in_place_of_a_model_says_so_and_what_to_take() {
+    let device = Device::cpu().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let rows = Dataset::from_rows("points", vec![0.5; 60], &[6]).unwrap();
+    let builder = Autoencoder::builder(6).hidden([5]).code(2);
+    builder.build(&device).unwrap().fit(&rows, &Fit::default().epochs(1).checkpoints(folder.path())).unwrap();
+    let last = folder.path().join("last.safetensors");
+    let said = format!(
+        "{}: it is a checkpoint of a training, not a model. Use the model.safetensors of that run; a training that was stopped writes it at its end: \
+         narrows train --resume.",
+        last.display()
+    );
+    assert_eq!(text(Autoencoder::load(&device, &last)), said);
+    assert_eq!(text(builder.weights(&device, &last)), said);
+    // The other way round.
+    let model = folder.path().join("model.safetensors");
+    builder.build(&device).unwrap().save(&model).unwrap();
+    assert!(text(narrows::train::Checkpoint::read(&model)).contains("it is not a checkpoint of narrows"));
+}
+
+/// The whole texts, where tests/data.rs and tests/refused.rs look for parts of them.
+#[test]
+fn the_texts_of_readers_writers_and_what_runs_on_rows() {
+    let device = Device::cpu().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let ae = Autoencoder::builder(2).hidden([]).code(1).build(&device).unwrap();
+    let read = |path: &Path, options: Options| text(options.read(path)).replace(&folder.path().display().to_string(), "F");
+    let table = |name: &str, body: &str| write(name, body.as_bytes());
+    let npy = |descr: &str, order: &str| {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': (1, 1), }}\n");
+        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat()
+    };
+    const AGAIN: &str =
+        "Save it again: numpy.save(file, numpy.ascontiguousarray(array, dtype='<f4')), with the rows as the first dimension.";
+    let plain = Options::default;
+    for (got, want) in [
+        (read(&table("e.csv", ""), plain()), "F/e.csv: the table is empty. Give at least one line of numbers.".to_string()),
+        (
+            read(&table("r.csv", "1,2\n3\n"), plain()),
+            "F/r.csv: line 2: 1 fields where the first line has 2. Give every row the same number of fields.".into(),
+        ),
+        (
+            read(&table("l.csv", "a,b\n1,2\n"), plain().label("c")),
+            "F/l.csv: no column is called `c`: the first line is a,b. Name one of these, or give its number.".into(),
+        ),
+        (
+            read(&table("n.csv", "a,b\n1,nan\n"), plain()),
+            "F/n.csv: line 2, column 2 (`b`): `nan` is not finite as a 32-bit float. Every field must be a finite number such as 1.5 or -2e-3; name the \
+             column of labels, drop the others."
+                .into(),
+        ),
+        (read(&write("b.npy", &npy(">f4", "False")), plain()), format!("F/b.npy: its elements are big-endian (>f4). {AGAIN}")),
+        (read(&write("f.npy", &npy("<f4", "True")), plain()), format!("F/f.npy: its elements are in Fortran order, columns first. {AGAIN}")),
+        (
+            read(&write("o.npy", &npy("|O", "False")), plain()),
+            format!("F/o.npy: its elements are Python objects (a pickle), and those are never read. {AGAIN}"),
+        ),
+        (
+            read(Path::new("builtin"), plain()),
+            "builtin: this is a data set of two parts. Use `open`, which gives both.".into(),
+        ),
+        (text(plain().label("x").open("builtin")), "label: builtin is not a CSV file. Leave this option away.".into()),
+        (text(plain().image_size(2, 2).open("builtin")), "image size: builtin is not a folder of images. Leave this option away.".into()),
+        (
+            text(RowWriter::create("codes.txt", &["x"])),
+            "output: codes.txt ends neither in .csv nor in .npy. Name a file that does.".into(),
+        ),
+        (
+            text(Scaler::new(vec![0.0], vec![0.0])),
+            "scaler: column 0 has the shift 0 and the scale 0. Give a finite shift and a finite scale above 0 for each column.".into(),
+        ),
+        (
+            text(ae.clone().with_scaler(Scaler::new(vec![0.0], vec![1.0]).unwrap())),
+            "scaler: it has 1 columns but the network takes 2. Learn it on the rows that the network was built for.".into(),
+        ),
+        (
+            text(ae.encode_stream(Chunks::of("mine", 3, std::iter::empty())).map(drop)),
+            "mine: its rows have 3 columns where 2 are needed. Use a network that was built for these rows, or rows that fit it.".into(),
+        ),
+        (text(contamination(&[], 2.0)), "contamination: it is 2. Use a share from 0 to 1, such as 0.01.".into()),
+        (
+            text(verify::bench(&device, "relu", &[1 << 30])),
+            "shape: [1073741824] has 1073741824 elements, and with the f64 reference they would take gigabytes. Use fewer than 2^27.".into(),
+        ),
+        (
+            text(verify::bench_step(&device, 0, &[4, 2])),
+            "shape: a batch of 0 rows through widths of [4, 2]. Use a batch of at least 1; it and 4096, times the largest width, have to stay below 2^27."
+                .into(),
+        ),
+    ] {
+        assert_eq!(got, want);
+    }
 }

@@ -3,7 +3,8 @@
 
 use narrows::train::Checkpoint;
 use std::fs;
-use std::path::Path;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ fn wait_for(path: &Path) {
     }
 }
 
-fn last(folder: &Path, out: &str) -> std::path::PathBuf {
+fn last(folder: &Path, out: &str) -> PathBuf {
     folder.join(out).join("checkpoints/last.safetensors")
 }
 
@@ -134,6 +135,114 @@ fn kill_9_at_any_moment_leaves_a_checkpoint_that_loads_and_goes_on() {
     let (code, err) = run(at, &["train", "--device", "cpu", "--resume", "run11"]);
     assert_eq!(code, Some(0), "{err}");
     assert_eq!(Checkpoint::read(last(at, "run11")).unwrap().step(), steps[11] + 2);
+}
+
+/// The four IDX files of images of 5 x 5, no two alike.
+fn images(folder: &Path, train: u32, test: u32) {
+    for (set, n) in [("train", train), ("t10k", test)] {
+        let pixels = (0..25 * n).map(|i| (i.wrapping_mul(i).wrapping_mul(31).wrapping_add(i / 7) % 251) as u8).collect::<Vec<_>>();
+        let dims = [n.to_be_bytes(), 5u32.to_be_bytes(), 5u32.to_be_bytes()].concat();
+        fs::write(folder.join(format!("{set}-images-idx3-ubyte")), [&[0, 0, 8, 3], &dims[..], &pixels].concat()).unwrap();
+    }
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// All columns but the times.
+fn measured(folder: &Path, out: &str) -> Vec<String> {
+    let text = fs::read_to_string(folder.join(out).join("metrics.csv")).unwrap();
+    let timeless =
+        |line: &str| line.split(',').enumerate().filter(|(at, _)| !(3..5).contains(at)).map(|(_, c)| c.to_string() + ",").collect();
+    text.lines().map(timeless).collect()
+}
+
+/// At moments that nobody chose: 40 times, at a share of the whole run that is drawn evenly, from the start of the process to its last file.
+#[test]
+fn killed_at_40_random_moments_a_run_resumes_to_the_bits_of_an_unbroken_one() {
+    const KILLS: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    images(at, 3000, 40);
+    let args = "--device cpu --threads 1 --data . --layers 8,3 --batch-size 16 --epochs 30 --schedule cosine --warmup 5 \
+                --weight-decay 0.01 --validation 0.2 --patience 100 -q --out";
+    let begin = |out: &str| {
+        let mut command = narrows(at);
+        command.args(args.split_whitespace()).arg(out).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    // The fastest of three, so that a kill seldom comes too late.
+    let mut whole = Duration::MAX;
+    for out in ["whole", "again", "once more"] {
+        let start = Instant::now();
+        assert!(begin(out).status().unwrap().success());
+        whole = whole.min(start.elapsed());
+        assert_eq!((weights(at, out), measured(at, out)), (weights(at, "whole"), measured(at, "whole")));
+    }
+    let mut state = 20_261_123u64;
+    let mut share = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let (mut late, mut epochs, mut anew) = (0, Vec::new(), 0);
+    while epochs.len() < KILLS {
+        let out = format!("run{}", epochs.len() + late);
+        let moment = whole.mul_f64(share());
+        let mut child = begin(&out).spawn().unwrap();
+        std::thread::sleep(moment);
+        child.kill().unwrap();
+        // Whoever had ended by himself was not killed, and does not count.
+        if child.wait().unwrap().signal() != Some(9) {
+            late += 1;
+            assert!(late < KILLS, "the runs end before they are killed");
+            continue;
+        }
+        epochs.push(Checkpoint::newest(at.join(&out).join("checkpoints")).map_or(-1, |(_, c)| c.epochs() as i32));
+        let settled = at.join(&out).join("config.toml").exists();
+        anew += usize::from(!settled);
+        let (code, err) = match settled {
+            true => run(at, &["train", "--device", "cpu", "--resume", &out]),
+            // Nothing of it is left that would be in the way of beginning again.
+            false => (begin(&out).status().unwrap().code(), String::new()),
+        };
+        assert_eq!(code, Some(0), "killed after {moment:?}: {err}");
+        assert_eq!(weights(at, &out), weights(at, "whole"), "killed after {moment:?}");
+        assert_eq!(measured(at, &out), measured(at, "whole"), "killed after {moment:?}");
+        let half = files(&at.join(&out)).into_iter().find(|path| path.extension().is_some_and(|e| e == "part"));
+        assert!(half.is_none() || !settled, "killed after {moment:?}: {half:?} is left");
+    }
+    eprintln!("a run of {whole:?}; epochs at the kills (-1: no checkpoint yet): {epochs:?}; {anew} begun anew, {late} too late");
+    let within = epochs.iter().filter(|e| (1..30).contains(*e)).count();
+    assert!(within > KILLS / 2, "{epochs:?}");
+}
+
+#[test]
+fn killed_before_its_first_checkpoint_a_run_begins_anew_when_it_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    images(at, 60, 20);
+    let args = "--device cpu --data . --layers 4 --batch-size 16 --epochs 3 --out whole -q";
+    assert_eq!(run(at, &args.split(' ').collect::<Vec<_>>()).0, Some(0));
+    // Such a folder holds its settings, perhaps an empty folder for checkpoints, and what was being written.
+    for (out, folder) in [("a", ""), ("b", "checkpoints")] {
+        fs::create_dir_all(at.join(out).join(folder)).unwrap();
+        fs::copy(at.join("whole/config.toml"), at.join(out).join("config.toml")).unwrap();
+        fs::write(at.join(out).join(folder).join(".narrows-a1b2c3.part"), "half").unwrap();
+        let (code, err) = run(at, &["train", "--resume", out]);
+        assert_eq!(code, Some(0), "{err}");
+        assert!(err.contains("no checkpoint in") && err.contains("beginning anew"), "{err}");
+        assert_eq!((weights(at, out), losses(at, out)), (weights(at, "whole"), losses(at, "whole")));
+        assert!(files(&at.join(out)).iter().all(|path| path.extension().is_none_or(|e| e != "part")));
+    }
+    // A run that has been trained is never begun anew.
+    fs::remove_dir_all(at.join("whole/checkpoints")).unwrap();
+    let before = weights(at, "whole");
+    let (code, err) = run(at, &["train", "--resume", "whole"]);
+    assert!(code == Some(3) && err.contains("last.safetensors: reading the checkpoint"), "{err}");
+    assert_eq!(weights(at, "whole"), before);
 }
 
 #[test]

@@ -178,3 +178,32 @@ fn mnist_is_taken_from_its_cache_by_name_and_by_default() {
     let codes = ok(root, "encode -q --device cpu --model runs/mnist-001/model.safetensors --data mnist --part train");
     assert_eq!(codes.lines().count(), 21);
 }
+
+#[test]
+fn classes_go_by_their_names_in_eval_and_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    // Labels that are no numbers from 0 to 255 have places of their own: the class `-1` is not to be called 0, nor `0` 1.
+    let text: String = (0..60).map(|i| format!("{i},{},{}\n", i % 7, ["-1", "0", "<b>&"][i % 3])).collect();
+    fs::write(root.join("t.csv"), format!("x,y,kind\n{text}")).unwrap();
+    ok(root, "train -q --device cpu --data t.csv --label kind --layers 2 --epochs 1 --out m");
+    let out = ok(root, "eval -q --device cpu --model m");
+    let classes: Vec<&str> = out.lines().filter(|l| l.starts_with("   ")).map(|l| l.split_whitespace().next().unwrap()).collect();
+    assert_eq!(classes, ["-1", "0", "<b>&", "-1", "0", "<b>&"], "{out}");
+    let json: serde_json::Value = serde_json::from_str(&ok(root, "eval -q --device cpu --model m --json")).unwrap();
+    assert_eq!((&json["test"]["classes"][0]["class"], &json["test"]["classes"][0]["name"]), (&0.into(), &"-1".into()));
+    let page = fs::read_to_string(root.join("m/report.html")).unwrap();
+    assert!(page.contains("<th>-1</th>") && page.contains("<th>&lt;b&gt;&amp;</th>") && !page.contains("<b>&"), "{page}");
+}
+
+#[test]
+fn numbers_that_a_sigmoid_can_not_give_are_pointed_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::write(root.join("t.csv"), (0..30).map(|i| format!("{i},{}\n", i % 7)).collect::<String>()).unwrap();
+    for (more, hint) in [("--scale none", true), ("--scale standard", true), ("", false), ("--output linear", false)] {
+        let args = format!("train --device cpu --data t.csv --layers 2 --epochs 1 {more} --out m{}", more.len());
+        let (code, _, err) = run_with(root, &args.split_whitespace().collect::<Vec<_>>(), b"");
+        assert_eq!((code, err.contains("gives numbers from 0 to 1, but the network is to learn")), (0, hint), "{args}: {err}");
+    }
+}

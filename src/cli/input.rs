@@ -40,6 +40,18 @@ impl Reading {
         *self == Reading::default()
     }
 
+    /// Rows in two parts, by the name of the data.
+    pub(super) fn split(&self, data: &str) -> Result<Split> {
+        if data == "-" {
+            return Err(Error::Argument {
+                name: "--data".into(),
+                problem: "- is stdin, which can't be read twice to train and to test".into(),
+                remedy: "Write the rows to a .csv file and name that.".into(),
+            });
+        }
+        self.options().open(data)
+    }
+
     pub(super) fn options(&self) -> Options {
         let mut options = Options::default();
         if let Some(label) = &self.label {
@@ -69,7 +81,7 @@ impl Halves {
     /// The rows, and their name.
     pub(super) fn open(&self, model: &Path) -> Result<(Split, String)> {
         if let Some(data) = &self.data {
-            return Ok((self.reading.options().open(data)?, data.clone()));
+            return Ok((self.reading.split(data)?, data.clone()));
         }
         if !self.reading.is_default() {
             return Err(Error::Argument {
@@ -82,7 +94,7 @@ impl Halves {
         match folder.filter(|folder| Settings::is_in(folder)) {
             Some(folder) => {
                 let settings = Settings::read(folder)?;
-                Ok((settings.reading.options().open(settings.data())?, settings.data().to_string()))
+                Ok((settings.reading.split(settings.data())?, settings.data().to_string()))
             }
             None => Err(Error::Argument {
                 name: "data".into(),

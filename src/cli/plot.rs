@@ -56,7 +56,7 @@ impl Plot {
         let (name, bytes) = match &self.what {
             What { codes: true, .. } => {
                 let title = format!("Codes of {}{synthetic}", test.name());
-                ("codes.svg", report::scatter(&title, &ae.encode(test)?, test.labels())?.into_bytes())
+                ("codes.svg", report::scatter(&title, &ae.encode(test)?, test)?.into_bytes())
             }
             What { weights: true, .. } => {
                 let size = test.image_size().ok_or_else(|| Error::Data {
@@ -77,6 +77,7 @@ impl Plot {
     fn rate(&self, model: &Autoencoder, split: &Split, data: &str) -> Result<String> {
         let inputs = split.train.columns();
         let hidden = &model.widths()[1..model.widths().len() - 1];
+        check_sizes(&self.sizes, inputs)?;
         let most = self.sizes.iter().copied().max().unwrap_or(1);
         let (train, test) = (model.scaled(&split.train)?, model.scaled(&split.test)?);
         let pca = Pca::fit(&train)?;
@@ -93,5 +94,31 @@ impl Plot {
             networks.push((code, error));
         }
         report::rate(&format!("{data}, {} epoch{} each", self.epochs, if self.epochs == 1 { "" } else { "s" }), &networks, &components)
+    }
+}
+
+/// Whether principal components can stand beside codes of these sizes.
+fn check_sizes(sizes: &[usize], columns: usize) -> Result<()> {
+    match sizes.iter().find(|size| !(1..=columns).contains(*size)) {
+        None => Ok(()),
+        Some(size) => Err(Error::Argument {
+            name: "--sizes".into(),
+            problem: format!("a code of {size} numbers for rows of {columns}"),
+            remedy: format!("Name sizes from 1 to {columns}."),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_sizes;
+
+    #[test]
+    fn a_code_is_at_least_one_number_and_no_longer_than_a_row() {
+        assert!(check_sizes(&[1, 2, 3], 3).is_ok());
+        for size in [0, 4, usize::MAX] {
+            let error = check_sizes(&[1, size], 3).unwrap_err().to_string();
+            assert_eq!(error, format!("--sizes: a code of {size} numbers for rows of 3. Name sizes from 1 to 3."));
+        }
     }
 }

@@ -6,7 +6,8 @@ use super::signals::Signals;
 use super::{Common, Failure, print};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use narrows::data::Split;
+use narrows::data::{Dataset, Split, Values};
+use narrows::nn::Output;
 use narrows::report::About;
 use narrows::train::{Checkpoint, Ended, Epoch};
 use narrows::{Autoencoder, Error, History, Result, report};
@@ -58,7 +59,7 @@ impl Train {
         };
         let device = settings.open(&self.common)?;
         let mut fit = settings.fit()?;
-        let split = settings.reading.options().open(settings.data())?;
+        let split = settings.reading.split(settings.data())?;
         let (train, validation) = settings.hold_out(&split.train)?;
         let test = &split.test;
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
@@ -83,25 +84,33 @@ impl Train {
             ae = ae.with_scaler(scaler)?;
             say(format_args!("each column is scaled by its values in the training rows; errors are of scaled rows"));
         }
+        self.warn_of_range(&ae, &train)?;
         let (folder, made) = match &self.resume {
             Some(folder) => (folder.clone(), Vec::new()),
             None => self.folder(&settings)?,
         };
         let checkpoints = folder.join(CHECKPOINTS);
         let mut done = 0;
+        // Killed before its first checkpoint, a run begins anew.
+        let resume = self.resume.is_some() && !is_new(&folder);
         if self.resume.is_some() {
+            report::sweep(&folder);
+        }
+        if resume {
             let (path, checkpoint) = Checkpoint::newest(&checkpoints)?;
             done = checkpoint.epochs();
             say(format_args!("resuming from {}: {done} epochs, {} steps", path.display(), checkpoint.step()));
+        } else if self.resume.is_some() {
+            say(format_args!("no checkpoint in {} yet: beginning anew", folder.display()));
         } else {
-            settings.write(&folder)?;
+            settings.write(&folder).inspect_err(|_| self.clear(&folder, &made))?;
         }
 
         let signals = Signals::listen()?;
         if let Some(rows) = &validation {
             fit = fit.validate(rows);
         }
-        let fit = fit.test(test).checkpoints(&checkpoints).resume(self.resume.is_some()).interrupt(signals.flag.clone());
+        let fit = fit.test(test).checkpoints(&checkpoints).resume(resume).interrupt(signals.flag.clone());
         let bar = self.bar(settings.epochs, done);
         let history = ae.fit_with(&train, &fit, |e| {
             let text = line(e);
@@ -126,6 +135,22 @@ impl Train {
         self.summary(&history);
         say(format_args!("test error {:.5} per element; model and metrics in {}", ae.evaluate(test)?, folder.display()));
         Ok(self.report(&ae, &split, &settings, &history, &folder)?)
+    }
+
+    /// Numbers that a sigmoid can't give are no error, but hardly meant.
+    fn warn_of_range(&self, ae: &Autoencoder, train: &Dataset) -> Result<()> {
+        if ae.output() == Output::Linear || matches!(train.values(), Values::Bytes(_)) {
+            return Ok(());
+        }
+        let rows = ae.scaled(train)?;
+        if let Values::Floats(values) = rows.values()
+            && let Some(value) = values.iter().find(|v| !(0.0..=1.0).contains(*v))
+        {
+            self.common.say(format_args!(
+                "the sigmoid at the end gives numbers from 0 to 1, but the network is to learn a {value}: use --output linear, or --scale minmax"
+            ));
+        }
+        Ok(())
     }
 
     fn summary(&self, history: &History) {
@@ -237,6 +262,12 @@ impl Train {
             }
         }
     }
+}
+
+/// Whether nothing was trained in the folder of a run yet.
+fn is_new(folder: &Path) -> bool {
+    let trained = ["checkpoints/last.safetensors", "checkpoints/last.previous.safetensors", "metrics.csv", "model.safetensors"];
+    !trained.iter().any(|file| folder.join(file).exists())
 }
 
 /// An epoch in words.

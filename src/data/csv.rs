@@ -280,7 +280,7 @@ fn number(field: &[u8]) -> std::result::Result<f32, String> {
 }
 
 /// At most 40 characters, none of which controls a terminal.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(40).is_some() {
         short.push_str("...");

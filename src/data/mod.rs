@@ -20,6 +20,8 @@ mod strokes;
 mod write;
 
 pub use chunks::Chunks;
+#[cfg(feature = "files")]
+pub(crate) use csv::shorten;
 pub use digits::{builtin, digits};
 #[cfg(feature = "files")]
 pub use mnist::{Origin, Progress, mnist, mnist_folder, mnist_from, mnist_is_cached, mnist_with};
@@ -186,10 +188,10 @@ impl Dataset {
         self.classes.as_deref()
     }
 
-    /// What a label is called: its name, or its number where labels have no names.
+    /// What a label is called: its name where there is one, else its number.
     pub fn class_name(&self, label: u8) -> String {
-        let name = self.classes.as_ref().and_then(|names| names.get(usize::from(label)));
-        name.cloned().unwrap_or_else(|| label.to_string())
+        let name = self.classes().and_then(|names| names.get(usize::from(label)));
+        name.map_or_else(|| label.to_string(), |name| name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
     }
 
     /// Whether a program made these rows.

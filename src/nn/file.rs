@@ -12,6 +12,8 @@ use std::path::Path;
 const KEY: &str = "narrows";
 /// Counts up when the metadata change their meaning.
 const FORMAT: u64 = 1;
+/// A tensor that every checkpoint has and no model.
+const CHECKPOINT: &str = "narrows.m";
 /// More layers than this are a file's lie.
 const MOST_WIDTHS: usize = 1000;
 
@@ -115,7 +117,16 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
-    SafeTensors::deserialize(bytes).map_err(|e| not_ours(path, format!("it is not a whole safetensors file ({e}, {} bytes)", bytes.len())))
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| not_ours(path, format!("it is not a whole safetensors file ({e}, {} bytes)", bytes.len())))?;
+    if file.tensor(CHECKPOINT).is_ok() {
+        return Err(Error::data(
+            path,
+            "it is a checkpoint of a training, not a model",
+            "Use the model.safetensors of that run; a training that was stopped writes it at its end: narrows train --resume.",
+        ));
+    }
+    Ok(file)
 }
 
 fn not_ours(path: &Path, problem: String) -> Error {

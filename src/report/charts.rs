@@ -82,15 +82,16 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
     Ok(plot.svg())
 }
 
-/// Codes in the plane, coloured by class, as SVG. Of more than two numbers the first two principal components are drawn; of more than 4,000 rows
+/// The codes of rows in the plane, coloured by class, as SVG. Of more than two numbers the first two principal components are drawn; of more than 4,000 rows
 /// the first 4,000.
 ///
 /// # Errors
-/// When there are no codes, or not as many labels as codes.
-pub fn scatter(name: &str, codes: &Rows, labels: Option<&[u8]>) -> Result<String> {
-    if codes.rows == 0 || labels.is_some_and(|l| l.len() != codes.rows) {
-        let problem = format!("there are {} codes and {:?} labels", codes.rows, labels.map(<[u8]>::len));
-        return Err(Error::argument("scatter", problem, "Pass at least one code, and a label for each or none."));
+/// When there are no codes, or not as many as rows.
+pub fn scatter(name: &str, codes: &Rows, rows: &Dataset) -> Result<String> {
+    let labels = rows.labels();
+    if codes.rows == 0 || rows.len() != codes.rows {
+        let problem = format!("there are {} codes of {} rows", codes.rows, rows.len());
+        return Err(Error::argument("scatter", problem, "Pass at least one code, and the rows that they are of."));
     }
     let (points, [x_label, y_label]) = plane(codes)?;
     let shown = points.len().min(MOST_POINTS);
@@ -109,6 +110,8 @@ pub fn scatter(name: &str, codes: &Rows, labels: Option<&[u8]>) -> Result<String
     let class = |i: usize| labels.map_or(0, |l| usize::from(l[i]));
     (0..shown).for_each(|i| plot.dot(class(i), points[i]));
     if labels.is_some() {
+        // A long name would cover its neighbours.
+        let called = |c: usize| rows.class_name(c as u8).chars().take(16).collect::<String>();
         let mut classes: Vec<usize> = (0..shown).map(class).collect();
         classes.sort_unstable();
         classes.dedup();
@@ -119,9 +122,9 @@ pub fn scatter(name: &str, codes: &Rows, labels: Option<&[u8]>) -> Result<String
                 values.sort_by(f64::total_cmp);
                 values[values.len() / 2]
             };
-            plot.name((median(|p| p.0), median(|p| p.1)), &c.to_string());
+            plot.name((median(|p| p.0), median(|p| p.1)), &called(c));
         }
-        classes.iter().filter(|_| classes.len() <= 10).for_each(|&c| plot.key(c, &c.to_string()));
+        classes.iter().filter(|_| classes.len() <= 10).for_each(|&c| plot.key(c, &called(c)));
     }
     Ok(plot.svg())
 }
@@ -220,12 +223,13 @@ mod tests {
         for columns in [1, 2, 5] {
             let values = (0..columns * 20).map(|i| (i * i % 17) as f32).collect();
             let codes = Rows { rows: 20, columns, values };
-            let labels: Vec<u8> = (0..20).map(|i| i % 3).collect();
-            let svg = scatter("codes", &codes, Some(&labels)).unwrap();
+            let rows = Dataset::from_rows("rows", vec![0.5; 20], &[1]).unwrap();
+            let labelled = rows.clone().with_labels((0..20).map(|i| i % 3).collect()).unwrap();
+            let svg = scatter("codes", &codes, &labelled).unwrap();
             assert_eq!(svg.matches("class=\"dot").count(), 20);
             assert_eq!(svg.matches("class=\"name\"").count(), 3);
-            assert!(scatter("codes", &codes, None).unwrap().contains("dot c0"));
-            assert!(scatter("codes", &codes, Some(&labels[1..])).is_err());
+            assert!(scatter("codes", &codes, &rows).unwrap().contains("dot c0"));
+            assert!(scatter("codes", &codes, &rows.head(19)).is_err());
         }
     }
 }

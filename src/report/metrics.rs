@@ -1,5 +1,6 @@
 //! The table of a training run.
 
+use crate::data::shorten;
 use crate::train::Epoch;
 use crate::{Error, Result, files};
 use std::path::Path;
@@ -38,7 +39,7 @@ pub struct Point {
 /// Reads the epochs of a `metrics.csv`; columns that it does not know are passed over.
 ///
 /// # Errors
-/// When the file is absent, or has no epoch, no `epoch` or `train_loss`, or something else than a number there.
+/// When the file is absent, or has no epoch, no `epoch` or `train_loss`, something else than a finite number there, or epochs that do not count from 1.
 pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "reading the epochs", e))?;
     let bad = |problem: String| Error::data(path, problem, "Use a metrics.csv that narrows wrote.");
@@ -52,14 +53,13 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     for (at, line) in lines {
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |i: usize| cells.get(i).copied().unwrap_or_default();
-        let number = |i: usize| cell(i).parse().map_err(|_| bad(format!("line {}: `{}` is no number", at + 1, cell(i))));
+        let wrong = |i: usize, what: &str| bad(format!("line {}: `{}` is {what}", at + 1, shorten(cell(i))));
+        let number = |i: usize| cell(i).parse().ok().filter(|n: &f64| n.is_finite()).ok_or_else(|| wrong(i, "no finite number"));
         let optional = |column: Option<usize>| column.filter(|&i| !cell(i).is_empty()).map(number).transpose();
-        points.push(Point {
-            epoch: number(epoch)? as usize,
-            train_loss: number(train)?,
-            test_loss: optional(test)?,
-            validation_loss: optional(validation)?,
-        });
+        if number(epoch)? != at as f64 {
+            return Err(wrong(epoch, "not the epoch of this line"));
+        }
+        points.push(Point { epoch: at, train_loss: number(train)?, test_loss: optional(test)?, validation_loss: optional(validation)? });
     }
     if points.is_empty() {
         return Err(bad("there is no epoch in it".into()));
@@ -92,8 +92,11 @@ mod tests {
             ("", "no column `epoch`"),
             ("epoch,loss\n1,2\n", "no column `train_loss`"),
             ("epoch,train_loss\n", "no epoch"),
-            ("epoch,train_loss\n1,x\n", "line 2: `x` is no number"),
-            ("epoch,train_loss\n1\n", "line 2: `` is no number"),
+            ("epoch,train_loss\n1,x\n", "line 2: `x` is no finite number"),
+            ("epoch,train_loss\n1,1e999\n", "line 2: `1e999` is no finite number"),
+            ("epoch,train_loss\n1\n", "line 2: `` is no finite number"),
+            ("epoch,train_loss\n1e300,1\n", "line 2: `1e300` is not the epoch of this line"),
+            ("epoch,train_loss\n1,1\n3,1\n", "line 3: `3` is not the epoch of this line"),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = read_metrics(&path).unwrap_err().to_string();

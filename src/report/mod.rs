@@ -19,6 +19,11 @@ pub use weights::{Tiles, weights};
 use crate::{Result, files};
 use std::path::Path;
 
+/// Removes the temporary files that killed processes left in the folder of a run. Only for a folder that nobody else writes into.
+pub fn sweep(folder: &Path) {
+    files::sweep(folder);
+}
+
 /// Writes a file whole or not at all, as every file of a report is written.
 ///
 /// # Errors

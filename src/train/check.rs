@@ -2,6 +2,7 @@
 
 use super::{Fit, Loss};
 use crate::data::{Dataset, Values};
+use crate::nn::Output;
 use crate::{Autoencoder, Error, Result};
 
 impl Fit {
@@ -33,6 +34,13 @@ impl Fit {
                     "Pass at least one row of that width.",
                 ));
             }
+        }
+        if self.loss == Loss::Bce && ae.output() == Output::Linear {
+            return Err(Error::argument(
+                "loss",
+                "binary cross-entropy is of probabilities, and this network's output is linear",
+                "Train by mean squared error, or build it with a sigmoid at its end (--output sigmoid).",
+            ));
         }
         // Outside of [0, 1] the cross-entropy has no lower bound, and training would run away along it.
         let checked = |rows: &Dataset| match rows.values() {

@@ -209,6 +209,7 @@ impl Training<'_> {
         self.fingerprint = fingerprint(data);
         if self.fit.resume {
             let (path, checkpoint) = Checkpoint::newest(folder)?;
+            files::sweep(folder);
             return self.restore(&path, checkpoint);
         }
         fs::create_dir_all(folder).map_err(|e| Error::io(folder, "making the folder of checkpoints", e))?;
@@ -219,6 +220,7 @@ impl Training<'_> {
                 "Resume that training, or name another folder.",
             ));
         }
+        files::sweep(folder);
         self.save(false)
     }
 
@@ -262,6 +264,7 @@ impl Training<'_> {
         let epochs = matches!(fit.schedule, super::Schedule::Cosine { .. }).then_some(fit.epochs);
         let recipe = json!({
             "widths": self.ae.widths(),
+            "output": format!("{:?}", self.ae.output()),
             "data": self.fingerprint,
             "validation data": fit.validation.as_ref().map(fingerprint),
             "batch size": fit.batch_size,
@@ -315,11 +318,14 @@ impl Training<'_> {
 
 /// Makes the last checkpoint the one before, without a moment in which there is no last.
 fn keep(folder: &Path) -> Result<()> {
-    let (last, previous, part) = (folder.join(LAST), folder.join(PREVIOUS), folder.join(".last.previous.part"));
+    let (last, previous, part) = (folder.join(LAST), folder.join(PREVIOUS), folder.join(".narrows-previous.part"));
     if !last.exists() {
         return Ok(());
     }
     let _ = fs::remove_file(&part);
     let copied = fs::hard_link(&last, &part).or_else(|_| fs::copy(&last, &part).map(drop));
-    copied.and_then(|()| fs::rename(&part, &previous)).map_err(|e| Error::io(&previous, "keeping the last checkpoint", e))
+    let kept = copied.and_then(|()| fs::rename(&part, &previous));
+    // It is still there if renaming failed, and also if both names were of one file already: then renaming does nothing.
+    let _ = fs::remove_file(&part);
+    kept.map_err(|e| Error::io(&previous, "keeping the last checkpoint", e))
 }

@@ -46,7 +46,7 @@ pub struct UnitMetrics {
 pub struct ClassMetrics {
     /// The label.
     pub class: u8,
-    /// What it is called: its number, where it has no name.
+    /// What it is called: its name where the labels have names, else its number.
     pub name: String,
     /// How many rows have it.
     pub rows: usize,
@@ -138,9 +138,9 @@ impl fmt::Display for Metrics {
             writeln!(f, "  cross-entropy, sum per row    {:.3}", u.bce)?;
             write!(f, "  above its floor of {:<10.3} {:.3}", u.bce_floor, u.bce - u.bce_floor)?;
         }
-        let width = self.classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
+        let width = self.classes.iter().map(|c| c.name.chars().count()).fold(5, usize::max);
         if !self.classes.is_empty() {
-            write!(f, "\n  {:>width$} {:>8}   MSE per element", "class", "rows")?;
+            write!(f, "\n  {:>width$}     rows   MSE per element", "class")?;
         }
         for c in &self.classes {
             write!(f, "\n  {:>width$} {:>8}   {:.6}", c.name, c.rows, c.mse)?;

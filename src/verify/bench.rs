@@ -58,6 +58,8 @@ const SAMPLES: usize = 15;
 const SAMPLE: Duration = Duration::from_millis(8);
 /// Products with more multiply-adds would keep the naive oracle busy for minutes.
 const MOST: usize = 1 << 33;
+/// From here on the elements of an op, with their f64 reference, are too many for the memory of a usual machine.
+const MOST_HELD: usize = 1 << 27;
 /// What the loss of a step may be off, relative to it.
 const LOSS_BOUND: f64 = 1e-5;
 /// The rows that steps draw their batches from.
@@ -134,6 +136,14 @@ fn spec(op: &str, shape: &[usize]) -> Result<Spec> {
     if elements == 0 {
         return refuse(format!("{shape:?} has no elements"), "Use sizes above 0.");
     }
+    // A gather takes its batch from rows x columns.
+    let held = if op == "gather" { shape.iter().take(2).product() } else { elements };
+    if !op.starts_with("dense") && (MOST_HELD..=Shape::MAX_LEN).contains(&held) {
+        return refuse(
+            format!("{shape:?} has {held} elements, and with the f64 reference they would take gigabytes"),
+            "Use fewer than 2^27.",
+        );
+    }
     // 1/n as the mean over n elements has it; a step in mid-training.
     let (any, mean) = (|| shape.to_vec(), 1.0 / elements as f32);
     let hyper = AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-8 };
@@ -194,6 +204,12 @@ pub fn bench_step(device: &Device, batch: usize, widths: &[usize]) -> Result<Tim
             "Name those of the input and of the code at least.",
         ));
     };
+    let held = batch.max(ROWS).saturating_mul(widths.iter().copied().max().unwrap_or(0));
+    if batch == 0 || held >= MOST_HELD {
+        let problem = format!("a batch of {batch} rows through widths of {widths:?}");
+        let remedy = format!("Use a batch of at least 1; it and {ROWS}, times the largest width, have to stay below 2^27.");
+        return Err(Error::argument("shape", problem, remedy));
+    }
     let ae = Autoencoder::builder(*inputs).hidden(hidden).code(*code).build(device)?;
     let rows: Vec<f32> = match inputs {
         784 => data::digits(0, 0..ROWS as u32).rows_f32(0..ROWS),
