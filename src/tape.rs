@@ -86,6 +86,11 @@ impl Tape {
         Tape { id, device: device.clone(), eager, ops: Vec::new(), nodes: Vec::new(), params: Vec::new() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
     /// The device that it records for.
     pub fn device(&self) -> &Device {
         &self.device

@@ -106,23 +106,29 @@ fn blocked<const MR: usize, const NR: usize>(
                 for j in (n0..n0 + nc).step_by(NR) {
                     let nr = NR.min(n0 + nc - j);
                     let panel = match p.b {
-                        Right::Packed(b) => Panel { data: &b[j * k + k0 * NR..][..kc * NR], pitch: NR, depth: kc },
+                        Right::Packed(b) => Panel { data: &b[j * k + k0 * NR..][..kc * NR], pitch: NR, depth: kc, next: 0 },
                         Right::Strided(b) if b.column == 1 && nr == NR && rows < MANY => {
-                            Panel { data: &b.data[k0 * b.row + j..], pitch: b.row, depth: kc }
+                            Panel { data: &b.data[k0 * b.row + j..], pitch: b.row, depth: kc, next: NR }
                         }
                         Right::Strided(b) => {
                             let to = &mut scratch[(j - n0) * kc..][..NR * kc];
                             if m0 == 0 {
                                 pack_panel(transpose, b, k0, j, nr, to.as_chunks_mut::<NR>().0);
                             }
-                            Panel { data: to, pitch: NR, depth: kc }
+                            Panel { data: to, pitch: NR, depth: kc, next: 0 }
                         }
                     };
                     let bias = p.bias.filter(|_| k0 + kc == k).map(|bias| &bias[j..j + nr]);
                     let finish = Finish { add: k0 > 0, bias };
                     for m in (m0..rows.min(m0 + MC)).step_by(MR) {
                         let mr = MR.min(rows - m);
-                        let lines = Lines { data: &p.a.data[m * p.a.row + k0 * p.a.column..], row: p.a.row, column: p.a.column, rows: mr };
+                        let lines = Lines {
+                            data: &p.a.data[m * p.a.row + k0 * p.a.column..],
+                            row: p.a.row,
+                            column: p.a.column,
+                            rows: mr,
+                            next: if p.a.column != 1 { MR * p.a.row } else { 0 },
+                        };
                         if mr == MR && nr == NR {
                             tile(lines, panel, c.corner(m, j), finish);
                             continue;
@@ -146,19 +152,11 @@ fn blocked<const MR: usize, const NR: usize>(
 }
 
 /// Packs rows of weights as columns of a panel: column i of `to` gets row i of w, whose length is the panel's.
-pub(super) fn pack_turned(level: Level, w: &[f32], to: &mut Rectangle) {
+pub(super) fn pack(level: Level, w: &[f32], to: &mut Rectangle) {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 | Level::Avx2 => turn(tile::transpose_avx2, w, to.rows(), to),
         _ => turn(tile::transpose_portable, w, to.rows(), to),
-    }
-}
-
-/// Packs columns of weights, from `first` on, as rows of a panel of `width`: a row of w has `columns`.
-pub(super) fn pack_straight(w: &[f32], columns: usize, first: usize, to: &mut [f32], width: usize) {
-    let n = width.min(columns - first);
-    for (w, to) in w.chunks_exact(columns).zip(to.chunks_exact_mut(width)) {
-        to[..n].copy_from_slice(&w[first..first + n]);
     }
 }
 
@@ -167,8 +165,8 @@ fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
     let (depth, columns) = (to.rows(), to.columns());
     let (n, whole) = (columns.len(), depth / 8 * 8);
     let eights = n / 8 * 8;
-    for i in (0..eights).step_by(8) {
-        for k in (0..whole).step_by(8) {
+    for k in (0..whole).step_by(8) {
+        for i in (0..eights).step_by(8) {
             transpose(&w[i * pitch + k..], pitch, to.corner(k, columns.start + i));
         }
     }

@@ -17,6 +17,8 @@ mod matmul;
 mod memory;
 mod mse;
 mod plan;
+#[cfg(test)]
+mod profile;
 mod program;
 mod relu;
 mod scale;
@@ -27,6 +29,8 @@ mod subnormal;
 mod sum;
 mod tanh;
 mod team;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod touch;
 mod uniform;

@@ -1,31 +1,22 @@
 //! How a team runs a list of ops: the works that the list is made of, in an order that needs few barriers.
 //!
 //! A plan does what the list does, bit for bit, and no value is left out. What it changes:
-//! 1. Weights are packed once a step, not once a product: before the first step, and again by the threads that have just written them.
+//! 1. Weights are packed once a step, not once a product and thread: before the first step, and again by the threads that have just written them.
 //! 2. Adam over the flat buffer becomes one Adam for each gradient, so that a thread updates the rows it has just summed.
 //! 3. A fill that nobody else overwrites is done once, before the first step.
-//! 4. A work may go before another one if neither touches what the other writes. Those that need no barrier between them are put together.
-//! 5. Works of a phase that are cut alike are done block by block, so that what one leaves is in the cache for the next.
+//! 4. A work may go before another one if neither touches what the other writes. Those that need no barrier between them are put together, and what
+//!    goes on with the rows that a thread has just written follows at once.
 
 use super::gemm;
-use super::split::Split;
 use super::touch::Touching;
-use super::work::{Work, weights};
+use super::work::Work;
 use crate::device::View;
 use crate::op::Op;
 use crate::{Dtype, Level, Result, Shape};
 use std::fmt;
 
-/// Works that a thread does between two barriers, block by block.
-pub(super) struct Chain {
-    pub(super) works: Vec<Work>,
-    pub(super) split: Split,
-    /// Units of a block.
-    pub(super) block: usize,
-}
-
 /// What happens between two barriers.
-pub(super) type Phase = Vec<Chain>;
+pub(super) type Phase = Vec<Work>;
 
 /// A list of ops, ready for a team.
 pub(super) struct Plan {
@@ -35,9 +26,6 @@ pub(super) struct Plan {
     /// In each step.
     pub(super) step: Vec<Phase>,
 }
-
-/// Elements that a chain touches along its units in a block: they stay in a core's L2 cache.
-const BLOCK: usize = 96 * 1024;
 
 impl Plan {
     /// For at most so many threads.
@@ -60,12 +48,12 @@ fn lower(ops: &[Op], threads: usize, level: Level) -> Result<(Vec<Work>, Vec<Wor
     let mut packed: Vec<Packed> = Vec::new();
     for (at, op) in ops.iter().enumerate() {
         let mut work = Work::new(op, threads);
-        if let (Some((w, turned)), Some(panel)) = (weights(op), gemm::panel(level)) {
-            let known = packed.iter().position(|p| p.turned == turned && p.w.identical(w) && p.w.shape == w.shape);
+        if let (Op::Dense { w, .. }, Some(panel)) = (op, gemm::panel(level)) {
+            let known = packed.iter().position(|p| p.w.identical(w) && p.w.shape == w.shape);
             let entry = match known {
                 Some(known) => &mut packed[known],
                 None => {
-                    packed.push(Packed::new(op, w, turned, panel, threads)?);
+                    packed.push(Packed::new(w, panel, threads)?);
                     let entry = packed.last_mut().expect("just pushed");
                     match ops[..at].iter().any(|op| entry.is_written_by(op)) {
                         true => (entry.fresh, entry.carried) = (false, false),
@@ -78,7 +66,7 @@ fn lower(ops: &[Op], threads: usize, level: Level) -> Result<(Vec<Work>, Vec<Wor
                 step.push(entry.work.clone());
                 entry.fresh = true;
             }
-            work = work.from_packed(&entry.to);
+            work = work.with_packed(&entry.to);
         }
         match op {
             Op::Fill { .. } if is_constant(ops, at) => prologue.push(work),
@@ -95,7 +83,6 @@ fn lower(ops: &[Op], threads: usize, level: Level) -> Result<(Vec<Work>, Vec<Wor
 /// Weights in panels.
 struct Packed {
     w: View,
-    turned: bool,
     to: View,
     work: Work,
     /// Whether `to` holds what w holds, at this point of the list.
@@ -105,11 +92,10 @@ struct Packed {
 }
 
 impl Packed {
-    fn new(op: &Op, w: &View, turned: bool, panel: usize, threads: usize) -> Result<Packed> {
-        let (n, k) = if turned { (w.shape.rows(), w.shape.columns()) } else { (w.shape.columns(), w.shape.rows()) };
+    fn new(w: &View, panel: usize, threads: usize) -> Result<Packed> {
+        let (n, k) = (w.shape.rows(), w.shape.columns());
         let to = w.device().alloc(Dtype::F32, Shape::new(&[n.div_ceil(panel), k, panel])?)?;
-        let work = Work::pack(op, &to, threads).expect("a product has weights");
-        Ok(Packed { w: w.clone(), turned, to, work, fresh: true, carried: true })
+        Ok(Packed { w: w.clone(), work: Work::pack(w, &to, threads), to, fresh: true, carried: true })
     }
 
     fn is_written_by(&self, op: &Op) -> bool {
@@ -162,7 +148,6 @@ fn adams(ops: &[Op], adam: &Op) -> Vec<Op> {
 /// Puts works into phases, as early as those before them allow.
 fn schedule(works: Vec<Work>, threads: usize) -> Vec<Phase> {
     let touching: Vec<Touching> = works.iter().map(Touching::new).collect();
-    let mut works: Vec<Option<Work>> = works.into_iter().map(Some).collect();
     let n = works.len();
     // How many that must come before each are still to be placed.
     let mut before = vec![0; n];
@@ -175,23 +160,24 @@ fn schedule(works: Vec<Work>, threads: usize) -> Vec<Phase> {
             }
         }
     }
+    const PLACED: usize = usize::MAX;
+    let take = |phase: Vec<usize>| phase.into_iter().map(|i| works[i].clone()).collect();
     let mut phases = Vec::new();
     let mut phase: Vec<usize> = Vec::new();
     let mut clashes = vec![false; n];
     let mut left = n;
     while left > 0 {
-        let ready = |i: &usize| works[*i].is_some() && before[*i] == 0 && !clashes[*i];
+        let ready = |i: &usize| before[*i] == 0 && !clashes[*i];
         // What goes on with what the last one has just left, cut in the same way, comes first.
         let follows =
             phase.last().and_then(|&last| after[last].iter().copied().find(|i| ready(i) && touching[*i].split == touching[last].split));
         let Some(next) = follows.or_else(|| (0..n).find(ready)) else {
-            phases.push(chains(std::mem::take(&mut phase), &mut works, &touching));
+            phases.push(take(std::mem::take(&mut phase)));
             clashes.fill(false);
             continue;
         };
         phase.push(next);
-        // Taken out of the running; `chains` takes the work itself.
-        before[next] = usize::MAX;
+        before[next] = PLACED;
         left -= 1;
         for &i in &after[next] {
             before[i] -= 1;
@@ -200,49 +186,20 @@ fn schedule(works: Vec<Work>, threads: usize) -> Vec<Phase> {
         }
     }
     if !phase.is_empty() {
-        phases.push(chains(phase, &mut works, &touching));
+        phases.push(take(phase));
     }
     phases
 }
 
-/// The works of a phase, in chains.
-fn chains(phase: Vec<usize>, works: &mut [Option<Work>], touching: &[Touching]) -> Phase {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for at in phase {
-        let joins = |group: &Vec<usize>| {
-            group.iter().any(|&i| touching[i].ordered(&touching[at])) && group.iter().all(|&i| touching[i].runs_along(&touching[at]))
-        };
-        match groups.last_mut().filter(|group| joins(group)) {
-            Some(group) => group.push(at),
-            None => groups.push(vec![at]),
-        }
-    }
-    let mut chain = |group: Vec<usize>| {
-        let split = touching[group[0]].split;
-        let width: usize = group.iter().map(|&i| touching[i].width()).sum();
-        let block = (BLOCK / width.max(1) / split.grain).max(1) * split.grain;
-        let works: Vec<Work> = group.iter().map(|&i| works[i].take().expect("a work is placed once")).collect();
-        let block = if works.len() == 1 { split.units.max(1) } else { block };
-        Chain { works, split, block }
-    };
-    groups.into_iter().map(&mut chain).collect()
-}
-
-/// A line per phase: its chains, whose works are joined by `>`, with the block where there are several.
+/// A line per phase: its works.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let plural = if self.threads == 1 { "" } else { "s" };
-        writeln!(f, "a team of {} thread{plural}, {} barriers a step", self.threads, self.step.len())?;
-        for (when, phases) in [("first", &self.prologue), ("step", &self.step)] {
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        let (threads, barriers) = (self.threads, self.barriers(2) - self.barriers(1));
+        writeln!(f, "a team of {threads} thread{}, {barriers} barrier{} a step", plural(threads), plural(barriers))?;
+        for (when, phases) in [("before", &self.prologue), ("step", &self.step)] {
             for phase in phases {
-                let chains = phase.iter().map(|chain| {
-                    let names = chain.works.iter().map(Work::name).collect::<Vec<_>>().join(" > ");
-                    match chain.works.len() {
-                        1 => names,
-                        _ => format!("{names} by {} of {}", chain.block.min(chain.split.units), chain.split.units),
-                    }
-                });
-                writeln!(f, "{when:<6} {}", chains.collect::<Vec<_>>().join("; "))?;
+                writeln!(f, "{when:<7}{}", phase.iter().map(Work::name).collect::<Vec<_>>().join(" "))?;
             }
         }
         Ok(())

@@ -33,13 +33,8 @@ impl Executable for Team {
             team::run(&core.pool, plan.threads, |member| {
                 let mut scratch = core.scratch(member.thread);
                 let phase = |phase: &Phase| {
-                    for chain in phase {
-                        let mine = chain.split.part(member.thread, member.threads);
-                        for start in mine.clone().step_by(chain.block) {
-                            for work in &chain.works {
-                                work.execute(core.level, slices, scratch.floats(), start..mine.end.min(start + chain.block));
-                            }
-                        }
+                    for work in phase {
+                        work.execute(core.level, slices, scratch.floats(), work.split.part(member.thread, member.threads));
                     }
                 };
                 let steps = (0..steps).flat_map(|_| &plan.step);

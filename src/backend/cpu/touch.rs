@@ -49,15 +49,6 @@ impl Touching {
         Touching { split: work.split, touches: work.touches() }
     }
 
-    /// Elements that a unit touches along the cut, at the most once each.
-    pub(super) fn width(&self) -> usize {
-        let along = |touch: &Touch| match touch.reach {
-            Reach::Along(width) => width,
-            Reach::Whole => 0,
-        };
-        self.touches.iter().map(along).sum()
-    }
-
     /// The touches of both that share elements of which one is written.
     fn pairs<'a>(&'a self, other: &'a Touching) -> impl Iterator<Item = (&'a Touch, &'a Touch)> {
         let pairs = self.touches.iter().flat_map(|a| other.touches.iter().map(move |b| (a, b)));
@@ -67,11 +58,6 @@ impl Touching {
     /// Whether their order matters.
     pub(super) fn ordered(&self, other: &Touching) -> bool {
         self.pairs(other).next().is_some()
-    }
-
-    /// Whether they may run block by block, however fine the blocks: what both touch they touch along the same cut.
-    pub(super) fn runs_along(&self, other: &Touching) -> bool {
-        self.split == other.split && self.pairs(other).all(|(a, b)| aligned(a, b))
     }
 
     /// Whether a part of one and another part of the other touch an element that one of them writes.

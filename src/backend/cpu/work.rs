@@ -18,10 +18,10 @@ pub(super) enum What {
     Op(Op),
     /// Stage 2 of a reduction.
     Total(Op),
-    /// Packs the weights of a product into panels: as they are for dx, turned for y.
-    Pack { w: View, turned: bool, to: View },
-    /// A product whose weights are packed.
-    Packed { op: Op, w: View },
+    /// Packs the weights of a dense layer into the panels that its product reads.
+    Pack { w: View, to: View },
+    /// A dense layer whose weights are packed.
+    Dense { x: View, w: View, b: View, y: View },
 }
 
 /// A work and how it is cut.
@@ -44,7 +44,7 @@ impl Work {
         };
         let split = match op {
             Op::Dense { y: c, .. } | Op::DenseDx { dx: c, .. } | Op::DenseDw { dw: c, .. } => product(c),
-            Op::DenseDb { db, .. } => Split { units: db.len(), grain: 16 },
+            Op::DenseDb { db, .. } => Split::elements(db.len()),
             Op::Relu { y, .. } | Op::Sigmoid { y, .. } | Op::Tanh { y, .. } => along(y, threads),
             Op::ReluGrad { dx: y, .. } | Op::SigmoidGrad { dx: y, .. } | Op::TanhGrad { dx: y, .. } => along(y, threads),
             Op::MseGrad { dy: y, .. } | Op::BceGrad { dz: y, .. } => along(y, threads),
@@ -72,7 +72,7 @@ impl Work {
             What::Op(Op::Advance { .. } | Op::StoreLoss { .. }) | What::Total(_) => true,
             What::Op(op) => op.writes()[0].1.len() <= ELEMENTS,
             What::Pack { w, .. } => w.len() <= ELEMENTS,
-            What::Packed { .. } => false,
+            What::Dense { .. } => false,
         }
     }
 
@@ -82,27 +82,23 @@ impl Work {
         reduces.then(|| Work { what: What::Total(op.clone()), split: Split::ONE, columns: false })
     }
 
-    /// Packs the weights of `op` into `to`; a unit is a row of the weights, so that who has written them can pack them.
-    pub(super) fn pack(op: &Op, to: &View, threads: usize) -> Option<Work> {
-        let (w, turned) = weights(op)?;
-        Some(Work {
-            what: What::Pack { w: w.clone(), turned, to: to.clone() },
-            split: Split::rows(w.shape.rows(), threads),
-            columns: false,
-        })
+    /// Packs weights into `to`; a unit is a row of the weights, so that who has written them can pack them.
+    pub(super) fn pack(w: &View, to: &View, threads: usize) -> Work {
+        Work { what: What::Pack { w: w.clone(), to: to.clone() }, split: Split::rows(w.shape.rows(), threads), columns: false }
     }
 
-    /// The same product with its weights from `packed`.
-    pub(super) fn from_packed(self, packed: &View) -> Work {
+    /// The same, with its weights from `packed`.
+    pub(super) fn with_packed(self, packed: &View) -> Work {
         match self.what {
-            What::Op(op) => Work { what: What::Packed { op, w: packed.clone() }, ..self },
+            What::Op(Op::Dense { x, b, y, .. }) => Work { what: What::Dense { x, w: packed.clone(), b, y }, ..self },
             what => Work { what, ..self },
         }
     }
 
     pub(super) fn name(&self) -> &'static str {
         match &self.what {
-            What::Op(op) | What::Packed { op, .. } => op.name(),
+            What::Op(op) => op.name(),
+            What::Dense { .. } => "dense",
             What::Total(_) => "total",
             What::Pack { .. } => "pack",
         }
@@ -116,13 +112,10 @@ impl Work {
         let along = |view: &View| Reach::Along(view.len() / units);
         let matrix = |c: &View| if self.columns { Reach::Whole } else { along(c) };
         match &self.what {
-            What::Op(Op::Dense { x, w, b, y }) => {
+            What::Op(Op::Dense { x, w, b, y }) | What::Dense { x, w, b, y } => {
                 vec![read(x, matrix(x)), read(w, Reach::Whole), read(b, Reach::Whole), write(y, matrix(y))]
             }
-            What::Packed { op: Op::Dense { x, b, y, .. }, w } => {
-                vec![read(x, matrix(x)), read(w, Reach::Whole), read(b, Reach::Whole), write(y, matrix(y))]
-            }
-            What::Op(Op::DenseDx { dz, w, dx }) | What::Packed { op: Op::DenseDx { dz, dx, .. }, w } => {
+            What::Op(Op::DenseDx { dz, w, dx }) => {
                 vec![read(dz, matrix(dz)), read(w, Reach::Whole), write(dx, matrix(dx))]
             }
             What::Op(Op::DenseDw { dz, x, dw }) => vec![read(dz, Reach::Whole), read(x, Reach::Whole), write(dw, matrix(dw))],
@@ -144,7 +137,7 @@ impl Work {
             What::Op(Op::Uniform { clock, y, .. }) => vec![read(clock, Reach::Whole), write(y, Reach::Along(4))],
             What::Pack { w, to, .. } => vec![read(w, along(w)), write(to, Reach::Whole)],
             // What is left is elementwise, but for scalars and what only one thread touches.
-            What::Op(op) | What::Total(op) | What::Packed { op, .. } => {
+            What::Op(op) | What::Total(op) => {
                 let n = op.writes()[0].1.len();
                 let reach = |name: &str, view: &View| match name {
                     "clock" | "table" | "dloss" | "square" | "loss" | "losses" => Reach::Whole,
@@ -183,34 +176,21 @@ impl Work {
                 let inputs = x.shape.columns();
                 product(dense::dense(s.read(x, matrix(x)), Right::Strided(dense::turned(s.all(w), inputs)), s.all(b), inputs), y);
             }
-            What::Packed { op: Op::Dense { x, b, y, .. }, w } => {
+            What::Dense { x, w, b, y } => {
                 product(dense::dense(s.read(x, matrix(x)), Right::Packed(s.all(w)), s.all(b), x.shape.columns()), y);
             }
             What::Op(Op::DenseDx { dz, w, dx }) => {
                 let (outputs, inputs) = (w.shape.rows(), w.shape.columns());
                 product(dense::dense_dx(s.read(dz, matrix(dz)), Right::Strided(dense::straight(s.all(w), inputs)), outputs), dx);
             }
-            What::Packed { op: Op::DenseDx { dz, dx, .. }, w } => {
-                product(dense::dense_dx(s.read(dz, matrix(dz)), Right::Packed(s.all(w)), dz.shape.columns()), dx);
-            }
-            What::Packed { op, .. } => unreachable!("{} has no weights", op.name()),
-            What::Pack { w, turned, to } => {
-                let &[panels, k, width] = to.shape.dims() else { unreachable!("panels, terms, columns") };
-                let panel = |i: usize| to.part(i * k * width, Shape::matrix(k, width)).expect("inside");
-                let (columns, part) = (w.shape.columns(), of(w));
-                let w: &[f32] = s.read(w, part);
-                if *turned {
-                    for i in units.start / width..units.end.div_ceil(width) {
-                        let lanes = units.start.max(i * width)..units.end.min((i + 1) * width);
-                        let from = &w[(lanes.start - units.start) * columns..];
-                        let to = panel(i);
-                        gemm::pack_turned(level, from, &mut s.columns(&to, lanes.start - i * width..lanes.end - i * width));
-                    }
-                } else {
-                    for i in 0..panels {
-                        let to = panel(i);
-                        gemm::pack_straight(w, columns, i * width, s.write(&to, units.start * width..units.end * width), width);
-                    }
+            What::Pack { w, to } => {
+                let &[_, k, width] = to.shape.dims() else { unreachable!("panels, terms, columns") };
+                let rows: &[f32] = s.read(w, of(w));
+                for panel in units.start / width..units.end.div_ceil(width) {
+                    let columns = units.start.max(panel * width)..units.end.min((panel + 1) * width);
+                    let from = &rows[(columns.start - units.start) * k..];
+                    let to = to.part(panel * k * width, Shape::matrix(k, width)).expect("inside");
+                    gemm::pack(level, from, &mut s.columns(&to, columns.start - panel * width..columns.end - panel * width));
                 }
             }
             What::Op(Op::DenseDw { dz, x, dw }) => {
@@ -299,14 +279,5 @@ fn along(y: &View, threads: usize) -> Split {
     match dims.len() > 1 && dims[0] >= threads && y.len() > 0 {
         true => Split::rows(dims[0], threads),
         false => Split::elements(y.len()),
-    }
-}
-
-/// The weights that a product has on its right, and whether it takes them turned.
-pub(super) fn weights(op: &Op) -> Option<(&View, bool)> {
-    match op {
-        Op::Dense { w, .. } => Some((w, true)),
-        Op::DenseDx { w, .. } => Some((w, false)),
-        _ => None,
     }
 }

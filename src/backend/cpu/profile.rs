@@ -1,0 +1,88 @@
+//! Where a step's time goes: `cargo test --release --lib profile -- --ignored --nocapture` prints microseconds per work and thread in a running team, the
+//! 2 % and the 25 % quantile of 3000 steps. Short pieces find quiet moments even on a busy machine, where a whole step finds none.
+//! `THREADS`, `BATCH` and `NARROWS_CPU_LEVEL` choose what is run.
+
+use super::plan::Plan;
+use super::team;
+use crate::op::Op;
+use crate::{Adam, AdamConfig, Autoencoder, Clock, Device, Level, Tape, Tensor};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// A training step of the article's network.
+pub(super) fn step(device: &Device, layers: &[usize], batch: usize) -> crate::Result<Vec<Op>> {
+    let (rows, columns) = (4096, layers[0]);
+    let bytes: Vec<u8> = (0..rows * columns).map(|i| if i / 7 % 3 == 0 { ((i * 2_654_435_761) >> 13) as u8 } else { 0 }).collect();
+    let images = Tensor::bytes(device, &bytes, &[rows, columns])?;
+    let order = Tensor::indices(device, &(0..rows as u32).collect::<Vec<_>>(), rows)?;
+    let (clock, losses) = (Clock::new(device)?, Tensor::zeros(device, &[1])?);
+    let (code, hidden) = layers[1..].split_last().expect("a code");
+    let ae = Autoencoder::builder(columns).hidden(hidden).code(*code).build(device)?;
+    let adam = Adam::with_clock(ae.params(), AdamConfig::default(), &clock)?;
+    let mut tape = Tape::plan(device);
+    let x = tape.gather(&images, &order, &clock, batch)?;
+    let y = ae.forward(&mut tape, x)?;
+    let loss = tape.mse(y, x)?;
+    tape.backward(loss)?;
+    adam.step(&mut tape)?;
+    tape.store_loss(loss, &losses, &clock)?;
+    tape.advance(&clock, batch, &order)?;
+    Ok(tape.ops().to_vec())
+}
+
+#[test]
+#[ignore = "prints times, proves nothing"]
+fn profile() {
+    let number = |name: &str, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
+    let cpu = Arc::new(super::Cpu::new(number("THREADS", super::cores()), Level::from_environment().unwrap()).unwrap());
+    let core = cpu.core.clone();
+    let ops = step(&Device::new(cpu, ""), &[784, 128, 64, 32], number("BATCH", 128)).unwrap();
+    let plan = Plan::new(&ops, core.threads(), core.level).unwrap();
+    // By thread, phase and work; after the works of a phase, its barrier.
+    let none: Vec<Vec<Vec<f64>>> = plan.step.iter().map(|phase| vec![Vec::new(); phase.len() + 1]).collect();
+    let times: Vec<_> = (0..plan.threads).map(|_| Mutex::new(none.clone())).collect();
+    let whole = Mutex::new(Vec::new());
+    core.with_slices(|slices| {
+        team::run(&core.pool, plan.threads, |member| {
+            let (mut scratch, mut times) = (core.scratch(member.thread), times[member.thread].lock().unwrap());
+            for _ in 0..3000 {
+                let begin = Instant::now();
+                let mut last = begin;
+                let mut lap = || std::mem::replace(&mut last, Instant::now()).elapsed().as_secs_f64() * 1e6;
+                for (phase, times) in plan.step.iter().zip(times.iter_mut()) {
+                    for (work, times) in phase.iter().zip(times.iter_mut()) {
+                        work.execute(core.level, slices, scratch.floats(), work.split.part(member.thread, member.threads));
+                        times.push(lap());
+                    }
+                    assert!(member.wait());
+                    times[phase.len()].push(lap());
+                }
+                if member.thread == 0 {
+                    whole.lock().unwrap().push(begin.elapsed().as_secs_f64() * 1e6);
+                }
+            }
+        });
+    })
+    .unwrap();
+    let quantiles = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        (times[times.len() / 50], times[times.len() / 4])
+    };
+    let mut sum = 0.0;
+    for (p, phase) in plan.step.iter().enumerate() {
+        for w in 0..=phase.len() {
+            let mut slowest = 0f64;
+            for times in &times {
+                let (low, quarter) = quantiles(&mut times.lock().unwrap()[p][w]);
+                slowest = slowest.max(low);
+                print!("{low:8.1}{quarter:8.1} |");
+            }
+            match phase.get(w) {
+                Some(work) => println!(" {} {:?}", work.name(), work.touches().iter().rfind(|t| t.written).map(|t| t.view.shape)),
+                None => println!(" barrier"),
+            }
+            sum += slowest;
+        }
+    }
+    println!("the sum of the 2 % quantiles {sum:.0}, a step {:.0?}, in microseconds", quantiles(&mut whole.lock().unwrap()));
+}

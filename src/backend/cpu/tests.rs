@@ -1,0 +1,322 @@
+//! The team against op by op, what works say they touch against what they touch, and the barrier under stress.
+
+use super::barrier::Barrier;
+use super::memory::FORMED;
+use super::plan::Plan;
+use super::program::Team;
+use super::{Core, Cpu, profile, team};
+use crate::backend::Executable;
+use crate::device::View;
+use crate::op::{AdamHyper, Op, chunks};
+use crate::{Device, Dtype, Error, Level, Shape};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn open(threads: usize, level: Level) -> (Arc<Core>, Device) {
+    let cpu = Arc::new(Cpu::new(threads, level).unwrap());
+    (cpu.core.clone(), Device::new(cpu, ""))
+}
+
+/// A small generator: what is random here has to be the same on every device.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+}
+
+/// Buffers of a device, and a random list of ops on them.
+struct World {
+    buffers: Vec<View>,
+    clock: View,
+    ops: Vec<Op>,
+}
+
+const ELEMENTS: usize = 12_000;
+
+impl World {
+    fn new(device: &Device, seed: u64, count: usize) -> World {
+        let mut dice = Dice(seed);
+        let alloc = |dtype, n: usize| device.alloc(dtype, Shape::new(&[n]).unwrap()).unwrap();
+        let buffers: Vec<View> = (0..5).map(|_| alloc(Dtype::F32, ELEMENTS)).collect();
+        for buffer in &buffers {
+            let numbers: Vec<f32> = (0..ELEMENTS).map(|_| dice.below(2001) as f32 / 1000.0 - 1.0).collect();
+            device.backend().write(buffer, bytemuck::cast_slice(&numbers)).unwrap();
+        }
+        let (clock, order, bytes) = (alloc(Dtype::U32, 2), alloc(Dtype::U32, 9), alloc(Dtype::U8, 4096));
+        let numbers: Vec<u32> = (0..9).map(|_| dice.below(11) as u32).collect();
+        device.backend().write(&order, bytemuck::cast_slice(&numbers)).unwrap();
+        device.backend().write(&bytes, &(0..4096).map(|_| dice.below(256) as u8).collect::<Vec<_>>()).unwrap();
+        let mut world = World { buffers, clock, ops: Vec::new() };
+        while world.ops.len() < count {
+            let op = world.random(&mut dice, &order, &bytes);
+            if op.check().is_ok() {
+                world.ops.push(op);
+            }
+        }
+        world
+    }
+
+    /// A view of some buffer, at an offset where others are likely to begin as well.
+    fn view(&self, dice: &mut Dice, shape: &[usize]) -> View {
+        let shape = Shape::new(shape).unwrap();
+        let starts = [0, 0, 0, 5, 64, 1000, 4096, ELEMENTS - shape.len()];
+        loop {
+            let buffer = &self.buffers[dice.below(self.buffers.len())];
+            if let Some(view) = buffer.part(starts[dice.below(starts.len())], shape) {
+                return view;
+            }
+        }
+    }
+
+    /// Some op, which `Op::check` may refuse.
+    fn random(&self, dice: &mut Dice, order: &View, bytes: &View) -> Op {
+        let sizes = [1, 2, 3, 8, 17, 32, 33, 64];
+        let [b, i, o] = [0; 3].map(|_| sizes[dice.below(sizes.len())]);
+        let at = |dice: &mut Dice, m: usize, n: usize| self.view(dice, &[m, n]);
+        let clock = self.clock.clone();
+        // The same number of elements, of the same shape or without one.
+        let (x, y, z) = match dice.below(3) {
+            0 => (self.view(dice, &[b * i]), self.view(dice, &[b * i]), self.view(dice, &[b * i])),
+            _ => (at(dice, b, i), at(dice, b, i), at(dice, b, i)),
+        };
+        let one = self.view(dice, &[1]);
+        let work = self.view(dice, &[chunks(x.len())]);
+        match dice.below(24) {
+            0 | 1 => Op::Dense { x: at(dice, b, i), w: at(dice, o, i), b: self.view(dice, &[o]), y: at(dice, b, o) },
+            2 | 3 => Op::DenseDx { dz: at(dice, b, o), w: at(dice, o, i), dx: at(dice, b, i) },
+            4 | 5 => Op::DenseDw { dz: at(dice, b, o), x: at(dice, b, i), dw: at(dice, o, i) },
+            6 => Op::DenseDb { dz: at(dice, b, o), db: self.view(dice, &[o]) },
+            7 => Op::Relu { x, y },
+            8 => Op::ReluGrad { x, dy: y, dx: z },
+            9 => Op::Sigmoid { x, y },
+            10 => Op::SigmoidGrad { x, dy: y, dx: z },
+            11 => Op::Tanh { x, y },
+            12 => Op::MseGrad { y: x, target: y, dloss: one, dy: z, scale: 0.5 },
+            13 => Op::Mse { y: x, target: y, work, loss: one, scale: 0.01 },
+            14 => Op::Sum { x, work, y: one },
+            15 => Op::SquareSum { x, work, y: one },
+            16 => Op::Clip { y: x.clone(), x, square: one, most: 1.0 },
+            17 => Op::Add { y: x.clone(), a: x, b: y },
+            18 => Op::Add { a: x, b: y, y: z },
+            19 => Op::Scale { y: x.clone(), x, factor: 0.25 },
+            20 => Op::Copy { x, y },
+            21 => Op::Fill { y: x, value: 0.75 },
+            22 => match dice.below(3) {
+                0 => Op::Uniform { clock, y: x, lo: -1.0, range: 2.0, seed: 7, purpose: 3 },
+                1 => Op::Advance { clock, rows: 3, period: 9 },
+                _ => Op::Gather {
+                    data: bytes.part(0, Shape::new(&[4096 / i, i]).unwrap()).unwrap(),
+                    order: order.clone(),
+                    clock,
+                    y: at(dice, b, i),
+                },
+            },
+            _ => {
+                let table = self.view(dice, &[2, 4]);
+                let hyper = AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-3 };
+                Op::Adam { v: self.view(dice, &[x.len()]), p: x, g: y, m: z, table, clock, hyper }
+            }
+        }
+    }
+
+    /// All numbers; a NaN is a NaN, whichever.
+    fn state(&self, device: &Device) -> Vec<u32> {
+        let read = |view: &View| {
+            let mut bits = vec![0u32; view.len()];
+            device.backend().read(view, bytemuck::cast_slice_mut(&mut bits)).unwrap();
+            bits
+        };
+        let same = |bits: u32| if f32::from_bits(bits).is_nan() { u32::MAX } else { bits };
+        self.buffers.iter().flat_map(read).map(same).chain(read(&self.clock)).collect()
+    }
+}
+
+#[test]
+fn a_team_of_any_size_leaves_the_bits_of_op_by_op_for_random_lists() {
+    let (_, alone) = open(1, Level::best());
+    let teams: Vec<_> = [1, 2, 3, 7].map(|threads| open(threads, Level::best())).into();
+    let (mut barriers, mut saved, mut finite) = (0, 0, 0);
+    for seed in 0..150 {
+        let count = [1, 2, 5, 30][seed as usize % 4];
+        let steps = 1 + seed as usize % 3;
+        let eager = World::new(&alone, seed, count);
+        for op in (0..steps).flat_map(|_| &eager.ops) {
+            alone.backend().run(op).unwrap();
+        }
+        let want = eager.state(&alone);
+        finite += want.iter().filter(|&&bits| bits != u32::MAX && bits << 1 != 0).count();
+        for (core, device) in &teams {
+            let world = World::new(device, seed, count);
+            let mut team = Team::new(core.clone(), &world.ops).unwrap();
+            team.run(steps).unwrap();
+            let got = world.state(device);
+            let differs = (0..want.len()).find(|&i| got[i] != want[i]);
+            assert_eq!(differs, None, "seed {seed}, {} threads, {:#?}\n{}", core.threads(), world.ops, team.plan());
+            barriers += team.counts().barriers;
+            saved += (count * steps) as u64 - team.counts().barriers;
+            // Op by op with as many threads.
+            let world = World::new(device, seed, count);
+            for op in (0..steps).flat_map(|_| &world.ops) {
+                device.backend().run(op).unwrap();
+            }
+            assert!(world.state(device) == want, "seed {seed}, op by op with {} threads", core.threads());
+        }
+    }
+    assert!(finite > 150 * ELEMENTS, "most numbers are NaN or 0");
+    assert!(barriers > 1000 && saved > 1000, "{barriers} barriers, {saved} saved");
+}
+
+/// The plan believes what `touches` says, and `Slices` believes the plan.
+#[test]
+fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
+    for threads in [1, 2, 3, 7] {
+        let (core, device) = open(threads, Level::best());
+        let mut lists: Vec<Vec<Op>> = (0..60).map(|seed| World::new(&device, seed, 12).ops).collect();
+        lists.push(profile::step(&device, &[784, 128, 64, 32], 24).unwrap());
+        for ops in lists {
+            let plan = Plan::new(&ops, threads, core.level).unwrap();
+            for phase in plan.prologue.iter().chain(&plan.step) {
+                let mut formed = Vec::new();
+                for thread in 0..plan.threads {
+                    for work in phase {
+                        let part = work.split.part(thread, plan.threads);
+                        FORMED.set(Some(Vec::new()));
+                        core.with_slices(|slices| work.execute(core.level, slices, core.scratch(0).floats(), part.clone())).unwrap();
+                        let said: Vec<_> = work
+                            .touches()
+                            .iter()
+                            .map(|t| (Arc::as_ptr(&t.view.buffer) as usize, t.elements(part.clone()), t.written))
+                            .collect();
+                        for (buffer, elements, written) in FORMED.take().unwrap() {
+                            let covers = |said: &(usize, std::ops::Range<usize>, bool)| {
+                                said.0 == buffer && said.1.start <= elements.start && elements.end <= said.1.end && (said.2 || !written)
+                            };
+                            assert!(
+                                elements.is_empty() || said.iter().any(covers),
+                                "{} {part:?} of {:?}: {elements:?}",
+                                work.name(),
+                                work.split
+                            );
+                            formed.push((thread, buffer, elements, written, work.name()));
+                        }
+                    }
+                }
+                for a in &formed {
+                    for b in formed.iter().filter(|b| b.0 != a.0 && b.1 == a.1 && (a.3 || b.3)) {
+                        // Columns of one matrix are told apart by `Rectangle`, not by elements.
+                        let columns = a.4 == b.4 && ["dense", "dense_dx", "dense_dw", "pack"].contains(&a.4);
+                        assert!(a.2.start >= b.2.end || b.2.start >= a.2.end || columns, "{a:?} and {b:?} meet");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_of_training_needs_three_barriers_and_packs_its_weights_once() {
+    for (threads, barriers) in [(1, 1), (2, 3), (4, 3)] {
+        let (core, device) = open(threads, Level::best());
+        let ops = profile::step(&device, &[784, 128, 64, 32], 128).unwrap();
+        let mut team = Team::new(core, &ops).unwrap();
+        let text = team.plan();
+        assert_eq!(
+            text.matches(" pack").count(),
+            if Level::best() > Level::Portable { 12 } else { 0 },
+            "once before the first step, once in each: {text}"
+        );
+        team.run(10).unwrap();
+        let counts = team.counts();
+        assert_eq!((counts.submits, counts.launches), (1, 10 * ops.len() as u64));
+        // With one before the first step, where weights are packed, and none after the last.
+        assert!(counts.barriers.abs_diff(10 * barriers) <= 1, "{counts:?} {text}");
+    }
+}
+
+/// How often the stress tests go round: `NARROWS_STRESS=10` is the full 100,000 runs.
+fn stress() -> usize {
+    std::env::var("NARROWS_STRESS").map_or(1, |n| n.parse().unwrap())
+}
+
+#[test]
+fn the_barrier_holds_for_one_to_eight_threads() {
+    for team in 1..=8 {
+        for cores in [1, 8] {
+            let barrier = Barrier::new(team, cores);
+            let slots: Vec<AtomicUsize> = (0..team).map(|_| AtomicUsize::new(0)).collect();
+            let rounds = 600 * stress();
+            std::thread::scope(|scope| {
+                for thread in 0..team {
+                    let (barrier, slots) = (&barrier, &slots);
+                    scope.spawn(move || {
+                        for round in 1..=rounds {
+                            slots[thread].store(round, Ordering::Relaxed);
+                            assert!(barrier.wait());
+                            assert!(slots.iter().all(|slot| slot.load(Ordering::Relaxed) == round), "somebody is not there yet");
+                            assert!(barrier.wait());
+                        }
+                    });
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn short_runs_end_with_the_right_numbers() {
+    for threads in 1..=8 {
+        let (core, device) = open(threads, Level::best());
+        let shape = Shape::new(&[threads * 64]).unwrap();
+        let alloc = |shape| device.alloc(Dtype::F32, shape).unwrap();
+        let (x, sum, work, one) = (alloc(shape), alloc(Shape::new(&[1]).unwrap()), alloc(Shape::new(&[1]).unwrap()), alloc(shape));
+        // Everybody adds 1 to a part, one adds them up, everybody reads the sum.
+        let ops = [
+            Op::Fill { y: one.clone(), value: 1.0 },
+            Op::Add { a: x.clone(), b: one, y: x.clone() },
+            Op::Sum { x: x.clone(), work, y: sum.clone() },
+            Op::Broadcast { x: sum, y: x.clone() },
+            Op::Scale { x: x.clone(), y: x.clone(), factor: 1.0 / shape.len() as f32 },
+        ];
+        ops.iter().for_each(|op| op.check().unwrap());
+        let mut team = Team::new(core, &ops).unwrap();
+        let (mut runs, mut steps) = (0, 0);
+        while runs < 1250 * stress() {
+            let n = 1 + runs % 3;
+            team.run(n).unwrap();
+            (runs, steps) = (runs + 1, steps + n);
+            if runs % 50 == 0 {
+                let mut numbers = vec![0f32; shape.len()];
+                device.backend().read(&x, bytemuck::cast_slice_mut(&mut numbers)).unwrap();
+                assert!(numbers.iter().all(|&x| (x - steps as f32).abs() < 0.01), "{threads} threads, {steps} steps, {:?}", &numbers[..4]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_panic_in_one_thread_ends_the_run_and_poisons_the_device() {
+    for (threads, bad) in [(1, 0), (2, 0), (2, 1), (5, 3)] {
+        let (core, device) = open(threads, Level::best());
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            core.with_slices(|_| {
+                team::run(&core.pool, threads, |member| {
+                    for round in 0..10 {
+                        assert!(member.thread != bad || round < 5, "planted");
+                        if !member.wait() {
+                            return;
+                        }
+                    }
+                    panic!("nobody gets here, as one is missing");
+                });
+            })
+        }));
+        let text = run.unwrap_err().downcast::<&str>().map_or_else(|other| *other.downcast::<String>().unwrap(), |text| text.to_string());
+        assert_eq!(text, "planted");
+        let x = device.alloc(Dtype::F32, Shape::new(&[4]).unwrap()).unwrap();
+        assert!(matches!(device.backend().run(&Op::Fill { y: x, value: 1.0 }), Err(Error::Device { .. })));
+    }
+}
