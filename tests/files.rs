@@ -354,6 +354,28 @@ fn every_wrong_table_and_array_is_a_typed_error_that_says_what_and_where() {
 }
 
 #[test]
+fn an_array_through_a_pipe_gives_the_rows_of_the_file_and_a_lying_header_no_memory() {
+    let values: Vec<f32> = (0..7_000).map(|i| i as f32).collect();
+    let array = npy("<f4", "(3500, 2)", &f32s(&values));
+    let piped = |bytes: &[u8]| {
+        let rows = Options::default().stream_from("stdin", std::io::Cursor::new(bytes.to_vec()))?;
+        rows.collect::<Result<Vec<_>, _>>().map(|chunks| chunks.concat())
+    };
+    assert_eq!(piped(&array).unwrap(), values);
+    let said = |bytes: &[u8], text: &str| {
+        let error = piped(bytes).unwrap_err().to_string();
+        assert!(error.starts_with("stdin: ") && error.contains(text), "{error}");
+    };
+    said(&array[..array.len() - 1], "it ends after 3499 of 3500 rows");
+    said(&array[..20], "it ends inside its header");
+    said(&[&array[..], &[0]].concat(), "there are more bytes than its 3500 rows have");
+    said(&npy("<f4", "(4294967295, 784)", &[0; 40]), "it ends after 0 of 4294967295 rows");
+    said(&npy("<f4", "(2, 2000000000)", &[0; 40]), "it ends after 0 of 2 rows");
+    let error = Options::default().label(0).stream_from("stdin", std::io::Cursor::new(array)).unwrap_err();
+    assert!(error.to_string().contains("stdin is npy"), "{error}");
+}
+
+#[test]
 fn a_row_without_end_is_refused_before_it_fills_the_memory() {
     struct Endless(&'static [u8]);
     impl std::io::Read for Endless {
@@ -364,7 +386,7 @@ fn a_row_without_end_is_refused_before_it_fills_the_memory() {
     }
     for (start, bytes) in [("", "1,"), ("", "7"), ("\"", "a\n"), ("1,2\n\"", ",")] {
         let source = std::io::Read::chain(start.as_bytes(), Endless(bytes.as_bytes()));
-        let error = Options::default().header(true).stream_csv("stdin", source).and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
+        let error = Options::default().header(true).stream_from("stdin", source).and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
         let error = error.unwrap_err().to_string();
         assert!(error.contains("stdin: line") && error.contains("more than 16 MiB"), "{error}");
     }

@@ -108,7 +108,7 @@ impl Halves {
 /// The rows that a trained network is given.
 #[derive(Args)]
 pub(super) struct Input {
-    /// A .csv or .npy file, - for CSV from stdin, a folder of images, a folder with IDX files, builtin or mnist.
+    /// A .csv or .npy file, - for CSV or npy from stdin, a folder of images, a folder with IDX files, builtin or mnist.
     #[arg(long, value_name = "PATH|-")]
     data: String,
     /// Of data in two parts: train or test.
@@ -123,7 +123,7 @@ impl Input {
     pub(super) fn open(&self) -> Result<Chunks> {
         let options = self.reading.options();
         if self.data == "-" {
-            return options.stream_csv("stdin", std::io::stdin());
+            return options.stream_from("stdin", std::io::stdin());
         }
         let path = Path::new(&self.data);
         if options.is_stream(&self.data) {

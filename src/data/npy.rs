@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+/// What an npy file begins with.
+pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The longest header that is read; numpy's own limit is 10,000.
 const HEADER_BYTES: usize = 1 << 16;
 /// How many rows of a file are read at a time, if all are wanted.
@@ -31,7 +33,9 @@ enum Element {
 /// An array being read.
 pub(super) struct NpyRows {
     path: PathBuf,
-    source: BufReader<File>,
+    source: BufReader<Box<dyn Read + Send>>,
+    /// Whether the size of the source is known, and is that of the header.
+    sized: bool,
     element: Element,
     dims: Vec<usize>,
     columns: usize,
@@ -43,23 +47,39 @@ pub(super) struct NpyRows {
 impl NpyRows {
     /// Opens the file and checks its header against its size.
     pub(super) fn open(path: &Path) -> Result<NpyRows> {
-        let bad = |problem: String| Error::data(path, problem, REMEDY);
         let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
         let info = file.metadata().map_err(|e| Error::io(path, "reading its size", e))?;
         if !info.is_file() {
-            return Err(Error::data(path, "this is no regular file, so its size is unknown", "Write it to a file first, or pass CSV."));
+            return Err(Error::data(
+                path,
+                "this is no regular file, so its size is unknown",
+                "Write it to a file first, or pipe it: --data -.",
+            ));
         }
-        let mut source = BufReader::with_capacity(1 << 16, file);
+        NpyRows::read(path, Box::new(file), Some(info.len()))
+    }
+
+    /// An array that comes through a pipe. Nothing is allocated by what its header says.
+    pub(super) fn piped(path: &Path, source: Box<dyn Read + Send>) -> Result<NpyRows> {
+        NpyRows::read(path, source, None)
+    }
+
+    fn read(path: &Path, source: Box<dyn Read + Send>, size: Option<u64>) -> Result<NpyRows> {
+        let bad = |problem: String| Error::data(path, problem, REMEDY);
+        let mut source = BufReader::with_capacity(1 << 16, source);
         let mut take = |count: usize, what: &str| -> Result<Vec<u8>> {
             let mut bytes = vec![0; count];
             source.read_exact(&mut bytes).map_err(|e| match e.kind() {
-                io::ErrorKind::UnexpectedEof => bad(format!("the file ends inside {what}, after {} bytes", info.len())),
+                io::ErrorKind::UnexpectedEof => bad(match size {
+                    Some(size) => format!("the file ends inside {what}, after {size} bytes"),
+                    None => format!("it ends inside {what}"),
+                }),
                 _ => Error::io(path, "reading", e),
             })?;
             Ok(bytes)
         };
         let start = take(8, "its first eight bytes")?;
-        if start[..6] != *b"\x93NUMPY" {
+        if start[..6] != *MAGIC {
             return Err(bad("offset 0: it does not begin with \\x93NUMPY, so it is no npy file".into()));
         }
         let (wide, length) = match (start[6], start[7]) {
@@ -85,13 +105,14 @@ impl NpyRows {
         }
         let declared = header.shape.iter().try_fold(element.bytes() as u64, |n, &d| n.checked_mul(d));
         let wanted = declared.and_then(|n| n.checked_add(begin as u64));
-        if wanted != Some(info.len()) {
+        if let Some(size) = size
+            && wanted != Some(size)
+        {
             let wanted = wanted.map_or("more than 2^64".into(), |n| n.to_string());
             return Err(bad(format!(
-                "offset {}: the shape {:?} needs {wanted} bytes in all, but the file has {}",
+                "offset {}: the shape {:?} needs {wanted} bytes in all, but the file has {size}",
                 8 + wide,
-                header.shape,
-                info.len()
+                header.shape
             )));
         }
         // A shape with a 0 in it needs no bytes, whatever its other numbers are.
@@ -103,7 +124,7 @@ impl NpyRows {
             return Err(bad(format!("a row of shape {dims:?} has more than {} elements", Shape::MAX_LEN)));
         }
         let columns = check_rows(&path.display().to_string(), 0, &dims)?;
-        Ok(NpyRows { path: path.to_path_buf(), source, element, dims, columns, left, taken: 0 })
+        Ok(NpyRows { path: path.to_path_buf(), source, sized: size.is_some(), element, dims, columns, left, taken: 0 })
     }
 
     /// Reads the whole array: bytes stay bytes, the byte b for b / 255.
@@ -159,12 +180,21 @@ impl NpyRows {
         let rows = rows.min(self.left);
         let mut bytes = Vec::new();
         let failed = |e| Error::io(&self.path, "reading", e);
-        // Opening compared this with the size of the file.
         let count = rows * self.columns * self.element.bytes();
-        bytes.try_reserve_exact(count).map_err(|_| failed(io::ErrorKind::OutOfMemory.into()))?;
+        if self.sized {
+            // Opening compared this with the size of the file.
+            bytes.try_reserve_exact(count).map_err(|_| failed(io::ErrorKind::OutOfMemory.into()))?;
+        }
         (&mut self.source).take(count as u64).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() < count {
-            return Err(Error::data(&self.path, "the file became shorter while it was read", "Let nothing write it meanwhile."));
+            let whole = self.taken + bytes.len() / (self.columns * self.element.bytes());
+            return Err(match self.sized {
+                true => Error::data(&self.path, "the file became shorter while it was read", "Let nothing write it meanwhile."),
+                false => Error::data(&self.path, format!("it ends after {whole} of {} rows", self.taken + self.left), REMEDY),
+            });
+        }
+        if rows == self.left && !self.sized && self.source.read(&mut [0]).map_err(failed)? > 0 {
+            return Err(Error::data(&self.path, format!("there are more bytes than its {} rows have", self.taken + rows), REMEDY));
         }
         self.left -= rows;
         self.taken += rows;

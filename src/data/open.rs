@@ -1,8 +1,8 @@
 //! Data sets by name: what a path is decides how it is read.
 
-use super::{Chunks, Dataset, Split, builtin, csv::CsvRows, idx, images, mnist, npy::NpyRows};
+use super::{Chunks, Dataset, Split, builtin, csv::CsvRows, idx, images, mnist, npy, npy::NpyRows};
 use crate::{Error, Result};
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 /// A column of a table.
@@ -116,12 +116,23 @@ impl Options {
         }
     }
 
-    /// The rows of CSV that comes through a pipe, a chunk at a time. Errors call it `name`.
+    /// The rows of CSV or npy that come through a pipe, a chunk at a time: the first bytes tell which of the two. Errors call it `name`.
     ///
     /// # Errors
-    /// No first line, or one without the column of labels.
-    pub fn stream_csv(&self, name: &str, source: impl Read + Send + 'static) -> Result<Chunks> {
-        Ok(CsvRows::open(Path::new(name), Some(Box::new(source)), self)?.into())
+    /// As [`Options::stream`]; or an option for CSV where it is npy.
+    pub fn stream_from(&self, name: &str, mut source: impl Read + Send + 'static) -> Result<Chunks> {
+        let path = Path::new(name);
+        let mut start = Vec::new();
+        (&mut source).take(npy::MAGIC.len() as u64).read_to_end(&mut start).map_err(|e| Error::io(path, "reading", e))?;
+        let is_npy = start == npy::MAGIC;
+        let source = Box::new(Cursor::new(start).chain(source));
+        match is_npy {
+            true if self.label.is_some() || self.header.is_some() => {
+                Err(Error::argument("label, header", format!("{name} is npy, and they are for CSV"), "Leave them away."))
+            }
+            true => Ok(NpyRows::piped(path, source)?.into()),
+            false => Ok(CsvRows::open(path, Some(source), self)?.into()),
+        }
     }
 
     /// Whether [`Options::stream`] can read this.
