@@ -265,6 +265,7 @@ fn bad_tables() -> Vec<(Options, Vec<u8>, &'static str)> {
         (plain(), b"\x89PNG\r\n\x1a\n\0\0".to_vec(), "line 2"),
         (plain().header(false), text("a,b\n1,2\n"), "line 1, column 1: `a` is no number"),
         (plain().label("c"), text("a,b\n1,2\n"), "no column is called `c`: the first line is a,b"),
+        (plain().label("a"), text("a,b,a\n1,2,3\n"), "2 columns are called `a`"),
         (plain().label(2), text("a,b\n1,2\n"), "column 2 (counted from 0), but there are 2 columns"),
         (plain().label(0), text("a\n1\n"), "no column but that of the labels"),
         (plain().label(1), text("1,\n"), "line 1, column 2: the label is empty"),

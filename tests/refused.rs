@@ -179,6 +179,7 @@ fn csv_cases(table: &mut Table) {
         ("--header no", text("a,b\n1,2\n"), "line 1, column 1: `a` is no number"),
         ("--header yes", text("1,2\n3,4\n"), "1 rows can't be split"),
         ("--label c", text("a,b\n1,2\n"), "no column is called `c`"),
+        ("--label a", text("a,b,a\n1,2,3\n4,5,6\n"), "2 columns are called `a`. Give the number of the one"),
         ("--label 2", text("a,b\n1,2\n"), "column 2 (counted from 0), but there are 2 columns"),
         ("--label 18446744073709551615", text("a,b\n1,2\n"), "but there are 2 columns"),
         ("--label 0", text("a\n1\n"), "no column but that of the labels"),

@@ -3,6 +3,7 @@
 
 use narrows::train::Checkpoint;
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -243,6 +244,38 @@ fn killed_before_its_first_checkpoint_a_run_begins_anew_when_it_is_resumed() {
     let (code, err) = run(at, &["train", "--resume", "whole"]);
     assert!(code == Some(3) && err.contains("last.safetensors: reading the checkpoint"), "{err}");
     assert_eq!(weights(at, "whole"), before);
+}
+
+#[test]
+fn a_signal_while_rows_stream_leaves_neither_the_file_nor_half_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let rows: String = (0..3000).map(|i| format!("{},{}\n", i % 7, i % 11)).collect();
+    fs::write(at.join("t.csv"), &rows).unwrap();
+    let train = "--device cpu --data t.csv --layers 1 --epochs 1 --out m -q";
+    assert_eq!(run(at, &train.split(' ').collect::<Vec<_>>()).0, Some(0));
+    let before = files(at);
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        for out in ["new.csv", "new.npy"] {
+            let args = format!("encode --device cpu --model m --data - -o {out}");
+            let mut child = narrows(at).args(args.split(' ')).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            input.write_all(rows.as_bytes()).unwrap();
+            // Until the file is begun.
+            let start = Instant::now();
+            while files(at) == before {
+                assert!(start.elapsed() < Duration::from_secs(60), "nothing is written");
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            signal(&child, name);
+            drop(input);
+            let output = child.wait_with_output().unwrap();
+            let err = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{err}");
+            assert!(err.contains("stopped by a signal; nothing was written"), "{err}");
+            assert_eq!(files(at), before);
+        }
+    }
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! `narrows encode`, `score`, `decode` and `reconstruct`: rows through a trained network, a chunk at a time.
 
 use super::input::Input;
-use super::{Common, print};
+use super::signals::Signals;
+use super::{Common, Failure, print};
 use clap::Args;
 use narrows::data::{Chunks, Dataset, RowWriter};
 use narrows::nn::{Rows, contamination};
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Pairs in the picture of `reconstruct`.
 const PAIRS: usize = 20;
@@ -38,23 +40,25 @@ pub(super) struct Score {
     threshold: Option<f32>,
 }
 
+type Done = std::result::Result<(), Failure>;
+
 impl Apply {
-    pub(super) fn encode(&self) -> Result<()> {
+    pub(super) fn encode(&self) -> Done {
         let (ae, rows) = self.open()?;
         let names = numbered("code", ae.code_width());
         self.pour(ae.encode_stream(rows)?, &names)
     }
 
-    pub(super) fn decode(&self) -> Result<()> {
+    pub(super) fn decode(&self) -> Done {
         let (ae, codes) = self.open()?;
         let names = numbered("x", ae.inputs());
         self.pour(ae.decode_stream(codes)?, &names)
     }
 
     /// Rows to a table, or to a picture if the output is a .png.
-    pub(super) fn reconstruct(&self) -> Result<()> {
+    pub(super) fn reconstruct(&self) -> Done {
         if let Some(path) = self.output.as_deref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))) {
-            return self.picture(path);
+            return Ok(self.picture(path)?);
         }
         let (ae, rows) = self.open()?;
         let names = rows.names().map_or_else(|| numbered("x", ae.inputs()), <[String]>::to_vec);
@@ -82,20 +86,32 @@ impl Apply {
         }
     }
 
-    fn pour(&self, chunks: impl Iterator<Item = Result<Rows>>, names: &[String]) -> Result<()> {
+    fn pour(&self, chunks: impl Iterator<Item = Result<Rows>>, names: &[String]) -> Done {
         let mut chunks = chunks.peekable();
         // What is wrong in the first rows is said before anything is written.
         if let Some(Err(_)) = chunks.peek() {
-            return chunks.next().map_or(Ok(()), |e| e.map(drop));
+            return Ok(chunks.next().map_or(Ok(()), |e| e.map(drop))?);
         }
+        // Whoever is killed leaves his temporary file, so a signal ends this between two chunks.
+        let signals = self.output.is_some().then(Signals::listen).transpose()?;
+        let stopped = || signals.as_ref().filter(|s| s.flag.load(Ordering::Relaxed));
         unless_gone(|| {
             let mut writer = self.writer(names)?;
-            for chunk in chunks {
+            for chunk in chunks.take_while(|_| stopped().is_none()) {
                 writer.write(&chunk?.values)?;
             }
-            self.done(writer.finish()?);
+            if stopped().is_none() {
+                self.done(writer.finish()?);
+            }
             Ok(())
-        })
+        })?;
+        match stopped() {
+            None => Ok(()),
+            Some(signals) => {
+                self.common.say("stopped by a signal; nothing was written");
+                Err(Failure::Signal(signals.code()))
+            }
+        }
     }
 
     fn done(&self, rows: usize) {
@@ -125,13 +141,14 @@ impl Apply {
 }
 
 impl Score {
-    pub(super) fn run(&self) -> Result<()> {
+    pub(super) fn run(&self) -> Done {
         if let Some(share) = self.contamination {
             // A share that is none is refused before the rows are read.
             contamination(&[], share)?;
         }
         if self.threshold.is_some_and(f32::is_nan) {
-            return Err(Error::Argument { name: "--threshold".into(), problem: "it is NaN".into(), remedy: "Name a number.".into() });
+            let nan = Error::Argument { name: "--threshold".into(), problem: "it is NaN".into(), remedy: "Name a number.".into() };
+            return Err(nan.into());
         }
         let (ae, rows) = self.apply.open()?;
         let scores = ae.score_stream(rows)?;

@@ -30,7 +30,7 @@ struct Cli {
     train: train::Train,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed, 130 and 143 stopped by Ctrl-C and SIGTERM after all was saved.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed, 130 and 143 stopped by Ctrl-C and SIGTERM: what a training has reached is saved, and of rows nothing is.";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -104,10 +104,10 @@ pub(crate) fn run() -> ExitCode {
         Verb::Eval(eval) => eval.run().map_err(Failure::from),
         Verb::Plot(plot) => plot.run(),
         Verb::Report(report) => report.run().map_err(Failure::from),
-        Verb::Encode(apply) => apply.encode().map_err(Failure::from),
-        Verb::Score(score) => score.run().map_err(Failure::from),
-        Verb::Decode(apply) => apply.decode().map_err(Failure::from),
-        Verb::Reconstruct(apply) => apply.reconstruct().map_err(Failure::from),
+        Verb::Encode(apply) => apply.encode(),
+        Verb::Score(score) => score.run(),
+        Verb::Decode(apply) => apply.decode(),
+        Verb::Reconstruct(apply) => apply.reconstruct(),
         Verb::Bench(bench) => bench.run(),
         Verb::Data(data) => data.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),

@@ -110,6 +110,15 @@ impl CsvRows {
             })?),
             None => None,
         };
+        if let Some(Column::Name(name)) = &options.label
+            && let count @ 2.. = texts.iter().filter(|text| *text == name).count()
+        {
+            return Err(Error::data(
+                path,
+                format!("{count} columns are called `{}`", shorten(name)),
+                "Give the number of the one, counted from 0.",
+            ));
+        }
         if let Some(at) = table.label.filter(|&at| at >= table.fields) {
             let problem = format!("the labels should be in column {at} (counted from 0), but there are {} columns", table.fields);
             return Err(Error::data(path, problem, "Give a smaller number."));
