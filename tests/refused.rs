@@ -15,7 +15,8 @@ fn narrows(folder: &Path, args: &[&str]) -> Output {
     let script = format!("ulimit -v {MEMORY} && exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &script, env!("CARGO_BIN_EXE_narrows")]).args(args).current_dir(folder).stdin(Stdio::null());
-    command.env_remove("NARROWS_CPU_LEVEL").env("NARROWS_CACHE", "/nowhere").output().unwrap()
+    // One heap: on a machine of many cores the address space of one for each thread would be all there is.
+    command.env("MALLOC_ARENA_MAX", "1").env_remove("NARROWS_CPU_LEVEL").env("NARROWS_CACHE", "/nowhere").output().unwrap()
 }
 
 /// Files that are bad, or the arguments that are; the exit code; what is said.

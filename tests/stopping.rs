@@ -210,7 +210,7 @@ fn killed_at_40_random_moments_a_run_resumes_to_the_bits_of_an_unbroken_one() {
             false => (begin(&out).status().unwrap().code(), String::new()),
         };
         assert_eq!(code, Some(0), "killed after {moment:?}: {err}");
-        assert_eq!(weights(at, &out), weights(at, "whole"), "killed after {moment:?}");
+        assert!(weights(at, &out) == weights(at, "whole"), "killed after {moment:?}, it has other weights");
         assert_eq!(measured(at, &out), measured(at, "whole"), "killed after {moment:?}");
         let half = files(&at.join(&out)).into_iter().find(|path| path.extension().is_some_and(|e| e == "part"));
         assert!(half.is_none() || !settled, "killed after {moment:?}: {half:?} is left");
