@@ -2,9 +2,20 @@
 
 use crate::{Error, Result};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
+
+/// All bytes of a regular file: a device or a pipe may have no end.
+pub(crate) fn read(path: &Path, action: &'static str) -> Result<Vec<u8>> {
+    let mut file = File::open(path).map_err(|e| Error::io(path, action, e))?;
+    if !file.metadata().map_err(|e| Error::io(path, action, e))?.is_file() {
+        return Err(Error::data(path, "this is no regular file", "Name a file."));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| Error::io(path, action, e))?;
+    Ok(bytes)
+}
 
 /// How the names of temporary files begin and end.
 const PREFIX: &str = ".narrows-";

@@ -22,9 +22,9 @@ pub(super) struct Plot {
     /// The picture. [default: codes.svg, weights.png or rate.svg]
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Code sizes of --rate.
-    #[arg(long, default_value = "2,4,8,16,30,64", value_delimiter = ',', value_name = "N,N,..")]
-    sizes: Vec<usize>,
+    /// Code sizes of --rate. [default: of 2, 4, 8, 16, 30 and 64 those that are shorter than a row]
+    #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
+    sizes: Option<Vec<usize>>,
     /// Passes over the training rows for each network of --rate.
     #[arg(long, default_value_t = 10, value_name = "N")]
     epochs: usize,
@@ -77,15 +77,17 @@ impl Plot {
     fn rate(&self, model: &Autoencoder, split: &Split, data: &str) -> Result<String> {
         let inputs = split.train.columns();
         let hidden = &model.widths()[1..model.widths().len() - 1];
-        check_sizes(&self.sizes, inputs)?;
-        let most = self.sizes.iter().copied().max().unwrap_or(1);
+        let usual = || [1, 2, 4, 8, 16, 30, 64].into_iter().filter(|&size| size < inputs && (size > 1 || inputs <= 2)).collect();
+        let sizes: Vec<usize> = self.sizes.clone().unwrap_or_else(usual);
+        check_sizes(&sizes, inputs)?;
+        let most = sizes.iter().copied().max().unwrap_or(1);
         let (train, test) = (model.scaled(&split.train)?, model.scaled(&split.test)?);
         let pca = Pca::fit(&train)?;
-        let ks: Vec<usize> = (self.sizes.iter().copied().min().unwrap_or(1)..=most).collect();
+        let ks: Vec<usize> = (sizes.iter().copied().min().unwrap_or(1)..=most).collect();
         let errors = pca.errors(&test, &ks)?;
         let components: Vec<(usize, f64)> = ks.into_iter().zip(errors).collect();
         let mut networks = Vec::new();
-        for &code in &self.sizes {
+        for &code in &sizes {
             let ae = Autoencoder::builder(inputs).hidden(hidden).output(model.output()).code(code).build(model.device())?;
             ae.fit(&train, &Fit::default().epochs(self.epochs))?;
             let error = ae.evaluate(&test)? * inputs as f64;

@@ -110,6 +110,15 @@ fn is_image(path: &Path) -> bool {
     ["png", "jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known)) && path.is_file()
 }
 
+/// The image on white paper: what is transparent shows it.
+fn on_white(image: &image::GrayAlphaImage) -> image::GrayImage {
+    let blend = |&[grey, alpha]: &[u8; 2]| {
+        let (grey, alpha) = (u32::from(grey), u32::from(alpha));
+        ((grey * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    image::GrayImage::from_fn(image.width(), image.height(), |x, y| image::Luma([blend(&image.get_pixel(x, y).0)]))
+}
+
 /// The grey values of one file, whose kind its first bytes tell.
 fn decode(path: &Path) -> Result<image::GrayImage> {
     let failed = |e| Error::io(path, "reading", e);
@@ -120,7 +129,19 @@ fn decode(path: &Path) -> Result<image::GrayImage> {
     limits.max_alloc = Some(BYTES);
     reader.limits(limits);
     match reader.decode() {
+        Ok(image) if image.color().has_alpha() => Ok(on_white(&image.into_luma_alpha8())),
         Ok(image) => Ok(image.into_luma8()),
         Err(e) => Err(Error::data(path, format!("it can't be read as an image ({e})"), "Save it again as PNG or JPEG, or remove it.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_white;
+
+    #[test]
+    fn what_is_transparent_is_white() {
+        let image = image::GrayAlphaImage::from_raw(4, 1, vec![0, 255, 0, 0, 0, 51, 200, 255]).unwrap();
+        assert_eq!(on_white(&image).into_raw(), [0, 255, 204, 200]);
     }
 }

@@ -46,7 +46,7 @@ impl Checkpoint {
     /// When the file is absent, is no checkpoint, is of another format, or is not to the bit what was written.
     pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|e| Error::io(path, "reading the checkpoint", e))?;
+        let bytes = files::read(path, "reading the checkpoint")?;
         if whole(&bytes) != Some(true) {
             let ours = |mark: &str| bytes.windows(mark.len()).any(|w| w == mark.as_bytes());
             let damaged = ours("\\\"sha256\\\"") || MORE.iter().any(|name| ours(name));
