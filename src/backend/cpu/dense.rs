@@ -30,25 +30,40 @@ pub(super) fn dense_dw<'a>(dz: &'a [f32], first: usize, x: &'a [f32], batch: usi
     Product { a: dz, b: Right::Strided(Strided { data: x, row: inputs, column: 1 }), k: batch, bias: None }
 }
 
-/// Columns that are summed at a time.
-const COLUMNS: usize = 128;
-
-/// `db = sum of the rows of dz`, for the columns from `first` on.
+/// `db = sum of the rows of dz`, for the columns from `first` on. Bound by memory: 4 bytes an element.
 #[inline(always)]
 fn dense_db_body(dz: &[f32], outputs: usize, first: usize, db: &mut [f32]) {
-    db.fill(0.0);
-    for (part, db) in db.chunks_mut(COLUMNS).enumerate() {
-        let (first, n) = (first + part * COLUMNS, db.len());
-        for (block, rows) in dz.chunks(BLOCK * outputs).enumerate() {
-            let mut acc = [0f32; COLUMNS];
-            for row in rows.chunks_exact(outputs) {
-                for (acc, &dz) in acc.iter_mut().zip(&row[first..first + n]) {
-                    *acc += dz;
-                }
+    let mut first = first;
+    let (wide, rest) = db.as_chunks_mut::<64>();
+    for db in wide {
+        columns(dz, outputs, first, db);
+        first += 64;
+    }
+    let (narrow, rest) = rest.as_chunks_mut::<16>();
+    for db in narrow {
+        columns(dz, outputs, first, db);
+        first += 16;
+    }
+    for db in rest {
+        columns(dz, outputs, first, std::array::from_mut(db));
+        first += 1;
+    }
+}
+
+/// N columns, in registers.
+#[inline(always)]
+fn columns<const N: usize>(dz: &[f32], outputs: usize, first: usize, db: &mut [f32; N]) {
+    *db = [0.0; N];
+    for (block, rows) in dz.chunks(BLOCK * outputs).enumerate() {
+        let mut acc = [0f32; N];
+        for row in rows.chunks_exact(outputs) {
+            let row: &[f32; N] = row[first..first + N].try_into().expect("N columns");
+            for (acc, &dz) in acc.iter_mut().zip(row) {
+                *acc += dz;
             }
-            for (db, &acc) in db.iter_mut().zip(&acc) {
-                *db = if block == 0 { acc } else { *db + acc };
-            }
+        }
+        for (db, &acc) in db.iter_mut().zip(&acc) {
+            *db = if block == 0 { acc } else { *db + acc };
         }
     }
 }

@@ -9,6 +9,7 @@ use super::memory::Rectangle;
 use super::tile::{self, Finish, Lines, Panel, Tile, Transpose};
 use crate::Level;
 use crate::op::BLOCK;
+use std::ops::Range;
 
 /// Columns of b that are packed at a time.
 const NC: usize = 512;
@@ -18,6 +19,9 @@ const MC: usize = 192;
 pub(super) const NR_MAX: usize = 32;
 /// Rows of a for which it pays to pack a b whose rows could be read where they lie.
 const MANY: usize = 96;
+
+/// Panels of b for which it pays to pack an a that is turned.
+const TURN: usize = 8;
 
 /// A matrix read through strides: element (i, j) is `data[i * row + j * column]`.
 #[derive(Clone, Copy)]
@@ -44,7 +48,7 @@ pub(super) struct Product<'a> {
 }
 
 /// Floats that a thread needs to pack into.
-pub(super) const PACK: usize = NC * BLOCK;
+pub(super) const PACK: usize = (NC + MC) * BLOCK;
 
 /// Whether the compiler may use fused multiply-add at the portable level.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
@@ -97,12 +101,18 @@ fn blocked<const MR: usize, const NR: usize>(
     scratch: &mut [f32],
 ) {
     let (rows, columns, k) = (c.rows(), c.columns(), p.k);
+    let (scratch, lines) = scratch.split_at_mut(NC * BLOCK);
     let mut edge = [[0f32; NR]; MR];
     for n0 in columns.clone().step_by(NC) {
         let nc = NC.min(columns.end - n0);
         for k0 in (0..k).step_by(BLOCK) {
             let kc = BLOCK.min(k - k0);
             for m0 in (0..rows).step_by(MC) {
+                let m1 = rows.min(m0 + MC);
+                let turned = p.a.column != 1 && nc > TURN * NR;
+                if turned {
+                    pack_lines::<MR>(&p.a, m0..m1, k0..k0 + kc, lines);
+                }
                 for j in (n0..n0 + nc).step_by(NR) {
                     let nr = NR.min(n0 + nc - j);
                     let panel = match p.b {
@@ -120,15 +130,14 @@ fn blocked<const MR: usize, const NR: usize>(
                     };
                     let bias = p.bias.filter(|_| k0 + kc == k).map(|bias| &bias[j..j + nr]);
                     let finish = Finish { add: k0 > 0, bias };
-                    for m in (m0..rows.min(m0 + MC)).step_by(MR) {
+                    for m in (m0..m1).step_by(MR) {
                         let mr = MR.min(rows - m);
-                        let lines = Lines {
-                            data: &p.a.data[m * p.a.row + k0 * p.a.column..],
-                            row: p.a.row,
-                            column: p.a.column,
-                            rows: mr,
-                            next: if p.a.column != 1 { MR * p.a.row } else { 0 },
+                        let (a, from, next) = match turned {
+                            true => (Strided { data: lines, row: 1, column: MR }, (m - m0) * kc, MR * kc),
+                            // Along rows the processor itself sees what comes next.
+                            false => (p.a, m * p.a.row + k0 * p.a.column, if p.a.column == 1 { 0 } else { MR * p.a.row }),
                         };
+                        let lines = Lines { data: &a.data[from..], row: a.row, column: a.column, rows: mr, next };
                         if mr == MR && nr == NR {
                             tile(lines, panel, c.corner(m, j), finish);
                             continue;
@@ -146,6 +155,20 @@ fn blocked<const MR: usize, const NR: usize>(
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Packs rows of an a whose columns have no gaps, MR at a time: MR numbers for each k. Where they lie they are half a cache line, far from the next.
+fn pack_lines<const MR: usize>(a: &Strided, rows: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
+    for (m, to) in rows.clone().step_by(MR).zip(to.chunks_mut(MR * terms.len())) {
+        let n = MR.min(rows.end - m);
+        for (k, to) in terms.clone().zip(to.as_chunks_mut::<MR>().0) {
+            let from = &a.data[m + k * a.column..][..n];
+            match <&[f32; MR]>::try_from(from) {
+                Ok(from) => *to = *from,
+                Err(_) => to[..n].copy_from_slice(from),
             }
         }
     }

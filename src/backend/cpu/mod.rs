@@ -43,6 +43,7 @@ use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
 use crate::op::Op;
 use crate::{Dtype, Error, Result};
 use memory::{Memory, Slices};
+use plan::Plan;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use work::Work;
 
@@ -128,7 +129,8 @@ impl Backend for Cpu {
     }
 
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
-        Ok(Box::new(program::Team::new(self.core.clone(), ops)?))
+        let plan = Plan::new(ops, self.core.threads(), self.core.level)?;
+        Ok(Box::new(program::Team::new(self.core.clone(), ops.len(), plan)))
     }
 }
 

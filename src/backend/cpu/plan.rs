@@ -27,9 +27,18 @@ pub(super) struct Plan {
     pub(super) step: Vec<Phase>,
 }
 
+/// Floating-point operations and bytes of a step for which it pays to wait for one more thread: some 10 microseconds.
+const WORTH: u64 = 1_000_000;
+
 impl Plan {
-    /// For at most so many threads.
+    /// For at most so many threads, and no more than there is work for.
     pub(super) fn new(ops: &[Op], threads: usize, level: Level) -> Result<Plan> {
+        let cost = ops.iter().map(|op| op.cost().flops + op.cost().bytes).sum::<u64>();
+        Plan::for_threads(ops, threads.min(1 + (cost / WORTH) as usize), level)
+    }
+
+    /// For at most so many threads, however little there is to do.
+    pub(super) fn for_threads(ops: &[Op], threads: usize, level: Level) -> Result<Plan> {
         let most = ops.iter().map(|op| Work::new(op, threads).split.most_parts()).max().unwrap_or(1);
         let threads = threads.min(most.max(1));
         let (prologue, step) = lower(ops, threads, level)?;

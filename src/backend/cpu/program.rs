@@ -4,7 +4,6 @@ use super::plan::{Phase, Plan};
 use super::{Core, team};
 use crate::Result;
 use crate::backend::Executable;
-use crate::op::Op;
 use crate::program::Counts;
 use std::sync::Arc;
 
@@ -17,9 +16,9 @@ pub(super) struct Team {
 }
 
 impl Team {
-    pub(super) fn new(core: Arc<Core>, ops: &[Op]) -> Result<Team> {
-        let plan = Plan::new(ops, core.threads(), core.level)?;
-        Ok(Team { core, ops: ops.len(), plan, counts: Counts::default() })
+    /// For a list of so many ops.
+    pub(super) fn new(core: Arc<Core>, ops: usize, plan: Plan) -> Team {
+        Team { core, ops, plan, counts: Counts::default() }
     }
 }
 

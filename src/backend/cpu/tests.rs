@@ -13,6 +13,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// A team of as many threads as the device has, however little there is to do.
+fn team_of(core: &Arc<Core>, ops: &[Op]) -> Team {
+    let plan = Plan::for_threads(ops, core.threads(), core.level).unwrap();
+    Team::new(core.clone(), ops.len(), plan)
+}
+
 fn open(threads: usize, level: Level) -> (Arc<Core>, Device) {
     let cpu = Arc::new(Cpu::new(threads, level).unwrap());
     (cpu.core.clone(), Device::new(cpu, ""))
@@ -151,7 +157,7 @@ fn a_team_of_any_size_leaves_the_bits_of_op_by_op_for_random_lists() {
         finite += want.iter().filter(|&&bits| bits != u32::MAX && bits << 1 != 0).count();
         for (core, device) in &teams {
             let world = World::new(device, seed, count);
-            let mut team = Team::new(core.clone(), &world.ops).unwrap();
+            let mut team = team_of(core, &world.ops);
             team.run(steps).unwrap();
             let got = world.state(device);
             let differs = (0..want.len()).find(|&i| got[i] != want[i]);
@@ -178,7 +184,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
         let mut lists: Vec<Vec<Op>> = (0..60).map(|seed| World::new(&device, seed, 12).ops).collect();
         lists.push(profile::step(&device, &[784, 128, 64, 32], 24).unwrap());
         for ops in lists {
-            let plan = Plan::new(&ops, threads, core.level).unwrap();
+            let plan = Plan::for_threads(&ops, threads, core.level).unwrap();
             for phase in plan.prologue.iter().chain(&plan.step) {
                 let mut formed = Vec::new();
                 for thread in 0..plan.threads {
@@ -222,7 +228,7 @@ fn a_step_of_training_needs_three_barriers_and_packs_its_weights_once() {
     for (threads, barriers) in [(1, 1), (2, 3), (4, 3)] {
         let (core, device) = open(threads, Level::best());
         let ops = profile::step(&device, &[784, 128, 64, 32], 128).unwrap();
-        let mut team = Team::new(core, &ops).unwrap();
+        let mut team = team_of(&core, &ops);
         let text = team.plan();
         assert_eq!(
             text.matches(" pack").count(),
@@ -235,6 +241,14 @@ fn a_step_of_training_needs_three_barriers_and_packs_its_weights_once() {
         // With one before the first step, where weights are packed, and none after the last.
         assert!(counts.barriers.abs_diff(10 * barriers) <= 1, "{counts:?} {text}");
     }
+}
+
+#[test]
+fn a_small_step_is_left_to_one_thread() {
+    let (core, device) = open(4, Level::best());
+    let threads =
+        |layers: &[usize], batch| Plan::new(&profile::step(&device, layers, batch).unwrap(), core.threads(), core.level).unwrap().threads;
+    assert_eq!((threads(&[64, 32, 8], 16), threads(&[784, 128, 64, 32], 128)), (1, 4));
 }
 
 /// How often the stress tests go round: `NARROWS_STRESS=10` is the full 100,000 runs.
@@ -282,7 +296,7 @@ fn short_runs_end_with_the_right_numbers() {
             Op::Scale { x: x.clone(), y: x.clone(), factor: 1.0 / shape.len() as f32 },
         ];
         ops.iter().for_each(|op| op.check().unwrap());
-        let mut team = Team::new(core, &ops).unwrap();
+        let mut team = team_of(&core, &ops);
         let (mut runs, mut steps) = (0, 0);
         while runs < 1250 * stress() {
             let n = 1 + runs % 3;

@@ -100,6 +100,12 @@ pub(super) fn avx2(a: Lines, b: Panel, c: Corner<6, 16>, finish: Finish) {
         let starts: [usize; 6] = a.starts(b.depth);
         let bias = finish.bias::<16>();
         let mut acc = [[_mm256_setzero_ps(); 2]; 6];
+        // Long sums leave time to bring c here.
+        if b.depth >= 64 {
+            for i in 0..6 {
+                fetch::<_MM_HINT_T0>(c.row(i).as_ptr());
+            }
+        }
         let (mut at, mut from) = (a.data.as_ptr(), b.first::<16>());
         for _ in 0..b.depth {
             // SAFETY: `first` asserted that 16 floats of every k lie inside.
@@ -150,6 +156,13 @@ pub(super) fn avx512(a: Lines, b: Panel, c: Corner<8, 32>, finish: Finish) {
         let starts: [usize; 8] = a.starts(b.depth);
         let bias = finish.bias::<32>();
         let mut acc = [[_mm512_setzero_ps(); 2]; 8];
+        // Long sums leave time to bring c here.
+        if b.depth >= 64 {
+            for i in 0..8 {
+                fetch::<_MM_HINT_T0>(c.row(i).as_ptr());
+                fetch::<_MM_HINT_T0>(c.row(i)[16..].as_ptr());
+            }
+        }
         let (mut at, mut from) = (a.data.as_ptr(), b.first::<32>());
         for _ in 0..b.depth {
             // SAFETY: `first` asserted that 32 floats of every k lie inside.
