@@ -56,8 +56,8 @@ impl Barrier {
         Barrier { team, spins, arrived: line(), round: line(), sleeping: AtomicUsize::new(0), door: Mutex::new(()), bell: Condvar::new() }
     }
 
-    /// Waits for all threads of the team; false if one of them is gone.
-    pub(super) fn wait(&self) -> bool {
+    /// Waits for all threads of the team; false if one of them is gone. Calls `woken` if it slept.
+    pub(super) fn wait(&self, woken: impl FnOnce()) -> bool {
         let round = self.round.0.load(Ordering::Relaxed);
         if round == BROKEN {
             return false;
@@ -74,7 +74,9 @@ impl Barrier {
             }
             if look < self.spins { std::hint::spin_loop() } else { std::thread::yield_now() }
         }
-        self.sleep(round) != BROKEN
+        let now = self.sleep(round);
+        woken();
+        now != BROKEN
     }
 
     /// Sends all others home: one thread will not come any more.

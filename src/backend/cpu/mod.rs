@@ -16,6 +16,7 @@ mod level;
 mod matmul;
 mod memory;
 mod mse;
+mod place;
 mod plan;
 #[cfg(test)]
 mod profile;
@@ -44,7 +45,7 @@ use crate::op::Op;
 use crate::{Dtype, Error, Result};
 use memory::{Memory, Slices};
 use plan::Plan;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use work::Work;
 
 /// The CPU as a device.
@@ -76,7 +77,9 @@ const MOST_THREADS: usize = 1024;
 
 /// The threads that the operating system grants.
 pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST_THREADS)
+    // Asked once: the answer takes some files to read.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST_THREADS))
 }
 
 fn describe(threads: usize, level: Level) -> DeviceInfo {

@@ -2,6 +2,7 @@
 
 use super::barrier::Barrier;
 use super::cores;
+use super::place::{Place, Places};
 use rayon::ThreadPool;
 
 /// A thread of a team.
@@ -9,13 +10,22 @@ pub(super) struct Member<'a> {
     pub(super) thread: usize,
     pub(super) threads: usize,
     barrier: &'a Barrier,
+    places: &'a Places,
+    place: Place,
 }
 
 impl Member<'_> {
     /// Waits for the whole team; false if a thread has panicked: then it is time to go.
     #[must_use]
     pub(super) fn wait(&self) -> bool {
-        self.barrier.wait()
+        self.barrier.wait(|| self.settle())
+    }
+
+    /// Takes a core of its own, where the team is one that every thread can have one.
+    fn settle(&self) {
+        if (2..=cores()).contains(&self.threads) {
+            self.places.settle(&self.place);
+        }
     }
 }
 
@@ -30,18 +40,20 @@ impl Drop for Member<'_> {
 
 /// Runs `f` in so many threads of the pool at once, in one entry. Returns when all are done; a panic in one of them is passed on then.
 pub(super) fn run(pool: &ThreadPool, threads: usize, f: impl Fn(&Member) + Sync) {
-    let barrier = Barrier::new(threads, cores());
-    outside(|| {
-        let member = |thread| Member { thread, threads, barrier: &barrier };
-        match threads {
-            1 => pool.install(|| f(&member(0))),
-            _ => {
-                pool.broadcast(|context| {
-                    if context.index() < threads {
-                        f(&member(context.index()));
-                    }
-                });
-            }
+    let (barrier, places) = (Barrier::new(threads, cores()), Places::default());
+    let work = |thread| {
+        let member = Member { thread, threads, barrier: &barrier, places: &places, place: Place::default() };
+        member.settle();
+        f(&member);
+    };
+    outside(|| match threads {
+        1 => pool.install(|| work(0)),
+        _ => {
+            pool.broadcast(|context| {
+                if context.index() < threads {
+                    work(context.index());
+                }
+            });
         }
     });
 }

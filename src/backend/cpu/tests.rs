@@ -269,9 +269,9 @@ fn the_barrier_holds_for_one_to_eight_threads() {
                     scope.spawn(move || {
                         for round in 1..=rounds {
                             slots[thread].store(round, Ordering::Relaxed);
-                            assert!(barrier.wait());
+                            assert!(barrier.wait(|| ()));
                             assert!(slots.iter().all(|slot| slot.load(Ordering::Relaxed) == round), "somebody is not there yet");
-                            assert!(barrier.wait());
+                            assert!(barrier.wait(|| ()));
                         }
                     });
                 }
