@@ -1,5 +1,5 @@
-//! Where a step's time goes: `cargo test --release --lib profile -- --ignored --nocapture` prints microseconds per work and thread in a running team, the
-//! 2 % and the 25 % quantile of 3000 steps. Short pieces find quiet moments even on a busy machine, where a whole step finds none.
+//! Where a step's time goes: `STEPS=3000 cargo test --release --lib profile -- --nocapture` prints microseconds per work and thread in a running team, the
+//! 2 % and the 25 % quantile of the steps. Short pieces find quiet moments even on a busy machine, where a whole step finds none.
 //! `THREADS`, `BATCH` and `NARROWS_CPU_LEVEL` choose what is run.
 
 use super::plan::Plan;
@@ -31,11 +31,11 @@ pub(super) fn step(device: &Device, layers: &[usize], batch: usize) -> crate::Re
 }
 
 #[test]
-#[ignore = "prints times, proves nothing"]
-fn profile() {
+fn the_profile_times_every_work_of_every_thread_in_every_step() {
     let number = |name: &str, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
     let cpu = Arc::new(super::Cpu::new(number("THREADS", super::cores()), Level::from_environment().unwrap()).unwrap());
     let core = cpu.core.clone();
+    let steps = number("STEPS", 50);
     let ops = step(&Device::new(cpu, ""), &[784, 128, 64, 32], number("BATCH", 128)).unwrap();
     let plan = Plan::new(&ops, core.threads(), core.level).unwrap();
     // By thread, phase and work; after the works of a phase, its barrier.
@@ -45,7 +45,7 @@ fn profile() {
     core.with_slices(|slices| {
         team::run(&core.pool, plan.threads, |member| {
             let (mut scratch, mut times) = (core.scratch(member.thread), times[member.thread].lock().unwrap());
-            for _ in 0..3000 {
+            for _ in 0..steps {
                 let begin = Instant::now();
                 let mut last = begin;
                 let mut lap = || std::mem::replace(&mut last, Instant::now()).elapsed().as_secs_f64() * 1e6;
@@ -73,7 +73,9 @@ fn profile() {
         for w in 0..=phase.len() {
             let mut slowest = 0f64;
             for times in &times {
-                let (low, quarter) = quantiles(&mut times.lock().unwrap()[p][w]);
+                let times = &mut times.lock().unwrap()[p][w];
+                assert!(times.len() == steps && times.iter().all(|t| *t >= 0.0));
+                let (low, quarter) = quantiles(times);
                 slowest = slowest.max(low);
                 print!("{low:8.1}{quarter:8.1} |");
             }
