@@ -111,8 +111,9 @@ mod tests {
         assert!(!places.take(core));
         // The same thread as a second one of the team: its core is taken.
         places.settle(&second);
-        assert!(second.0.get() != Some(core));
-        assert_eq!(second.0.get().is_some(), std::thread::available_parallelism().unwrap().get() > 1);
+        assert_ne!(second.0.get(), Some(core));
+        // Whoever has found no core has found all of them taken.
+        assert!(second.0.get().is_some() || system::move_to(|core| places.take(core)).is_none());
         places.leave(&first);
         assert!(places.take(core));
         places.leave(&second);
