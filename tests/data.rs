@@ -1,6 +1,10 @@
 //! Data sets and the files they come from: what is right is read, what is wrong is an error with its place, and nothing is believed.
 #![cfg(feature = "files")]
 
+#[path = "common/bytes.rs"]
+mod bytes;
+
+use bytes::{NAMES, gz, idx, small};
 use flate2::{Compression, write::GzEncoder};
 use narrows::Error;
 use narrows::data::{self, Dataset, Split, Values};
@@ -56,27 +60,6 @@ fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
     PEAK.set(before);
     let value = f();
     (value, (PEAK.get() - before) as usize)
-}
-
-const NAMES: [&str; 4] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
-fn idx(dims: &[u32], values: &[u8]) -> Vec<u8> {
-    let mut file = vec![0, 0, 8, dims.len() as u8];
-    dims.iter().for_each(|d| file.extend(d.to_be_bytes()));
-    file.extend(values);
-    file
-}
-
-fn gz(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// Three training and two test images of 2 x 3, with labels.
-fn small() -> [Vec<u8>; 4] {
-    let pixels: Vec<u8> = (0..18).map(|i| i * 15).collect();
-    [idx(&[3, 2, 3], &pixels), idx(&[3], &[7, 0, 9]), idx(&[2, 2, 3], &pixels[6..]), idx(&[2], &[1, 2])]
 }
 
 fn folder(files: &[Vec<u8>; 4]) -> tempfile::TempDir {

@@ -1,6 +1,10 @@
 //! Tables, arrays and folders of images: what is right is read, what is wrong is an error with its place, through the library and through the command line.
 #![cfg(feature = "files")]
 
+#[path = "common/bytes.rs"]
+mod bytes;
+
+use bytes::{f32s, npy, npy_header};
 use image::{GrayImage, ImageFormat, Luma};
 use narrows::data::{Chunks, Dataset, Options, RowWriter, Scaler, Values};
 use narrows::{Autoencoder, Device, Error, Fit};
@@ -13,21 +17,6 @@ fn with(name: &str, bytes: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
     (folder, path)
-}
-
-fn npy_header(text: &str) -> Vec<u8> {
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend((text.len() as u16).to_le_bytes());
-    file.extend(text.bytes());
-    file
-}
-
-fn npy(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
-    [npy_header(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n")), elements.to_vec()].concat()
-}
-
-fn f32s(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 fn f64s(values: &[f64]) -> Vec<u8> {

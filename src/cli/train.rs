@@ -133,8 +133,9 @@ impl Train {
         }
         ae.save(folder.join("model.safetensors"))?;
         self.summary(&history);
-        say(format_args!("test error {:.5} per element; model and metrics in {}", ae.evaluate(test)?, folder.display()));
-        Ok(self.report(&ae, &split, &settings, &history, &folder)?)
+        let error = ae.evaluate(test)?;
+        say(format_args!("test error {error:.5} per element; model and metrics in {}", folder.display()));
+        Ok(self.report(&ae, &split, &settings, &history, &folder, error)?)
     }
 
     /// Numbers that a sigmoid can't give are no error, but hardly meant.
@@ -177,7 +178,7 @@ impl Train {
     }
 
     /// Writes the pictures and the page, and prints the path of the picture, or of the page where the rows are no images.
-    fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path) -> Result<()> {
+    fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, error: f64) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
         let list = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         let mut about = About::new(ae.device(), settings.data(), &super::report::command(), seconds)
@@ -208,7 +209,7 @@ impl Train {
                 Ended::Stopped | Ended::Interrupted => "stopped",
                 Ended::Complete => "complete",
             },
-            "best_epoch": history.best, "test_mse": ae.evaluate(&split.test)?, "epochs": epochs,
+            "best_epoch": history.best, "test_mse": error, "epochs": epochs,
         }))
     }
 
