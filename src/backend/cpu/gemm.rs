@@ -6,22 +6,26 @@
 //! sums in the same order.
 
 use super::memory::Rectangle;
+use super::pack;
 use super::tile::{self, Finish, Lines, Panel, Tile, Transpose};
 use crate::Level;
 use crate::op::BLOCK;
-use std::ops::Range;
 
 /// Columns of b that are packed at a time.
-const NC: usize = 512;
-/// Rows of a that go past a block of b, so that they stay in L2.
-const MC: usize = 192;
+const NC: usize = 1024;
+/// Rows of a that go past a block of b, so that they stay in L2: whole tiles of every level.
+const MC: usize = 264;
+/// The largest MR of any level.
+const MR_MAX: usize = 8;
 /// The largest NR of any level.
 pub(super) const NR_MAX: usize = 32;
 /// Rows of a for which it pays to pack a b whose rows could be read where they lie.
 const MANY: usize = 96;
 
-/// Panels of b for which it pays to pack an a that is turned.
-const TURN: usize = 8;
+/// Panels of b for which it does not pay to pack a.
+const FEW: usize = 8;
+/// How far ahead of what a tile reads of a packed a it is fetched, in numbers.
+const NEXT: usize = 1024;
 
 /// A matrix read through strides: element (i, j) is `data[i * row + j * column]`.
 #[derive(Clone, Copy)]
@@ -48,7 +52,7 @@ pub(super) struct Product<'a> {
 }
 
 /// Floats that a thread needs to pack into.
-pub(super) const PACK: usize = (NC + MC) * BLOCK;
+pub(super) const PACK: usize = (NC + MC + MR_MAX) * BLOCK;
 
 /// Whether the compiler may use fused multiply-add at the portable level.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
@@ -109,113 +113,66 @@ fn blocked<const MR: usize, const NR: usize>(
             let kc = BLOCK.min(k - k0);
             for m0 in (0..rows).step_by(MC) {
                 let m1 = rows.min(m0 + MC);
-                let turned = p.a.column != 1 && nc > TURN * NR;
-                if turned {
-                    pack_lines::<MR>(&p.a, m0..m1, k0..k0 + kc, lines);
+                let packed = nc > FEW * NR;
+                if packed {
+                    pack::lines::<MR>(transpose, p.a, m0..m1, k0..k0 + kc, lines);
                 }
                 for j in (n0..n0 + nc).step_by(NR) {
                     let nr = NR.min(n0 + nc - j);
-                    let panel = match p.b {
-                        Right::Packed(b) => Panel { data: &b[j * k + k0 * NR..][..kc * NR], pitch: NR, depth: kc, next: 0 },
-                        Right::Strided(b) if b.column == 1 && nr == NR && rows < MANY => {
-                            Panel { data: &b.data[k0 * b.row + j..], pitch: b.row, depth: kc, next: NR }
-                        }
+                    let mut panel = match p.b {
+                        Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),
+                        Right::Strided(b) if b.column == 1 && nr == NR && rows < MANY => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
                         Right::Strided(b) => {
                             let to = &mut scratch[(j - n0) * kc..][..NR * kc];
                             if m0 == 0 {
-                                pack_panel(transpose, b, k0, j, nr, to.as_chunks_mut::<NR>().0);
+                                pack::panel(transpose, b, k0, j, nr, to.as_chunks_mut::<NR>().0);
                             }
-                            Panel { data: to, pitch: NR, depth: kc, next: 0 }
+                            Panel::new(to, NR, kc)
                         }
                     };
+                    if m0 == 0 {
+                        // The columns and the terms of the panel that comes next.
+                        let (j, k0) = match (j + NR < n0 + nc, k0 + BLOCK < k) {
+                            (true, _) => (j + NR, k0),
+                            (false, true) => (n0, k0 + BLOCK),
+                            (false, false) => (n0 + nc, 0),
+                        };
+                        panel.ahead = match p.b {
+                            Right::Packed(b) => b.get(j * k + k0 * NR..).map(|b| (b, NR)),
+                            Right::Strided(b) if b.column == 1 => b.data.get(k0 * b.row + j..).map(|data| (data, b.row)),
+                            Right::Strided(_) => None,
+                        };
+                    }
                     let bias = p.bias.filter(|_| k0 + kc == k).map(|bias| &bias[j..j + nr]);
                     let finish = Finish { add: k0 > 0, bias };
                     for m in (m0..m1).step_by(MR) {
-                        let mr = MR.min(rows - m);
-                        let (a, from, next) = match turned {
-                            true => (Strided { data: lines, row: 1, column: MR }, (m - m0) * kc, MR * kc),
-                            // Along rows the processor itself sees what comes next.
-                            false => (p.a, m * p.a.row + k0 * p.a.column, if p.a.column == 1 { 0 } else { MR * p.a.row }),
+                        let mr = MR.min(m1 - m);
+                        let lines = match packed {
+                            true => Lines { data: &lines[(m - m0) * kc..], row: 1, column: MR, rows: mr, next: NEXT },
+                            false => {
+                                // Along rows the processor itself sees what comes next.
+                                let next = if p.a.column == 1 { 0 } else { MR * p.a.row };
+                                let data = &p.a.data[m * p.a.row + k0 * p.a.column..];
+                                Lines { data, row: p.a.row, column: p.a.column, rows: mr, next }
+                            }
                         };
-                        let lines = Lines { data: &a.data[from..], row: a.row, column: a.column, rows: mr, next };
                         if mr == MR && nr == NR {
                             tile(lines, panel, c.corner(m, j), finish);
-                            continue;
-                        }
-                        tile(lines, panel, Rectangle::whole(edge.as_flattened_mut(), NR).corner(0, 0), Finish { add: false, bias: None });
-                        for (i, sums) in edge.iter().enumerate().take(mr) {
-                            let c = c.row(m + i, j..j + nr);
-                            match finish.add {
-                                true => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
-                                false => c.copy_from_slice(&sums[..nr]),
-                            }
-                            if let Some(bias) = bias {
-                                c.iter_mut().zip(bias).for_each(|(c, b)| *c += b);
+                        } else {
+                            tile(
+                                lines,
+                                panel,
+                                Rectangle::whole(edge.as_flattened_mut(), NR).corner(0, 0),
+                                Finish { add: false, bias: None },
+                            );
+                            for (i, sums) in edge.iter().enumerate().take(mr) {
+                                finish.row(&sums[..nr], c.row(m + i, j..j + nr));
                             }
                         }
+                        panel.ahead = None;
                     }
                 }
             }
         }
     }
-}
-
-/// Packs rows of an a whose columns have no gaps, MR at a time: MR numbers for each k. Where they lie they are half a cache line, far from the next.
-fn pack_lines<const MR: usize>(a: &Strided, rows: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
-    for (m, to) in rows.clone().step_by(MR).zip(to.chunks_mut(MR * terms.len())) {
-        let n = MR.min(rows.end - m);
-        for (k, to) in terms.clone().zip(to.as_chunks_mut::<MR>().0) {
-            let from = &a.data[m + k * a.column..][..n];
-            match <&[f32; MR]>::try_from(from) {
-                Ok(from) => *to = *from,
-                Err(_) => to[..n].copy_from_slice(from),
-            }
-        }
-    }
-}
-
-/// Packs rows of weights as columns of a panel: column i of `to` gets row i of w, whose length is the panel's.
-pub(super) fn pack(level: Level, w: &[f32], to: &mut Rectangle) {
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 | Level::Avx2 => turn(tile::transpose_avx2, w, to.rows(), to),
-        _ => turn(tile::transpose_portable, w, to.rows(), to),
-    }
-}
-
-/// Lines of w, `pitch` apart, become columns of `to`.
-fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
-    let (depth, columns) = (to.rows(), to.columns());
-    let (n, whole) = (columns.len(), depth / 8 * 8);
-    let eights = n / 8 * 8;
-    for k in (0..whole).step_by(8) {
-        for i in (0..eights).step_by(8) {
-            transpose(&w[i * pitch + k..], pitch, to.corner(k, columns.start + i));
-        }
-    }
-    for i in 0..n {
-        for k in if i < eights { whole..depth } else { 0..depth } {
-            to.row(k, columns.start + i..columns.start + i + 1)[0] = w[i * pitch + k];
-        }
-    }
-}
-
-/// Packs up to NR columns of b, k by k; columns past the end are 0.
-fn pack_panel<const NR: usize>(transpose: Transpose, b: Strided, k0: usize, n0: usize, nr: usize, to: &mut [[f32; NR]]) {
-    if nr < NR {
-        to.fill([0.0; NR]);
-    }
-    let from = &b.data[k0 * b.row + n0 * b.column..];
-    if b.column == 1 {
-        for (k, to) in to.iter_mut().enumerate() {
-            let from = &from[k * b.row..][..nr];
-            match <&[f32; NR]>::try_from(from) {
-                Ok(from) => *to = *from,
-                Err(_) => to[..nr].copy_from_slice(from),
-            }
-        }
-        return;
-    }
-    assert_eq!(b.row, 1, "a right side has either rows or columns without gaps");
-    turn(transpose, from, b.column, &mut Rectangle::whole(to.as_flattened_mut(), NR).left(nr));
 }

@@ -16,8 +16,11 @@ mod level;
 mod matmul;
 mod memory;
 mod mse;
+mod pack;
 mod place;
 mod plan;
+#[cfg(test)]
+mod products;
 #[cfg(test)]
 mod profile;
 mod program;

@@ -32,11 +32,22 @@ pub(super) struct Panel<'a> {
     pub(super) data: &'a [f32],
     pub(super) pitch: usize,
     pub(super) depth: usize,
-    /// As in [`Lines`].
-    pub(super) next: usize,
+    /// What the next panel is made of, and its pitch: it is fetched into L2 meanwhile.
+    pub(super) ahead: Option<(&'a [f32], usize)>,
 }
 
-impl Panel<'_> {
+impl<'a> Panel<'a> {
+    pub(super) fn new(data: &'a [f32], pitch: usize, depth: usize) -> Panel<'a> {
+        Panel { data, pitch, depth, ahead: None }
+    }
+
+    /// Where to fetch from at the first term, and how much further at each: something that is there already, if nothing is ahead.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn ahead(&self) -> (*const f32, usize) {
+        self.ahead.map_or((self.data.as_ptr(), 0), |(data, pitch)| (data.as_ptr(), pitch))
+    }
+
     /// The first row. Asserts that all lie inside, which is what the tiles rely on.
     #[inline(always)]
     fn first<const NR: usize>(&self) -> *const f32 {
@@ -56,6 +67,17 @@ impl Finish<'_> {
     #[inline(always)]
     fn bias<const NR: usize>(&self) -> Option<&[f32; NR]> {
         self.bias.map(|b| b.try_into().expect("a bias for each column of the tile"))
+    }
+
+    /// The same for part of a row of sums.
+    pub(super) fn row(&self, sums: &[f32], c: &mut [f32]) {
+        match self.add {
+            true => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
+            false => c.copy_from_slice(sums),
+        }
+        if let Some(bias) = self.bias {
+            c.iter_mut().zip(bias).for_each(|(c, b)| *c += b);
+        }
     }
 }
 
@@ -107,6 +129,7 @@ pub(super) fn avx2(a: Lines, b: Panel, c: Corner<6, 16>, finish: Finish) {
             }
         }
         let (mut at, mut from) = (a.data.as_ptr(), b.first::<16>());
+        let (mut ahead, pitch) = b.ahead();
         for _ in 0..b.depth {
             // SAFETY: `first` asserted that 16 floats of every k lie inside.
             let row = unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] };
@@ -117,7 +140,8 @@ pub(super) fn avx2(a: Lines, b: Panel, c: Corner<6, 16>, finish: Finish) {
                 acc[1] = _mm256_fmadd_ps(a, row[1], acc[1]);
             }
             fetch::<_MM_HINT_T0>(at.wrapping_add(a.next));
-            fetch::<_MM_HINT_T1>(from.wrapping_add(b.next));
+            fetch::<_MM_HINT_T1>(ahead);
+            ahead = ahead.wrapping_add(pitch);
             (at, from) = (at.wrapping_add(a.column), from.wrapping_add(b.pitch));
         }
         if finish.add {
@@ -164,6 +188,7 @@ pub(super) fn avx512(a: Lines, b: Panel, c: Corner<8, 32>, finish: Finish) {
             }
         }
         let (mut at, mut from) = (a.data.as_ptr(), b.first::<32>());
+        let (mut ahead, pitch) = b.ahead();
         for _ in 0..b.depth {
             // SAFETY: `first` asserted that 32 floats of every k lie inside.
             let row = unsafe { [_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(16))] };
@@ -174,8 +199,9 @@ pub(super) fn avx512(a: Lines, b: Panel, c: Corner<8, 32>, finish: Finish) {
                 acc[1] = _mm512_fmadd_ps(a, row[1], acc[1]);
             }
             fetch::<_MM_HINT_T0>(at.wrapping_add(a.next));
-            fetch::<_MM_HINT_T1>(from.wrapping_add(b.next));
-            fetch::<_MM_HINT_T1>(from.wrapping_add(b.next + 16));
+            fetch::<_MM_HINT_T1>(ahead);
+            fetch::<_MM_HINT_T1>(ahead.wrapping_add(16));
+            ahead = ahead.wrapping_add(pitch);
             (at, from) = (at.wrapping_add(a.column), from.wrapping_add(b.pitch));
         }
         if finish.add {

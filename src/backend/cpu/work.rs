@@ -3,6 +3,7 @@
 
 use super::gemm::{self, NR_MAX, Right};
 use super::memory::{Rectangle, Slices};
+use super::pack;
 use super::split::Split;
 use super::touch::{Reach, Touch};
 use super::{adam, add, advance, bce, clip, copy, dense, fill, gather, mse, relu, scale, sigmoid, store_loss, sum, tanh, uniform};
@@ -190,7 +191,7 @@ impl Work {
                     let columns = units.start.max(panel * width)..units.end.min((panel + 1) * width);
                     let from = &rows[(columns.start - units.start) * k..];
                     let to = to.part(panel * k * width, Shape::matrix(k, width)).expect("inside");
-                    gemm::pack(level, from, &mut s.columns(&to, columns.start - panel * width..columns.end - panel * width));
+                    pack::weights(level, from, &mut s.columns(&to, columns.start - panel * width..columns.end - panel * width));
                 }
             }
             What::Op(Op::DenseDw { dz, x, dw }) => {

@@ -1,0 +1,99 @@
+//! What the matrix product packs before its tiles read it: panels of b, NR columns each, and lines of a, MR rows each, term by term. Where they lie in a
+//! matrix, neighbours in a tile are often a power of two apart, so that they push each other out of the cache.
+
+use super::gemm::Strided;
+use super::memory::Rectangle;
+use super::tile::{self, Transpose};
+use crate::Level;
+use std::ops::Range;
+
+/// Packs rows of weights as columns of a panel: column i of `to` gets row i of w, whose length is the panel's.
+pub(super) fn weights(level: Level, w: &[f32], to: &mut Rectangle) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 | Level::Avx2 => turn(tile::transpose_avx2, w, to.rows(), to),
+        _ => turn(tile::transpose_portable, w, to.rows(), to),
+    }
+}
+
+/// Lines of w, `pitch` apart, become columns of `to`.
+fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
+    let (depth, columns) = (to.rows(), to.columns());
+    let (n, whole) = (columns.len(), depth / 8 * 8);
+    let eights = n / 8 * 8;
+    for k in (0..whole).step_by(8) {
+        for i in (0..eights).step_by(8) {
+            transpose(&w[i * pitch + k..], pitch, to.corner(k, columns.start + i));
+        }
+    }
+    for i in 0..n {
+        for k in if i < eights { whole..depth } else { 0..depth } {
+            to.row(k, columns.start + i..columns.start + i + 1)[0] = w[i * pitch + k];
+        }
+    }
+}
+
+/// Packs up to NR columns of b, k by k; columns past the end are 0.
+pub(super) fn panel<const NR: usize>(transpose: Transpose, b: Strided, k0: usize, n0: usize, nr: usize, to: &mut [[f32; NR]]) {
+    if nr < NR {
+        to.fill([0.0; NR]);
+    }
+    let from = &b.data[k0 * b.row + n0 * b.column..];
+    if b.column == 1 {
+        for (k, to) in to.iter_mut().enumerate() {
+            copy(&from[k * b.row..][..nr], to);
+        }
+        return;
+    }
+    assert_eq!(b.row, 1, "a right side has either rows or columns without gaps");
+    turn(transpose, from, b.column, &mut Rectangle::whole(to.as_flattened_mut(), NR).left(nr));
+}
+
+/// Packs rows of a, MR at a time: MR numbers for each of the terms. What follows the last row in its tile is left as it is.
+pub(super) fn lines<const MR: usize>(transpose: Transpose, a: Strided, rows: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
+    /// Tiles whose numbers for one term are read together: they share cache lines.
+    const GROUP: usize = 8;
+    let depth = terms.len();
+    if a.column != 1 {
+        for (group, to) in rows.clone().step_by(GROUP * MR).zip(to.chunks_mut(GROUP * MR * depth)) {
+            let end = rows.end.min(group + GROUP * MR);
+            for (at, k) in terms.clone().enumerate() {
+                let from = &a.data[group * a.row + k * a.column..][..end - group];
+                for (from, to) in from.chunks(MR).zip(to.chunks_mut(MR * depth)) {
+                    copy(from, to[at * MR..].first_chunk_mut::<MR>().expect("MR numbers for each term"));
+                }
+            }
+        }
+        return;
+    }
+    for (m, to) in rows.clone().step_by(MR).zip(to.chunks_mut(MR * depth)) {
+        let n = MR.min(rows.end - m);
+        let from = &a.data[m * a.row + terms.start..];
+        let whole = if n == MR { depth / 8 * 8 } else { 0 };
+        for k in (0..whole).step_by(8) {
+            let to = to[k * MR..][..8 * MR].as_chunks_mut::<MR>().0;
+            match MR {
+                8 => transpose(&from[k..], a.row, Rectangle::whole(to.as_flattened_mut(), 8).corner(0, 0)),
+                _ => {
+                    for (i, line) in (0..MR).map(|i| (i, &from[i * a.row + k..][..8])) {
+                        to.iter_mut().zip(line).for_each(|(to, x)| to[i] = *x);
+                    }
+                }
+            }
+        }
+        for i in 0..n {
+            for k in whole..depth {
+                to[k * MR + i] = from[i * a.row + k];
+            }
+        }
+    }
+}
+
+/// As many numbers as `from` has, at most N; N at once where there are so many.
+#[inline(always)]
+fn copy<const N: usize>(from: &[f32], to: &mut [f32; N]) {
+    match <&[f32; N]>::try_from(from) {
+        Ok(from) => *to = *from,
+        Err(_) => to[..from.len()].copy_from_slice(from),
+    }
+}

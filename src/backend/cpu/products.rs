@@ -1,0 +1,226 @@
+//! The three products of a dense layer beside what the processor can do at all and beside matrixmultiply, by the same threads on the same cores, in turn:
+//! `ROUNDS=20000 SHAPES='512x512x512 128x784x128' cargo test --release --lib products -- --nocapture` prints the part of the peak that each reaches. The peak is the rate of
+//! fused multiply-adds on registers alone. A neighbour on the machine takes from all of them what it wants, so a round counts only if a small product
+//! that stays in L1, just before and just after, was as fast as in the best rounds, and only then begins.
+
+use super::gemm::{self, Product, Right, Strided};
+use super::memory::{Memory, Rectangle};
+use super::plan::Plan;
+use super::{dense, matmul, team};
+use crate::device::View;
+use crate::op::{BLOCK, Op};
+use crate::{Device, Dtype, Level, Shape};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// Floating-point operations of the two gauges: fused multiply-adds on registers, and a product in L1.
+const REGISTERS: usize = 2000 * 24 * 32;
+const IN_L1: [usize; 4] = [20, 8 * 2, BLOCK, 32];
+
+/// How much slower than at its fastest the product in L1 may be where a round counts.
+const NOISE: f64 = 1.03;
+
+/// So many rounds of 24 independent fused multiply-adds of 16 numbers.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+fn registers(level: Level) {
+    use std::arch::x86_64::*;
+    #[target_feature(enable = "avx512f")]
+    fn rounds(n: usize) -> f32 {
+        let mut sums = [_mm512_set1_ps(0.5); 24];
+        let (a, b) = (_mm512_set1_ps(0.99999), _mm512_set1_ps(1e-9));
+        for _ in 0..n {
+            sums.iter_mut().for_each(|s| *s = _mm512_fmadd_ps(*s, a, b));
+        }
+        _mm512_reduce_add_ps(sums.into_iter().fold(a, |x, y| _mm512_add_ps(x, y)))
+    }
+    #[target_feature(enable = "avx2,fma")]
+    fn half_rounds(n: usize) -> __m256 {
+        let mut sums = [_mm256_set1_ps(0.5); 12];
+        let (a, b) = (_mm256_set1_ps(0.99999), _mm256_set1_ps(1e-9));
+        for _ in 0..n {
+            sums.iter_mut().for_each(|s| *s = _mm256_fmadd_ps(*s, a, b));
+        }
+        sums.into_iter().fold(a, |x, y| _mm256_add_ps(x, y))
+    }
+    match level {
+        // SAFETY: a device at this level was opened, so its features are there.
+        Level::Avx512 => drop(black_box(unsafe { rounds(black_box(REGISTERS / (24 * 32))) })),
+        // SAFETY: as above.
+        Level::Avx2 => drop(black_box(unsafe { half_rounds(black_box(REGISTERS / (12 * 16))) })),
+        Level::Portable => {}
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn registers(_: Level) {}
+
+/// A small product, many times.
+fn in_l1(level: Level, memory: &mut Memory, scratch: &mut [f32]) {
+    let [times, m, k, n] = IN_L1;
+    let (a, rest) = memory.floats().split_at_mut(m * k);
+    let (b, c) = rest.split_at_mut(k * n);
+    let p = Product { a: Strided { data: a, row: k, column: 1 }, b: Right::Packed(b), k, bias: None };
+    for _ in 0..times {
+        gemm::product(level, &p, &mut Rectangle::whole(&mut c[..m * n], n), scratch);
+    }
+}
+
+/// One product by both, and how long each round took, in seconds: thread by thread, the gauges before, ours, matrixmultiply's, the gauge after.
+struct Timed {
+    name: &'static str,
+    shape: [usize; 3],
+    flops: f64,
+    rounds: Vec<Vec<[f64; 5]>>,
+}
+
+fn random(device: &Device, shape: [usize; 2], seed: u32) -> View {
+    let view = device.alloc(Dtype::F32, Shape::new(&shape).unwrap()).unwrap();
+    let number = |i: u32| (i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.5;
+    let numbers: Vec<f32> = (0..view.len() as u32).map(number).collect();
+    device.backend().write(&view, bytemuck::cast_slice(&numbers)).unwrap();
+    view
+}
+
+fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [usize; 3], rounds: usize) -> Timed {
+    let device = Device::new(cpu.clone(), "");
+    let core = &cpu.core;
+    let (x, w, dz) = (random(&device, [batch, inputs], 1), random(&device, [outputs, inputs], 2), random(&device, [batch, outputs], 3));
+    let b = device.alloc(Dtype::F32, Shape::new(&[outputs]).unwrap()).unwrap();
+    let c = |shape: [usize; 2]| random(&device, shape, 4);
+    let op = match name {
+        "dense" => Op::Dense { x: x.clone(), w: w.clone(), b, y: c([batch, outputs]) },
+        "dense_dx" => Op::DenseDx { dz: dz.clone(), w: w.clone(), dx: c([batch, inputs]) },
+        _ => Op::DenseDw { dz: dz.clone(), x: x.clone(), dw: c([outputs, inputs]) },
+    };
+    let ours = op.writes()[0].1.clone();
+    let theirs = c([ours.shape.rows(), ours.shape.columns()]);
+    let plan = Plan::for_threads(std::slice::from_ref(&op), core.threads(), core.level).unwrap();
+    let (slowest, fastest) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+    let times: Vec<_> = (0..plan.threads).map(|_| Mutex::new(Vec::with_capacity(rounds))).collect();
+    core.with_slices(|s| {
+        team::run(&core.pool, plan.threads, |member| {
+            let (mut scratch, mut times) = (core.scratch(member.thread), times[member.thread].lock().unwrap());
+            let mut small = Memory::zeroed((IN_L1[1] + IN_L1[3]) * BLOCK * 8).unwrap();
+            let [first, step] = [&plan.prologue, &plan.step].map(|phases| phases.iter().flatten().collect::<Vec<_>>());
+            let execute = |works: &[&super::work::Work], scratch: &mut [f32]| {
+                works.iter().for_each(|work| work.execute(core.level, s, scratch, work.split.part(member.thread, member.threads)));
+            };
+            execute(&first, scratch.floats());
+            let rows = super::work::Work::new(&op, member.threads).split.part(member.thread, member.threads);
+            let n = theirs.shape.columns();
+            let by_matrixmultiply = || {
+                let mut c = Rectangle::whole(s.write(&theirs, rows.start * n..rows.end * n), n);
+                let part = |columns: usize| rows.start * columns..rows.end * columns;
+                match name {
+                    "dense" => matmul::product(
+                        Strided { data: s.read(&x, part(inputs)), row: inputs, column: 1 },
+                        dense::turned(s.all(&w), inputs),
+                        inputs,
+                        &mut c,
+                    ),
+                    "dense_dx" => {
+                        matmul::product(
+                            Strided { data: s.read(&dz, part(outputs)), row: outputs, column: 1 },
+                            dense::straight(s.all(&w), inputs),
+                            outputs,
+                            &mut c,
+                        );
+                    }
+                    _ => {
+                        let a = Strided { data: &s.all::<f32>(&dz)[rows.start..], row: 1, column: outputs };
+                        matmul::product(a, dense::straight(s.all(&x), inputs), batch, &mut c);
+                    }
+                }
+            };
+            for _ in 0..rounds {
+                let mut round = [0.0; 5];
+                let mut lap = |i: usize, f: &mut dyn FnMut()| {
+                    let begin = Instant::now();
+                    f();
+                    // Ours and theirs end when the last thread has ended.
+                    assert!(member.wait());
+                    round[i] = begin.elapsed().as_secs_f64();
+                    assert!(member.wait());
+                    round[i]
+                };
+                lap(0, &mut || registers(core.level));
+                // All threads agree whether it is worth going on: bits of positive numbers are ordered as they are.
+                let gauge = lap(1, &mut || in_l1(core.level, &mut small, scratch.floats()));
+                slowest.fetch_max(gauge.to_bits(), Ordering::Relaxed);
+                assert!(member.wait());
+                let now = slowest.load(Ordering::Relaxed);
+                let fast = fastest.fetch_min(now, Ordering::Relaxed).min(now);
+                assert!(member.wait());
+                slowest.store(0, Ordering::Relaxed);
+                assert!(member.wait());
+                if f64::from_bits(now) > NOISE * f64::from_bits(fast) {
+                    continue;
+                }
+                lap(2, &mut || execute(&step, scratch.floats()));
+                lap(3, &mut || by_matrixmultiply());
+                // Once to bring it back to L1.
+                in_l1(core.level, &mut small, scratch.floats());
+                lap(4, &mut || in_l1(core.level, &mut small, scratch.floats()));
+                times.push(round);
+            }
+        });
+        assert!(s.all::<u32>(&ours) == s.all::<u32>(&theirs), "{name} of {batch} x {inputs} x {outputs} differs from matrixmultiply");
+    })
+    .unwrap();
+    let flops = 2.0 * (batch * inputs * outputs) as f64;
+    Timed { name, shape: [batch, inputs, outputs], flops, rounds: times.into_iter().map(|t| t.into_inner().unwrap()).collect() }
+}
+
+/// A quantile of some numbers.
+fn quantile(mut of: Vec<f64>, part: f64) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[((of.len() - 1) as f64 * part) as usize]
+}
+
+/// Numbers of a setting, or of what stands for it.
+fn shapes() -> Vec<[usize; 3]> {
+    // Batch, inputs and outputs: those of the article's network, and two with edges at every block.
+    let default = "128x784x128 128x128x64 128x64x32 128x32x64 128x64x128 128x128x784 257x300x1100 1100x300x259";
+    let shapes = std::env::var("SHAPES").unwrap_or(default.into());
+    let sizes = |shape: &str| <[usize; 3]>::try_from(shape.split('x').map(|n| n.parse().unwrap()).collect::<Vec<_>>()).unwrap();
+    shapes.split(' ').map(sizes).collect()
+}
+
+/// Times all products at a level, and prints the part of the peak that each reaches.
+fn report(level: Level, threads: usize, rounds: usize) {
+    let cpu = Arc::new(super::Cpu::new(threads, level).unwrap());
+    let all_three = |shape| ["dense", "dense_dx", "dense_dw"].map(|name| (name, shape));
+    let timed: Vec<Timed> = shapes().into_iter().flat_map(all_three).map(|(name, shape)| time(&cpu, name, shape, rounds)).collect();
+    // All rounds of all threads, by what was timed.
+    let all = |i: usize| timed.iter().flat_map(|t| t.rounds.iter().flatten().map(move |round| round[i])).collect::<Vec<_>>();
+    let fast = quantile([all(1), all(4)].concat(), 0.02);
+    let peak = (threads * REGISTERS) as f64 / quantile(all(0), 0.02) / 1e9;
+    let in_l1 = (threads * 2 * IN_L1.into_iter().product::<usize>()) as f64 / fast / 1e9;
+    println!("{threads} threads at {level}; the peak is {peak:.0} GFLOP/s, of which a product in L1 has {:.2}", in_l1 / peak);
+    for t in &timed {
+        let slowest = |round: usize, i: usize| t.rounds.iter().map(|thread| thread[round][i]).fold(0.0, f64::max);
+        let quiet: Vec<usize> = (0..t.rounds[0].len()).filter(|&r| slowest(r, 1).max(slowest(r, 4)) < NOISE * fast).collect();
+        print!("{:<9} {:>4?} {:>4} of {rounds} rounds were quiet", t.name, t.shape, quiet.len());
+        if !quiet.is_empty() {
+            let part = |i: usize, q: f64| t.flops / quantile(quiet.iter().map(|&r| slowest(r, i)).collect(), q) / 1e9 / peak;
+            let [ours, theirs] = [2, 3].map(|i| (part(i, 0.5), part(i, 0.1)));
+            print!("; ours {:.2}, best {:.2}; matrixmultiply {:.2}, best {:.2}", ours.0, ours.1, theirs.0, theirs.1);
+        }
+        println!();
+    }
+}
+
+#[test]
+fn products_have_the_bits_of_matrixmultiply_and_their_speed_beside_it_is_printed() {
+    match std::env::var("ROUNDS") {
+        Ok(rounds) => report(Level::from_environment().unwrap(), super::cores(), rounds.parse().unwrap()),
+        Err(_) => {
+            for level in [Level::Portable, Level::Avx2, Level::Avx512].into_iter().filter(|level| level.require().is_ok()) {
+                [1, 2].into_iter().for_each(|threads| report(level, threads, 1));
+            }
+        }
+    }
+}
