@@ -114,12 +114,14 @@ fn blocked<const MR: usize, const NR: usize>(
             for m0 in (0..rows).step_by(MC) {
                 let m1 = rows.min(m0 + MC);
                 let packed = nc > FEW * NR;
+                // A panel is fetched in as many tiles as that: all at once it would wait for memory.
+                let tiles = 1 << (m1 / MR).clamp(1, NR / 4).ilog2();
                 if packed {
                     pack::lines::<MR>(transpose, p.a, m0..m1, k0..k0 + kc, lines);
                 }
                 for j in (n0..n0 + nc).step_by(NR) {
                     let nr = NR.min(n0 + nc - j);
-                    let mut panel = match p.b {
+                    let panel = match p.b {
                         Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),
                         Right::Strided(b) if b.column == 1 && nr == NR && rows < MANY => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
                         Right::Strided(b) => {
@@ -130,22 +132,24 @@ fn blocked<const MR: usize, const NR: usize>(
                             Panel::new(to, NR, kc)
                         }
                     };
-                    if m0 == 0 {
-                        // The columns and the terms of the panel that comes next.
-                        let (j, k0) = match (j + NR < n0 + nc, k0 + BLOCK < k) {
-                            (true, _) => (j + NR, k0),
-                            (false, true) => (n0, k0 + BLOCK),
-                            (false, false) => (n0 + nc, 0),
-                        };
-                        panel.ahead = match p.b {
-                            Right::Packed(b) => b.get(j * k + k0 * NR..).map(|b| (b, NR)),
-                            Right::Strided(b) if b.column == 1 => b.data.get(k0 * b.row + j..).map(|data| (data, b.row)),
-                            Right::Strided(_) => None,
-                        };
-                    }
+                    // The columns and the terms of the panel that comes next.
+                    let (j1, k1) = match (j + NR < n0 + nc, k0 + BLOCK < k) {
+                        (true, _) => (j + NR, k0),
+                        (false, true) => (n0, k0 + BLOCK),
+                        (false, false) => (n0 + nc, 0),
+                    };
+                    // Where it lies, how much of it is fetched at each term, and in how many tiles.
+                    let next = match p.b {
+                        _ if m0 > 0 => None,
+                        Right::Packed(b) => b.get(j1 * k + k1 * NR..).map(|b| (b, NR / tiles, tiles)),
+                        Right::Strided(b) if b.column == 1 => b.data.get(k1 * b.row + j1..).map(|data| (data, b.row, 1)),
+                        Right::Strided(_) => None,
+                    };
                     let bias = p.bias.filter(|_| k0 + kc == k).map(|bias| &bias[j..j + nr]);
                     let finish = Finish { add: k0 > 0, bias };
-                    for m in (m0..m1).step_by(MR) {
+                    for (at, m) in (m0..m1).step_by(MR).enumerate() {
+                        let ahead = next.filter(|next| at < next.2).and_then(|(data, step, _)| Some((data.get(at * kc * step..)?, step)));
+                        let panel = Panel { ahead, ..panel };
                         let mr = MR.min(m1 - m);
                         let lines = match packed {
                             true => Lines { data: &lines[(m - m0) * kc..], row: 1, column: MR, rows: mr, next: NEXT },
@@ -169,7 +173,6 @@ fn blocked<const MR: usize, const NR: usize>(
                                 finish.row(&sums[..nr], c.row(m + i, j..j + nr));
                             }
                         }
-                        panel.ahead = None;
                     }
                 }
             }

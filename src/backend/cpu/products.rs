@@ -1,5 +1,5 @@
 //! The three products of a dense layer beside what the processor can do at all and beside matrixmultiply, by the same threads on the same cores, in turn:
-//! `ROUNDS=20000 SHAPES='512x512x512 128x784x128' cargo test --release --lib products -- --nocapture` prints the part of the peak that each reaches. The peak is the rate of
+//! `ROUNDS=20000 THREADS=2 SHAPES='512x512x512 128x784x128' cargo test --release --lib products -- --nocapture` prints the part of the peak that each reaches. The peak is the rate of
 //! fused multiply-adds on registers alone. A neighbour on the machine takes from all of them what it wants, so a round counts only if a small product
 //! that stays in L1, just before and just after, was as fast as in the best rounds, and only then begins.
 
@@ -216,7 +216,10 @@ fn report(level: Level, threads: usize, rounds: usize) {
 #[test]
 fn products_have_the_bits_of_matrixmultiply_and_their_speed_beside_it_is_printed() {
     match std::env::var("ROUNDS") {
-        Ok(rounds) => report(Level::from_environment().unwrap(), super::cores(), rounds.parse().unwrap()),
+        Ok(rounds) => {
+            let threads = std::env::var("THREADS").map_or(super::cores(), |n| n.parse().unwrap());
+            report(Level::from_environment().unwrap(), threads, rounds.parse().unwrap());
+        }
         Err(_) => {
             for level in [Level::Portable, Level::Avx2, Level::Avx512].into_iter().filter(|level| level.require().is_ok()) {
                 [1, 2].into_iter().for_each(|threads| report(level, threads, 1));

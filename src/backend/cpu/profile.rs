@@ -1,6 +1,6 @@
 //! Where a step's time goes: `STEPS=3000 cargo test --release --lib profile -- --nocapture` prints microseconds per work and thread in a running team, the
 //! 2 % and the 25 % quantile of the steps. Short pieces find quiet moments even on a busy machine, where a whole step finds none.
-//! `THREADS`, `BATCH` and `NARROWS_CPU_LEVEL` choose what is run.
+//! `LAYERS` (`784,1000,500`, the last is the code), `BATCH`, `THREADS` and `NARROWS_CPU_LEVEL` choose what is run.
 
 use super::plan::Plan;
 use super::team;
@@ -36,7 +36,9 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
     let cpu = Arc::new(super::Cpu::new(number("THREADS", super::cores()), Level::from_environment().unwrap()).unwrap());
     let core = cpu.core.clone();
     let steps = number("STEPS", 50);
-    let ops = step(&Device::new(cpu, ""), &[784, 128, 64, 32], number("BATCH", 128)).unwrap();
+    let layers = std::env::var("LAYERS").unwrap_or("784,128,64,32".into());
+    let layers: Vec<usize> = layers.split(',').map(|n| n.parse().unwrap()).collect();
+    let ops = step(&Device::new(cpu, ""), &layers, number("BATCH", 128)).unwrap();
     let plan = Plan::new(&ops, core.threads(), core.level).unwrap();
     // By thread, phase and work; after the works of a phase, its barrier.
     let none: Vec<Vec<Vec<f64>>> = plan.step.iter().map(|phase| vec![Vec::new(); phase.len() + 1]).collect();
