@@ -9,9 +9,9 @@ pub(super) fn turned(w: &[f32], inputs: usize) -> Strided<'_> {
     Strided { data: w, row: 1, column: inputs }
 }
 
-/// The w of `dx = dz w`: w has `inputs` columns.
-pub(super) fn straight(w: &[f32], inputs: usize) -> Strided<'_> {
-    Strided { data: w, row: inputs, column: 1 }
+/// The w of `dx = dz w`, or the x of `dw = dz^T x`, which has `inputs` columns.
+pub(super) fn straight(right: &[f32], inputs: usize) -> Strided<'_> {
+    Strided { data: right, row: inputs, column: 1 }
 }
 
 /// `y = x w^T + b`: x has `inputs` columns, y one column per element of b.
@@ -24,10 +24,10 @@ pub(super) fn dense_dx<'a>(dz: &'a [f32], w: Right<'a>, outputs: usize) -> Produ
     Product { a: Strided { data: dz, row: outputs, column: 1 }, b: w, k: outputs, bias: None }
 }
 
-/// Rows of `dw = dz^T x` from `first` on: dz has `outputs` columns, x has `inputs`, both `batch` rows.
-pub(super) fn dense_dw<'a>(dz: &'a [f32], first: usize, x: &'a [f32], batch: usize, outputs: usize, inputs: usize) -> Product<'a> {
+/// Rows of `dw = dz^T x` from `first` on: dz has `batch` rows and `outputs` columns.
+pub(super) fn dense_dw<'a>(dz: &'a [f32], first: usize, x: Right<'a>, batch: usize, outputs: usize) -> Product<'a> {
     let dz = Strided { data: dz.get(first..).unwrap_or_default(), row: 1, column: outputs };
-    Product { a: dz, b: Right::Strided(Strided { data: x, row: inputs, column: 1 }), k: batch, bias: None }
+    Product { a: dz, b: x, k: batch, bias: None }
 }
 
 /// `db = sum of the rows of dz`, for the columns from `first` on. Bound by memory: 4 bytes an element.

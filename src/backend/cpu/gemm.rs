@@ -125,7 +125,9 @@ fn blocked<const MR: usize, const NR: usize>(
                         Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),
                         Right::Strided(b) if b.column == 1 && nr == NR && rows < MANY => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
                         Right::Strided(b) => {
-                            let to = &mut scratch[(j - n0) * kc..][..NR * kc];
+                            // Where all rows of a go past it at once, the panels take turns in one place, which stays in L1.
+                            let place = if rows <= MC { 0 } else { (j - n0) * kc };
+                            let to = &mut scratch[place..][..NR * kc];
                             if m0 == 0 {
                                 pack::panel(transpose, b, k0, j, nr, to.as_chunks_mut::<NR>().0);
                             }

@@ -8,11 +8,24 @@ use crate::Level;
 use std::ops::Range;
 
 /// Packs rows of weights as columns of a panel: column i of `to` gets row i of w, whose length is the panel's.
-pub(super) fn weights(level: Level, w: &[f32], to: &mut Rectangle) {
+pub(super) fn turned(level: Level, w: &[f32], to: &mut Rectangle) {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 | Level::Avx2 => turn(tile::transpose_avx2, w, to.rows(), to),
         _ => turn(tile::transpose_portable, w, to.rows(), to),
+    }
+}
+
+/// Packs columns of rows, `pitch` apart, as rows of a panel of `width` columns: those from `first` on, as many as there are.
+pub(super) fn straight(rows: &[f32], pitch: usize, first: usize, to: &mut [f32], width: usize) {
+    fn of_width<const W: usize>(rows: &[f32], pitch: usize, first: usize, to: &mut [f32]) {
+        let n = W.min(pitch - first);
+        rows.chunks_exact(pitch).zip(to.as_chunks_mut::<W>().0).for_each(|(row, to)| copy(&row[first..first + n], to));
+    }
+    match width {
+        32 => of_width::<32>(rows, pitch, first, to),
+        16 => of_width::<16>(rows, pitch, first, to),
+        _ => of_width::<8>(rows, pitch, first, to),
     }
 }
 

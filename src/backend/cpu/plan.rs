@@ -1,22 +1,60 @@
 //! How a team runs a list of ops: the works that the list is made of, in an order that needs few barriers.
 //!
 //! A plan does what the list does, bit for bit, and no value is left out. What it changes:
-//! 1. Weights are packed once a step, not once a product and thread: before the first step, and again by the threads that have just written them.
+//! 1. The right sides of products are packed once a step, not once a product and thread: weights before the first step, and again by the threads that
+//!    have just written them; large activations by the threads that have just computed them.
 //! 2. Adam over the flat buffer becomes one Adam for each gradient, so that a thread updates the rows it has just summed.
 //! 3. A fill that nobody else overwrites is done once, before the first step.
 //! 4. A work may go before another one if neither touches what the other writes. Those that need no barrier between them are put together, and what
-//!    goes on with the rows that a thread has just written follows at once.
+//!    goes on with the rows that a thread has just written follows at once: where these are many, a few rows at a time, before they leave the cache.
 
 use super::gemm;
 use super::touch::Touching;
-use super::work::Work;
+use super::work::{self, Order, Work};
 use crate::device::View;
 use crate::op::Op;
 use crate::{Dtype, Level, Result, Shape};
 use std::fmt;
+use std::ops::Range;
 
 /// What happens between two barriers.
-pub(super) type Phase = Vec<Work>;
+pub(super) type Phase = Vec<Chain>;
+
+/// Works on the same rows, one after the other, some rows at a time.
+pub(super) struct Chain {
+    pub(super) works: Vec<Work>,
+    /// The units that all works are done for before the next.
+    units: usize,
+}
+
+impl Chain {
+    /// Calls `f` with each work, which of the chain it is, and units, until all units of a thread's part are done.
+    pub(super) fn walk(&self, thread: usize, threads: usize, mut f: impl FnMut(usize, &Work, Range<usize>)) {
+        let part = self.works[0].split.part(thread, threads);
+        for start in part.clone().step_by(self.units) {
+            for (at, work) in self.works.iter().enumerate() {
+                f(at, work, start..part.end.min(start.saturating_add(self.units)));
+            }
+        }
+    }
+}
+
+/// From which sizes on the plan takes more memory, or more turns, to need fewer bytes from far away. A test makes them small.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    /// Elements of weights from which on they are packed for `dz w` and for `dz^T x` too: 1 MB. Less is read where it lies.
+    pub(super) pack: usize,
+    /// Rows of a batch from which on weights are packed for `dz w`.
+    pub(super) rows: usize,
+    /// Elements of a thread's part of dw from which on Adam follows it a few rows at a time.
+    pub(super) part: usize,
+    /// Elements of dw in these rows: they stay in L2.
+    pub(super) chunk: usize,
+    /// Elements of x that are read again for each of them: they have to be in L2 too.
+    pub(super) near: usize,
+}
+
+pub(super) const SIZES: Sizes = Sizes { pack: 256 * 1024, rows: 64, part: 128 * 1024, chunk: 32 * 1024, near: 160 * 1024 };
 
 /// A list of ops, ready for a team.
 pub(super) struct Plan {
@@ -39,10 +77,14 @@ impl Plan {
 
     /// For at most so many threads, however little there is to do.
     pub(super) fn for_threads(ops: &[Op], threads: usize, level: Level) -> Result<Plan> {
+        Plan::with_sizes(ops, threads, level, SIZES)
+    }
+
+    pub(super) fn with_sizes(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Plan> {
         let most = ops.iter().map(|op| Work::new(op, threads).split.most_parts()).max().unwrap_or(1);
         let threads = threads.min(most.max(1));
-        let (prologue, step) = lower(ops, threads, level)?;
-        Ok(Plan { threads, prologue: schedule(prologue, threads), step: schedule(step, threads) })
+        let (prologue, step) = lower(ops, threads, level, sizes)?;
+        Ok(Plan { threads, prologue: schedule(prologue, threads, sizes), step: schedule(step, threads, sizes) })
     }
 
     /// Barriers that a run of so many steps meets.
@@ -52,30 +94,17 @@ impl Plan {
 }
 
 /// The works of a list: those before the first step, and those of each step, in an order that is right.
-fn lower(ops: &[Op], threads: usize, level: Level) -> Result<(Vec<Work>, Vec<Work>)> {
+fn lower(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<(Vec<Work>, Vec<Work>)> {
     let (mut prologue, mut step) = (Vec::new(), Vec::new());
-    let mut packed: Vec<Packed> = Vec::new();
+    let mut packed = packed(ops, threads, level, sizes)?;
+    prologue.extend(packed.iter().filter(|p| p.carried).map(|p| p.work.clone()));
     for (at, op) in ops.iter().enumerate() {
         let mut work = Work::new(op, threads);
-        if let (Op::Dense { w, .. }, Some(panel)) = (op, gemm::panel(level)) {
-            let known = packed.iter().position(|p| p.w.identical(w) && p.w.shape == w.shape);
-            let entry = match known {
-                Some(known) => &mut packed[known],
-                None => {
-                    packed.push(Packed::new(w, panel, threads)?);
-                    let entry = packed.last_mut().expect("just pushed");
-                    match ops[..at].iter().any(|op| entry.is_written_by(op)) {
-                        true => (entry.fresh, entry.carried) = (false, false),
-                        false => prologue.push(entry.work.clone()),
-                    }
-                    entry
-                }
-            };
-            if !entry.fresh {
-                step.push(entry.work.clone());
-                entry.fresh = true;
+        if let Some(packed) = packed.iter_mut().find(|p| p.readers.contains(&at)) {
+            if !std::mem::replace(&mut packed.fresh, true) {
+                step.push(packed.work.clone());
             }
-            work = work.with_packed(&entry.to);
+            work = work.with_packed(&packed.to);
         }
         match op {
             Op::Fill { .. } if is_constant(ops, at) => prologue.push(work),
@@ -83,33 +112,68 @@ fn lower(ops: &[Op], threads: usize, level: Level) -> Result<(Vec<Work>, Vec<Wor
             _ => step.push(work),
         }
         step.extend(Work::total(op));
-        packed.iter_mut().for_each(|p| p.fresh &= !p.is_written_by(op));
+        for packed in packed.iter_mut().filter(|p| p.is_written_by(op)) {
+            packed.fresh = false;
+            // Who has just computed all of it packs it, if it is read before it changes again.
+            let again = ops[at + 1..].iter().position(|op| packed.is_written_by(op)).map_or(ops.len(), |n| at + 1 + n);
+            let whole = op.writes().iter().any(|(_, view)| view.identical(&packed.of));
+            if whole && packed.readers.iter().any(|reader| (at + 1..=again).contains(reader)) {
+                step.push(packed.work.clone());
+                packed.fresh = true;
+            }
+        }
     }
     step.extend(packed.into_iter().filter(|p| p.carried && !p.fresh).map(|p| p.work));
     Ok((prologue, step))
 }
 
-/// Weights in panels.
+/// A right side of products, in panels.
 struct Packed {
-    w: View,
+    of: View,
     to: View,
     work: Work,
-    /// Whether `to` holds what w holds, at this point of the list.
+    /// The products that read it.
+    readers: Vec<usize>,
+    /// Whether `to` holds what `of` holds, at this point of the list.
     fresh: bool,
     /// Whether a step begins with what the one before it has packed.
     carried: bool,
 }
 
 impl Packed {
-    fn new(w: &View, panel: usize, threads: usize) -> Result<Packed> {
-        let (n, k) = (w.shape.rows(), w.shape.columns());
-        let to = w.device().alloc(Dtype::F32, Shape::new(&[n.div_ceil(panel), k, panel])?)?;
-        Ok(Packed { w: w.clone(), work: Work::pack(w, &to, threads), to, fresh: true, carried: true })
-    }
-
     fn is_written_by(&self, op: &Op) -> bool {
-        op.writes().iter().any(|(_, view)| view.overlaps(&self.w))
+        op.writes().iter().any(|(_, view)| view.overlaps(&self.of))
     }
+}
+
+/// The right sides that it pays to pack, each once for all products that read it in the same order.
+fn packed(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Vec<Packed>> {
+    let mut all: Vec<(Packed, Order)> = Vec::new();
+    let Some(panel) = gemm::panel(level) else { return Ok(Vec::new()) };
+    for (at, op) in ops.iter().enumerate() {
+        let Some((of, order)) = work::right(op) else { continue };
+        let pays = match op {
+            Op::DenseDx { dz, w, .. } => w.len() >= sizes.pack && dz.shape.rows() >= sizes.rows,
+            Op::DenseDw { dw, .. } => dw.len() >= sizes.pack,
+            _ => true,
+        };
+        if !pays {
+            continue;
+        }
+        if let Some((known, _)) = all.iter_mut().find(|(p, o)| *o == order && p.of.identical(of) && p.of.shape == of.shape) {
+            known.readers.push(at);
+            continue;
+        }
+        let (rows, columns) = (of.shape.rows(), of.shape.columns());
+        let (wide, deep) = if order == Order::Turned { (rows, columns) } else { (columns, rows) };
+        let to = of.device().alloc(Dtype::F32, Shape::new(&[wide.div_ceil(panel), deep, panel])?)?;
+        let work = Work::pack(of, &to, order, threads);
+        let mut packed = Packed { of: of.clone(), to, work, readers: vec![at], fresh: false, carried: false };
+        packed.carried = !ops[..at].iter().any(|op| packed.is_written_by(op));
+        packed.fresh = packed.carried;
+        all.push((packed, order));
+    }
+    Ok(all.into_iter().map(|(packed, _)| packed).collect())
 }
 
 /// Whether the fill `ops[at]` leaves the same after every step, and nobody looks before the first.
@@ -155,7 +219,7 @@ fn adams(ops: &[Op], adam: &Op) -> Vec<Op> {
 }
 
 /// Puts works into phases, as early as those before them allow.
-fn schedule(works: Vec<Work>, threads: usize) -> Vec<Phase> {
+fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
     let touching: Vec<Touching> = works.iter().map(Touching::new).collect();
     let n = works.len();
     // How many that must come before each are still to be placed.
@@ -170,16 +234,16 @@ fn schedule(works: Vec<Work>, threads: usize) -> Vec<Phase> {
         }
     }
     const PLACED: usize = usize::MAX;
-    let take = |phase: Vec<usize>| phase.into_iter().map(|i| works[i].clone()).collect();
+    let take = |phase: Vec<usize>| chains(&phase, &works, &touching, threads, sizes);
     let mut phases = Vec::new();
     let mut phase: Vec<usize> = Vec::new();
     let mut clashes = vec![false; n];
     let mut left = n;
     while left > 0 {
         let ready = |i: &usize| before[*i] == 0 && !clashes[*i];
-        // What goes on with what the last one has just left, cut in the same way, comes first.
-        let follows =
-            phase.last().and_then(|&last| after[last].iter().copied().find(|i| ready(i) && touching[*i].split == touching[last].split));
+        // What goes on with what the last ones have just left, cut in the same way, comes first.
+        let last = phase.iter().rev().take_while(|&&j| phase.last().is_some_and(|&last| touching[j].split == touching[last].split));
+        let follows = last.filter_map(|&j| after[j].iter().copied().find(|i| ready(i) && touching[*i].split == touching[j].split)).next();
         let Some(next) = follows.or_else(|| (0..n).find(ready)) else {
             phases.push(take(std::mem::take(&mut phase)));
             clashes.fill(false);
@@ -200,7 +264,24 @@ fn schedule(works: Vec<Work>, threads: usize) -> Vec<Phase> {
     phases
 }
 
-/// A line per phase: its works.
+/// Joins works of a phase to chains: what follows a large dw on the same rows.
+fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize, sizes: Sizes) -> Phase {
+    let mut chains: Vec<Chain> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    for &i in phase {
+        if !open.is_empty() && open.iter().all(|&j| touching[i].goes_on_with(&touching[j])) {
+            open.push(i);
+            chains.last_mut().expect("one is open").works.push(works[i].clone());
+            continue;
+        }
+        let units = works[i].chunk(threads, sizes);
+        open = if units.is_some() { vec![i] } else { Vec::new() };
+        chains.push(Chain { works: vec![works[i].clone()], units: units.unwrap_or(usize::MAX) });
+    }
+    chains
+}
+
+/// A line per phase: its works; a plus joins those that go on with the same few rows.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let plural = |n: usize| if n == 1 { "" } else { "s" };
@@ -208,7 +289,8 @@ impl fmt::Display for Plan {
         writeln!(f, "a team of {threads} thread{}, {barriers} barrier{} a step", plural(threads), plural(barriers))?;
         for (when, phases) in [("before", &self.prologue), ("step", &self.step)] {
             for phase in phases {
-                writeln!(f, "{when:<7}{}", phase.iter().map(Work::name).collect::<Vec<_>>().join(" "))?;
+                let names = |chain: &Chain| chain.works.iter().map(Work::name).collect::<Vec<_>>().join("+");
+                writeln!(f, "{when:<7}{}", phase.iter().map(names).collect::<Vec<_>>().join(" "))?;
             }
         }
         Ok(())

@@ -104,7 +104,8 @@ fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [us
         team::run(&core.pool, plan.threads, |member| {
             let (mut scratch, mut times) = (core.scratch(member.thread), times[member.thread].lock().unwrap());
             let mut small = Memory::zeroed((IN_L1[1] + IN_L1[3]) * BLOCK * 8).unwrap();
-            let [first, step] = [&plan.prologue, &plan.step].map(|phases| phases.iter().flatten().collect::<Vec<_>>());
+            let [first, step] =
+                [&plan.prologue, &plan.step].map(|phases| phases.iter().flatten().flat_map(|chain| &chain.works).collect::<Vec<_>>());
             let execute = |works: &[&super::work::Work], scratch: &mut [f32]| {
                 works.iter().for_each(|work| work.execute(core.level, s, scratch, work.split.part(member.thread, member.threads)));
             };

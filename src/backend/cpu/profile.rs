@@ -2,8 +2,9 @@
 //! 2 % and the 25 % quantile of the steps. Short pieces find quiet moments even on a busy machine, where a whole step finds none.
 //! `LAYERS` (`784,1000,500`, the last is the code), `BATCH`, `THREADS` and `NARROWS_CPU_LEVEL` choose what is run.
 
-use super::plan::Plan;
+use super::plan::{Phase, Plan};
 use super::team;
+use super::work::Work;
 use crate::op::Op;
 use crate::{Adam, AdamConfig, Autoencoder, Clock, Device, Level, Tape, Tensor};
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,10 @@ pub(super) fn step(device: &Device, layers: &[usize], batch: usize) -> crate::Re
     Ok(tape.ops().to_vec())
 }
 
+fn works(phase: &Phase) -> Vec<&Work> {
+    phase.iter().flat_map(|chain| &chain.works).collect()
+}
+
 #[test]
 fn the_profile_times_every_work_of_every_thread_in_every_step() {
     let number = |name: &str, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
@@ -41,7 +46,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
     let ops = step(&Device::new(cpu, ""), &layers, number("BATCH", 128)).unwrap();
     let plan = Plan::new(&ops, core.threads(), core.level).unwrap();
     // By thread, phase and work; after the works of a phase, its barrier.
-    let none: Vec<Vec<Vec<f64>>> = plan.step.iter().map(|phase| vec![Vec::new(); phase.len() + 1]).collect();
+    let none: Vec<Vec<Vec<f64>>> = plan.step.iter().map(|phase| vec![Vec::new(); works(phase).len() + 1]).collect();
     let times: Vec<_> = (0..plan.threads).map(|_| Mutex::new(none.clone())).collect();
     let whole = Mutex::new(Vec::new());
     core.with_slices(|slices| {
@@ -52,12 +57,17 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
                 let mut last = begin;
                 let mut lap = || std::mem::replace(&mut last, Instant::now()).elapsed().as_secs_f64() * 1e6;
                 for (phase, times) in plan.step.iter().zip(times.iter_mut()) {
-                    for (work, times) in phase.iter().zip(times.iter_mut()) {
-                        work.execute(core.level, slices, scratch.floats(), work.split.part(member.thread, member.threads));
-                        times.push(lap());
+                    let mut first = 0;
+                    for chain in phase {
+                        times[first..first + chain.works.len()].iter_mut().for_each(|times| times.push(0.0));
+                        chain.walk(member.thread, member.threads, |at, work, units| {
+                            work.execute(core.level, slices, scratch.floats(), units);
+                            *times[first + at].last_mut().expect("just pushed") += lap();
+                        });
+                        first += chain.works.len();
                     }
                     assert!(member.wait());
-                    times[phase.len()].push(lap());
+                    times[first].push(lap());
                 }
                 if member.thread == 0 {
                     whole.lock().unwrap().push(begin.elapsed().as_secs_f64() * 1e6);
@@ -72,7 +82,8 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
     };
     let mut sum = 0.0;
     for (p, phase) in plan.step.iter().enumerate() {
-        for w in 0..=phase.len() {
+        let works = works(phase);
+        for w in 0..=works.len() {
             let mut slowest = 0f64;
             for times in &times {
                 let times = &mut times.lock().unwrap()[p][w];
@@ -81,7 +92,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
                 slowest = slowest.max(low);
                 print!("{low:8.1}{quarter:8.1} |");
             }
-            match phase.get(w) {
+            match works.get(w) {
                 Some(work) => println!(" {} {:?}", work.name(), work.touches().iter().rfind(|t| t.written).map(|t| t.view.shape)),
                 None => println!(" barrier"),
             }

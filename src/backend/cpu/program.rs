@@ -32,8 +32,10 @@ impl Executable for Team {
             team::run(&core.pool, plan.threads, |member| {
                 let mut scratch = core.scratch(member.thread);
                 let phase = |phase: &Phase| {
-                    for work in phase {
-                        work.execute(core.level, slices, scratch.floats(), work.split.part(member.thread, member.threads));
+                    for chain in phase {
+                        chain.walk(member.thread, member.threads, |_, work, units| {
+                            work.execute(core.level, slices, scratch.floats(), units);
+                        });
                     }
                 };
                 let steps = (0..steps).flat_map(|_| &plan.step);

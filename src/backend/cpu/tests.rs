@@ -2,7 +2,7 @@
 
 use super::barrier::Barrier;
 use super::memory::FORMED;
-use super::plan::Plan;
+use super::plan::{Plan, SIZES, Sizes};
 use super::program::Team;
 use super::{Core, Cpu, profile, team};
 use crate::backend::Executable;
@@ -15,9 +15,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A team of as many threads as the device has, however little there is to do.
 fn team_of(core: &Arc<Core>, ops: &[Op]) -> Team {
-    let plan = Plan::for_threads(ops, core.threads(), core.level).unwrap();
+    team_with(core, ops, SIZES)
+}
+
+fn team_with(core: &Arc<Core>, ops: &[Op], sizes: Sizes) -> Team {
+    let plan = Plan::with_sizes(ops, core.threads(), core.level, sizes).unwrap();
     Team::new(core.clone(), ops.len(), plan)
 }
+
+/// Everything is large: all right sides are packed, and Adam follows dw row by row.
+const TINY: Sizes = Sizes { pack: 0, rows: 0, part: 0, chunk: 1, near: usize::MAX };
 
 fn open(threads: usize, level: Level) -> (Arc<Core>, Device) {
     let cpu = Arc::new(Cpu::new(threads, level).unwrap());
@@ -156,14 +163,16 @@ fn a_team_of_any_size_leaves_the_bits_of_op_by_op_for_random_lists() {
         let want = eager.state(&alone);
         finite += want.iter().filter(|&&bits| bits != u32::MAX && bits << 1 != 0).count();
         for (core, device) in &teams {
-            let world = World::new(device, seed, count);
-            let mut team = team_of(core, &world.ops);
-            team.run(steps).unwrap();
-            let got = world.state(device);
-            let differs = (0..want.len()).find(|&i| got[i] != want[i]);
-            assert_eq!(differs, None, "seed {seed}, {} threads, {:#?}\n{}", core.threads(), world.ops, team.plan());
-            barriers += team.counts().barriers;
-            saved += (count * steps) as u64 - team.counts().barriers;
+            for sizes in [SIZES, TINY] {
+                let world = World::new(device, seed, count);
+                let mut team = team_with(core, &world.ops, sizes);
+                team.run(steps).unwrap();
+                let got = world.state(device);
+                let differs = (0..want.len()).find(|&i| got[i] != want[i]);
+                assert_eq!(differs, None, "seed {seed}, {} threads, {:#?}\n{}", core.threads(), world.ops, team.plan());
+                barriers += team.counts().barriers;
+                saved += (count * steps) as u64 - team.counts().barriers;
+            }
             // Op by op with as many threads.
             let world = World::new(device, seed, count);
             for op in (0..steps).flat_map(|_| &world.ops) {
@@ -183,12 +192,12 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
         let (core, device) = open(threads, Level::best());
         let mut lists: Vec<Vec<Op>> = (0..60).map(|seed| World::new(&device, seed, 12).ops).collect();
         lists.push(profile::step(&device, &[784, 128, 64, 32], 24).unwrap());
-        for ops in lists {
-            let plan = Plan::for_threads(&ops, threads, core.level).unwrap();
+        for (ops, sizes) in lists.iter().flat_map(|ops| [(ops, SIZES), (ops, TINY)]) {
+            let plan = Plan::with_sizes(ops, threads, core.level, sizes).unwrap();
             for phase in plan.prologue.iter().chain(&plan.step) {
                 let mut formed = Vec::new();
                 for thread in 0..plan.threads {
-                    for work in phase {
+                    for work in phase.iter().flat_map(|chain| &chain.works) {
                         let part = work.split.part(thread, plan.threads);
                         FORMED.set(Some(Vec::new()));
                         core.with_slices(|slices| work.execute(core.level, slices, core.scratch(0).floats(), part.clone())).unwrap();
@@ -240,6 +249,35 @@ fn a_step_of_training_needs_three_barriers_and_packs_its_weights_once() {
         assert_eq!((counts.submits, counts.launches), (1, 10 * ops.len() as u64));
         // With one before the first step, where weights are packed, and none after the last.
         assert!(counts.barriers.abs_diff(10 * barriers) <= 1, "{counts:?} {text}");
+    }
+}
+
+#[test]
+fn a_step_that_packs_everything_and_goes_row_by_row_has_the_same_bits() {
+    let layers = [70, 100, 33];
+    let state = |threads, sizes: Sizes, steps| {
+        let (core, device) = open(threads, Level::best());
+        let ops = profile::step(&device, &layers, 20).unwrap();
+        let mut team = team_with(&core, &ops, sizes);
+        team.run(steps).unwrap();
+        let adam = ops.iter().find_map(|op| if let Op::Adam { p, g, m, v, .. } = op { Some([p, g, m, v]) } else { None }).unwrap();
+        let read = |view: &View| {
+            let mut bits = vec![0u32; view.len()];
+            device.backend().read(view, bytemuck::cast_slice_mut(&mut bits)).unwrap();
+            bits
+        };
+        (adam.map(read), team.plan())
+    };
+    let (want, plain) = state(1, SIZES, 5);
+    assert!(want[0] != state(1, SIZES, 4).0[0] && !plain.contains('+'), "{plain}");
+    for threads in [1, 2, 3, 7] {
+        for sizes in [TINY, Sizes { chunk: 1000, ..TINY }] {
+            let (got, plan) = state(threads, sizes, 5);
+            assert!(got == want, "{threads} threads\n{plan}");
+            let panels = Level::best() > Level::Portable;
+            let chain = if panels { "dense_dw+adam+pack+pack" } else { "dense_dw+adam" };
+            assert!(plan.contains(chain) && (!panels || plan.contains("relu pack")), "{plan}");
+        }
     }
 }
 

@@ -60,6 +60,11 @@ impl Touching {
         self.pairs(other).next().is_some()
     }
 
+    /// Whether some units of both may be done before other units of either: what they share they touch unit by unit.
+    pub(super) fn goes_on_with(&self, other: &Touching) -> bool {
+        self.split == other.split && self.pairs(other).all(|(a, b)| aligned(a, b))
+    }
+
     /// Whether a part of one and another part of the other touch an element that one of them writes.
     pub(super) fn clashes(&self, other: &Touching, parts: usize) -> bool {
         self.pairs(other).any(|(a, b)| {

@@ -4,6 +4,7 @@
 use super::gemm::{self, NR_MAX, Right};
 use super::memory::{Rectangle, Slices};
 use super::pack;
+use super::plan::Sizes;
 use super::split::Split;
 use super::touch::{Reach, Touch};
 use super::{adam, add, advance, bce, clip, copy, dense, fill, gather, mse, relu, scale, sigmoid, store_loss, sum, tanh, uniform};
@@ -19,11 +20,33 @@ pub(super) enum What {
     Op(Op),
     /// Stage 2 of a reduction.
     Total(Op),
-    /// Packs the weights of a dense layer into the panels that its product reads.
-    Pack { w: View, to: View },
-    /// A dense layer whose weights are packed.
-    Dense { x: View, w: View, b: View, y: View },
+    /// Packs the right side of a product into the panels that it reads.
+    Pack { from: View, to: View, order: Order },
+    /// A product whose right side is packed.
+    Packed(Op, View),
 }
+
+/// How the rows of a right side lie in its panels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Order {
+    /// As columns: those of the weights in `x w^T`.
+    Turned,
+    /// As rows: those of the weights in `dz w`, and of x in `dz^T x`.
+    Straight,
+}
+
+/// The right side of a product, if the op is one.
+pub(super) fn right(op: &Op) -> Option<(&View, Order)> {
+    match op {
+        Op::Dense { w, .. } => Some((w, Order::Turned)),
+        Op::DenseDx { w, .. } => Some((w, Order::Straight)),
+        Op::DenseDw { x, .. } => Some((x, Order::Straight)),
+        _ => None,
+    }
+}
+
+/// Where the right side of a product stands in `Work::touches`.
+const RIGHT: usize = 1;
 
 /// A work and how it is cut.
 #[derive(Clone, Debug)]
@@ -72,9 +95,17 @@ impl Work {
             What::Op(Op::Gather { y, .. } | Op::Uniform { y, .. }) => y.len() <= ELEMENTS,
             What::Op(Op::Advance { .. } | Op::StoreLoss { .. }) | What::Total(_) => true,
             What::Op(op) => op.writes()[0].1.len() <= ELEMENTS,
-            What::Pack { w, .. } => w.len() <= ELEMENTS,
-            What::Dense { .. } => false,
+            What::Pack { from, .. } => from.len() <= ELEMENTS,
+            What::Packed(..) => false,
         }
+    }
+
+    /// The rows of a large dw after which what follows had better come: dz and x, which are read again for each, are small.
+    pub(super) fn chunk(&self, threads: usize, sizes: Sizes) -> Option<usize> {
+        let (What::Op(op) | What::Packed(op, _)) = &self.what else { return None };
+        let Op::DenseDw { x, dw, .. } = op else { return None };
+        let pays = !self.columns && dw.len() / threads >= sizes.part && x.len() <= sizes.near;
+        pays.then(|| (sizes.chunk / dw.shape.columns()).next_multiple_of(self.split.grain).max(self.split.grain))
     }
 
     /// The second stage of an op, where it has one.
@@ -83,29 +114,29 @@ impl Work {
         reduces.then(|| Work { what: What::Total(op.clone()), split: Split::ONE, columns: false })
     }
 
-    /// Packs weights into `to`; a unit is a row of the weights, so that who has written them can pack them.
-    pub(super) fn pack(w: &View, to: &View, threads: usize) -> Work {
-        Work { what: What::Pack { w: w.clone(), to: to.clone() }, split: Split::rows(w.shape.rows(), threads), columns: false }
+    /// Packs `from` into `to`; a unit is a row, so that who has written it can pack it.
+    pub(super) fn pack(from: &View, to: &View, order: Order, threads: usize) -> Work {
+        let split = Split::rows(from.shape.rows(), threads);
+        Work { what: What::Pack { from: from.clone(), to: to.clone(), order }, split, columns: false }
     }
 
-    /// The same, with its weights from `packed`.
+    /// The same product, with its right side from `packed`.
     pub(super) fn with_packed(self, packed: &View) -> Work {
         match self.what {
-            What::Op(Op::Dense { x, b, y, .. }) => Work { what: What::Dense { x, w: packed.clone(), b, y }, ..self },
+            What::Op(op) => Work { what: What::Packed(op, packed.clone()), ..self },
             what => Work { what, ..self },
         }
     }
 
     pub(super) fn name(&self) -> &'static str {
         match &self.what {
-            What::Op(op) => op.name(),
-            What::Dense { .. } => "dense",
+            What::Op(op) | What::Packed(op, _) => op.name(),
             What::Total(_) => "total",
             What::Pack { .. } => "pack",
         }
     }
 
-    /// What the work touches.
+    /// What the work touches; the right side of a product stands at [`RIGHT`].
     pub(super) fn touches(&self) -> Vec<Touch> {
         let units = self.split.units.max(1);
         let read = |view: &View, reach| Touch { view: view.clone(), reach, written: false };
@@ -113,7 +144,7 @@ impl Work {
         let along = |view: &View| Reach::Along(view.len() / units);
         let matrix = |c: &View| if self.columns { Reach::Whole } else { along(c) };
         match &self.what {
-            What::Op(Op::Dense { x, w, b, y }) | What::Dense { x, w, b, y } => {
+            What::Op(Op::Dense { x, w, b, y }) => {
                 vec![read(x, matrix(x)), read(w, Reach::Whole), read(b, Reach::Whole), write(y, matrix(y))]
             }
             What::Op(Op::DenseDx { dz, w, dx }) => {
@@ -136,7 +167,12 @@ impl Work {
                 vec![read(data, Reach::Whole), read(order, Reach::Whole), read(clock, Reach::Whole), write(y, along(y))]
             }
             What::Op(Op::Uniform { clock, y, .. }) => vec![read(clock, Reach::Whole), write(y, Reach::Along(4))],
-            What::Pack { w, to, .. } => vec![read(w, along(w)), write(to, Reach::Whole)],
+            What::Pack { from, to, .. } => vec![read(from, along(from)), write(to, Reach::Whole)],
+            What::Packed(op, packed) => {
+                let mut touches = Work { what: What::Op(op.clone()), ..*self }.touches();
+                touches[RIGHT] = read(packed, Reach::Whole);
+                touches
+            }
             // What is left is elementwise, but for scalars and what only one thread touches.
             What::Op(op) | What::Total(op) => {
                 let n = op.writes()[0].1.len();
@@ -165,6 +201,8 @@ impl Work {
         };
         let chunks = |view: &View| units.start * CHUNK..(units.end * CHUNK).min(view.len());
         let matrix = |view: &View| if self.columns { 0..view.len() } else { of(view) };
+        // The first row of a product of which this is some rows.
+        let first = if self.columns { 0 } else { units.start };
         let mut product = |p: gemm::Product, c: &View| {
             let mut c = match self.columns {
                 true => s.columns(c, units.clone()),
@@ -177,26 +215,44 @@ impl Work {
                 let inputs = x.shape.columns();
                 product(dense::dense(s.read(x, matrix(x)), Right::Strided(dense::turned(s.all(w), inputs)), s.all(b), inputs), y);
             }
-            What::Dense { x, w, b, y } => {
-                product(dense::dense(s.read(x, matrix(x)), Right::Packed(s.all(w)), s.all(b), x.shape.columns()), y);
-            }
             What::Op(Op::DenseDx { dz, w, dx }) => {
                 let (outputs, inputs) = (w.shape.rows(), w.shape.columns());
                 product(dense::dense_dx(s.read(dz, matrix(dz)), Right::Strided(dense::straight(s.all(w), inputs)), outputs), dx);
             }
-            What::Pack { w, to } => {
-                let &[_, k, width] = to.shape.dims() else { unreachable!("panels, terms, columns") };
-                let rows: &[f32] = s.read(w, of(w));
-                for panel in units.start / width..units.end.div_ceil(width) {
-                    let columns = units.start.max(panel * width)..units.end.min((panel + 1) * width);
-                    let from = &rows[(columns.start - units.start) * k..];
-                    let to = to.part(panel * k * width, Shape::matrix(k, width)).expect("inside");
-                    pack::weights(level, from, &mut s.columns(&to, columns.start - panel * width..columns.end - panel * width));
+            What::Op(Op::DenseDw { dz, x, dw }) => {
+                let x = Right::Strided(dense::straight(s.all(x), x.shape.columns()));
+                product(dense::dense_dw(s.all(dz), first, x, dz.shape.rows(), dz.shape.columns()), dw);
+            }
+            What::Packed(op, right) => {
+                let right = Right::Packed(s.all(right));
+                match op {
+                    Op::Dense { x, b, y, .. } => product(dense::dense(s.read(x, matrix(x)), right, s.all(b), x.shape.columns()), y),
+                    Op::DenseDx { dz, dx, .. } => product(dense::dense_dx(s.read(dz, matrix(dz)), right, dz.shape.columns()), dx),
+                    Op::DenseDw { dz, dw, .. } => {
+                        product(dense::dense_dw(s.all(dz), first, right, dz.shape.rows(), dz.shape.columns()), dw);
+                    }
+                    op => unreachable!("{} has no right side", op.name()),
                 }
             }
-            What::Op(Op::DenseDw { dz, x, dw }) => {
-                let first = if self.columns { 0 } else { units.start };
-                product(dense::dense_dw(s.all(dz), first, s.all(x), x.shape.rows(), dz.shape.columns(), x.shape.columns()), dw);
+            What::Pack { from, to, order } => {
+                let &[panels, depth, width] = to.shape.dims() else { unreachable!("panels, terms, columns") };
+                let (rows, pitch) = (s.read(from, of(from)), from.shape.columns());
+                match order {
+                    Order::Turned => {
+                        for panel in units.start / width..units.end.div_ceil(width) {
+                            let columns = units.start.max(panel * width)..units.end.min((panel + 1) * width);
+                            let rows = &rows[(columns.start - units.start) * pitch..];
+                            let to = to.part(panel * depth * width, Shape::matrix(depth, width)).expect("inside");
+                            pack::turned(level, rows, &mut s.columns(&to, columns.start - panel * width..columns.end - panel * width));
+                        }
+                    }
+                    Order::Straight => {
+                        for panel in 0..panels {
+                            let at = |unit: usize| (panel * depth + unit) * width;
+                            pack::straight(rows, pitch, panel * width, s.write(to, at(units.start)..at(units.end)), width);
+                        }
+                    }
+                }
             }
             What::Op(Op::DenseDb { dz, db }) => dense::dense_db(level, s.all(dz), db.len(), units.start, s.write(db, units)),
             What::Op(Op::Relu { x, y }) => relu::relu(level, s.read(x, of(x)), s.write(y, of(y))),
