@@ -35,6 +35,11 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Prepares a list of checked ops to be run many times.
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>>;
+
+    /// Rows of a batch that keep the device busy: more only take more memory, and on a CPU leave its caches.
+    fn rows(&self) -> usize {
+        2048
+    }
 }
 
 /// A list of ops that is ready to run.

@@ -5,9 +5,8 @@ use crate::data::{Chunks, Dataset, Values};
 use crate::{Clock, Error, Loss, Program, Result, Tape, Tensor, Val};
 use rayon::prelude::*;
 
-/// Rows that one run of a program takes: enough to fill the device, little enough to bound the memory.
-const CHUNK_ROWS: usize = 2048;
-/// The numbers in the widest layer of such a run, unless a single row has more.
+/// The numbers in the widest layer of one run of a program, unless a single row has more: that bounds the memory. How many rows it takes within this is
+/// up to the device.
 const CHUNK_NUMBERS: usize = 1 << 22;
 
 impl Autoencoder {
@@ -256,7 +255,7 @@ impl<'a> Pass<'a> {
             ));
         }
         let widest = ae.widths().iter().max().map_or(1, |&w| w.max(1));
-        Ok(Pass { ae, way, most: (CHUNK_NUMBERS / widest).clamp(1, CHUNK_ROWS), ready: None })
+        Ok(Pass { ae, way, most: (CHUNK_NUMBERS / widest).clamp(1, ae.device().backend().rows()), ready: None })
     }
 
     /// What comes of the rows, which are scaled in place if the network wants that.
@@ -346,9 +345,10 @@ mod tests {
 
     #[test]
     fn bytes_that_the_device_divides_give_the_bits_of_floats() {
-        let ae = Autoencoder::builder(784).hidden([9]).code(3).build(&Device::cpu().unwrap()).unwrap();
+        let device = Device::cpu().unwrap();
+        let ae = Autoencoder::builder(784).hidden([9]).code(3).build(&device).unwrap();
         // More than a chunk and not a whole number of them.
-        let bytes = data::digits(0, 0..super::CHUNK_ROWS as u32 + 5);
+        let bytes = data::digits(0, 0..device.backend().rows() as u32 + 5);
         let floats = data::Dataset::from_rows("floats", bytes.rows_f32(0..bytes.len()), &[784]).unwrap();
         assert_eq!(ae.encode(&bytes).unwrap(), ae.encode(&floats).unwrap());
         assert_eq!(ae.reconstruct(&bytes.head(7)).unwrap(), ae.reconstruct(&floats.head(7)).unwrap());

@@ -34,12 +34,32 @@ pub(super) fn gather_bytes(level: Level, data: &[u8], rows: Rows, first: usize, 
     }
 }
 
+/// 1/255 in two parts: a byte times the first is exact, and what the second adds is rounded once, to the bits of a division by 255 for every byte.
+const PARTS: [f32; 2] = [257.0 / 65536.0, 1.0 / (255.0 * 65536.0)];
+
 #[inline(always)]
 fn bytes_body(data: &[u8], y: &mut [f32]) {
     for (y, &byte) in y.iter_mut().zip(data) {
-        // A division, not a multiplication by 1/255: only this is what other libraries' conversion gives.
-        *y = byte as f32 / 255.0;
+        // A division by 255 is what other libraries' conversion gives, and it takes three times as long; a multiplication by 1/255 differs from it for
+        // half the bytes.
+        let byte = byte as f32;
+        *y = byte * PARTS[0] + byte * PARTS[1];
     }
 }
 
 leveled!(fn convert(data: &[u8], y: &mut [f32]) = bytes_body);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_divided_by_255_to_the_bit() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for level in [Level::Portable, Level::Avx2, Level::Avx512].into_iter().filter(|level| level.require().is_ok()) {
+            let mut y = [f32::NAN; 256];
+            convert(level, &bytes, &mut y);
+            assert!(bytes.iter().zip(y).all(|(&byte, y)| y.to_bits() == (f32::from(byte) / 255.0).to_bits()), "{level}");
+        }
+    }
+}

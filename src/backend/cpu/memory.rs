@@ -6,6 +6,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Cache lines and the widest vectors fit this.
 const ALIGN: usize = 64;
@@ -14,6 +15,8 @@ const ALIGN: usize = 64;
 pub(crate) struct Memory {
     start: NonNull<u8>,
     layout: Layout,
+    /// How often it has been written.
+    version: AtomicU64,
 }
 
 // SAFETY: the memory is plain bytes without thread affinity, and it is reached only through `Slices`, which exists only while the device's queue lock is held.
@@ -27,7 +30,22 @@ impl Memory {
         let layout = Layout::from_size_align(bytes.max(1).next_multiple_of(ALIGN), ALIGN).ok()?;
         // SAFETY: the layout's size is not zero.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Memory { start, layout })
+        Some(Memory { start, layout, version: AtomicU64::new(0) })
+    }
+
+    /// The memory of a view of this device.
+    pub(crate) fn of(view: &View) -> &Memory {
+        view.buffer.storage.downcast_ref().expect("a buffer of this device holds `Memory`")
+    }
+
+    /// Says that somebody has written to it. The caller holds the device's queue lock, as for [`Memory::version`].
+    pub(crate) fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Another number after each change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 
     /// All of it as floats, for who owns it.
@@ -93,7 +111,7 @@ impl Slices {
 }
 
 fn first<T: bytemuck::Pod>(view: &View, part: &Range<usize>) -> *mut T {
-    let memory: &Memory = view.buffer.storage.downcast_ref().expect("a buffer of this device holds `Memory`");
+    let memory = Memory::of(view);
     let size = view.dtype().size();
     assert!(size == size_of::<T>() || size_of::<T>() == 1, "the element type of a view is not what the op takes");
     assert!(part.start <= part.end && part.end * size_of::<T>() <= view.len() * size, "a part reaches past its view");

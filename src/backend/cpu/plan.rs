@@ -42,19 +42,17 @@ impl Chain {
 /// From which sizes on the plan takes more memory, or more turns, to need fewer bytes from far away. A test makes them small.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
-    /// Elements of weights from which on they are packed for `dz w` and for `dz^T x` too: 1 MB. Less is read where it lies.
+    /// Elements of weights from which on they are packed for `dz w`, and x for `dz^T x`: 1 MB. Less is read where it lies.
     pub(super) pack: usize,
     /// Rows of a batch from which on weights are packed for `dz w`.
     pub(super) rows: usize,
-    /// Elements of a thread's part of dw from which on Adam follows it a few rows at a time.
-    pub(super) part: usize,
-    /// Elements of dw in these rows: they stay in L2.
-    pub(super) chunk: usize,
-    /// Elements of x that are read again for each of them: they have to be in L2 too.
+    /// Elements that works on the same rows leave behind before the next rows come: 1 MB stays in L2.
     pub(super) near: usize,
+    /// The fewest such rows: for each, a product reads all of its right side again.
+    pub(super) least: usize,
 }
 
-pub(super) const SIZES: Sizes = Sizes { pack: 256 * 1024, rows: 64, part: 128 * 1024, chunk: 32 * 1024, near: 160 * 1024 };
+pub(super) const SIZES: Sizes = Sizes { pack: 256 * 1024, rows: 64, near: 256 * 1024, least: 64 };
 
 /// A list of ops, ready for a team.
 pub(super) struct Plan {
@@ -264,19 +262,23 @@ fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
     phases
 }
 
-/// Joins works of a phase to chains: what follows a large dw on the same rows.
+/// Joins works of a phase that go on with the same rows, where these are so many that they would leave the cache in between.
 fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize, sizes: Sizes) -> Phase {
-    let mut chains: Vec<Chain> = Vec::new();
-    let mut open: Vec<usize> = Vec::new();
-    for &i in phase {
-        if !open.is_empty() && open.iter().all(|&j| touching[i].goes_on_with(&touching[j])) {
-            open.push(i);
-            chains.last_mut().expect("one is open").works.push(works[i].clone());
-            continue;
+    let mut chains = Vec::new();
+    let mut rest = phase;
+    while let Some((first, others)) = rest.split_first() {
+        let goes_on = |n: usize| rest[..n].iter().all(|&i| touching[others[n - 1]].goes_on_with(&touching[i]));
+        let length = 1 + (1..rest.len()).take_while(|&n| goes_on(n)).count();
+        let (chain, after) = rest.split_at(length);
+        rest = after;
+        let split = touching[*first].split;
+        let each: usize = chain.iter().map(|&i| touching[i].written_by_unit()).sum();
+        let at_once = (sizes.near / each.max(1)).max(sizes.least).next_multiple_of(split.grain);
+        let mine = || chain.iter().map(|&i| works[i].clone());
+        match length > 1 && split.units.div_ceil(threads) >= 2 * at_once {
+            true => chains.push(Chain { works: mine().collect(), units: at_once }),
+            false => chains.extend(mine().map(|work| Chain { works: vec![work], units: usize::MAX })),
         }
-        let units = works[i].chunk(threads, sizes);
-        open = if units.is_some() { vec![i] } else { Vec::new() };
-        chains.push(Chain { works: vec![works[i].clone()], units: units.unwrap_or(usize::MAX) });
     }
     chains
 }

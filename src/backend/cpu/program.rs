@@ -1,9 +1,12 @@
 //! A list of ops on the CPU: one entry into the thread pool per run, in which a team walks the plan for all steps.
 
+use super::memory::Memory;
 use super::plan::{Phase, Plan};
+use super::work::Work;
 use super::{Core, team};
 use crate::Result;
 use crate::backend::Executable;
+use crate::device::View;
 use crate::program::Counts;
 use std::sync::Arc;
 
@@ -13,22 +16,46 @@ pub(super) struct Team {
     ops: usize,
     plan: Plan,
     counts: Counts,
+    /// One view of each buffer that a run writes.
+    written: Vec<View>,
+    /// One view of each buffer that the works before the first step touch, and its version when a run last ended: as long as nobody else writes there,
+    /// what they have done holds.
+    prepared: Vec<(View, Option<u64>)>,
 }
 
 impl Team {
     /// For a list of so many ops.
     pub(super) fn new(core: Arc<Core>, ops: usize, plan: Plan) -> Team {
-        Team { core, ops, plan, counts: Counts::default() }
+        let touches = |phases: &[Phase]| phases.iter().flatten().flat_map(|c| &c.works).flat_map(Work::touches).collect::<Vec<_>>();
+        let prologue = touches(&plan.prologue);
+        let written = touches(&plan.step).into_iter().chain(prologue.clone()).filter(|touch| touch.written);
+        let written = buffers(written.map(|touch| touch.view));
+        let prepared = buffers(prologue.into_iter().map(|touch| touch.view)).into_iter().map(|view| (view, None)).collect();
+        Team { core, ops, plan, counts: Counts::default(), written, prepared }
     }
+}
+
+/// One view of each buffer.
+fn buffers(views: impl Iterator<Item = View>) -> Vec<View> {
+    let mut all: Vec<View> = Vec::new();
+    for view in views {
+        if !all.iter().any(|known| known.same_buffer(&view)) {
+            all.push(view);
+        }
+    }
+    all
 }
 
 impl Executable for Team {
     fn run(&mut self, steps: usize) -> Result<()> {
+        if steps == 0 {
+            return Ok(());
+        }
         let (core, plan) = (&self.core, &self.plan);
-        core.with_slices(|slices| {
-            if steps == 0 {
-                return;
-            }
+        let (written, prepared) = (&self.written, &mut self.prepared);
+        let prologue = core.with_slices(|slices| {
+            let holds = prepared.iter().all(|(view, version)| *version == Some(Memory::of(view).version()));
+            let prologue = if holds { &[][..] } else { &plan.prologue[..] };
             team::run(&core.pool, plan.threads, |member| {
                 let mut scratch = core.scratch(member.thread);
                 let phase = |phase: &Phase| {
@@ -39,11 +66,15 @@ impl Executable for Team {
                     }
                 };
                 let steps = (0..steps).flat_map(|_| &plan.step);
-                walk(plan.prologue.iter().chain(steps), phase, || member.wait());
+                walk(prologue.iter().chain(steps), phase, || member.wait());
             });
+            written.iter().for_each(|view| Memory::of(view).changed());
+            prepared.iter_mut().for_each(|(view, version)| *version = Some(Memory::of(view).version()));
+            prologue.len()
         })?;
         self.counts.add(steps, self.ops, 1);
-        self.counts.barriers = self.counts.barriers.saturating_add(if steps == 0 { 0 } else { self.plan.barriers(steps) as u64 });
+        let phases = prologue + steps * self.plan.step.len();
+        self.counts.barriers = self.counts.barriers.saturating_add(phases.saturating_sub(1) as u64);
         Ok(())
     }
 

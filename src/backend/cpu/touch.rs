@@ -65,6 +65,11 @@ impl Touching {
         self.split == other.split && self.pairs(other).all(|(a, b)| aligned(a, b))
     }
 
+    /// Elements that a unit writes, on average.
+    pub(super) fn written_by_unit(&self) -> usize {
+        self.touches.iter().filter(|t| t.written).map(|t| t.view.len()).sum::<usize>() / self.split.units.max(1)
+    }
+
     /// Whether a part of one and another part of the other touch an element that one of them writes.
     pub(super) fn clashes(&self, other: &Touching, parts: usize) -> bool {
         self.pairs(other).any(|(a, b)| {

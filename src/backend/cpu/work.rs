@@ -4,7 +4,6 @@
 use super::gemm::{self, NR_MAX, Right};
 use super::memory::{Rectangle, Slices};
 use super::pack;
-use super::plan::Sizes;
 use super::split::Split;
 use super::touch::{Reach, Touch};
 use super::{adam, add, advance, bce, clip, copy, dense, fill, gather, mse, relu, scale, sigmoid, store_loss, sum, tanh, uniform};
@@ -98,14 +97,6 @@ impl Work {
             What::Pack { from, .. } => from.len() <= ELEMENTS,
             What::Packed(..) => false,
         }
-    }
-
-    /// The rows of a large dw after which what follows had better come: dz and x, which are read again for each, are small.
-    pub(super) fn chunk(&self, threads: usize, sizes: Sizes) -> Option<usize> {
-        let (What::Op(op) | What::Packed(op, _)) = &self.what else { return None };
-        let Op::DenseDw { x, dw, .. } = op else { return None };
-        let pays = !self.columns && dw.len() / threads >= sizes.part && x.len() <= sizes.near;
-        pays.then(|| (sizes.chunk / dw.shape.columns()).next_multiple_of(self.split.grain).max(self.split.grain))
     }
 
     /// The second stage of an op, where it has one.
