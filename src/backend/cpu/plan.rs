@@ -9,6 +9,7 @@
 //!    goes on with the rows that a thread has just written follows at once: where these are many, a few rows at a time, before they leave the cache.
 
 use super::gemm;
+use super::team::Member;
 use super::touch::Touching;
 use super::work::{self, Order, Work};
 use crate::device::View;
@@ -16,25 +17,43 @@ use crate::op::Op;
 use crate::{Dtype, Level, Result, Shape};
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What happens between two barriers.
 pub(super) type Phase = Vec<Chain>;
 
-/// Works on the same rows, one after the other, some rows at a time.
+/// Works on the same rows, one after the other.
 pub(super) struct Chain {
     pub(super) works: Vec<Work>,
-    /// The units that all works are done for before the next.
+    turns: Option<Turns>,
+}
+
+/// How a chain is done some units at a time, all works for these before the next: whoever is free takes the next turn, so that a thread whose core others
+/// want too takes fewer. Counted for even and for odd steps: who has the first turn of one sets the other back.
+struct Turns {
     units: usize,
+    taken: [AtomicUsize; 2],
 }
 
 impl Chain {
-    /// Calls `f` with each work, which of the chain it is, and units, until all units of a thread's part are done.
-    pub(super) fn walk(&self, thread: usize, threads: usize, mut f: impl FnMut(usize, &Work, Range<usize>)) {
-        let part = self.works[0].split.part(thread, threads);
-        for start in part.clone().step_by(self.units) {
-            for (at, work) in self.works.iter().enumerate() {
-                f(at, work, start..part.end.min(start.saturating_add(self.units)));
+    /// Calls `f` with each work, which of the chain it is, and units, until this thread has nothing left to do. Every thread of the team calls it once in a
+    /// step, and all wait for each other before the next step.
+    pub(super) fn walk(&self, member: &Member, step: usize, mut f: impl FnMut(usize, &Work, Range<usize>)) {
+        let mut all = |units: Range<usize>| self.works.iter().enumerate().for_each(|(at, work)| f(at, work, units.clone()));
+        let split = self.works[0].split;
+        let Some(turns) = &self.turns else { return all(split.part(member.thread, member.threads)) };
+        let (now, next) = (&turns.taken[step % 2], &turns.taken[(step + 1) % 2]);
+        loop {
+            // Relaxed: which turns are taken is all that it says. What is in memory is ordered by the barriers.
+            let turn = now.fetch_add(1, Ordering::Relaxed);
+            if turn == 0 {
+                next.store(0, Ordering::Relaxed);
             }
+            let start = turn.saturating_mul(turns.units);
+            if start >= split.units {
+                return;
+            }
+            all(start..split.units.min(start + turns.units));
         }
     }
 }
@@ -83,6 +102,12 @@ impl Plan {
         let threads = threads.min(most.max(1));
         let (prologue, step) = lower(ops, threads, level, sizes)?;
         Ok(Plan { threads, prologue: schedule(prologue, threads, sizes), step: schedule(step, threads, sizes) })
+    }
+
+    /// Sets all turns back, as a run begins with step 0.
+    pub(super) fn begin(&self) {
+        let turns = self.prologue.iter().chain(&self.step).flatten().filter_map(|chain| chain.turns.as_ref());
+        turns.flat_map(|turns| &turns.taken).for_each(|taken| taken.store(0, Ordering::Relaxed));
     }
 
     /// Barriers that a run of so many steps meets.
@@ -275,9 +300,12 @@ fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize
         let each: usize = chain.iter().map(|&i| touching[i].written_by_unit()).sum();
         let at_once = (sizes.near / each.max(1)).max(sizes.least).next_multiple_of(split.grain);
         let mine = || chain.iter().map(|&i| works[i].clone());
-        match length > 1 && split.units.div_ceil(threads) >= 2 * at_once {
-            true => chains.push(Chain { works: mine().collect(), units: at_once }),
-            false => chains.extend(mine().map(|work| Chain { works: vec![work], units: usize::MAX })),
+        // Another thread may have any turn, so nothing else in the phase may count on who did these rows.
+        let apart = |i: usize| chain.contains(&i) || chain.iter().all(|&j| !touching[i].ordered(&touching[j]));
+        let alone = threads == 1 || phase.iter().all(|&i| apart(i));
+        match length > 1 && alone && split.units.div_ceil(threads) >= 2 * at_once {
+            true => chains.push(Chain { works: mine().collect(), turns: Some(Turns { units: at_once, taken: Default::default() }) }),
+            false => chains.extend(mine().map(|work| Chain { works: vec![work], turns: None })),
         }
     }
     chains

@@ -52,7 +52,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
     core.with_slices(|slices| {
         team::run(&core.pool, plan.threads, |member| {
             let (mut scratch, mut times) = (core.scratch(member.thread), times[member.thread].lock().unwrap());
-            for _ in 0..steps {
+            for step in 0..steps {
                 let begin = Instant::now();
                 let mut last = begin;
                 let mut lap = || std::mem::replace(&mut last, Instant::now()).elapsed().as_secs_f64() * 1e6;
@@ -60,7 +60,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
                     let mut first = 0;
                     for chain in phase {
                         times[first..first + chain.works.len()].iter_mut().for_each(|times| times.push(0.0));
-                        chain.walk(member.thread, member.threads, |at, work, units| {
+                        chain.walk(member, step, |at, work, units| {
                             work.execute(core.level, slices, scratch.floats(), units);
                             *times[first + at].last_mut().expect("just pushed") += lap();
                         });

@@ -55,18 +55,17 @@ impl Executable for Team {
         let (written, prepared) = (&self.written, &mut self.prepared);
         let prologue = core.with_slices(|slices| {
             let holds = prepared.iter().all(|(view, version)| *version == Some(Memory::of(view).version()));
+            plan.begin();
             let prologue = if holds { &[][..] } else { &plan.prologue[..] };
             team::run(&core.pool, plan.threads, |member| {
                 let mut scratch = core.scratch(member.thread);
-                let phase = |phase: &Phase| {
+                let phase = |step: usize, phase: &Phase| {
                     for chain in phase {
-                        chain.walk(member.thread, member.threads, |_, work, units| {
-                            work.execute(core.level, slices, scratch.floats(), units);
-                        });
+                        chain.walk(member, step, |_, work, units| work.execute(core.level, slices, scratch.floats(), units));
                     }
                 };
-                let steps = (0..steps).flat_map(|_| &plan.step);
-                walk(prologue.iter().chain(steps), phase, || member.wait());
+                let steps = (0..steps).flat_map(|step| plan.step.iter().map(move |phase| (step, phase)));
+                walk(prologue.iter().map(|phase| (0, phase)).chain(steps), phase, || member.wait());
             });
             written.iter().for_each(|view| Memory::of(view).changed());
             prepared.iter_mut().for_each(|(view, version)| *version = Some(Memory::of(view).version()));
@@ -91,12 +90,12 @@ impl Executable for Team {
     }
 }
 
-/// Does phase after phase, with a barrier between two; ends early when `wait` says so.
-fn walk<'a>(phases: impl Iterator<Item = &'a Phase>, mut phase: impl FnMut(&Phase), wait: impl Fn() -> bool) {
-    for (at, next) in phases.enumerate() {
+/// Does phase after phase, each with its step, with a barrier between two; ends early when `wait` says so.
+fn walk<'a>(phases: impl Iterator<Item = (usize, &'a Phase)>, mut phase: impl FnMut(usize, &Phase), wait: impl Fn() -> bool) {
+    for (at, (step, next)) in phases.enumerate() {
         if at > 0 && !wait() {
             return;
         }
-        phase(next);
+        phase(step, next);
     }
 }
