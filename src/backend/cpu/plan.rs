@@ -36,6 +36,12 @@ struct Turns {
 }
 
 impl Chain {
+    /// The units of a turn, if the chain is done in turns.
+    #[cfg(test)]
+    pub(super) fn turn(&self) -> Option<usize> {
+        self.turns.as_ref().map(|turns| turns.units)
+    }
+
     /// Calls `f` with each work, which of the chain it is, and units, until this thread has nothing left to do. Every thread of the team calls it once in a
     /// step, and all wait for each other before the next step.
     pub(super) fn walk(&self, member: &Member, step: usize, mut f: impl FnMut(usize, &Work, Range<usize>)) {

@@ -196,28 +196,41 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
             let plan = Plan::with_sizes(ops, threads, core.level, sizes).unwrap();
             for phase in plan.prologue.iter().chain(&plan.step) {
                 let mut formed = Vec::new();
-                for thread in 0..plan.threads {
-                    for work in phase.iter().flat_map(|chain| &chain.works) {
-                        let part = work.split.part(thread, plan.threads);
-                        FORMED.set(Some(Vec::new()));
-                        core.with_slices(|slices| work.execute(core.level, slices, core.scratch(0).floats(), part.clone())).unwrap();
-                        let said: Vec<_> = work
-                            .touches()
-                            .iter()
-                            .map(|t| (Arc::as_ptr(&t.view.buffer) as usize, t.elements(part.clone()), t.written))
-                            .collect();
-                        for (buffer, elements, written) in FORMED.take().unwrap() {
-                            let covers = |said: &(usize, std::ops::Range<usize>, bool)| {
-                                said.0 == buffer && said.1.start <= elements.start && elements.end <= said.1.end && (said.2 || !written)
-                            };
-                            assert!(
-                                elements.is_empty() || said.iter().any(covers),
-                                "{} {part:?} of {:?}: {elements:?}",
-                                work.name(),
-                                work.split
+                // Who does what: the threads their parts, and of what is done in turns every turn somebody else.
+                let mut others = plan.threads..;
+                let mut parts = Vec::new();
+                for chain in phase {
+                    let split = chain.works[0].split;
+                    match chain.turn() {
+                        Some(units) if plan.threads > 1 => {
+                            let turns = (0..split.units).step_by(units).map(|start| start..split.units.min(start + units));
+                            parts.extend(
+                                turns.zip(&mut others).flat_map(|(part, who)| chain.works.iter().map(move |w| (who, w, part.clone()))),
                             );
-                            formed.push((thread, buffer, elements, written, work.name()));
                         }
+                        _ => parts
+                            .extend((0..plan.threads).flat_map(|t| chain.works.iter().map(move |w| (t, w, w.split.part(t, plan.threads))))),
+                    }
+                }
+                for (who, work, part) in parts {
+                    FORMED.set(Some(Vec::new()));
+                    core.with_slices(|slices| work.execute(core.level, slices, core.scratch(0).floats(), part.clone())).unwrap();
+                    let said: Vec<_> = work
+                        .touches()
+                        .iter()
+                        .map(|t| (Arc::as_ptr(&t.view.buffer) as usize, t.elements(part.clone()), t.written))
+                        .collect();
+                    for (buffer, elements, written) in FORMED.take().unwrap() {
+                        let covers = |said: &(usize, std::ops::Range<usize>, bool)| {
+                            said.0 == buffer && said.1.start <= elements.start && elements.end <= said.1.end && (said.2 || !written)
+                        };
+                        assert!(
+                            elements.is_empty() || said.iter().any(covers),
+                            "{} {part:?} of {:?}: {elements:?}",
+                            work.name(),
+                            work.split
+                        );
+                        formed.push((who, buffer, elements, written, work.name()));
                     }
                 }
                 for a in &formed {
