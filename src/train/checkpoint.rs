@@ -2,7 +2,7 @@
 //!
 //! A folder holds `last`, at every moment since the first step; `last.previous`, the one before; and `best`, where there are validation rows.
 
-use super::fit::{Best, Epoch, Progress};
+use super::fit::{Best, Epoch, Fit, Progress};
 use super::seal::{BLANK, digits, seal, whole};
 use super::training::Training;
 use crate::data::{Dataset, Values};
@@ -188,6 +188,31 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
     })
 }
 
+/// What checkpoints say of the data, if there are any.
+#[derive(Default)]
+pub(super) struct Fingerprints {
+    data: Option<String>,
+    validation: Option<String>,
+}
+
+impl Fingerprints {
+    /// Reads all the data, and does `f` meanwhile.
+    pub(super) fn take<R>(data: &Dataset, fit: &Fit, f: impl FnOnce() -> R) -> (Fingerprints, R) {
+        let fingerprints = || match fit.checkpoints {
+            Some(_) => Fingerprints { data: Some(fingerprint(data)), validation: fit.validation.as_ref().map(fingerprint) },
+            None => Fingerprints::default(),
+        };
+        std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, fingerprints) {
+            Ok(thread) => {
+                let done = f();
+                (thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), done)
+            }
+            // There are no more threads to be had.
+            Err(_) => (fingerprints(), f()),
+        })
+    }
+}
+
 /// sha256 over the shape, the type and all elements.
 fn fingerprint(data: &Dataset) -> String {
     let (kind, bytes): (&[u8], &[u8]) = match data.values() {
@@ -199,14 +224,13 @@ fn fingerprint(data: &Dataset) -> String {
 
 impl Training<'_> {
     /// Takes up the training where its last checkpoint left it, or writes the first one.
-    pub(super) fn begin(&mut self, data: &Dataset) -> Result<()> {
+    pub(super) fn begin(&mut self) -> Result<()> {
         let Some(folder) = &self.fit.checkpoints else {
             return match self.fit.resume {
                 true => Err(Error::argument("resume", "there is no folder of checkpoints", "Name it with `Fit::checkpoints`.")),
                 false => Ok(()),
             };
         };
-        self.fingerprint = fingerprint(data);
         if self.fit.resume {
             let (path, checkpoint) = Checkpoint::newest(folder)?;
             files::sweep(folder);
@@ -265,8 +289,8 @@ impl Training<'_> {
         let recipe = json!({
             "widths": self.ae.widths(),
             "output": format!("{:?}", self.ae.output()),
-            "data": self.fingerprint,
-            "validation data": fit.validation.as_ref().map(fingerprint),
+            "data": self.fingerprints.data,
+            "validation data": self.fingerprints.validation,
             "batch size": fit.batch_size,
             "learning rate": text(fit.adam.learning_rate),
             "betas and eps": [text(fit.adam.beta1), text(fit.adam.beta2), text(fit.adam.eps)],

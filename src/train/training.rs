@@ -36,8 +36,14 @@ impl Autoencoder {
     /// As [`Autoencoder::fit`].
     pub fn fit_with<F: Flow>(&self, data: &Dataset, fit: &Fit, mut report: impl FnMut(&Epoch) -> F) -> Result<History> {
         let data = &self.scaled(data)?;
+        #[cfg(feature = "files")]
+        let mut training = {
+            let (fingerprints, training) = super::checkpoint::Fingerprints::take(data, fit, || Training::new(self, data, fit));
+            Training { fingerprints, ..training? }
+        };
+        #[cfg(not(feature = "files"))]
         let mut training = Training::new(self, data, fit)?;
-        training.begin(data)?;
+        training.begin()?;
         let ended = loop {
             let done = &training.progress;
             if done.epochs.len() >= fit.epochs {
@@ -106,7 +112,7 @@ pub(super) struct Training<'a> {
     slice: usize,
     /// What checkpoints say of the data.
     #[cfg(feature = "files")]
-    pub(super) fingerprint: String,
+    pub(super) fingerprints: super::checkpoint::Fingerprints,
 }
 
 /// How long the device may work between two looks at the interrupt flag.
@@ -163,7 +169,7 @@ impl<'a> Training<'a> {
             short,
             slice: 4,
             #[cfg(feature = "files")]
-            fingerprint: String::new(),
+            fingerprints: Default::default(),
         })
     }
 
@@ -260,7 +266,7 @@ impl<'a> Training<'a> {
 #[cfg(not(feature = "files"))]
 impl Training<'_> {
     /// Without files there are no checkpoints.
-    fn begin(&mut self, _: &Dataset) -> Result<()> {
+    fn begin(&mut self) -> Result<()> {
         Ok(())
     }
 
