@@ -1,7 +1,7 @@
 //! The three products of a dense layer beside what the processor can do at all and beside matrixmultiply, by the same threads on the same cores, in turn:
-//! `ROUNDS=20000 THREADS=2 SHAPES='512x512x512 128x784x128' cargo test --release --lib products -- --nocapture` prints the part of the peak that each reaches. The peak is the rate of
-//! fused multiply-adds on registers alone. A neighbour on the machine takes from all of them what it wants, so a round counts only if a small product
-//! that stays in L1, just before and just after, was as fast as in the best rounds, and only then begins.
+//! `ROUNDS=20000 THREADS=2 SHAPES='512x512x512 128x784x128' cargo test --release --lib products_have -- --nocapture` prints the part of the peak that each
+//! reaches. The peak is the rate of fused multiply-adds on registers alone. A neighbour on the machine takes from all of them what it wants, so a round
+//! begins only when a small product that stays in L1 is as fast as in the best rounds, and counts only if it still is afterwards.
 
 use super::gemm::{self, Product, Right, Strided};
 use super::memory::{Memory, Rectangle};
@@ -181,7 +181,7 @@ fn quantile(mut of: Vec<f64>, part: f64) -> f64 {
     of[((of.len() - 1) as f64 * part) as usize]
 }
 
-/// Numbers of a setting, or of what stands for it.
+/// The batches, inputs and outputs that `SHAPES` names.
 fn shapes() -> Vec<[usize; 3]> {
     // Batch, inputs and outputs: those of the article's network, and two with edges at every block.
     let default = "128x784x128 128x128x64 128x64x32 128x32x64 128x64x128 128x128x784 257x300x1100 1100x300x259";

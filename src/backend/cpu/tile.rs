@@ -14,6 +14,7 @@ pub(super) struct Lines<'a> {
     pub(super) column: usize,
     pub(super) rows: usize,
     /// How far ahead of each number lies what the next tile reads: it is fetched into the cache meanwhile.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only the tiles by intrinsics fetch ahead"))]
     pub(super) next: usize,
 }
 
@@ -33,6 +34,7 @@ pub(super) struct Panel<'a> {
     pub(super) pitch: usize,
     pub(super) depth: usize,
     /// What the next panel is made of, and its pitch: it is fetched into L2 meanwhile.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only the tiles by intrinsics fetch ahead"))]
     pub(super) ahead: Option<(&'a [f32], usize)>,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Panel<'a> {
     }
 
     /// The first row. Asserts that all lie inside, which is what the tiles rely on.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn first<const NR: usize>(&self) -> *const f32 {
         assert!(self.depth > 0 && (self.depth - 1) * self.pitch + NR <= self.data.len());
