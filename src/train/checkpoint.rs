@@ -198,10 +198,10 @@ pub(super) struct Fingerprints {
 impl Fingerprints {
     /// Reads all the data, and does `f` meanwhile.
     pub(super) fn take<R>(data: &Dataset, fit: &Fit, f: impl FnOnce() -> R) -> (Fingerprints, R) {
-        let fingerprints = || match fit.checkpoints {
-            Some(_) => Fingerprints { data: Some(fingerprint(data)), validation: fit.validation.as_ref().map(fingerprint) },
-            None => Fingerprints::default(),
-        };
+        if fit.checkpoints.is_none() {
+            return (Fingerprints::default(), f());
+        }
+        let fingerprints = || Fingerprints { data: Some(fingerprint(data)), validation: fit.validation.as_ref().map(fingerprint) };
         std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, fingerprints) {
             Ok(thread) => {
                 let done = f();
