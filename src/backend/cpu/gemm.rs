@@ -7,9 +7,10 @@
 
 use super::memory::Rectangle;
 use super::pack;
-use super::tile::{self, Finish, Lines, Panel, Tile, Transpose};
+use super::tile::{self, Ahead, Finish, Lines, Panel, Tile};
 use crate::Level;
 use crate::op::BLOCK;
+use std::ops::Range;
 
 /// Columns of b that are packed at a time.
 const NC: usize = 1024;
@@ -24,8 +25,6 @@ const MANY: usize = 96;
 
 /// Panels of b for which it does not pay to pack a.
 const FEW: usize = 8;
-/// How far ahead of what a tile reads of a packed a it is fetched, in numbers.
-const NEXT: usize = 1024;
 
 /// A matrix read through strides: element (i, j) is `data[i * row + j * column]`.
 #[derive(Clone, Copy)]
@@ -35,12 +34,37 @@ pub(super) struct Strided<'a> {
     pub(super) column: usize,
 }
 
+impl<'a> Strided<'a> {
+    /// Some rows and terms, as what is fetched: a line in each tile.
+    fn ahead(self, rows: Range<usize>, terms: Range<usize>) -> Ahead<'a> {
+        let data = self.data.get(rows.start * self.row + terms.start * self.column..).unwrap_or_default();
+        match self.column {
+            1 => Ahead { data, step: 1, pitch: self.row, tiles: rows.len() },
+            _ => Ahead { data, step: 1, pitch: self.column, tiles: terms.len() },
+        }
+    }
+}
+
 /// The right side of a product.
 #[derive(Clone, Copy)]
 pub(super) enum Right<'a> {
     Strided(Strided<'a>),
     /// All of it by [`pack`].
     Packed(&'a [f32]),
+}
+
+impl<'a> Right<'a> {
+    /// NR columns from j on, in the terms from k0 on of all k, as what so many tiles of some depth fetch.
+    fn ahead<const NR: usize>(self, j: usize, k0: usize, k: usize, depth: usize, tiles: usize) -> Ahead<'a> {
+        match self {
+            Right::Packed(b) => {
+                let tiles = 1 << tiles.clamp(1, NR / 4).ilog2();
+                Ahead { data: &b[j * k + k0 * NR..], step: NR / tiles, pitch: depth * NR / tiles, tiles }
+            }
+            Right::Strided(b) if b.column == 1 => Ahead { data: &b.data[k0 * b.row + j..], step: b.row, pitch: 0, tiles: 1 },
+            Right::Strided(_) => Ahead::default(),
+        }
+    }
 }
 
 /// A product. The rows of a are those of the rectangle of c, the columns of b those of the whole of c.
@@ -81,9 +105,9 @@ pub(super) fn product(level: Level, p: &Product, c: &mut Rectangle, scratch: &mu
     }
     match (level, &p.b) {
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, _) => blocked(tile::avx512, tile::transpose_avx2, p, c, scratch),
+        (Level::Avx512, _) => blocked(tile::AVX512, p, c, scratch),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx2, _) => blocked(tile::avx2, tile::transpose_avx2, p, c, scratch),
+        (Level::Avx2, _) => blocked(tile::AVX2, p, c, scratch),
         (_, Right::Strided(b)) if !FUSED => {
             super::matmul::product(p.a, *b, p.k, c);
             let columns = c.columns();
@@ -93,34 +117,35 @@ pub(super) fn product(level: Level, p: &Product, c: &mut Rectangle, scratch: &mu
                 }
             }
         }
-        _ => blocked(tile::portable, tile::transpose_portable, p, c, scratch),
+        _ => blocked(tile::PORTABLE, p, c, scratch),
     }
 }
 
-fn blocked<const MR: usize, const NR: usize>(
-    tile: Tile<MR, NR>,
-    transpose: Transpose,
-    p: &Product,
-    c: &mut Rectangle,
-    scratch: &mut [f32],
-) {
+fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c: &mut Rectangle, scratch: &mut [f32]) {
     let (rows, columns, k) = (c.rows(), c.columns(), p.k);
     let (scratch, lines) = scratch.split_at_mut(NC * BLOCK);
-    let mut edge = [[0f32; NR]; MR];
     for n0 in columns.clone().step_by(NC) {
-        let nc = NC.min(columns.end - n0);
+        let n1 = columns.end.min(n0 + NC);
         for k0 in (0..k).step_by(BLOCK) {
             let kc = BLOCK.min(k - k0);
             for m0 in (0..rows).step_by(MC) {
                 let m1 = rows.min(m0 + MC);
-                let packed = nc > FEW * NR;
-                // A panel is fetched in as many tiles as that: all at once it would wait for memory.
-                let tiles = 1 << (m1 / MR).clamp(1, NR / 4).ilog2();
+                // Where many panels read these rows of a, they are packed, and the next ones fetched meanwhile.
+                let packed = n1 - n0 > FEW * NR;
                 if packed {
-                    pack::lines::<MR>(transpose, p.a, m0..m1, k0..k0 + kc, lines);
+                    pack::lines::<MR>(tile.transpose, p.a, m0..m1, k0..k0 + kc, lines);
                 }
-                for j in (n0..n0 + nc).step_by(NR) {
-                    let nr = NR.min(n0 + nc - j);
+                let a = match packed {
+                    true => Lines::Packed(lines),
+                    false => Lines::Strided(Strided { data: &p.a.data[m0 * p.a.row + k0 * p.a.column..], ..p.a }),
+                };
+                // What of a comes next.
+                let (m2, k2) = if m1 < rows { (m1, k0) } else { (0, k0 + kc) };
+                let later = if packed { p.a.ahead(m2..rows.min(m2 + MC), k2..k.min(k2 + BLOCK)) } else { Ahead::default() };
+                for j in (n0..n1).step_by(NR) {
+                    #[cfg(test)]
+                    super::products::lap();
+                    let nr = NR.min(n1 - j);
                     let panel = match p.b {
                         Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),
                         Right::Strided(b) if b.column == 1 && nr == NR && rows < MANY => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
@@ -129,53 +154,24 @@ fn blocked<const MR: usize, const NR: usize>(
                             let place = if rows <= MC { 0 } else { (j - n0) * kc };
                             let to = &mut scratch[place..][..NR * kc];
                             if m0 == 0 {
-                                pack::panel(transpose, b, k0, j, nr, to.as_chunks_mut::<NR>().0);
+                                pack::panel(tile.transpose, b, k0, j, nr, to.as_chunks_mut::<NR>().0);
                             }
                             Panel::new(to, NR, kc)
                         }
                     };
-                    // The columns and the terms of the panel that comes next.
-                    let (j1, k1) = match (j + NR < n0 + nc, k0 + BLOCK < k) {
+                    // What of b comes next.
+                    let (j1, k1) = match (j + NR < n1, m1 < rows) {
                         (true, _) => (j + NR, k0),
-                        (false, true) => (n0, k0 + BLOCK),
-                        (false, false) => (n0 + nc, 0),
+                        (false, true) => (n0, k0),
+                        (false, false) => (n0, k0 + kc),
                     };
-                    // Where it lies, how much of it is fetched at each term, and in how many tiles.
-                    let next = match p.b {
-                        _ if m0 > 0 => None,
-                        Right::Packed(b) => b.get(j1 * k + k1 * NR..).map(|b| (b, NR / tiles, tiles)),
-                        Right::Strided(b) if b.column == 1 => b.data.get(k1 * b.row + j1..).map(|data| (data, b.row, 1)),
-                        Right::Strided(_) => None,
-                    };
+                    let tiles = (m1 - m0) / MR;
+                    let lies_there = matches!(p.b, Right::Packed(_)) || m0 == 0;
+                    let next = if k1 < k && lies_there { p.b.ahead::<NR>(j1, k1, k, kc, tiles) } else { Ahead::default() };
+                    let left = tiles.saturating_sub(next.tiles);
+                    let later = later.last(left * (n1 - j).div_ceil(NR), left);
                     let bias = p.bias.filter(|_| k0 + kc == k).map(|bias| &bias[j..j + nr]);
-                    let finish = Finish { add: k0 > 0, bias };
-                    for (at, m) in (m0..m1).step_by(MR).enumerate() {
-                        let ahead = next.filter(|next| at < next.2).and_then(|(data, step, _)| Some((data.get(at * kc * step..)?, step)));
-                        let panel = Panel { ahead, ..panel };
-                        let mr = MR.min(m1 - m);
-                        let lines = match packed {
-                            true => Lines { data: &lines[(m - m0) * kc..], row: 1, column: MR, rows: mr, next: NEXT },
-                            false => {
-                                // Along rows the processor itself sees what comes next.
-                                let next = if p.a.column == 1 { 0 } else { MR * p.a.row };
-                                let data = &p.a.data[m * p.a.row + k0 * p.a.column..];
-                                Lines { data, row: p.a.row, column: p.a.column, rows: mr, next }
-                            }
-                        };
-                        if mr == MR && nr == NR {
-                            tile(lines, panel, c.corner(m, j), finish);
-                        } else {
-                            tile(
-                                lines,
-                                panel,
-                                Rectangle::whole(edge.as_flattened_mut(), NR).corner(0, 0),
-                                Finish { add: false, bias: None },
-                            );
-                            for (i, sums) in edge.iter().enumerate().take(mr) {
-                                finish.row(&sums[..nr], c.row(m + i, j..j + nr));
-                            }
-                        }
-                    }
+                    (tile.strip)(a, Panel { ahead: [next, later], ..panel }, c.part(m0..m1, j..j + nr), Finish { add: k0 > 0, bias });
                 }
             }
         }

@@ -151,6 +151,14 @@ impl<'a> Rectangle<'a> {
         Rectangle { columns: self.columns.start..self.columns.start + columns, ..self }
     }
 
+    /// Some of its rows, and of its columns, which are counted in the whole matrix.
+    pub(crate) fn part(&mut self, rows: Range<usize>, columns: Range<usize>) -> Rectangle<'_> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows);
+        assert!(self.columns.start <= columns.start && columns.start <= columns.end && columns.end <= self.columns.end);
+        let start = self.start.wrapping_add(rows.start * self.pitch);
+        Rectangle { start, pitch: self.pitch, rows: rows.len(), columns, of: PhantomData }
+    }
+
     /// Some columns of row i.
     pub(crate) fn row(&mut self, i: usize, columns: Range<usize>) -> &mut [f32] {
         assert!(i < self.rows && self.columns.start <= columns.start && columns.start <= columns.end && columns.end <= self.columns.end);

@@ -38,6 +38,7 @@ mod tests;
 mod tile;
 mod touch;
 mod uniform;
+mod vector;
 mod work;
 
 pub use level::Level;

@@ -31,17 +31,20 @@ pub(super) fn straight(rows: &[f32], pitch: usize, first: usize, to: &mut [f32],
 
 /// Lines of w, `pitch` apart, become columns of `to`.
 fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
+    /// Terms of a panel of 32 columns that stay in L1 until all columns are there.
+    const TERMS: usize = 64;
     let (depth, columns) = (to.rows(), to.columns());
-    let (n, whole) = (columns.len(), depth / 8 * 8);
-    let eights = n / 8 * 8;
-    for k in (0..whole).step_by(8) {
+    let eights = columns.len() / 8 * 8;
+    for k in (0..depth).step_by(TERMS) {
+        let terms = k..depth.min(k + TERMS);
         for i in (0..eights).step_by(8) {
-            transpose(&w[i * pitch + k..], pitch, to.corner(k, columns.start + i));
+            let first = columns.start + i;
+            transpose(&w[i * pitch + k..], pitch, to.part(terms.clone(), first..first + 8));
         }
     }
-    for i in 0..n {
-        for k in if i < eights { whole..depth } else { 0..depth } {
-            to.row(k, columns.start + i..columns.start + i + 1)[0] = w[i * pitch + k];
+    for i in eights..columns.len() {
+        for (k, w) in w[i * pitch..][..depth].iter().enumerate() {
+            to.row(k, columns.start + i..columns.start + i + 1)[0] = *w;
         }
     }
 }
@@ -82,21 +85,12 @@ pub(super) fn lines<const MR: usize>(transpose: Transpose, a: Strided, rows: Ran
     for (m, to) in rows.clone().step_by(MR).zip(to.chunks_mut(MR * depth)) {
         let n = MR.min(rows.end - m);
         let from = &a.data[m * a.row + terms.start..];
-        let whole = if n == MR { depth / 8 * 8 } else { 0 };
-        for k in (0..whole).step_by(8) {
-            let to = to[k * MR..][..8 * MR].as_chunks_mut::<MR>().0;
-            match MR {
-                8 => transpose(&from[k..], a.row, Rectangle::whole(to.as_flattened_mut(), 8).corner(0, 0)),
-                _ => {
-                    for (i, line) in (0..MR).map(|i| (i, &from[i * a.row + k..][..8])) {
-                        to.iter_mut().zip(line).for_each(|(to, x)| to[i] = *x);
-                    }
+        match (MR, n) {
+            (8, 8) => transpose(from, a.row, Rectangle::whole(&mut to[..8 * depth], 8)),
+            _ => {
+                for i in 0..n {
+                    to.iter_mut().skip(i).step_by(MR).zip(&from[i * a.row..][..depth]).for_each(|(to, x)| *to = *x);
                 }
-            }
-        }
-        for i in 0..n {
-            for k in whole..depth {
-                to[k * MR + i] = from[i * a.row + k];
             }
         }
     }

@@ -1,65 +1,81 @@
-//! The register tile of the matrix product, and the transposition that packing needs. Both by intrinsics: given the same loops over arrays the
-//! compiler spills the accumulators (2.7 GFLOP/s for 8 x 32 where this reaches 100 to 120 on one core), and moves a transposition number by number.
+//! The kernel of the matrix product, a strip of register tiles, and the transposition that packing needs. The kernel is written once for all vectors; by
+//! intrinsics on x86, because given loops over arrays the compiler spills the accumulators there (2.7 GFLOP/s for 8 x 32 where this reaches 100 to 170 on
+//! one core), and moves a transposition number by number.
 #![allow(unsafe_code)]
 
-use super::memory::Corner;
+use super::gemm::Strided;
+use super::memory::Rectangle;
+use super::vector::Vector;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
+use std::ops::Range;
 
-/// Some rows of a, read where they lie: element (i, k) is `data[i * row + k * column]`. A tile that has fewer rows repeats the last.
+/// How a level computes: MR rows and NR columns of c at a time.
+pub(super) struct Tile<const MR: usize, const NR: usize> {
+    /// `c[i][j] = sum_k a(i, k) b[k][j]`, k ascending, one fused multiply-add each; then what `Finish` says. For at most NR columns and any number of rows,
+    /// MR at a time, so that the panel of b is read from L1 again and again.
+    pub(super) strip: fn(Lines, Panel, Rectangle, Finish),
+    pub(super) transpose: Transpose,
+}
+
+/// Rows of a.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<'a> {
-    pub(super) data: &'a [f32],
-    pub(super) row: usize,
-    pub(super) column: usize,
-    pub(super) rows: usize,
-    /// How far ahead of each number lies what the next tile reads: it is fetched into the cache meanwhile.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only the tiles by intrinsics fetch ahead"))]
-    pub(super) next: usize,
+pub(super) enum Lines<'a> {
+    /// Tile after tile, MR numbers for each term of each, whatever they are for rows that the last tile does not have.
+    Packed(&'a [f32]),
+    Strided(Strided<'a>),
 }
 
-impl Lines<'_> {
-    /// Where each of MR rows begins. Asserts that `depth` terms of each lie inside, which is what the tiles rely on.
-    #[inline(always)]
-    fn starts<const MR: usize>(&self, depth: usize) -> [usize; MR] {
-        assert!(self.rows > 0 && depth > 0 && (self.rows - 1) * self.row + (depth - 1) * self.column < self.data.len());
-        std::array::from_fn(|i| i.min(self.rows - 1) * self.row)
-    }
-}
-
-/// Rows of b that a tile reads: NR numbers for each of `depth` terms, at least one, `pitch` apart.
+/// Rows of b that a strip reads: NR numbers for each of `depth` terms, at least one, `pitch` apart.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a> {
     pub(super) data: &'a [f32],
     pub(super) pitch: usize,
     pub(super) depth: usize,
-    /// What the next panel is made of, and its pitch: it is fetched into L2 meanwhile.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only the tiles by intrinsics fetch ahead"))]
-    pub(super) ahead: Option<(&'a [f32], usize)>,
+    /// What the first tiles fetch into L2, and what those after them do.
+    pub(super) ahead: [Ahead<'a>; 2],
+}
+
+/// What later strips read. It is fetched line by line while this one is computed: all of it at once would wait for memory.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Ahead<'a> {
+    pub(super) data: &'a [f32],
+    /// How much further at each term.
+    pub(super) step: usize,
+    /// How much further at each tile, and how many tiles there are.
+    pub(super) pitch: usize,
+    pub(super) tiles: usize,
+}
+
+impl Ahead<'_> {
+    /// What the next `now` of the last `left` tiles fetch of it, if all is to be there after them.
+    pub(super) fn last(self, left: usize, now: usize) -> Self {
+        let start = self.tiles.checked_sub(left);
+        let of =
+            start.and_then(|start| Some(Ahead { data: self.data.get(start * self.pitch..)?, tiles: now.min(self.tiles - start), ..self }));
+        of.unwrap_or_default()
+    }
 }
 
 impl<'a> Panel<'a> {
     pub(super) fn new(data: &'a [f32], pitch: usize, depth: usize) -> Panel<'a> {
-        Panel { data, pitch, depth, ahead: None }
+        Panel { data, pitch, depth, ahead: Default::default() }
     }
 
-    /// Where to fetch from at the first term, and how much further at each: something that is there already, if nothing is ahead.
-    #[cfg(target_arch = "x86_64")]
+    /// Where a tile fetches from at its first term, and how much further at each: something that is there already, if nothing is ahead.
     #[inline(always)]
-    fn ahead(&self) -> (*const f32, usize) {
-        self.ahead.map_or((self.data.as_ptr(), 0), |(data, pitch)| (data.as_ptr(), pitch))
-    }
-
-    /// The first row. Asserts that all lie inside, which is what the tiles rely on.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    fn first<const NR: usize>(&self) -> *const f32 {
-        assert!(self.depth > 0 && (self.depth - 1) * self.pitch + NR <= self.data.len());
-        self.data.as_ptr()
+    fn ahead(&self, tile: usize) -> (*const f32, usize) {
+        let [first, then] = &self.ahead;
+        let at = |ahead: &Ahead, tile: usize| (ahead.data.as_ptr().wrapping_add(tile * ahead.pitch), ahead.step);
+        match tile {
+            _ if tile < first.tiles => at(first, tile),
+            _ if tile < first.tiles + then.tiles => at(then, tile - first.tiles),
+            _ => (self.data.as_ptr(), 0),
+        }
     }
 }
 
-/// What becomes of the sums: they are added to what c holds, or replace it; then the bias is added, NR numbers.
+/// What becomes of the sums: they are added to what c holds, or replace it; then the bias is added, one number for each column.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
     pub(super) add: bool,
@@ -67,13 +83,7 @@ pub(super) struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    #[inline(always)]
-    fn bias<const NR: usize>(&self) -> Option<&[f32; NR]> {
-        self.bias.map(|b| b.try_into().expect("a bias for each column of the tile"))
-    }
-
-    /// The same for part of a row of sums.
-    pub(super) fn row(&self, sums: &[f32], c: &mut [f32]) {
+    fn row(&self, sums: &[f32], c: &mut [f32]) {
         match self.add {
             true => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
             false => c.copy_from_slice(sums),
@@ -84,199 +94,229 @@ impl Finish<'_> {
     }
 }
 
-/// `c[i][j] = sum_k a(i, k) b[k][j]`, k ascending, one fused multiply-add each; then what `Finish` says.
-pub(super) type Tile<const MR: usize, const NR: usize> = fn(Lines, Panel, Corner<MR, NR>, Finish);
-
-/// What every compiler can turn into its own vectors: 4 x 8.
-pub(super) fn portable(a: Lines, b: Panel, mut c: Corner<4, 8>, finish: Finish) {
-    let starts: [usize; 4] = a.starts(b.depth);
-    let mut acc = [[0f32; 8]; 4];
-    for k in 0..b.depth {
-        let b = &b.data[k * b.pitch..][..8];
-        for (acc, start) in acc.iter_mut().zip(starts) {
-            let a = a.data[start + k * a.column];
-            for (acc, &b) in acc.iter_mut().zip(b) {
-                *acc = a.mul_add(b, *acc);
-            }
-        }
-    }
-    let bias = finish.bias::<8>();
-    for (i, acc) in acc.iter().enumerate() {
-        for (j, (c, acc)) in c.row(i).iter_mut().zip(acc).enumerate() {
-            let sum = if finish.add { *c + acc } else { *acc };
-            *c = bias.map_or(sum, |b| sum + b[j]);
-        }
-    }
-}
-
-/// Brings the cache line of an address into L1 or L2. The address may be any.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn fetch<const HINT: i32>(address: *const f32) {
-    // SAFETY: a prefetch of an address that is not there does nothing.
-    unsafe { _mm_prefetch::<HINT>(address.cast()) }
-}
+/// 4 x 8 by arrays.
+pub(super) const PORTABLE: Tile<4, 8> = Tile {
+    // SAFETY: every processor has arrays.
+    strip: |a, b, c, finish| unsafe { strip::<[f32; 4], 4, 8>(a, b, c, finish) },
+    transpose: transpose_portable,
+};
 
 /// 6 x 16: twelve accumulators of eight.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn avx2(a: Lines, b: Panel, c: Corner<6, 16>, finish: Finish) {
+pub(super) const AVX2: Tile<6, 16> = {
     #[target_feature(enable = "avx2,fma")]
-    fn body(a: Lines, b: Panel, mut c: Corner<6, 16>, finish: Finish) {
-        let starts: [usize; 6] = a.starts(b.depth);
-        let bias = finish.bias::<16>();
-        let mut acc = [[_mm256_setzero_ps(); 2]; 6];
-        // Long sums leave time to bring c here.
-        if b.depth >= 64 {
-            for i in 0..6 {
-                fetch::<_MM_HINT_T0>(c.row(i).as_ptr());
-            }
-        }
-        let (mut at, mut from) = (a.data.as_ptr(), b.first::<16>());
-        let (mut ahead, pitch) = b.ahead();
-        for _ in 0..b.depth {
-            // SAFETY: `first` asserted that 16 floats of every k lie inside.
-            let row = unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] };
-            for (acc, start) in acc.iter_mut().zip(starts) {
-                // SAFETY: `starts` asserted that the row's element of every k lies inside the data.
-                let a = unsafe { _mm256_broadcast_ss(&*at.add(start)) };
-                acc[0] = _mm256_fmadd_ps(a, row[0], acc[0]);
-                acc[1] = _mm256_fmadd_ps(a, row[1], acc[1]);
-            }
-            fetch::<_MM_HINT_T0>(at.wrapping_add(a.next));
-            fetch::<_MM_HINT_T1>(ahead);
-            ahead = ahead.wrapping_add(pitch);
-            (at, from) = (at.wrapping_add(a.column), from.wrapping_add(b.pitch));
-        }
-        if finish.add {
-            for (i, acc) in acc.iter_mut().enumerate() {
-                let c = c.row(i);
-                // SAFETY: the row is 16 floats.
-                let old = unsafe { [_mm256_loadu_ps(c.as_ptr()), _mm256_loadu_ps(c.as_ptr().add(8))] };
-                *acc = [_mm256_add_ps(old[0], acc[0]), _mm256_add_ps(old[1], acc[1])];
-            }
-        }
-        if let Some(bias) = bias {
-            // SAFETY: the bias is 16 floats.
-            let bias = unsafe { [_mm256_loadu_ps(bias.as_ptr()), _mm256_loadu_ps(bias.as_ptr().add(8))] };
-            for acc in &mut acc {
-                *acc = [_mm256_add_ps(acc[0], bias[0]), _mm256_add_ps(acc[1], bias[1])];
-            }
-        }
-        for (i, acc) in acc.iter().enumerate() {
-            let c = c.row(i);
-            // SAFETY: the row is 16 floats.
-            unsafe {
-                _mm256_storeu_ps(c.as_mut_ptr(), acc[0]);
-                _mm256_storeu_ps(c.as_mut_ptr().add(8), acc[1]);
-            }
-        }
+    fn body(a: Lines, b: Panel, c: Rectangle, finish: Finish) {
+        // SAFETY: this is compiled for, and called on, a processor that has the vectors.
+        unsafe { strip::<__m256, 6, 16>(a, b, c, finish) }
     }
     // SAFETY: only a device at the level avx2 or above takes this tile, and `Level::require` found the features before it was opened.
-    unsafe { body(a, b, c, finish) }
-}
+    Tile { strip: |a, b, c, finish| unsafe { body(a, b, c, finish) }, transpose: transpose_avx2 }
+};
 
 /// 8 x 32: sixteen accumulators of sixteen.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn avx512(a: Lines, b: Panel, c: Corner<8, 32>, finish: Finish) {
+pub(super) const AVX512: Tile<8, 32> = {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    fn body(a: Lines, b: Panel, mut c: Corner<8, 32>, finish: Finish) {
-        let starts: [usize; 8] = a.starts(b.depth);
-        let bias = finish.bias::<32>();
-        let mut acc = [[_mm512_setzero_ps(); 2]; 8];
-        // Long sums leave time to bring c here.
-        if b.depth >= 64 {
-            for i in 0..8 {
-                fetch::<_MM_HINT_T0>(c.row(i).as_ptr());
-                fetch::<_MM_HINT_T0>(c.row(i)[16..].as_ptr());
-            }
-        }
-        let (mut at, mut from) = (a.data.as_ptr(), b.first::<32>());
-        let (mut ahead, pitch) = b.ahead();
-        for _ in 0..b.depth {
-            // SAFETY: `first` asserted that 32 floats of every k lie inside.
-            let row = unsafe { [_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(16))] };
-            for (acc, start) in acc.iter_mut().zip(starts) {
-                // SAFETY: `starts` asserted that the row's element of every k lies inside the data.
-                let a = _mm512_set1_ps(unsafe { *at.add(start) });
-                acc[0] = _mm512_fmadd_ps(a, row[0], acc[0]);
-                acc[1] = _mm512_fmadd_ps(a, row[1], acc[1]);
-            }
-            fetch::<_MM_HINT_T0>(at.wrapping_add(a.next));
-            fetch::<_MM_HINT_T1>(ahead);
-            fetch::<_MM_HINT_T1>(ahead.wrapping_add(16));
-            ahead = ahead.wrapping_add(pitch);
-            (at, from) = (at.wrapping_add(a.column), from.wrapping_add(b.pitch));
-        }
-        if finish.add {
-            for (i, acc) in acc.iter_mut().enumerate() {
-                let c = c.row(i);
-                // SAFETY: the row is 32 floats.
-                let old = unsafe { [_mm512_loadu_ps(c.as_ptr()), _mm512_loadu_ps(c.as_ptr().add(16))] };
-                *acc = [_mm512_add_ps(old[0], acc[0]), _mm512_add_ps(old[1], acc[1])];
-            }
-        }
-        if let Some(bias) = bias {
-            // SAFETY: the bias is 32 floats.
-            let bias = unsafe { [_mm512_loadu_ps(bias.as_ptr()), _mm512_loadu_ps(bias.as_ptr().add(16))] };
-            for acc in &mut acc {
-                *acc = [_mm512_add_ps(acc[0], bias[0]), _mm512_add_ps(acc[1], bias[1])];
-            }
-        }
-        for (i, acc) in acc.iter().enumerate() {
-            let c = c.row(i);
-            // SAFETY: the row is 32 floats.
-            unsafe {
-                _mm512_storeu_ps(c.as_mut_ptr(), acc[0]);
-                _mm512_storeu_ps(c.as_mut_ptr().add(16), acc[1]);
-            }
-        }
+    fn body(a: Lines, b: Panel, c: Rectangle, finish: Finish) {
+        // SAFETY: this is compiled for, and called on, a processor that has the vectors.
+        unsafe { strip::<__m512, 8, 32>(a, b, c, finish) }
     }
     // SAFETY: only a device at the level avx512 takes this tile, and `Level::require` found the features before it was opened.
-    unsafe { body(a, b, c, finish) }
-}
+    Tile { strip: |a, b, c, finish| unsafe { body(a, b, c, finish) }, transpose: transpose_avx2 }
+};
 
-/// `to[k][i] = from[i * pitch + k]` for 8 lines i of 8 terms k.
-pub(super) type Transpose = fn(&[f32], usize, Corner<8, 8>);
-
-/// Number by number.
-pub(super) fn transpose_portable(from: &[f32], pitch: usize, mut to: Corner<8, 8>) {
-    for i in 0..8 {
-        for (k, &x) in from[i * pitch..i * pitch + 8].iter().enumerate() {
-            to.row(k)[i] = x;
+/// The kernel, once for packed rows, whose strides the compiler knows, and once for others.
+///
+/// # Safety
+/// As for the methods of the vector.
+#[inline(always)]
+unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines, b: Panel, c: Rectangle, finish: Finish) {
+    /// How far ahead of what a tile reads of packed rows it is fetched, in numbers.
+    const NEXT: usize = 1024;
+    // SAFETY: the caller knows the vectors.
+    unsafe {
+        match a {
+            Lines::Packed(data) => rows::<V, MR, NR>(Strided { data, row: 1, column: MR }, MR * b.depth, NEXT, true, b, c, finish),
+            // Along rows the processor itself sees what comes next.
+            Lines::Strided(a) => rows::<V, MR, NR>(a, MR * a.row, if a.column == 1 { 0 } else { MR * a.row }, false, b, c, finish),
         }
     }
 }
 
-/// Eight vectors of eight, in three rounds of shuffles.
-#[cfg(target_arch = "x86_64")]
-pub(super) fn transpose_avx2(from: &[f32], pitch: usize, to: Corner<8, 8>) {
-    #[target_feature(enable = "avx2")]
-    fn body(from: &[f32], pitch: usize, mut to: Corner<8, 8>) {
-        assert!(7 * pitch + 8 <= from.len());
-        // SAFETY: eight lines of eight lie inside, as just asserted.
-        let line = |i: usize| unsafe { _mm256_loadu_ps(from.as_ptr().add(i * pitch)) };
-        let l: [__m256; 8] = std::array::from_fn(line);
-        let low = |i: usize| _mm256_unpacklo_ps(l[i], l[i + 1]);
-        let high = |i: usize| _mm256_unpackhi_ps(l[i], l[i + 1]);
-        let pairs = [low(0), high(0), low(2), high(2), low(4), high(4), low(6), high(6)];
-        let quads = [
-            _mm256_shuffle_ps::<0x44>(pairs[0], pairs[2]),
-            _mm256_shuffle_ps::<0xEE>(pairs[0], pairs[2]),
-            _mm256_shuffle_ps::<0x44>(pairs[1], pairs[3]),
-            _mm256_shuffle_ps::<0xEE>(pairs[1], pairs[3]),
-            _mm256_shuffle_ps::<0x44>(pairs[4], pairs[6]),
-            _mm256_shuffle_ps::<0xEE>(pairs[4], pairs[6]),
-            _mm256_shuffle_ps::<0x44>(pairs[5], pairs[7]),
-            _mm256_shuffle_ps::<0xEE>(pairs[5], pairs[7]),
-        ];
-        for k in 0..4 {
-            let (upper, lower) = (quads[k], quads[k + 4]);
-            // SAFETY: a row of the corner is eight floats.
-            unsafe {
-                _mm256_storeu_ps(to.row(k).as_mut_ptr(), _mm256_permute2f128_ps::<0x20>(upper, lower));
-                _mm256_storeu_ps(to.row(k + 4).as_mut_ptr(), _mm256_permute2f128_ps::<0x31>(upper, lower));
+/// All tiles. Each begins `tile` numbers after the one before, and fetches what lies `next` after what it reads; `padded` ones have MR rows to read, also the
+/// last. What leads from one tile to the next is kept short: the processor does it while it still multiplies.
+///
+/// # Safety
+/// As for the methods of the vector.
+#[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "through iterators the compiler keeps the sums in memory, which takes 2.4 times as long")]
+unsafe fn rows<V: Vector, const MR: usize, const NR: usize>(
+    a: Strided,
+    tile: usize,
+    next: usize,
+    padded: bool,
+    b: Panel,
+    mut c: Rectangle,
+    finish: Finish,
+) {
+    const { assert!(2 * V::N == NR) };
+    let (rows, columns, depth) = (c.rows(), c.columns(), b.depth);
+    assert!(depth > 0 && (depth - 1) * b.pitch + NR <= b.data.len(), "a panel reaches past its data");
+    assert!(columns.len() <= NR && finish.bias.is_none_or(|bias| bias.len() == columns.len()), "a strip is at most one panel wide");
+    let wide = columns.len() == NR;
+    let lines: [usize; MR] = std::array::from_fn(|i| i * a.row);
+    for (at, first) in (0..rows).step_by(MR).enumerate() {
+        let mr = MR.min(rows - first);
+        let whole = wide && mr == MR;
+        let data = &a.data[at * tile..];
+        // Rows that the last tile does not have repeat its last, unless there is something to read in their place.
+        let there = if padded { MR } else { mr };
+        assert!((there - 1) * a.row + (depth - 1) * a.column < data.len(), "rows reach past their data");
+        let lines = if there == MR { lines } else { lines.map(|line| line.min((there - 1) * a.row)) };
+        // Long sums leave time to bring c here.
+        if whole && depth >= 64 {
+            let mut c = c.corner::<MR, NR>(first, columns.start);
+            for i in 0..MR {
+                (0..NR).step_by(LINE).for_each(|j| fetch::<NEAR>(c.row(i)[j..].as_ptr()));
             }
         }
+        let (mut ahead, step) = b.ahead(at);
+        let (mut a_at, mut b_at) = (data.as_ptr(), b.data.as_ptr());
+        // SAFETY: the caller knows the vectors. That the rows lie inside for every term, and NR numbers of the panel, was just asserted.
+        let mut sums = unsafe { [[V::splat(0.0); 2]; MR] };
+        for _ in 0..depth / 4 {
+            // SAFETY: as above.
+            unsafe {
+                term(&mut sums, a_at, lines, b_at);
+                term(&mut sums, a_at.add(a.column), lines, b_at.add(b.pitch));
+                term(&mut sums, a_at.add(2 * a.column), lines, b_at.add(2 * b.pitch));
+                term(&mut sums, a_at.add(3 * a.column), lines, b_at.add(3 * b.pitch));
+            }
+            (0..4).for_each(|k| fetch::<NEAR>(a_at.wrapping_add(k * a.column + next)));
+            (0..NR).step_by(LINE).for_each(|j| fetch::<FAR>(ahead.wrapping_add(j)));
+            ahead = ahead.wrapping_add(4 * step);
+            (a_at, b_at) = (a_at.wrapping_add(4 * a.column), b_at.wrapping_add(4 * b.pitch));
+        }
+        for _ in 0..depth % 4 {
+            // SAFETY: as above.
+            unsafe { term(&mut sums, a_at, lines, b_at) };
+            (a_at, b_at) = (a_at.wrapping_add(a.column), b_at.wrapping_add(b.pitch));
+        }
+        if whole {
+            let mut c = c.corner::<MR, NR>(first, columns.start);
+            for i in 0..MR {
+                let c = c.row(i).as_mut_ptr();
+                for half in 0..2 {
+                    // SAFETY: a row of the corner is NR numbers, and so is the bias, as asserted.
+                    unsafe {
+                        let (mut sum, c) = (sums[i][half], c.add(half * V::N));
+                        if finish.add {
+                            sum = V::load(c).add(sum);
+                        }
+                        if let Some(bias) = finish.bias {
+                            sum = sum.add(V::load(bias.as_ptr().add(half * V::N)));
+                        }
+                        sum.store(c);
+                    }
+                }
+            }
+        } else {
+            let mut edge = [[0f32; NR]; MR];
+            for i in 0..MR {
+                // SAFETY: a row of the edge is NR numbers.
+                unsafe {
+                    sums[i][0].store(edge[i].as_mut_ptr());
+                    sums[i][1].store(edge[i].as_mut_ptr().add(V::N));
+                }
+            }
+            for (i, edge) in edge.iter().enumerate().take(mr) {
+                finish.row(&edge[..columns.len()], c.row(first + i, columns.clone()));
+            }
+        }
+    }
+}
+
+/// One term of all sums.
+///
+/// # Safety
+/// As for the methods of the vector; `a` points to the term in the first row, each of the lines lies so far from it, and `b` to two vectors.
+#[inline(always)]
+unsafe fn term<V: Vector, const MR: usize>(sums: &mut [[V; 2]; MR], a: *const f32, lines: [usize; MR], b: *const f32) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let b = [V::load(b), V::load(b.add(V::N))];
+        for i in 0..MR {
+            let a = V::splat(*a.add(lines[i]));
+            sums[i] = [a.mul_add(b[0], sums[i][0]), a.mul_add(b[1], sums[i][1])];
+        }
+    }
+}
+
+/// Floats of a cache line.
+const LINE: usize = 16;
+/// Into L1.
+const NEAR: bool = true;
+/// Into L2.
+const FAR: bool = false;
+
+/// Brings the cache line of an address, which may be any, nearer.
+#[inline(always)]
+fn fetch<const NEAR: bool>(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of an address that is not there does nothing.
+    unsafe {
+        match NEAR {
+            true => _mm_prefetch::<_MM_HINT_T0>(address.cast()),
+            false => _mm_prefetch::<_MM_HINT_T1>(address.cast()),
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// `to[k][i] = from[i * pitch + k]` for eight lines i, which become the eight columns of `to`, and as many terms k as that has rows.
+pub(super) type Transpose = fn(&[f32], usize, Rectangle);
+
+/// Number by number.
+pub(super) fn transpose_portable(from: &[f32], pitch: usize, mut to: Rectangle) {
+    terms(from, pitch, 0..to.rows(), &mut to);
+}
+
+/// Some of the terms.
+fn terms(from: &[f32], pitch: usize, terms: Range<usize>, to: &mut Rectangle) {
+    for k in terms {
+        let columns = to.columns();
+        to.row(k, columns).iter_mut().enumerate().for_each(|(i, to)| *to = from[i * pitch + k]);
+    }
+}
+
+/// Four terms at a time: the halves of each vector are four terms of lines i and i + 4, and two rounds of shuffles within the halves do the rest.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn transpose_avx2(from: &[f32], pitch: usize, to: Rectangle) {
+    #[target_feature(enable = "avx2")]
+    fn body(from: &[f32], pitch: usize, mut to: Rectangle) {
+        let (depth, first) = (to.rows(), to.columns().start);
+        assert!(to.columns().len() == 8 && 7 * pitch + depth <= from.len());
+        let whole = depth / 4 * 4;
+        for k in (0..whole).step_by(4) {
+            // SAFETY: eight lines of `depth` terms lie inside, as just asserted.
+            let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i * pitch + k)) };
+            let pair = |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(line(i)), line(i + 4));
+            let low = [_mm256_unpacklo_ps(pair(0), pair(1)), _mm256_unpacklo_ps(pair(2), pair(3))];
+            let high = [_mm256_unpackhi_ps(pair(0), pair(1)), _mm256_unpackhi_ps(pair(2), pair(3))];
+            let rows = [
+                _mm256_shuffle_ps::<0x44>(low[0], low[1]),
+                _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
+                _mm256_shuffle_ps::<0x44>(high[0], high[1]),
+                _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
+            ];
+            let mut to = to.corner::<4, 8>(k, first);
+            for (i, row) in rows.into_iter().enumerate() {
+                // SAFETY: a row of the corner is eight floats.
+                unsafe { _mm256_storeu_ps(to.row(i).as_mut_ptr(), row) };
+            }
+        }
+        terms(from, pitch, whole..depth, &mut to);
     }
     // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it was opened.
     unsafe { body(from, pitch, to) }

@@ -1,0 +1,99 @@
+//! Some floats in one register of the processor: what the register tile of the matrix product is made of, at each level.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// N floats.
+///
+/// # Safety
+/// Whoever calls a method knows that the processor has these vectors, and compiles for a processor that has them: then each becomes one instruction.
+/// A pointer points to N floats, aligned or not.
+pub(super) trait Vector: Copy {
+    const N: usize;
+
+    /// N times the same number.
+    unsafe fn splat(x: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self * factor + sum`, rounded once.
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
+}
+
+/// What every compiler can turn into its own vectors.
+impl Vector for [f32; 4] {
+    const N: usize = 4;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        [x; 4]
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's pointer points to four floats.
+        unsafe { from.cast::<Self>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<Self>().write_unaligned(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] + other[i])
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        std::array::from_fn(|i| self[i].mul_add(factor[i], sum[i]))
+    }
+}
+
+/// A vector by intrinsics.
+#[cfg(target_arch = "x86_64")]
+macro_rules! vector {
+    ($ty:ty, $n:literal, $splat:path, $load:path, $store:path, $add:path, $mul_add:path) => {
+        impl Vector for $ty {
+            const N: usize = $n;
+
+            #[inline(always)]
+            unsafe fn splat(x: f32) -> Self {
+                // SAFETY: the caller knows that the processor has it; so in all that follow.
+                unsafe { $splat(x) }
+            }
+
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: the caller's pointer points to so many floats.
+                unsafe { $load(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                // SAFETY: as in `load`.
+                unsafe { $store(to, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: as in `splat`.
+                unsafe { $add(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+                // SAFETY: as in `splat`.
+                unsafe { $mul_add(self, factor, sum) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+vector!(__m256, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_add_ps, _mm256_fmadd_ps);
+#[cfg(target_arch = "x86_64")]
+vector!(__m512, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps);
