@@ -29,7 +29,7 @@ pub(super) fn straight(rows: &[f32], pitch: usize, first: usize, to: &mut [f32],
     }
 }
 
-/// Lines of w, `pitch` apart, become columns of `to`.
+/// Lines of w, `pitch` apart, become columns of `to`. That is fetched before: a panel of weights was last read a step ago, and a store waits for its line.
 fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
     /// Terms of a panel of 32 columns that stay in L1 until all columns are there.
     const TERMS: usize = 64;
@@ -39,6 +39,11 @@ fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
         let terms = k..depth.min(k + TERMS);
         for i in (0..eights).step_by(8) {
             let first = columns.start + i;
+            // Of the terms that come next, as many as these are of all columns.
+            let share = |i: usize| depth.min(terms.end + i * TERMS / eights);
+            for k in share(i)..share(i + 8) {
+                to.row(k, columns.clone()).iter().step_by(tile::LINE).for_each(|x| tile::fetch::<{ tile::NEAR }>(x));
+            }
             transpose(&w[i * pitch + k..], pitch, to.part(terms.clone(), first..first + 8));
         }
     }

@@ -253,15 +253,15 @@ unsafe fn term<V: Vector, const MR: usize>(sums: &mut [[V; 2]; MR], a: *const f3
 }
 
 /// Floats of a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 /// Into L1.
-const NEAR: bool = true;
+pub(super) const NEAR: bool = true;
 /// Into L2.
 const FAR: bool = false;
 
 /// Brings the cache line of an address, which may be any, nearer.
 #[inline(always)]
-fn fetch<const NEAR: bool>(address: *const f32) {
+pub(super) fn fetch<const NEAR: bool>(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of an address that is not there does nothing.
     unsafe {
