@@ -60,6 +60,14 @@ pub(crate) fn add(rows: &mut Rows) {
             }
         }
     }
+    // More rows, and more columns, than the CPU packs at a time.
+    for [m, n] in [[300, 290], [20, 1030]] {
+        for kind in [Kind::Integers, Kind::Reals] {
+            rows.add(kind, Spec::Dense([m, 259, n]));
+            rows.add(kind, Spec::DenseDx([m, n, 259]));
+            rows.add(kind, Spec::DenseDw([259, m, n]));
+        }
+    }
     for batch in [128, 96, 1] {
         for layer in WIDTHS.windows(2) {
             for product in PRODUCTS {

@@ -7,7 +7,7 @@
 
 use super::memory::Rectangle;
 use super::pack;
-use super::tile::{self, Ahead, Finish, Lines, Panel, Tile};
+use super::tile::{self, Ahead, Finish, LINE, Lines, Panel, Tile};
 use crate::Level;
 use crate::op::BLOCK;
 use std::ops::Range;
@@ -61,7 +61,9 @@ impl<'a> Right<'a> {
                 let tiles = 1 << tiles.clamp(1, NR / 4).ilog2();
                 Ahead { data: &b[j * k + k0 * NR..], step: NR / tiles, pitch: depth * NR / tiles, tiles }
             }
-            Right::Strided(b) if b.column == 1 => Ahead { data: &b.data[k0 * b.row + j..], step: b.row, pitch: 0, tiles: 1 },
+            Right::Strided(b) if b.column == 1 => {
+                Ahead { data: &b.data[k0 * b.row + j..], step: b.row, pitch: LINE, tiles: NR.div_ceil(LINE) }
+            }
             Right::Strided(_) => Ahead::default(),
         }
     }

@@ -40,7 +40,7 @@ pub(super) struct Panel<'a> {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ahead<'a> {
     pub(super) data: &'a [f32],
-    /// How much further at each term.
+    /// How much further at each term: one line is fetched there.
     pub(super) step: usize,
     /// How much further at each tile, and how many tiles there are.
     pub(super) pitch: usize,
@@ -193,7 +193,7 @@ unsafe fn rows<V: Vector, const MR: usize, const NR: usize>(
                 term(&mut sums, a_at.add(3 * a.column), lines, b_at.add(3 * b.pitch));
             }
             (0..4).for_each(|k| fetch::<NEAR>(a_at.wrapping_add(k * a.column + next)));
-            (0..NR).step_by(LINE).for_each(|j| fetch::<FAR>(ahead.wrapping_add(j)));
+            (0..4).for_each(|k| fetch::<FAR>(ahead.wrapping_add(k * step)));
             ahead = ahead.wrapping_add(4 * step);
             (a_at, b_at) = (a_at.wrapping_add(4 * a.column), b_at.wrapping_add(4 * b.pitch));
         }
