@@ -81,6 +81,7 @@ pub(crate) fn all() -> Vec<Row> {
     reductions(&mut rows);
     bookkeeping(&mut rows);
     adam(&mut rows);
+    rows_dense::add_large(&mut rows);
     let names = order();
     let mut rows = rows.0;
     let mut seen = HashSet::new();
