@@ -1,9 +1,9 @@
 //! The matrix product behind the three products of a dense layer: `c[m, n] = sum_k a(m, k) b(k, n)`, K in blocks of 256 as docs/numerics.md says.
 //!
-//! One thread computes a rectangle of c. a is read where it lies. b comes packed in panels of NR columns, or is packed here through strides, a block of
-//! 256 x 512 at a time, which stays in a core's L2 cache; a panel of b stays in L1 while all rows of a go past it. Rows of b that a register tile can
-//! read where they lie are not packed at all. Bound by arithmetic. Where the compiler may not use fused multiply-add, matrixmultiply computes the same
-//! sums in the same order.
+//! One thread computes a rectangle of c. a is read where it lies, or packed here, where many panels of b read it, 264 rows at a time. b comes packed in
+//! panels of NR columns, or is packed here through strides, a block of 256 x 1024 at a time, which stays in a core's L2 cache; a panel of b stays in L1 while
+//! all rows of a go past it. Rows of b that a register tile can read where they lie are not packed at all. Bound by arithmetic. Where the compiler may not use
+//! fused multiply-add, matrixmultiply computes the same sums in the same order.
 
 use super::memory::Rectangle;
 use super::pack;
