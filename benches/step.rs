@@ -21,7 +21,7 @@ fn program(device: &Device, batch: usize, images: &[f32]) -> narrows::Result<(Pr
     let loss = tape.mse(y, x)?;
     tape.backward(loss)?;
     adam.step(&mut tape)?;
-    tape.store_loss(loss, &losses, &clock)?;
+    tape.store(loss, &losses, &clock)?;
     tape.advance(&clock, batch, &order)?;
     Ok((tape.compile()?, losses))
 }

@@ -45,7 +45,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], dy: Val) -> Re
         | Op::Broadcast { .. }
         | Op::Copy { .. }
         | Op::Advance { .. }
-        | Op::StoreLoss { .. }
+        | Op::Store { .. }
         | Op::Adam { .. } => {
             Err(Error::op(op.name(), "there is no derivative of it", "Take gradients of a loss that is not itself made of gradients."))
         }

@@ -56,8 +56,8 @@ pub(crate) enum Op {
     Gather { data: View, order: View, clock: View, y: View },
     /// `clock[0] = (clock[0] + rows) mod period`, `clock[1] += 1`: clock [2] of u32, the cursor and the step.
     Advance { clock: View, rows: u32, period: u32 },
-    /// `losses[clock[1] mod T] = loss`: loss [1], clock [2], losses [T].
-    StoreLoss { loss: View, clock: View, losses: View },
+    /// `ring[clock[1] mod T, i] = x[i]`: x N, at least 1; clock [2]; ring of T N elements, T at least 1.
+    Store { x: View, clock: View, ring: View },
     /// `y[i]` uniform from lo to lo + range, a function of (seed, purpose, clock[1], i): clock [2], y N.
     Uniform { clock: View, y: View, lo: f32, range: f32, seed: u64, purpose: u32 },
     /// One step of Adam: p, g, m, v N each; table [T, 4] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), what weight decay leaves} per step; clock [2].
@@ -122,7 +122,7 @@ impl Op {
             Op::Copy { .. } => "copy",
             Op::Gather { .. } => "gather",
             Op::Advance { .. } => "advance",
-            Op::StoreLoss { .. } => "store_loss",
+            Op::Store { .. } => "store",
             Op::Uniform { .. } => "uniform",
             Op::Adam { .. } => "adam",
         }
@@ -148,7 +148,7 @@ impl Op {
             Op::Add { a, b, .. } => vec![("a", a), ("b", b)],
             Op::Fill { .. } | Op::Advance { .. } => vec![],
             Op::Gather { data, order, clock, .. } => vec![("data", data), ("order", order), ("clock", clock)],
-            Op::StoreLoss { loss, clock, .. } => vec![("loss", loss), ("clock", clock)],
+            Op::Store { x, clock, .. } => vec![("x", x), ("clock", clock)],
             Op::Uniform { clock, .. } => vec![("clock", clock)],
             Op::Adam { g, table, clock, .. } => vec![("g", g), ("table", table), ("clock", clock)],
         }
@@ -169,7 +169,7 @@ impl Op {
             Op::Broadcast { y, .. } | Op::Add { y, .. } | Op::Scale { y, .. } | Op::Fill { y, .. } | Op::Copy { y, .. } => vec![("y", y)],
             Op::Gather { y, .. } | Op::Uniform { y, .. } => vec![("y", y)],
             Op::Advance { clock, .. } => vec![("clock", clock)],
-            Op::StoreLoss { losses, .. } => vec![("losses", losses)],
+            Op::Store { ring, .. } => vec![("ring", ring)],
             Op::Adam { p, m, v, .. } => vec![("p", p), ("m", m), ("v", v)],
         }
     }
@@ -363,10 +363,20 @@ impl Op {
                 }
                 Ok(())
             }
-            Op::StoreLoss { loss, clock, losses } => {
-                length("loss", loss, 1).and(length("clock", clock, 2))?;
-                if losses.len() == 0 {
-                    return Err(Error::op(name, "losses has no elements", "Give it one element per step."));
+            Op::Store { x, clock, ring } => {
+                length("clock", clock, 2)?;
+                if x.len() == 0 || ring.len() == 0 || !ring.len().is_multiple_of(x.len()) {
+                    return Err(Error::op(
+                        name,
+                        format!(
+                            "ring has {} elements where entries of {} are wanted (ring is {}, x is {})",
+                            ring.len(),
+                            x.len(),
+                            ring.shape,
+                            x.shape
+                        ),
+                        "Give it as many elements as x has, for each step that is to be kept.",
+                    ));
                 }
                 Ok(())
             }
@@ -435,12 +445,12 @@ impl Op {
             Op::Clip { x, .. } => n(x),
             Op::Uniform { y, .. } => 2 * n(y),
             Op::Adam { p, .. } => 14 * n(p),
-            Op::Broadcast { .. } | Op::Fill { .. } | Op::Copy { .. } | Op::Gather { .. } | Op::Advance { .. } | Op::StoreLoss { .. } => 0,
+            Op::Broadcast { .. } | Op::Fill { .. } | Op::Copy { .. } | Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => 0,
         };
         let moved = match self {
-            // Only the rows that are gathered move, not the whole data set; of a table, one row.
+            // Only the rows that are gathered move, not the whole data set; of a ring one entry, of a table one row.
             Op::Gather { data, y, .. } => n(y) * (data.dtype().size() as u64 + 4) + 4 * y.shape.rows() as u64,
-            Op::StoreLoss { .. } => 16,
+            Op::Store { x, .. } => 8 * n(x) + 8,
             Op::Adam { p, .. } => 28 * n(p),
             Op::Add { y, .. } => 12 * n(y),
             _ => bytes(&self.reads()) + bytes(&self.writes()),

@@ -384,13 +384,28 @@ impl Tape {
         self.push(Op::Advance { clock: clock.tensor.view.clone(), rows: small(rows), period: small(period) }).map(drop)
     }
 
-    /// Keeps a loss in `losses`, at the clock's step modulo its length.
+    /// Keeps a value of each step, such as its loss: `ring` has T entries of as many elements as `x`, and the one at the clock's step modulo T becomes `x`.
+    ///
+    /// ```
+    /// use narrows::{Clock, Device, Tape, Tensor};
+    /// let device = Device::cpu()?;
+    /// let data = Tensor::new(&device, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2])?;
+    /// let (order, clock, ring) = (Tensor::indices(&device, &[2, 0, 1], 3)?, Clock::new(&device)?, Tensor::zeros(&device, &[3, 2])?);
+    /// let mut tape = Tape::plan(&device);
+    /// let x = tape.gather(&data, &order, &clock, 1)?;
+    /// let y = tape.scale(x, 10.0)?;
+    /// tape.store(y, &ring, &clock)?;
+    /// tape.advance(&clock, 1, &order)?;
+    /// tape.compile()?.run(3)?;
+    /// assert_eq!(ring.read()?, [50.0, 60.0, 10.0, 20.0, 30.0, 40.0]);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When the loss is not one number.
-    pub fn store_loss(&mut self, loss: Val, losses: &Tensor, clock: &Clock) -> Result<()> {
-        let loss = self.view(loss)?.clone();
-        self.push(Op::StoreLoss { loss, clock: clock.tensor.view.clone(), losses: losses.view.clone() }).map(drop)
+    /// When `x` has no elements, or `ring` not a whole number of entries and at least one.
+    pub fn store(&mut self, x: Val, ring: &Tensor, clock: &Clock) -> Result<()> {
+        let x = self.view(x)?.clone();
+        self.push(Op::Store { x, clock: clock.tensor.view.clone(), ring: ring.view.clone() }).map(drop)
     }
 
     /// An op without a value, for optimisers.

@@ -68,7 +68,7 @@ impl Training {
         let loss = tape.mse(y, x).unwrap();
         tape.backward(loss).unwrap();
         self.adam.step(tape).unwrap();
-        tape.store_loss(loss, &self.losses, &self.clock).unwrap();
+        tape.store(loss, &self.losses, &self.clock).unwrap();
         tape.advance(&self.clock, self.batch, &self.order).unwrap();
     }
 

@@ -147,7 +147,7 @@ impl<'a> Training<'a> {
                 tape.clip_grads(ae.params(), most)?;
             }
             adam.step(&mut tape)?;
-            tape.store_loss(loss, &losses, &clock)?;
+            tape.store(loss, &losses, &clock)?;
             tape.advance(&clock, batch, &order)?;
             tape.compile()
         };

@@ -225,7 +225,7 @@ pub fn bench_step(device: &Device, batch: usize, widths: &[usize]) -> Result<Tim
     let loss = ae.loss_on(&mut tape, x, crate::Loss::Mse)?;
     tape.backward(loss)?;
     adam.step(&mut tape)?;
-    tape.store_loss(loss, &losses, &clock)?;
+    tape.store(loss, &losses, &clock)?;
     tape.advance(&clock, batch, &order)?;
     let mut program = tape.compile()?;
     let first = rows.iter().cycle().take(batch * inputs).map(|&x| f64::from(x)).collect();

@@ -366,13 +366,17 @@ impl Case {
                 let expect = Expect { operand: 0, contract: Data::U32(after.to_vec()), within: None };
                 (vec![Operand { role: Role::Update, ..clock(before) }], vec![expect])
             }
-            &Spec::StoreLoss { slots, clock: at } => {
-                let loss =
-                    if kind == Kind::Edges { vec![[f32::NAN, f32::NEG_INFINITY][Source::new(seed, 99).below(2)]] } else { make(0, 1) };
-                let before = numbers(Kind::Reals, slots, seed, 1, 8, &[]);
+            Spec::Store { entries, shape, clock: at } => {
+                let n = len(shape);
+                let x = if kind == Kind::Edges && n == 1 {
+                    vec![[f32::NAN, f32::NEG_INFINITY][Source::new(seed, 99).below(2)]]
+                } else {
+                    make(0, n)
+                };
+                let before = numbers(Kind::Reals, entries * n, seed, 1, 8, &[]);
                 let mut after = before.clone();
-                after[at[1] as usize % slots] = loss[0];
-                (vec![read(&[1], &loss), clock(at), update(&[slots], &before)], vec![exactly(2, after)])
+                after[at[1] as usize % entries * n..][..n].copy_from_slice(&x);
+                (vec![read(shape, &x), clock(*at), update(&[*entries, n], &before)], vec![exactly(2, after)])
             }
             Spec::Uniform { shape, lo, range, seed, purpose, clock: at } => {
                 let bits: Vec<u32> = (0..len(shape)).map(|i| reference::uniform_bits(i, *seed, *purpose, at[1])).collect();

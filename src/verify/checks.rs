@@ -38,7 +38,7 @@ fn specs() -> Vec<Spec> {
         Spec::Copy(s()),
         Spec::Gather { items: 7, row: vec![5], order: 3, batch: 2, cursor: 0, bytes: false, beyond: false },
         Spec::Advance { clock: [0, 0], rows: 1, period: 3 },
-        Spec::StoreLoss { slots: 3, clock: [0, 0] },
+        Spec::Store { entries: 3, shape: vec![5], clock: [0, 0] },
         Spec::Uniform { shape: s(), lo: 0.0, range: 1.0, seed: 0, purpose: 0, clock: [0, 0] },
         Spec::Adam { shape: s(), steps: 4, clock: [0, 0], hyper: HYPER },
     ]
@@ -122,18 +122,15 @@ fn an_operand_of_another_shape_is_refused() {
             let dims = good[i].shape.dims();
             for at in 0..dims.len() {
                 let free = match (op.name(), name) {
-                    ("fill" | "uniform" | "broadcast", "y")
-                    | ("gather", "order")
-                    | ("store_loss", "losses")
-                    | ("sum" | "square_sum", "x") => true,
-                    ("dense_db", "dz") | ("gather", "data" | "y") | ("adam", "table") => at == 0,
+                    ("fill" | "uniform" | "broadcast", "y") | ("gather", "order") | ("sum" | "square_sum", "x") => true,
+                    ("dense_db", "dz") | ("gather", "data" | "y") | ("adam", "table") | ("store", "ring") => at == 0,
                     _ => false,
                 };
                 for by in [-1, 1] {
                     let mut dims = dims.to_vec();
                     dims[at] = dims[at].checked_add_signed(by).unwrap();
                     // Nothing to take from, or nothing to put it.
-                    let empty = dims[at] == 0 && ["order", "losses", "data"].contains(&name);
+                    let empty = dims[at] == 0 && ["order", "ring", "data"].contains(&name);
                     assert_eq!(with(&dims).check().is_ok(), free && !empty, "{}: {name} of {dims:?}", op.name());
                 }
             }
@@ -161,7 +158,7 @@ fn an_operand_of_another_shape_is_refused() {
     assert!(text(&gather(0, 1, 2)).contains("2 rows wanted from 0 by an order of 1"));
     assert!(text(&gather(1, 0, 2)).contains("2 rows wanted from 1 by an order of 0"));
     let none = |at: usize, dims: &[usize], spec| with(&|v| v[at] = fresh(&device, v[at].dtype(), dims), spec);
-    assert!(text(&none(2, &[0], spec("store_loss"))).contains("losses has no elements"));
+    assert!(text(&none(2, &[0, 5], spec("store"))).contains("ring has 0 elements where entries of 5 are wanted"));
     assert!(text(&none(4, &[0, 3], spec("adam"))).contains("steps x 4 is needed"));
     for (spec, operands) in [(Spec::Sum(vec![15]), 1), (Spec::Mse(vec![15], 1.0), 2)] {
         let longer = |n: usize| with(&|v| v[..operands].fill(fresh(&device, Dtype::F32, &[n])), spec.clone());
@@ -260,7 +257,8 @@ fn the_costs_are_these() {
         // Two rows of 5, read and written, and two entries of the order.
         (0, 10 * (4 + 4) + 2 * 4),
         (0, f * 2),
-        (0, 16),
+        // One entry of 5, read and written, and the clock.
+        (0, f * (5 + 2 + 5)),
         (2 * 15, f * (2 + 15)),
         (14 * 15, 28 * 15),
     ];

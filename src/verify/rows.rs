@@ -82,6 +82,7 @@ pub(crate) fn all() -> Vec<Row> {
     bookkeeping(&mut rows);
     adam(&mut rows);
     rows_dense::add_large(&mut rows);
+    stores(&mut rows);
     let names = order();
     let mut rows = rows.0;
     let mut seen = HashSet::new();
@@ -235,9 +236,9 @@ fn bookkeeping(rows: &mut Rows) {
     ] {
         rows.add(Kind::Integers, Spec::Advance { clock: [cursor, step], rows: n, period });
     }
-    for (turn, slots) in SIZES.into_iter().skip(1).enumerate() {
-        for step in [0, 1, slots as u32 - 1, slots as u32, 1000, u32::MAX] {
-            rows.add(KINDS[turn % 3], Spec::StoreLoss { slots, clock: [3, step] });
+    for (turn, entries) in SIZES.into_iter().skip(1).enumerate() {
+        for step in [0, 1, entries as u32 - 1, entries as u32, 1000, u32::MAX] {
+            rows.add(KINDS[turn % 3], Spec::Store { entries, shape: vec![1], clock: [3, step] });
         }
     }
     for (turn, n) in SIZES.into_iter().chain([255, 256, 257, 1000, 4097, 100_352]).enumerate() {
@@ -248,6 +249,16 @@ fn bookkeeping(rows: &mut Rows) {
         rows.add(Kind::Integers, uniform(-8.0, 16.0));
         rows.add(Kind::Reals, uniform(-0.0357, 0.0714));
         rows.add(Kind::Reals, uniform(0.1, 0.9));
+    }
+}
+
+/// Entries of more than one number.
+fn stores(rows: &mut Rows) {
+    for (turn, n) in SIZES.into_iter().skip(2).chain([255, 257, 1000, 4097, 100_352]).enumerate() {
+        let entries = [1, 2, 5][turn % 3];
+        for (kind, step) in KINDS.into_iter().zip([entries as u32 - 1, 1000, u32::MAX]) {
+            rows.add(kind, Spec::Store { entries, shape: shape(n, turn), clock: [4, step] });
+        }
     }
 }
 

@@ -61,8 +61,10 @@ pub(crate) enum Spec {
         rows: u32,
         period: u32,
     },
-    StoreLoss {
-        slots: usize,
+    /// So many entries of that shape.
+    Store {
+        entries: usize,
+        shape: Vec<usize>,
         clock: [u32; 2],
     },
     Uniform {
@@ -109,7 +111,7 @@ impl Spec {
             Spec::Copy(_) => "copy",
             Spec::Gather { .. } => "gather",
             Spec::Advance { .. } => "advance",
-            Spec::StoreLoss { .. } => "store_loss",
+            Spec::Store { .. } => "store",
             Spec::Uniform { .. } => "uniform",
             Spec::Adam { .. } => "adam",
         }
@@ -152,7 +154,7 @@ impl Spec {
             Spec::Copy(_) => Op::Copy { x: v(0), y: v(1) },
             Spec::Gather { .. } => Op::Gather { data: v(0), order: v(1), clock: v(2), y: v(3) },
             Spec::Advance { rows, period, .. } => Op::Advance { clock: v(0), rows, period },
-            Spec::StoreLoss { .. } => Op::StoreLoss { loss: v(0), clock: v(1), losses: v(2) },
+            Spec::Store { .. } => Op::Store { x: v(0), clock: v(1), ring: v(2) },
             Spec::Uniform { lo, range, seed, purpose, .. } => Op::Uniform { clock: v(0), y: v(1), lo, range, seed, purpose },
             Spec::Adam { hyper, .. } => Op::Adam { p: v(0), g: v(1), m: v(2), v: v(3), table: v(4), clock: v(5), hyper },
         }
@@ -176,7 +178,8 @@ impl Spec {
             Spec::Mse(s, _) | Spec::MseGrad(s, _) | Spec::Add(s, _) | Spec::Scale(s, ..) | Spec::Fill(s, _) => len(s),
             Spec::Broadcast(s) | Spec::Copy(s) | Spec::Uniform { shape: s, .. } | Spec::Adam { shape: s, .. } => len(s),
             Spec::Gather { row, batch, .. } => len(row) * batch,
-            Spec::Advance { .. } | Spec::StoreLoss { .. } => 1,
+            Spec::Store { shape, .. } => len(shape),
+            Spec::Advance { .. } => 1,
         }
     }
 }

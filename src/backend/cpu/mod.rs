@@ -28,7 +28,7 @@ mod relu;
 mod scale;
 mod sigmoid;
 mod split;
-mod store_loss;
+mod store;
 mod subnormal;
 mod sum;
 mod tanh;

@@ -26,7 +26,7 @@ pub(super) fn step(device: &Device, layers: &[usize], batch: usize) -> crate::Re
     let loss = tape.mse(y, x)?;
     tape.backward(loss)?;
     adam.step(&mut tape)?;
-    tape.store_loss(loss, &losses, &clock)?;
+    tape.store(loss, &losses, &clock)?;
     tape.advance(&clock, batch, &order)?;
     Ok(tape.ops().to_vec())
 }

@@ -9,6 +9,8 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reach {
     Whole,
+    /// So many elements for each unit, which the view does not tell: of an entry of a ring, which the clock chooses.
+    Anywhere(usize),
     /// So many elements for each unit; the last unit may have fewer.
     Along(usize),
 }
@@ -27,7 +29,7 @@ impl Touch {
         let n = self.view.len();
         let within = match self.reach {
             _ if units.is_empty() => 0..0,
-            Reach::Whole => 0..n,
+            Reach::Whole | Reach::Anywhere(_) => 0..n,
             Reach::Along(width) => (units.start * width).min(n)..(units.end * width).min(n),
         };
         self.view.offset + within.start..self.view.offset + within.end
@@ -67,7 +69,11 @@ impl Touching {
 
     /// Elements that a unit writes, on average.
     pub(super) fn written_by_unit(&self) -> usize {
-        self.touches.iter().filter(|t| t.written).map(|t| t.view.len()).sum::<usize>() / self.split.units.max(1)
+        let all = |t: &Touch| match t.reach {
+            Reach::Anywhere(each) => each * self.split.units,
+            _ => t.view.len(),
+        };
+        self.touches.iter().filter(|t| t.written).map(all).sum::<usize>() / self.split.units.max(1)
     }
 
     /// Whether a part of one and another part of the other touch an element that one of them writes.

@@ -6,7 +6,7 @@ use super::memory::{Rectangle, Slices};
 use super::pack;
 use super::split::Split;
 use super::touch::{Reach, Touch};
-use super::{adam, add, advance, bce, clip, copy, dense, fill, gather, mse, relu, scale, sigmoid, store_loss, sum, tanh, uniform};
+use super::{adam, add, advance, bce, clip, copy, dense, fill, gather, mse, relu, scale, sigmoid, store, sum, tanh, uniform};
 use crate::device::View;
 use crate::op::{CHUNK, Op};
 use crate::{Dtype, Level, Shape};
@@ -76,7 +76,8 @@ impl Work {
             Op::Fill { y, .. } | Op::Copy { y, .. } => along(y, threads),
             Op::Gather { y, .. } => Split::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads),
             Op::Uniform { y, .. } => Split { units: y.len().div_ceil(4), grain: 16 },
-            Op::Advance { .. } | Op::StoreLoss { .. } => Split::ONE,
+            Op::Store { x, .. } => along(x, threads),
+            Op::Advance { .. } => Split::ONE,
             Op::Adam { p, .. } => along(p, threads),
         };
         Work { what: What::Op(op.clone()), split, columns }
@@ -92,7 +93,8 @@ impl Work {
             What::Op(Op::DenseDb { dz, .. }) => dz.len() <= ELEMENTS,
             What::Op(Op::Mse { .. } | Op::Bce { .. } | Op::Sum { .. } | Op::SquareSum { .. }) => self.split.units * CHUNK <= ELEMENTS,
             What::Op(Op::Gather { y, .. } | Op::Uniform { y, .. }) => y.len() <= ELEMENTS,
-            What::Op(Op::Advance { .. } | Op::StoreLoss { .. }) | What::Total(_) => true,
+            What::Op(Op::Store { x, .. }) => x.len() <= ELEMENTS,
+            What::Op(Op::Advance { .. }) | What::Total(_) => true,
             What::Op(op) => op.writes()[0].1.len() <= ELEMENTS,
             What::Pack { from, .. } => from.len() <= ELEMENTS,
             What::Packed(..) => false,
@@ -157,6 +159,10 @@ impl Work {
             What::Op(Op::Gather { data, order, clock, y }) => {
                 vec![read(data, Reach::Whole), read(order, Reach::Whole), read(clock, Reach::Whole), write(y, along(y))]
             }
+            What::Op(Op::Store { x, clock, ring }) => {
+                let per_unit = x.len() / units;
+                vec![read(x, along(x)), read(clock, Reach::Whole), write(ring, Reach::Anywhere(per_unit))]
+            }
             What::Op(Op::Uniform { clock, y, .. }) => vec![read(clock, Reach::Whole), write(y, Reach::Along(4))],
             What::Pack { from, to, .. } => vec![read(from, along(from)), write(to, Reach::Whole)],
             What::Packed(op, packed) => {
@@ -168,7 +174,7 @@ impl Work {
             What::Op(op) | What::Total(op) => {
                 let n = op.writes()[0].1.len();
                 let reach = |name: &str, view: &View| match name {
-                    "clock" | "table" | "dloss" | "square" | "loss" | "losses" => Reach::Whole,
+                    "clock" | "table" | "dloss" | "square" => Reach::Whole,
                     _ if view.len() == n => along(view),
                     _ => Reach::Whole,
                 };
@@ -304,8 +310,9 @@ impl Work {
                 }
             }
             What::Op(Op::Advance { clock, rows, period }) => advance::advance(s.write(clock, 0..2), *rows, *period),
-            What::Op(Op::StoreLoss { loss, clock, losses }) => {
-                store_loss::store_loss(s.all(loss), s.all(clock), s.write(losses, 0..losses.len()));
+            What::Op(Op::Store { x, clock, ring }) => {
+                let (first, part) = (store::first(s.all(clock), ring.len(), x.len()), of(x));
+                store::store(s.read(x, part.clone()), s.write(ring, first + part.start..first + part.end));
             }
             What::Op(Op::Uniform { clock, y, lo, range, seed, purpose }) => {
                 let stream = uniform::Stream { step: s.all::<u32>(clock)[1], lo: *lo, range: *range, seed: *seed, purpose: *purpose };

@@ -33,7 +33,7 @@ const PTX: [(&str, &str); 17] = [
     ("relu", include_str!("../../../kernels/ptx/relu.ptx")),
     ("scale", include_str!("../../../kernels/ptx/scale.ptx")),
     ("sigmoid", include_str!("../../../kernels/ptx/sigmoid.ptx")),
-    ("store_loss", include_str!("../../../kernels/ptx/store_loss.ptx")),
+    ("store", include_str!("../../../kernels/ptx/store.ptx")),
     ("sum", include_str!("../../../kernels/ptx/sum.ptx")),
     ("tanh", include_str!("../../../kernels/ptx/tanh.ptx")),
     ("uniform", include_str!("../../../kernels/ptx/uniform.ptx")),

@@ -119,7 +119,10 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
             each(entry, y.len(), args)
         }
         Op::Advance { clock, rows, period } => vec![one("advance", vec![ptr(clock), Arg::U32(*rows), Arg::U32(*period)])],
-        Op::StoreLoss { loss, clock, losses } => vec![one("store_loss", vec![ptr(loss), ptr(clock), ptr(losses), size(losses.len())])],
+        Op::Store { x, clock, ring } => {
+            let (n, args) = (x.len(), [x, clock, ring].map(ptr));
+            each("store", n, args.into_iter().chain([n, ring.len() / n].map(size)).collect())
+        }
         Op::Uniform { clock, y, lo, range, seed, purpose } => {
             let [low, high] = [*seed as u32, (*seed >> 32) as u32].map(Arg::U32);
             let args = vec![ptr(clock), ptr(y), size(y.len()), Arg::F32(*lo), Arg::F32(*range), low, high, Arg::U32(*purpose)];

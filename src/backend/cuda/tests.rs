@@ -133,7 +133,7 @@ fn results(device: &Device, n: usize) -> Vec<(String, Vec<f32>)> {
         Op::Copy { x: x.clone(), y: y() },
         gather(f32s(d, &[5, n], &data)),
         gather(view(d, Dtype::U8, &[5, n], &bytes)),
-        Op::StoreLoss { loss: loss.clone(), clock: clock.clone(), losses: f32s(d, &[4], &[0.0; 4]) },
+        Op::Store { x: loss.clone(), clock: clock.clone(), ring: f32s(d, &[4], &[0.0; 4]) },
         Op::Uniform { clock: clock.clone(), y: y(), lo: -0.3, range: 0.7, seed: 0x0123_4567_89AB_CDEF, purpose: 5 },
         Op::Adam { p: y_of(d, 5, n), g: dy.clone(), m: y_of(d, 6, n), v: f32s(d, &[n], &moment), table, clock: clock.clone(), hyper },
     ];
@@ -270,7 +270,7 @@ pub(super) fn compare_compiled(d: &Device) -> (&'static str, u64, String) {
     let ops = [
         Op::Uniform { clock: clock.clone(), y: x.clone(), lo: 0.0, range: 1.0, seed: 1, purpose: 2 },
         Op::Sum { x, work, y: sum.clone() },
-        Op::StoreLoss { loss: sum, clock: clock.clone(), losses: losses.clone() },
+        Op::Store { x: sum, clock: clock.clone(), ring: losses.clone() },
         Op::Advance { clock: clock.clone(), rows: 2, period: 5 },
     ];
     ops.iter().cycle().take(3 * ops.len()).for_each(run);

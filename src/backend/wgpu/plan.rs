@@ -133,10 +133,7 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
         Op::Copy { x, y } => elementwise(name, "copy", &[("x", x), ("y", y)], &[], &[]),
         Op::Gather { data, order, clock, y } => gather(name, [data, order, clock, y]),
         Op::Advance { clock, rows, period } => Ok(vec![Launch::new(name, "advance", name, &[("clock", clock)], &[*rows, *period], 1)]),
-        Op::StoreLoss { loss, clock, losses } => {
-            let operands = [("loss", loss), ("clock", clock), ("losses", losses)];
-            Ok(vec![Launch::new(name, "store_loss", name, &operands, &[losses.len() as u32], 1)])
-        }
+        Op::Store { x, clock, ring } => store(name, [x, clock, ring]),
         Op::Uniform { clock, y, lo, range, seed, purpose } => {
             let mut launches = Vec::new();
             for (start, len) in pieces(y.len()) {
@@ -200,6 +197,17 @@ fn gather(name: &'static str, [data, order, clock, y]: [&View; 4]) -> Result<Vec
         let words = [len, start, data.shape.columns(), data.shape.rows(), order.len()].map(|n| n as u32);
         let operands = [("data", data), ("order", order), ("clock", clock), ("y", &y)];
         launches.push(Launch::new(name, "gather", entry, &operands, &words, len.div_ceil(256)));
+    }
+    Ok(launches)
+}
+
+fn store(name: &'static str, [x, clock, ring]: [&View; 3]) -> Result<Vec<Launch>> {
+    let mut launches = Vec::new();
+    for (start, len) in pieces(x.len()) {
+        let piece = part(x, start, len)?;
+        let words = [len, start, x.len(), ring.len() / x.len()].map(|n| n as u32);
+        let operands = [("x", &piece), ("clock", clock), ("ring", ring)];
+        launches.push(Launch::new(name, "store", name, &operands, &words, len.div_ceil(256)));
     }
     Ok(launches)
 }

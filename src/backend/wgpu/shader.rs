@@ -57,7 +57,7 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
         shader!("copy", GRID),
         shader!("gather", GRID),
         shader!("advance",),
-        shader!("store_loss",),
+        shader!("store", GRID),
         shader!("uniform", GRID),
         shader!("adam", GRID),
     ]

@@ -70,7 +70,7 @@ fn a_program_is_one_submit_and_does_what_the_ops_do_one_by_one() {
             Op::Uniform { clock: clock.clone(), y: y.clone(), lo: -1.0, range: 2.0, seed: 5, purpose: 1 },
             Op::Add { a: x.clone(), b: y.clone(), y: x.clone() },
             Op::Sum { x, work, y: loss.clone() },
-            Op::StoreLoss { loss, clock: clock.clone(), losses: losses.clone() },
+            Op::Store { x: loss, clock: clock.clone(), ring: losses.clone() },
             Op::Advance { clock, rows: 3, period: 7 },
         ];
         ops.iter().for_each(|op| op.check().unwrap());

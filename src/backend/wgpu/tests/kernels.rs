@@ -310,8 +310,8 @@ fn clocks_losses_and_random_numbers_agree() {
     let Some(device) = adapter("clocks_losses_and_random_numbers_agree") else { return };
     let advance = |v: &[View]| Op::Advance { clock: v[0].clone(), rows: 1 << 31, period: (1 << 31) - 5 };
     same(&device, "advance", &[words(&[(1 << 31) - 6, u32::MAX])], 0.0, advance);
-    let store = |v: &[View]| Op::StoreLoss { loss: v[0].clone(), clock: v[1].clone(), losses: v[2].clone() };
-    same(&device, "store_loss", &[given(&[1], vec![0.25]), words(&[0, 17]), result(&[5])], 0.0, store);
+    let store = |v: &[View]| Op::Store { x: v[0].clone(), clock: v[1].clone(), ring: v[2].clone() };
+    same(&device, "store", &[given(&[3], vec![0.25, 0.5, 0.75]), words(&[0, 17]), result(&[5, 3])], 0.0, store);
     for n in [1, 3, 4, 1023, 5000] {
         let draw =
             |v: &[View]| Op::Uniform { clock: v[0].clone(), y: v[1].clone(), lo: 0.0, range: 1.0, seed: 0x1234_5678_9abc_def0, purpose: 7 };
