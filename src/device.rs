@@ -1,6 +1,7 @@
 //! Devices, the buffers on them, and views into buffers.
 
 use crate::backend::{self, Backend, Storage};
+use crate::data::Values;
 use crate::{Dtype, Error, Result, Shape};
 use std::fmt;
 use std::sync::Arc;
@@ -217,6 +218,14 @@ impl Device {
         let len = shape.len();
         let storage = self.backend.alloc(len * dtype.size())?;
         Ok(View { buffer: Arc::new(Buffer { device: self.clone(), dtype, len, storage }), offset: 0, shape })
+    }
+
+    /// A data set in the host's memory, seen whole, as a buffer that is only read. `None` where the device has its own memory.
+    pub(crate) fn share(&self, values: Arc<Values>, shape: Shape) -> Option<View> {
+        let (dtype, len) = (values.dtype(), values.len());
+        assert_eq!(len, shape.len(), "the shape is not that of the values");
+        let storage = self.backend.share(values)?;
+        Some(View { buffer: Arc::new(Buffer { device: self.clone(), dtype, len, storage }), offset: 0, shape })
     }
 }
 

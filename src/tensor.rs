@@ -178,10 +178,15 @@ impl Element for u32 {
 }
 
 pub(crate) fn read<T: Element>(view: &View) -> Result<Vec<T>> {
-    holds::<T>("read", view)?;
     let mut data = vec![T::zeroed(); view.len()];
-    view.device().backend().read(view, bytemuck::cast_slice_mut(&mut data))?;
+    read_to(view, &mut data)?;
     Ok(data)
+}
+
+/// Reads into as many elements as the view has.
+pub(crate) fn read_to<T: Element>(view: &View, data: &mut [T]) -> Result<()> {
+    holds::<T>("read", view)?;
+    view.device().backend().read(view, bytemuck::cast_slice_mut(data))
 }
 
 pub(crate) fn write<T: Element>(view: &View, data: &[T]) -> Result<()> {

@@ -83,6 +83,20 @@ fn twenty_epochs_hold_what_two_held_and_a_line_of_history_for_each() {
 }
 
 #[test]
+fn a_data_set_is_not_copied_to_the_cpu() {
+    let _alone = ALONE.lock();
+    let rows = data::digits(0, 0..10_000);
+    let ae = Autoencoder::builder(784).hidden([8]).code(2).build(&Device::cpu().unwrap()).unwrap();
+    let before = HELD.load(Ordering::Relaxed);
+    let mut more = 0;
+    ae.fit_with(&rows, &Fit::default().epochs(1), |_| more = HELD.load(Ordering::Relaxed) - before).unwrap();
+    let all = rows.values().len() as isize;
+    eprintln!("{more} bytes more while {all} are trained on");
+    // A batch and what comes of it, the order of the rows.
+    assert!((1..all / 2).contains(&more), "{more} of {all}");
+}
+
+#[test]
 fn rows_that_stream_through_take_the_memory_of_a_chunk() {
     let _alone = ALONE.lock();
     let folder = tempfile::tempdir().unwrap();

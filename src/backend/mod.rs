@@ -6,6 +6,7 @@ pub(crate) mod cuda;
 #[cfg(feature = "wgpu")]
 pub(crate) mod wgpu;
 
+use crate::data::Values;
 use crate::device::{DeviceInfo, DeviceList, View};
 use crate::op::Op;
 use crate::program::Counts;
@@ -23,6 +24,11 @@ pub(crate) trait Backend: Send + Sync {
 
     /// `bytes` zero bytes (0 is legal).
     fn alloc(&self, bytes: usize) -> Result<Storage>;
+
+    /// A data set in the host's memory as memory of the device, which ops only read. `None` where the device has its own.
+    fn share(&self, _: Arc<Values>) -> Option<Storage> {
+        None
+    }
 
     /// Copies to the device. `from` has exactly the view's bytes.
     fn write(&self, to: &View, from: &[u8]) -> Result<()>;

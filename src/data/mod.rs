@@ -32,7 +32,7 @@ pub use scaler::Scaler;
 pub use write::RowWriter;
 
 use crate::rng::permutation;
-use crate::{Error, Result, Shape};
+use crate::{Device, Dtype, Error, Result, Shape, Tensor};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,6 +58,21 @@ impl Values {
     /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The bytes that they are stored in.
+    pub(crate) fn raw(&self) -> &[u8] {
+        match self {
+            Values::Bytes(v) => v,
+            Values::Floats(v) => bytemuck::cast_slice(v),
+        }
+    }
+
+    pub(crate) fn dtype(&self) -> Dtype {
+        match self {
+            Values::Bytes(_) => Dtype::U8,
+            Values::Floats(_) => Dtype::F32,
+        }
     }
 }
 
@@ -202,6 +217,13 @@ impl Dataset {
     /// All elements, row after row.
     pub fn values(&self) -> &Values {
         &self.values
+    }
+
+    /// The elements, rows x columns, where the device reads them from the host's memory: a tensor that is only read. `None` where it needs a copy, or they are
+    /// too many for one tensor.
+    pub(crate) fn shared(&self, device: &Device) -> Option<Tensor> {
+        let shape = Shape::new(&[self.len(), self.columns()]).ok()?;
+        Some(Tensor { view: device.share(self.values.clone(), shape)?, below: None })
     }
 
     /// (height, width) where a row is one grey image: `[1, height, width]` or `[height, width]`.

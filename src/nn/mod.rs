@@ -4,6 +4,7 @@ mod autoencoder;
 #[cfg(feature = "files")]
 mod file;
 mod pass;
+mod whole;
 
 pub use autoencoder::{Autoencoder, Builder, Output, Rows};
 pub use pass::contamination;

@@ -1,8 +1,9 @@
 //! Rows through a trained network: all of a data set, or a stream of which only a chunk is in memory.
 
+use super::whole::whole;
 use super::{Autoencoder, Rows};
-use crate::data::{Chunks, Dataset, Values};
-use crate::{Clock, Error, Loss, Program, Result, Tape, Tensor, Val};
+use crate::data::{Chunks, Dataset};
+use crate::{Error, Loss, Program, Result, Tape, Tensor, Val};
 use rayon::prelude::*;
 
 /// The numbers in the widest layer of one run of a program, unless a single row has more: that bounds the memory. How many rows it takes within this is
@@ -137,21 +138,18 @@ impl Autoencoder {
 
     fn all(&self, data: &Dataset, way: Way) -> Result<Rows> {
         let mut pass = Pass::new(self, way, &data.chunks())?;
-        let (from, to) = way.columns(self);
-        let mut values = Vec::with_capacity(data.len() * to);
-        match data.values() {
-            Values::Bytes(bytes) if self.scaler().is_none() => {
-                for chunk in bytes.chunks(pass.most * from) {
-                    values.extend(pass.once(Part::Bytes(chunk), from)?);
-                }
-            }
-            _ => {
+        let columns = way.columns(self).1;
+        let values = match self.scaler() {
+            None => whole(self, data, way, pass.most)?,
+            Some(_) => {
+                let mut values = Vec::with_capacity(data.len() * columns);
                 for chunk in data.chunks() {
                     values.extend(pass.run(&mut chunk?)?);
                 }
+                values
             }
-        }
-        Ok(Rows { rows: data.len(), columns: to, values })
+        };
+        Ok(Rows { rows: data.len(), columns, values })
     }
 }
 
@@ -194,7 +192,7 @@ pub(crate) enum Way {
 
 impl Way {
     /// The columns of what goes in and of what comes out.
-    fn columns(self, ae: &Autoencoder) -> (usize, usize) {
+    pub(super) fn columns(self, ae: &Autoencoder) -> (usize, usize) {
         match self {
             Way::Encode => (ae.inputs(), ae.code_width()),
             Way::Decode => (ae.code_width(), ae.inputs()),
@@ -202,7 +200,7 @@ impl Way {
         }
     }
 
-    fn on(self, ae: &Autoencoder, tape: &mut Tape, x: Val) -> Result<Val> {
+    pub(super) fn on(self, ae: &Autoencoder, tape: &mut Tape, x: Val) -> Result<Val> {
         match self {
             Way::Encode => ae.encode_on(tape, x),
             Way::Decode => ae.decode_on(tape, x),
@@ -223,25 +221,12 @@ struct Pass<'a> {
     ready: Option<Ready>,
 }
 
-/// Some rows.
-#[derive(Clone, Copy)]
-enum Part<'a> {
-    Floats(&'a [f32]),
-    /// The byte b stands for b / 255, which the device computes.
-    Bytes(&'a [u8]),
-}
-
 /// A program for so many rows.
 struct Ready {
     rows: usize,
     program: Program,
-    input: Input,
+    input: Val,
     output: Val,
-}
-
-enum Input {
-    Floats(Val),
-    Bytes(Tensor),
 }
 
 impl<'a> Pass<'a> {
@@ -266,7 +251,7 @@ impl<'a> Pass<'a> {
         }
         let mut out = Vec::with_capacity(rows.len() / from * to);
         for chunk in rows.chunks(self.most * from) {
-            out.extend(self.once(Part::Floats(chunk), from)?);
+            out.extend(self.once(chunk, from)?);
         }
         if let (Some(scaler), Way::Decode | Way::Reconstruct) = (self.ae.scaler(), self.way) {
             scaler.undo(&mut out);
@@ -275,21 +260,13 @@ impl<'a> Pass<'a> {
     }
 
     /// At most [`Pass::most`] rows, by the program for as many.
-    fn once(&mut self, part: Part, columns: usize) -> Result<Vec<f32>> {
-        let rows = match part {
-            Part::Floats(floats) => floats.len(),
-            Part::Bytes(bytes) => bytes.len(),
-        } / columns;
-        let fits = |ready: &Ready| ready.rows == rows && matches!(ready.input, Input::Bytes(_)) == matches!(part, Part::Bytes(_));
-        let ready = match self.ready.take().filter(fits) {
+    fn once(&mut self, values: &[f32], columns: usize) -> Result<Vec<f32>> {
+        let rows = values.len() / columns;
+        let ready = match self.ready.take().filter(|ready| ready.rows == rows) {
             Some(ready) => self.ready.insert(ready),
-            None => self.ready.insert(Ready::new(self.ae, self.way, part, [rows, columns])?),
+            None => self.ready.insert(Ready::new(self.ae, self.way, [rows, columns])?),
         };
-        match (&ready.input, part) {
-            (Input::Floats(x), Part::Floats(floats)) => ready.program.write(*x, floats)?,
-            (Input::Bytes(x), Part::Bytes(bytes)) => x.write_bytes(bytes)?,
-            _ => {}
-        }
+        ready.program.write(ready.input, values)?;
         ready.program.run(1)?;
         ready.program.read(ready.output)
     }
@@ -303,24 +280,11 @@ impl<'a> Pass<'a> {
 }
 
 impl Ready {
-    fn new(ae: &Autoencoder, way: Way, part: Part, shape: [usize; 2]) -> Result<Ready> {
-        let (device, rows) = (ae.device(), shape[0]);
-        let mut tape = Tape::plan(device);
-        let (input, x) = match part {
-            Part::Floats(_) => {
-                let x = tape.input(&Tensor::zeros(device, &shape)?)?;
-                (Input::Floats(x), x)
-            }
-            Part::Bytes(bytes) => {
-                let data = Tensor::bytes(device, bytes, &shape)?;
-                let order = Tensor::indices(device, &(0..rows as u32).collect::<Vec<_>>(), rows)?;
-                // Nobody moves the clock, so it is always the first row that is drawn first.
-                let x = tape.gather(&data, &order, &Clock::new(device)?, rows)?;
-                (Input::Bytes(data), x)
-            }
-        };
-        let output = way.on(ae, &mut tape, x)?;
-        Ok(Ready { rows, program: tape.compile()?, input, output })
+    fn new(ae: &Autoencoder, way: Way, shape: [usize; 2]) -> Result<Ready> {
+        let mut tape = Tape::plan(ae.device());
+        let input = tape.input(&Tensor::zeros(ae.device(), &shape)?)?;
+        let output = way.on(ae, &mut tape, input)?;
+        Ok(Ready { rows: shape[0], program: tape.compile()?, input, output })
     }
 }
 

@@ -5,7 +5,7 @@
 use super::fit::{Best, Epoch, Fit, Progress};
 use super::seal::{BLANK, digits, seal, whole};
 use super::training::Training;
-use crate::data::{Dataset, Values};
+use crate::data::Dataset;
 use crate::{Error, Result, files, tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -215,11 +215,8 @@ impl Fingerprints {
 
 /// sha256 over the shape, the type and all elements.
 fn fingerprint(data: &Dataset) -> String {
-    let (kind, bytes): (&[u8], &[u8]) = match data.values() {
-        Values::Bytes(bytes) => (b"u8", bytes),
-        Values::Floats(floats) => (b"f32", bytemuck::cast_slice(floats)),
-    };
-    digits(&[kind, format!("{}x{}", data.len(), data.columns()).as_bytes(), bytes])
+    let values = data.values();
+    digits(&[format!("{}{}x{}", values.dtype(), data.len(), data.columns()).as_bytes(), values.raw()])
 }
 
 impl Training<'_> {

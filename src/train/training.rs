@@ -126,9 +126,10 @@ impl<'a> Training<'a> {
         fit.check(ae, data)?;
         let device = ae.device();
         let shape = [rows, data.columns()];
-        let resident = match data.values() {
-            Values::Bytes(bytes) => Tensor::bytes(device, bytes, &shape)?,
-            Values::Floats(floats) => Tensor::new(device, floats, &shape)?,
+        let resident = match (data.shared(device), data.values()) {
+            (Some(shared), _) => shared,
+            (None, Values::Bytes(bytes)) => Tensor::bytes(device, bytes, &shape)?,
+            (None, Values::Floats(floats)) => Tensor::new(device, floats, &shape)?,
         };
         let order = Tensor::indices(device, &vec![0; rows], rows)?;
         let clock = Clock::new(device)?;

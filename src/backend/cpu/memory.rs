@@ -1,20 +1,24 @@
 //! Where bytes become slices: the only place of the CPU backend that forms references into buffers.
 #![allow(unsafe_code)]
 
+use crate::data::Values;
 use crate::device::View;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Cache lines and the widest vectors fit this.
 const ALIGN: usize = 64;
 
-/// An aligned allocation of zeros. A pointer and a length, never a `Vec` borrowed through a cell: slices are formed by [`Slices`] alone.
+/// An aligned allocation of zeros, or memory of the host that is only read. A pointer and a length, never a `Vec` borrowed through a cell: slices are formed by [`Slices`] alone.
 pub(crate) struct Memory {
     start: NonNull<u8>,
     layout: Layout,
+    /// Who owns the memory, if it is not this.
+    owner: Option<Arc<Values>>,
     /// How often it has been written.
     version: AtomicU64,
 }
@@ -30,7 +34,14 @@ impl Memory {
         let layout = Layout::from_size_align(bytes.max(1).next_multiple_of(ALIGN), ALIGN).ok()?;
         // SAFETY: the layout's size is not zero.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Memory { start, layout, version: AtomicU64::new(0) })
+        Some(Memory { start, layout, owner: None, version: AtomicU64::new(0) })
+    }
+
+    /// Values of the host, where they are.
+    pub(crate) fn shared(owner: Arc<Values>) -> Memory {
+        let bytes = owner.raw();
+        let (start, layout) = (NonNull::from(bytes).cast(), Layout::for_value(bytes));
+        Memory { start, layout, owner: Some(owner), version: AtomicU64::new(0) }
     }
 
     /// The memory of a view of this device.
@@ -50,15 +61,18 @@ impl Memory {
 
     /// All of it as floats, for who owns it.
     pub(crate) fn floats(&mut self) -> &mut [f32] {
-        // SAFETY: the allocation is borrowed mutably, it holds that many floats, and any bits are a float.
+        assert!(self.owner.is_none(), "memory of the host is only read");
+        // SAFETY: the allocation is borrowed mutably, it is this one's own, it holds that many floats, and any bits are a float.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.layout.size() / size_of::<f32>()) }
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: allocated in `zeroed` with this very layout, and freed once.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        if self.owner.is_none() {
+            // SAFETY: allocated in `zeroed` with this very layout, and freed once.
+            unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        }
     }
 }
 
@@ -77,9 +91,10 @@ impl Slices {
 
     /// Elements of a view that this thread only reads.
     pub(crate) fn read<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a [T] {
-        let start = first::<T>(view, &part);
+        let start = first::<T>(view, &part, false);
         log(view, &part, false);
-        // SAFETY: `first` proved the bounds and the element type. The queue lock is held, so no other run is under way; no thread of this one
+        // SAFETY: `first` proved the bounds, the element type and the alignment. `Values` that are shared can't be written by anybody. For the
+        // rest: the queue lock is held, so no other run is under way; no thread of this one
         // writes these elements before the next barrier; and `Op::check` proved that no written operand of this op overlaps this one (an op
         // that works in place asks for `write` alone).
         unsafe { std::slice::from_raw_parts(start, part.len()) }
@@ -93,9 +108,9 @@ impl Slices {
     /// Elements of a view that this thread writes.
     #[allow(clippy::mut_from_ref)]
     pub(crate) fn write<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a mut [T] {
-        let start = first::<T>(view, &part);
+        let start = first::<T>(view, &part, true);
         log(view, &part, true);
-        // SAFETY: as in `read`; no other thread touches these elements before the next barrier; and each op asks once for each operand that it
+        // SAFETY: as in `read`; it is not memory of the host, as `first` proved; no other thread touches these elements before the next barrier; and each op asks once for each operand that it
         // writes, so that this is the only reference to them.
         unsafe { std::slice::from_raw_parts_mut(start, part.len()) }
     }
@@ -104,18 +119,20 @@ impl Slices {
     pub(crate) fn columns<'a>(&'a self, view: &'a View, columns: Range<usize>) -> Rectangle<'a> {
         let n = view.shape.columns();
         assert!(columns.start <= columns.end && columns.end <= n, "columns {columns:?} of {n}");
-        let start = first::<f32>(view, &(0..view.len()));
+        let start = first::<f32>(view, &(0..view.len()), true);
         log(view, &(0..view.len()), true);
         Rectangle { start, pitch: n, rows: view.len() / n.max(1), columns, of: PhantomData }
     }
 }
 
-fn first<T: bytemuck::Pod>(view: &View, part: &Range<usize>) -> *mut T {
+fn first<T: bytemuck::Pod>(view: &View, part: &Range<usize>, written: bool) -> *mut T {
     let memory = Memory::of(view);
     let size = view.dtype().size();
     assert!(size == size_of::<T>() || size_of::<T>() == 1, "the element type of a view is not what the op takes");
     assert!(part.start <= part.end && part.end * size_of::<T>() <= view.len() * size, "a part reaches past its view");
     assert!((view.offset + view.len()) * size <= memory.layout.size(), "a view reaches past its buffer");
+    assert!(!written || memory.owner.is_none(), "memory of the host is only read");
+    assert!(memory.start.cast::<T>().is_aligned(), "memory of the host is not aligned for its elements");
     // SAFETY: the offset lies within the allocation, as just asserted.
     unsafe { memory.start.as_ptr().add(view.offset * size + part.start * size_of::<T>()).cast() }
 }

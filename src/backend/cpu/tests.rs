@@ -62,6 +62,8 @@ impl World {
         let (clock, order, bytes) = (alloc(Dtype::U32, 2), alloc(Dtype::U32, 9), alloc(Dtype::U8, 4096));
         let numbers: Vec<u32> = (0..9).map(|_| dice.below(11) as u32).collect();
         device.backend().write(&order, bytemuck::cast_slice(&numbers)).unwrap();
+        // Neither the first row of the order nor the first entry of a ring.
+        device.backend().write(&clock, bytemuck::cast_slice(&[4u32, 1])).unwrap();
         device.backend().write(&bytes, &(0..4096).map(|_| dice.below(256) as u8).collect::<Vec<_>>()).unwrap();
         let mut world = World { buffers, clock, ops: Vec::new() };
         while world.ops.len() < count {
@@ -118,7 +120,8 @@ impl World {
             19 => Op::Scale { y: x.clone(), x, factor: 0.25 },
             20 => Op::Copy { x, y },
             21 => Op::Fill { y: x, value: 0.75 },
-            22 => match dice.below(3) {
+            22 => match dice.below(4) {
+                3 => Op::Store { ring: self.view(dice, &[2, x.len()]), x, clock },
                 0 => Op::Uniform { clock, y: x, lo: -1.0, range: 2.0, seed: 7, purpose: 3 },
                 1 => Op::Advance { clock, rows: 3, period: 9 },
                 _ => Op::Gather {
