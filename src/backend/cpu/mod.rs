@@ -165,7 +165,7 @@ impl Backend for Cpu {
 
     /// For each thread so many that what they leave behind, 1,200 floats each in the article's encoder, stays in an L2 cache of 2 MB beside the weights.
     fn rows(&self) -> usize {
-        256 * self.core.threads()
+        512 * self.core.threads()
     }
 }
 

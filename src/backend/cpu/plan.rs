@@ -28,12 +28,18 @@ pub(super) struct Chain {
     turns: Option<Turns>,
 }
 
-/// How a chain is done some units at a time, all works for these before the next: whoever is free takes the next turn, so that a thread whose core others
-/// want too takes fewer. Counted for even and for odd steps: who has the first turn of one sets the other back.
+/// How a chain is done some units at a time, all works for these before the next. A thread takes turns in its own part, whose rows its core has near, and
+/// when none are left there, in those of others: a thread whose core somebody else wants too leaves some to them.
 struct Turns {
     units: usize,
-    taken: [AtomicUsize; 2],
+    /// For each part, how many turns are taken.
+    parts: Vec<Taken>,
 }
+
+/// Counted for even and for odd steps: who has the first turn of one sets the other back.
+#[derive(Default)]
+#[repr(align(64))]
+struct Taken([AtomicUsize; 2]);
 
 impl Chain {
     /// The units of a turn, if the chain is done in turns.
@@ -48,18 +54,20 @@ impl Chain {
         let mut all = |units: Range<usize>| self.works.iter().enumerate().for_each(|(at, work)| f(at, work, units.clone()));
         let split = self.works[0].split;
         let Some(turns) = &self.turns else { return all(split.part(member.thread, member.threads)) };
-        let (now, next) = (&turns.taken[step % 2], &turns.taken[(step + 1) % 2]);
-        loop {
-            // Relaxed: which turns are taken is all that it says. What is in memory is ordered by the barriers.
-            let turn = now.fetch_add(1, Ordering::Relaxed);
-            if turn == 0 {
-                next.store(0, Ordering::Relaxed);
+        for part in (member.thread..member.threads).chain(0..member.thread) {
+            let (units, taken) = (split.part(part, member.threads), &turns.parts[part].0);
+            loop {
+                // Relaxed: which turns are taken is all that it says. What is in memory is ordered by the barriers.
+                let turn = taken[step % 2].fetch_add(1, Ordering::Relaxed);
+                if turn == 0 {
+                    taken[(step + 1) % 2].store(0, Ordering::Relaxed);
+                }
+                let start = units.start + turn * turns.units;
+                if start >= units.end {
+                    break;
+                }
+                all(start..units.end.min(start + turns.units));
             }
-            let start = turn.saturating_mul(turns.units);
-            if start >= split.units {
-                return;
-            }
-            all(start..split.units.min(start + turns.units));
         }
     }
 }
@@ -113,7 +121,7 @@ impl Plan {
     /// Sets all turns back, as a run begins with step 0.
     pub(super) fn begin(&self) {
         let turns = self.prologue.iter().chain(&self.step).flatten().filter_map(|chain| chain.turns.as_ref());
-        turns.flat_map(|turns| &turns.taken).for_each(|taken| taken.store(0, Ordering::Relaxed));
+        turns.flat_map(|turns| &turns.parts).flat_map(|taken| &taken.0).for_each(|taken| taken.store(0, Ordering::Relaxed));
     }
 
     /// Barriers that a run of so many steps meets.
@@ -310,7 +318,10 @@ fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize
         let apart = |i: usize| chain.contains(&i) || chain.iter().all(|&j| !touching[i].ordered(&touching[j]));
         let alone = threads == 1 || phase.iter().all(|&i| apart(i));
         match length > 1 && alone && split.units.div_ceil(threads) >= 2 * at_once {
-            true => chains.push(Chain { works: mine().collect(), turns: Some(Turns { units: at_once, taken: Default::default() }) }),
+            true => chains.push(Chain {
+                works: mine().collect(),
+                turns: Some(Turns { units: at_once, parts: (0..threads).map(|_| Taken::default()).collect() }),
+            }),
             false => chains.extend(mine().map(|work| Chain { works: vec![work], turns: None })),
         }
     }

@@ -206,7 +206,9 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
                     let split = chain.works[0].split;
                     match chain.turn() {
                         Some(units) if plan.threads > 1 => {
-                            let turns = (0..split.units).step_by(units).map(|start| start..split.units.min(start + units));
+                            let own = (0..plan.threads).map(|t| split.part(t, plan.threads));
+                            let turns =
+                                own.flat_map(|part| part.clone().step_by(units).map(move |start| start..part.end.min(start + units)));
                             parts.extend(
                                 turns.zip(&mut others).flat_map(|(part, who)| chain.works.iter().map(move |w| (who, w, part.clone()))),
                             );
