@@ -79,13 +79,15 @@ pub(super) struct Sizes {
     pub(super) pack: usize,
     /// Rows of a batch from which on weights are packed for `dz w`.
     pub(super) rows: usize,
+    /// Rows of a batch from which on they are packed for `dz w` however few they are.
+    pub(super) many: usize,
     /// Elements that works on the same rows leave behind before the next rows come: 1 MB stays in L2.
     pub(super) near: usize,
     /// The fewest such rows: for each, a product reads all of its right side again.
     pub(super) least: usize,
 }
 
-pub(super) const SIZES: Sizes = Sizes { pack: 256 * 1024, rows: 64, near: 256 * 1024, least: 64 };
+pub(super) const SIZES: Sizes = Sizes { pack: 256 * 1024, rows: 64, many: 512, near: 256 * 1024, least: 64 };
 
 /// A list of ops, ready for a team.
 pub(super) struct Plan {
@@ -190,7 +192,10 @@ fn packed(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Vec<
     for (at, op) in ops.iter().enumerate() {
         let Some((of, order)) = work::right(op) else { continue };
         let pays = match op {
-            Op::DenseDx { dz, w, .. } => w.len() >= sizes.pack && dz.shape.rows() >= sizes.rows,
+            Op::DenseDx { dz, w, .. } => {
+                let rows = dz.shape.rows();
+                rows >= sizes.many || w.len() >= sizes.pack && rows >= sizes.rows
+            }
             Op::DenseDw { dw, .. } => dw.len() >= sizes.pack,
             _ => true,
         };

@@ -24,7 +24,7 @@ fn team_with(core: &Arc<Core>, ops: &[Op], sizes: Sizes) -> Team {
 }
 
 /// Everything is large: all right sides are packed, and what goes on with the same rows does so a few at a time.
-const TINY: Sizes = Sizes { pack: 0, rows: 0, near: 0, least: 1 };
+const TINY: Sizes = Sizes { pack: 0, rows: 0, many: 0, near: 0, least: 1 };
 
 fn open(threads: usize, level: Level) -> (Arc<Core>, Device) {
     let cpu = Arc::new(Cpu::new(threads, level).unwrap());
