@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Cache lines and the widest vectors fit this.
 const ALIGN: usize = 64;
 
-/// An aligned allocation of zeros, or memory of the host that is only read. A pointer and a length, never a `Vec` borrowed through a cell: slices are formed by [`Slices`] alone.
+/// An aligned allocation of zeros, or memory of the host that is only read. A pointer and a length, never a `Vec` borrowed through a cell: slices are
+/// formed by [`Slices`] alone.
 pub(crate) struct Memory {
     start: NonNull<u8>,
     layout: Layout,
@@ -110,8 +111,8 @@ impl Slices {
     pub(crate) fn write<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a mut [T] {
         let start = first::<T>(view, &part, true);
         log(view, &part, true);
-        // SAFETY: as in `read`; it is not memory of the host, as `first` proved; no other thread touches these elements before the next barrier; and each op asks once for each operand that it
-        // writes, so that this is the only reference to them.
+        // SAFETY: as in `read`; it is not memory of the host, as `first` proved; no other thread touches these elements before the next barrier; and
+        // each op asks once for each operand that it writes, so that this is the only reference to them.
         unsafe { std::slice::from_raw_parts_mut(start, part.len()) }
     }
 
@@ -160,12 +161,6 @@ impl<'a> Rectangle<'a> {
     /// Counted in the whole matrix.
     pub(crate) fn columns(&self) -> Range<usize> {
         self.columns.clone()
-    }
-
-    /// Its first columns.
-    pub(crate) fn left(self, columns: usize) -> Rectangle<'a> {
-        assert!(columns <= self.columns.len());
-        Rectangle { columns: self.columns.start..self.columns.start + columns, ..self }
     }
 
     /// Some of its rows, and of its columns, which are counted in the whole matrix.

@@ -163,7 +163,7 @@ impl Backend for Cpu {
         Ok(Box::new(program::Team::new(self.core.clone(), ops.len(), plan)))
     }
 
-    /// For each thread so many that what they leave behind, 1,200 floats each in the article's encoder, stays in an L2 cache of 2 MB beside the weights.
+    /// For each thread two turns or more of the article's encoder (`plan.rs`), so that one with a free core has something to help with.
     fn rows(&self) -> usize {
         512 * self.core.threads()
     }

@@ -67,7 +67,8 @@ pub(super) fn panel<const NR: usize>(transpose: Transpose, b: Strided, k0: usize
         return;
     }
     assert_eq!(b.row, 1, "a right side has either rows or columns without gaps");
-    turn(transpose, from, b.column, &mut Rectangle::whole(to.as_flattened_mut(), NR).left(nr));
+    let rows = to.len();
+    turn(transpose, from, b.column, &mut Rectangle::whole(to.as_flattened_mut(), NR).part(0..rows, 0..nr));
 }
 
 /// Packs rows of a, MR at a time: MR numbers for each of the terms. What follows the last row in its tile is left as it is.
