@@ -39,7 +39,7 @@ struct Window<'a> {
     /// All rows where the device reads the host's memory, else a copy of those of the run.
     rows: Tensor,
     shared: bool,
-    /// Which of `rows` they are.
+    /// `rows` one after the other; the clock goes on from run to run.
     order: Tensor,
     clock: Clock,
     /// An entry for each step.
@@ -58,7 +58,7 @@ impl<'a> Window<'a> {
             None => (Tensor { view: device.alloc(dtype, Shape::new(&[most, columns])?)?, below: None }, false),
         };
         let count = rows.shape()[0];
-        let order = Tensor::indices(device, &(0..most.min(count) as u32).collect::<Vec<_>>(), count)?;
+        let order = Tensor::indices(device, &(0..count as u32).collect::<Vec<_>>(), count)?;
         let ring = Tensor::zeros(device, &[most, to])?;
         Ok(Window { data, most, to, rows, shared, order, clock: Clock::new(device)?, ring })
     }
@@ -83,16 +83,11 @@ impl<'a> Window<'a> {
         let columns = self.data.columns();
         let elements = rows.start * columns..rows.end * columns;
         match self.data.values() {
-            // The first run's order is there from the beginning.
-            _ if self.shared && rows.start == 0 => {}
-            _ if self.shared => {
-                let numbers: Vec<u32> = (rows.start as u32..rows.end as u32).collect();
-                tensor::write(&self.part(&self.order, rows.len(), 1)?, &numbers)?;
-            }
+            _ if self.shared => {}
             Values::Bytes(bytes) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &bytes[elements])?,
             Values::Floats(floats) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &floats[elements])?,
         }
-        // The clock is where it began, since all runs before this one were whole.
+        // All runs before this one were whole: the ring begins again, and so does the order where it is that of a copy.
         program.run(rows.len().div_ceil(batch))?;
         tensor::read_to(&self.part(&self.ring, rows.len(), self.to)?, &mut all[rows.start * self.to..rows.end * self.to])
     }

@@ -75,7 +75,7 @@ impl Chain {
 /// From which sizes on the plan takes more memory, or more turns, to need fewer bytes from far away. A test makes them small.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
-    /// Elements of weights from which on they are packed for `dz w`, and x for `dz^T x`: 1 MB. Less is read where it lies.
+    /// Elements of weights from which on they are packed for `dz w`, and x for `dz^T x`: 1 MB. Less is read where it lies, but see `many`.
     pub(super) pack: usize,
     /// Rows of a batch from which on weights are packed for `dz w`.
     pub(super) rows: usize,

@@ -4,8 +4,3 @@
 pub(super) fn first(clock: &[u32], elements: usize, n: usize) -> usize {
     clock[1] as usize % (elements / n) * n
 }
-
-/// Some elements of x into the same ones of an entry.
-pub(super) fn store(x: &[f32], entry: &mut [f32]) {
-    entry.copy_from_slice(x);
-}

@@ -312,7 +312,7 @@ impl Work {
             What::Op(Op::Advance { clock, rows, period }) => advance::advance(s.write(clock, 0..2), *rows, *period),
             What::Op(Op::Store { x, clock, ring }) => {
                 let (first, part) = (store::first(s.all(clock), ring.len(), x.len()), of(x));
-                store::store(s.read(x, part.clone()), s.write(ring, first + part.start..first + part.end));
+                copy::copy(s.read(x, part.clone()), s.write(ring, first + part.start..first + part.end));
             }
             What::Op(Op::Uniform { clock, y, lo, range, seed, purpose }) => {
                 let stream = uniform::Stream { step: s.all::<u32>(clock)[1], lo: *lo, range: *range, seed: *seed, purpose: *purpose };
