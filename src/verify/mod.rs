@@ -15,7 +15,7 @@
 mod adam;
 mod bench;
 mod case;
-mod contract;
+pub(crate) mod contract;
 mod data;
 mod judge;
 mod layout;

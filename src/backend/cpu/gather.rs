@@ -1,6 +1,7 @@
 //! gather: rows of the data set by an order and a cursor. Bound by memory: 5 bytes an element for bytes, 8 for floats.
 
 use super::level::leveled;
+use super::tile;
 use crate::Level;
 
 /// Which rows are gathered: the order, and where in it to begin.
@@ -22,15 +23,27 @@ impl Rows<'_> {
 
 /// y begins at output row `first`; a row has `columns`, which is not 0.
 pub(super) fn gather_floats(data: &[f32], rows: Rows, first: usize, columns: usize, y: &mut [f32]) {
-    for (r, y) in y.chunks_mut(columns).enumerate() {
-        y.copy_from_slice(&data[rows.source(first + r) * columns..][..columns]);
-    }
+    each(data, rows, first, columns, y, |row, y| y.copy_from_slice(row));
 }
 
 /// As [`gather_floats`], from bytes.
 pub(super) fn gather_bytes(level: Level, data: &[u8], rows: Rows, first: usize, columns: usize, y: &mut [f32]) {
+    each(data, rows, first, columns, y, |row, y| convert(level, row, y));
+}
+
+/// Calls `f` with each row of y and where it comes from. The rows of a data set that is larger than the caches lie in memory, in no order that the processor
+/// could guess, so some are fetched ahead.
+fn each<T>(data: &[T], rows: Rows, first: usize, columns: usize, y: &mut [f32], f: impl Fn(&[T], &mut [f32])) {
+    const AHEAD: usize = 4;
+    let row = |r: usize| &data[rows.source(first + r) * columns..][..columns];
+    let fetch = |r: usize| row(r).iter().step_by(64 / size_of::<T>()).for_each(|x| tile::fetch::<{ tile::NEAR }, T>(x));
+    let count = y.len() / columns;
+    (0..AHEAD.min(count)).for_each(fetch);
     for (r, y) in y.chunks_mut(columns).enumerate() {
-        convert(level, &data[rows.source(first + r) * columns..][..columns], y);
+        if r + AHEAD < count {
+            fetch(r + AHEAD);
+        }
+        f(row(r), y);
     }
 }
 

@@ -2,12 +2,11 @@
 //!
 //! One thread computes a rectangle of c. a is read where it lies, or packed here, where many panels of b read it, 264 rows at a time. b comes packed in
 //! panels of NR columns, or is packed here through strides, a block of 256 x 1024 at a time, which stays in a core's L2 cache; a panel of b stays in L1 while
-//! all rows of a go past it. Rows of b that a register tile can read where they lie are not packed at all. Bound by arithmetic. Where the compiler may not use
-//! fused multiply-add, matrixmultiply computes the same sums in the same order.
+//! all rows of a go past it. Rows of b that a register tile can read where they lie are not packed at all. Bound by arithmetic.
 
 use super::memory::Rectangle;
 use super::pack;
-use super::tile::{self, Ahead, Finish, LINE, Lines, Panel, Tile};
+use super::tile::{self, Ahead, Cut, Finish, Lines, Panel, Tile};
 use crate::Level;
 use crate::op::BLOCK;
 use std::ops::Range;
@@ -22,7 +21,8 @@ const MR_MAX: usize = 8;
 pub(super) const NR_MAX: usize = 32;
 /// Rows of a for which it pays to pack a b whose rows could be read where they lie.
 const MANY: usize = 96;
-
+/// And where these rows lie so many numbers apart that they share few sets of the L1 cache, or that each lies on another page.
+const MANY_APART: (usize, usize) = (32, 128);
 /// Panels of b for which it does not pay to pack a.
 const FEW: usize = 8;
 
@@ -39,8 +39,8 @@ impl<'a> Strided<'a> {
     fn ahead(self, rows: Range<usize>, terms: Range<usize>) -> Ahead<'a> {
         let data = self.data.get(rows.start * self.row + terms.start * self.column..).unwrap_or_default();
         match self.column {
-            1 => Ahead { data, step: 1, pitch: self.row, tiles: rows.len() },
-            _ => Ahead { data, step: 1, pitch: self.column, tiles: terms.len() },
+            1 => Ahead { data, step: 4, pitch: self.row, tiles: rows.len() },
+            _ => Ahead { data, step: 4, pitch: self.column, tiles: terms.len() },
         }
     }
 }
@@ -54,18 +54,14 @@ pub(super) enum Right<'a> {
 }
 
 impl<'a> Right<'a> {
-    /// NR columns from j on, in the terms from k0 on of all k, as what so many tiles of some depth fetch.
-    fn ahead<const NR: usize>(self, j: usize, k0: usize, k: usize, depth: usize, tiles: usize) -> Ahead<'a> {
-        match self {
-            Right::Packed(b) => {
-                let tiles = 1 << tiles.clamp(1, NR / 4).ilog2();
-                Ahead { data: &b[j * k + k0 * NR..], step: NR / tiles, pitch: depth * NR / tiles, tiles }
-            }
-            Right::Strided(b) if b.column == 1 => {
-                Ahead { data: &b.data[k0 * b.row + j..], step: b.row, pitch: LINE, tiles: NR.div_ceil(LINE) }
-            }
-            Right::Strided(_) => Ahead::default(),
-        }
+    /// NR columns from j on, in the terms from k0 on of all k, as what four tiles fetch, each every fourth term.
+    fn ahead<const NR: usize>(self, j: usize, k0: usize, k: usize) -> Ahead<'a> {
+        let (data, pitch) = match self {
+            Right::Packed(b) => (&b[j * k + k0 * NR..], NR),
+            Right::Strided(b) if b.column == 1 => (&b.data[k0 * b.row + j..], b.row),
+            Right::Strided(_) => return Ahead::default(),
+        };
+        Ahead { data, step: 4 * pitch, pitch, tiles: 4 }
     }
 }
 
@@ -80,15 +76,12 @@ pub(super) struct Product<'a> {
 /// Floats that a thread needs to pack into.
 pub(super) const PACK: usize = (NC + MC + MR_MAX) * BLOCK;
 
-/// Whether the compiler may use fused multiply-add at the portable level.
-const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-
-/// Columns of a panel, where this level takes a packed b.
-pub(super) fn panel(level: Level) -> Option<usize> {
+/// Columns of a panel.
+pub(super) fn panel(level: Level) -> usize {
     match level {
-        Level::Avx512 => Some(32),
-        Level::Avx2 => Some(16),
-        Level::Portable => FUSED.then_some(8),
+        Level::Avx512 => 32,
+        Level::Avx2 => 16,
+        Level::Portable => 8,
     }
 }
 
@@ -105,22 +98,19 @@ pub(super) fn product(level: Level, p: &Product, c: &mut Rectangle, scratch: &mu
         }
         return;
     }
-    match (level, &p.b) {
+    match level {
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, _) => blocked(tile::AVX512, p, c, scratch),
+        Level::Avx512 => blocked(tile::AVX512, p, c, scratch),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx2, _) => blocked(tile::AVX2, p, c, scratch),
-        (_, Right::Strided(b)) if !FUSED => {
-            super::matmul::product(p.a, *b, p.k, c);
-            let columns = c.columns();
-            if let Some(bias) = p.bias.map(|b| &b[columns.clone()]) {
-                for i in 0..c.rows() {
-                    c.row(i, columns.clone()).iter_mut().zip(bias).for_each(|(c, b)| *c += b);
-                }
-            }
-        }
+        Level::Avx2 => blocked(tile::AVX2, p, c, scratch),
         _ => blocked(tile::PORTABLE, p, c, scratch),
     }
+}
+
+/// Whether tiles read rows of b where they lie, for so many rows of a.
+fn lies_well(b: Strided, rows: usize) -> bool {
+    let (many, apart) = MANY_APART;
+    b.column == 1 && rows < if b.row < apart { MANY } else { many }
 }
 
 fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c: &mut Rectangle, scratch: &mut [f32]) {
@@ -132,10 +122,11 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
             let kc = BLOCK.min(k - k0);
             for m0 in (0..rows).step_by(MC) {
                 let m1 = rows.min(m0 + MC);
+                let cut = Cut::new(m1 - m0, MR);
                 // Where many panels read these rows of a, they are packed, and the next ones fetched meanwhile.
                 let packed = n1 - n0 > FEW * NR;
                 if packed {
-                    pack::lines::<MR>(tile.transpose, p.a, m0..m1, k0..k0 + kc, lines);
+                    pack::lines::<MR>(tile.lines, p.a, m0..m1, k0..k0 + kc, lines);
                 }
                 let a = match packed {
                     true => Lines::Packed(lines),
@@ -150,7 +141,7 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
                     let nr = NR.min(n1 - j);
                     let panel = match p.b {
                         Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),
-                        Right::Strided(b) if b.column == 1 && nr == NR && rows < MANY => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
+                        Right::Strided(b) if nr == NR && lies_well(b, rows) => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
                         Right::Strided(b) => {
                             // Where all rows of a go past it at once, the panels take turns in one place, which stays in L1.
                             let place = if rows <= MC { 0 } else { (j - n0) * kc };
@@ -167,13 +158,13 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
                         (false, true) => (n0, k0),
                         (false, false) => (n0, k0 + kc),
                     };
-                    let tiles = (m1 - m0) / MR;
+                    let tiles = cut.tiles();
                     let lies_there = matches!(p.b, Right::Packed(_)) || m0 == 0;
-                    let next = if k1 < k && lies_there { p.b.ahead::<NR>(j1, k1, k, kc, tiles) } else { Ahead::default() };
+                    let next = if k1 < k && lies_there { p.b.ahead::<NR>(j1, k1, k) } else { Ahead::default() };
                     let left = tiles.saturating_sub(next.tiles);
                     let later = later.last(left * (n1 - j).div_ceil(NR), left);
                     let bias = p.bias.filter(|_| k0 + kc == k).map(|bias| &bias[j..j + nr]);
-                    (tile.strip)(a, Panel { ahead: [next, later], ..panel }, c.part(m0..m1, j..j + nr), Finish { add: k0 > 0, bias });
+                    (tile.strip)(a, cut, Panel { ahead: [next, later], ..panel }, c.part(m0..m1, j..j + nr), Finish { add: k0 > 0, bias });
                 }
             }
         }

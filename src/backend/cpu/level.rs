@@ -73,21 +73,24 @@ impl fmt::Display for Level {
     }
 }
 
-/// Compiles a body, an `#[inline(always)]` function, once per level, and picks one at run time by the level that comes as the first argument.
+/// Compiles a body, an `#[inline(always)]` function, once per level, and picks one at run time by the level that comes as the first argument. A body that
+/// multiplies and adds is written over [`Fma`](super::fma::Fma), and named `body::<F>` here.
 macro_rules! leveled {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:path) => {
+    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:ident$(::<$fma:ident>)?) => {
         $(#[$doc])*
         #[allow(unsafe_code, clippy::too_many_arguments)]
         pub(super) fn $name(level: $crate::Level, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             fn avx2($($arg: $ty),*) {
-                $body($($arg),*)
+                $(type $fma = super::fma::Fused;)?
+                $body$(::<$fma>)?($($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
             fn avx512($($arg: $ty),*) {
-                $body($($arg),*)
+                $(type $fma = super::fma::Fused;)?
+                $body$(::<$fma>)?($($arg),*)
             }
             match level {
                 // SAFETY: a device is opened at a level only after `Level::require` found its features on this processor.
@@ -96,7 +99,10 @@ macro_rules! leveled {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::Level::Avx2 => unsafe { avx2($($arg),*) },
-                _ => $body($($arg),*),
+                _ => {
+                    $(type $fma = super::fma::Portable;)?
+                    $body$(::<$fma>)?($($arg),*)
+                }
             }
         }
     };

@@ -183,11 +183,6 @@ impl<'a> Rectangle<'a> {
         assert!(i + MR <= self.rows && self.columns.start <= j && j + NR <= self.columns.end);
         Corner { start: self.start.wrapping_add(i * self.pitch + j), pitch: self.pitch, of: PhantomData }
     }
-
-    /// The address and the pitch, for code that writes through pointers.
-    pub(crate) fn first(&mut self) -> (*mut f32, usize) {
-        (self.start.wrapping_add(self.columns.start), self.pitch)
-    }
 }
 
 /// MR x NR numbers of a rectangle: what a register tile writes.

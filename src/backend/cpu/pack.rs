@@ -3,7 +3,7 @@
 
 use super::gemm::Strided;
 use super::memory::Rectangle;
-use super::tile::{self, Transpose};
+use super::tile::{self, Cut, PackLines, Transpose};
 use crate::Level;
 use std::ops::Range;
 
@@ -42,7 +42,7 @@ fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
             // Of the terms that come next, as many as these are of all columns.
             let share = |i: usize| depth.min(terms.end + i * TERMS / eights);
             for k in share(i)..share(i + 8) {
-                to.row(k, columns.clone()).iter().step_by(tile::LINE).for_each(|x| tile::fetch::<{ tile::NEAR }>(x));
+                to.row(k, columns.clone()).iter().step_by(tile::LINE).for_each(|x| tile::fetch::<{ tile::NEAR }, f32>(x));
             }
             transpose(&w[i * pitch + k..], pitch, to.part(terms.clone(), first..first + 8));
         }
@@ -71,34 +71,31 @@ pub(super) fn panel<const NR: usize>(transpose: Transpose, b: Strided, k0: usize
     turn(transpose, from, b.column, &mut Rectangle::whole(to.as_flattened_mut(), NR).part(0..rows, 0..nr));
 }
 
-/// Packs rows of a, MR at a time: MR numbers for each of the terms. What follows the last row in its tile is left as it is.
-pub(super) fn lines<const MR: usize>(transpose: Transpose, a: Strided, rows: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
+/// Packs rows of a, tile by tile as [`Cut`] says: MR numbers for each of the terms, of which a tile that is lower leaves the last as they are.
+pub(super) fn lines<const MR: usize>(pack: PackLines, a: Strided, rows: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
     /// Tiles whose numbers for one term are read together: they share cache lines.
     const GROUP: usize = 8;
     let depth = terms.len();
+    let cut = Cut::new(rows.len(), MR);
     if a.column != 1 {
-        for (group, to) in rows.clone().step_by(GROUP * MR).zip(to.chunks_mut(GROUP * MR * depth)) {
-            let end = rows.end.min(group + GROUP * MR);
+        for (group, to) in (0..cut.tiles()).step_by(GROUP).zip(to.chunks_mut(GROUP * MR * depth)) {
             for (at, k) in terms.clone().enumerate() {
-                let from = &a.data[group * a.row + k * a.column..][..end - group];
-                for (from, to) in from.chunks(MR).zip(to.chunks_mut(MR * depth)) {
-                    copy(from, to[at * MR..].first_chunk_mut::<MR>().expect("MR numbers for each term"));
+                let from = &a.data[rows.start * a.row + k * a.column..];
+                for (tile, to) in (group..cut.tiles()).zip(to.chunks_mut(MR * depth)) {
+                    let tile = cut.rows(tile);
+                    copy(
+                        &from[tile.start * a.row..][..tile.len()],
+                        to[at * MR..].first_chunk_mut::<MR>().expect("MR numbers for each term"),
+                    );
                 }
             }
         }
         return;
     }
-    for (m, to) in rows.clone().step_by(MR).zip(to.chunks_mut(MR * depth)) {
-        let n = MR.min(rows.end - m);
-        let from = &a.data[m * a.row + terms.start..];
-        match (MR, n) {
-            (8, 8) => transpose(from, a.row, Rectangle::whole(&mut to[..8 * depth], 8)),
-            _ => {
-                for i in 0..n {
-                    to.iter_mut().skip(i).step_by(MR).zip(&from[i * a.row..][..depth]).for_each(|(to, x)| *to = *x);
-                }
-            }
-        }
+    for (tile, to) in (0..cut.tiles()).zip(to.chunks_mut(MR * depth)) {
+        let tile = cut.rows(tile);
+        let from = &a.data[(rows.start + tile.start) * a.row + terms.start..];
+        pack(from, a.row, tile.len(), &mut to[..MR * depth]);
     }
 }
 

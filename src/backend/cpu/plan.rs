@@ -188,7 +188,7 @@ impl Packed {
 /// The right sides that it pays to pack, each once for all products that read it in the same order.
 fn packed(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Vec<Packed>> {
     let mut all: Vec<(Packed, Order)> = Vec::new();
-    let Some(panel) = gemm::panel(level) else { return Ok(Vec::new()) };
+    let panel = gemm::panel(level);
     for (at, op) in ops.iter().enumerate() {
         let Some((of, order)) = work::right(op) else { continue };
         let pays = match op {

@@ -8,7 +8,7 @@
 use super::gemm::{self, Product, Right, Strided};
 use super::memory::{Memory, Rectangle};
 use super::plan::Plan;
-use super::{dense, matmul, team};
+use super::{dense, team};
 use crate::device::View;
 use crate::op::{BLOCK, Op};
 use crate::{Device, Dtype, Level, Shape};
@@ -59,6 +59,21 @@ fn registers(level: Level) {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn registers(_: Level) {}
+
+/// The product `c = a b` by matrixmultiply, for all rows that c has; it has n columns.
+#[allow(unsafe_code)]
+fn matrixmultiply(a: Strided, b: Strided, k: usize, c: &mut [f32], n: usize) {
+    let m = c.len() / n;
+    let last = |rows: usize, row: usize, columns: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
+    assert!(last(m, a.row, k, a.column) < a.data.len() && last(k, b.row, n, b.column) < b.data.len() && c.len() == m * n);
+    let stride = |s: usize| s as isize;
+    let [a_row, a_column, b_row, b_column] = [a.row, a.column, b.row, b.column].map(stride);
+    // SAFETY: the largest index of a and of b was just asserted to lie inside, and c is m x n numbers that are borrowed mutably.
+    unsafe {
+        let (a, b) = (a.data.as_ptr(), b.data.as_ptr());
+        matrixmultiply::sgemm(m, k, n, 1.0, a, a_row, a_column, b, b_row, b_column, 0.0, c.as_mut_ptr(), stride(n), 1);
+    }
+}
 
 /// A small product, many times.
 fn in_l1(level: Level, memory: &mut Memory, scratch: &mut [f32]) {
@@ -130,26 +145,19 @@ fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [us
             let rows = super::work::Work::new(&op, member.threads).split.part(member.thread, member.threads);
             let n = theirs.shape.columns();
             let by_matrixmultiply = || {
-                let mut c = Rectangle::whole(s.write(&theirs, rows.start * n..rows.end * n), n);
+                let c = s.write(&theirs, rows.start * n..rows.end * n);
                 let part = |columns: usize| rows.start * columns..rows.end * columns;
+                fn left(data: &[f32], columns: usize) -> Strided<'_> {
+                    Strided { data, row: columns, column: 1 }
+                }
                 match name {
-                    "dense" => matmul::product(
-                        Strided { data: s.read(&x, part(inputs)), row: inputs, column: 1 },
-                        dense::turned(s.all(&w), inputs),
-                        inputs,
-                        &mut c,
-                    ),
+                    "dense" => matrixmultiply(left(s.read(&x, part(inputs)), inputs), dense::turned(s.all(&w), inputs), inputs, c, n),
                     "dense_dx" => {
-                        matmul::product(
-                            Strided { data: s.read(&dz, part(outputs)), row: outputs, column: 1 },
-                            dense::straight(s.all(&w), inputs),
-                            outputs,
-                            &mut c,
-                        );
+                        matrixmultiply(left(s.read(&dz, part(outputs)), outputs), dense::straight(s.all(&w), inputs), outputs, c, n)
                     }
                     _ => {
                         let a = Strided { data: &s.all::<f32>(&dz)[rows.start..], row: 1, column: outputs };
-                        matmul::product(a, dense::straight(s.all(&x), inputs), batch, &mut c);
+                        matrixmultiply(a, dense::straight(s.all(&x), inputs), batch, c, n);
                     }
                 }
             };

@@ -1,6 +1,7 @@
 //! Where a step's time goes: `STEPS=3000 cargo test --release --lib profile -- --nocapture` prints microseconds per work and thread in a running team, the
 //! 2 % and the 25 % quantile of the steps. Short pieces find quiet moments even on a busy machine, where a whole step finds none.
-//! `LAYERS` (`784,1000,500`, the last is the code), `BATCH`, `THREADS` and `NARROWS_CPU_LEVEL` choose what is run.
+//! `LAYERS` (`784,1000,500`, the last is the code), `BATCH`, `ROWS` (of the data set: 60000 lie in memory, not in a cache), `THREADS` and `NARROWS_CPU_LEVEL`
+//! choose what is run.
 
 use super::plan::{Phase, Plan};
 use super::team;
@@ -11,11 +12,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// A training step of the article's network.
-pub(super) fn step(device: &Device, layers: &[usize], batch: usize) -> crate::Result<Vec<Op>> {
-    let (rows, columns) = (4096, layers[0]);
+pub(super) fn step(device: &Device, layers: &[usize], batch: usize, rows: usize) -> crate::Result<Vec<Op>> {
+    let columns = layers[0];
     let bytes: Vec<u8> = (0..rows * columns).map(|i| if i / 7 % 3 == 0 { ((i * 2_654_435_761) >> 13) as u8 } else { 0 }).collect();
     let images = Tensor::bytes(device, &bytes, &[rows, columns])?;
-    let order = Tensor::indices(device, &(0..rows as u32).collect::<Vec<_>>(), rows)?;
+    let order: Vec<u32> = (0..rows).map(|i| (i * 7919 % rows) as u32).collect();
+    let order = Tensor::indices(device, &order, rows)?;
     let (clock, losses) = (Clock::new(device)?, Tensor::zeros(device, &[1])?);
     let (code, hidden) = layers[1..].split_last().expect("a code");
     let ae = Autoencoder::builder(columns).hidden(hidden).code(*code).build(device)?;
@@ -43,7 +45,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
     let steps = number("STEPS", 50);
     let layers = std::env::var("LAYERS").unwrap_or("784,128,64,32".into());
     let layers: Vec<usize> = layers.split(',').map(|n| n.parse().unwrap()).collect();
-    let ops = step(&Device::new(cpu, ""), &layers, number("BATCH", 128)).unwrap();
+    let ops = step(&Device::new(cpu, ""), &layers, number("BATCH", 128), number("ROWS", 4096)).unwrap();
     let plan = Plan::new(&ops, core.threads(), core.level).unwrap();
     // By thread, phase and work; after the works of a phase, its barrier.
     let none: Vec<Vec<Vec<f64>>> = plan.step.iter().map(|phase| vec![Vec::new(); works(phase).len() + 1]).collect();

@@ -194,7 +194,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
     for threads in [1, 2, 3, 7] {
         let (core, device) = open(threads, Level::best());
         let mut lists: Vec<Vec<Op>> = (0..60).map(|seed| World::new(&device, seed, 12).ops).collect();
-        lists.push(profile::step(&device, &[784, 128, 64, 32], 24).unwrap());
+        lists.push(profile::step(&device, &[784, 128, 64, 32], 24, 4096).unwrap());
         for (ops, sizes) in lists.iter().flat_map(|ops| [(ops, SIZES), (ops, TINY)]) {
             let plan = Plan::with_sizes(ops, threads, core.level, sizes).unwrap();
             for phase in plan.prologue.iter().chain(&plan.step) {
@@ -254,7 +254,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
 fn a_step_of_training_needs_three_barriers_and_packs_its_weights_once() {
     for (threads, barriers) in [(1, 1), (2, 3), (4, 3)] {
         let (core, device) = open(threads, Level::best());
-        let ops = profile::step(&device, &[784, 128, 64, 32], 128).unwrap();
+        let ops = profile::step(&device, &[784, 128, 64, 32], 128, 4096).unwrap();
         let mut team = team_of(&core, &ops);
         let text = team.plan();
         assert_eq!(
@@ -275,7 +275,7 @@ fn a_step_that_packs_everything_and_goes_row_by_row_has_the_same_bits() {
     let layers = [70, 100, 33];
     let state = |threads, sizes: Sizes, steps| {
         let (core, device) = open(threads, Level::best());
-        let ops = profile::step(&device, &layers, 40).unwrap();
+        let ops = profile::step(&device, &layers, 40, 4096).unwrap();
         let mut team = team_with(&core, &ops, sizes);
         team.run(steps).unwrap();
         let adam = ops.iter().find_map(|op| if let Op::Adam { p, g, m, v, .. } = op { Some([p, g, m, v]) } else { None }).unwrap();
@@ -343,8 +343,9 @@ fn weights_are_packed_again_only_when_somebody_has_written_them() {
 #[test]
 fn a_small_step_is_left_to_one_thread() {
     let (core, device) = open(4, Level::best());
-    let threads =
-        |layers: &[usize], batch| Plan::new(&profile::step(&device, layers, batch).unwrap(), core.threads(), core.level).unwrap().threads;
+    let threads = |layers: &[usize], batch| {
+        Plan::new(&profile::step(&device, layers, batch, 4096).unwrap(), core.threads(), core.level).unwrap().threads
+    };
     assert_eq!((threads(&[64, 32, 8], 16), threads(&[784, 128, 64, 32], 128)), (1, 4));
 }
 

@@ -5,7 +5,7 @@
 
 use super::gemm::Strided;
 use super::memory::Rectangle;
-use super::vector::Vector;
+use super::vector::{Four, Vector};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -13,9 +13,10 @@ use std::ops::Range;
 /// How a level computes: MR rows and NR columns of c at a time.
 pub(super) struct Tile<const MR: usize, const NR: usize> {
     /// `c[i][j] = sum_k a(i, k) b[k][j]`, k ascending, one fused multiply-add each; then what `Finish` says. For at most NR columns and any number of rows,
-    /// MR at a time, so that the panel of b is read from L1 again and again.
-    pub(super) strip: fn(Lines, Panel, Rectangle, Finish),
+    /// a tile at a time, so that the panel of b is read from L1 again and again.
+    pub(super) strip: fn(Lines, Cut, Panel, Rectangle, Finish),
     pub(super) transpose: Transpose,
+    pub(super) lines: PackLines,
 }
 
 /// Rows of a.
@@ -36,11 +37,12 @@ pub(super) struct Panel<'a> {
     pub(super) ahead: [Ahead<'a>; 2],
 }
 
-/// What later strips read. It is fetched line by line while this one is computed: all of it at once would wait for memory.
+/// What later strips read. It is fetched line by line while this one is computed: all of it at once would wait for memory, and more often than once for a
+/// line takes the time of multiplications.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ahead<'a> {
     pub(super) data: &'a [f32],
-    /// How much further at each term: one line is fetched there.
+    /// How much further at every fourth term: as many lines are fetched there as a panel is wide.
     pub(super) step: usize,
     /// How much further at each tile, and how many tiles there are.
     pub(super) pitch: usize,
@@ -62,7 +64,7 @@ impl<'a> Panel<'a> {
         Panel { data, pitch, depth, ahead: Default::default() }
     }
 
-    /// Where a tile fetches from at its first term, and how much further at each: something that is there already, if nothing is ahead.
+    /// Where a tile fetches from at its first term, and how much further at every fourth: something that is there already, if nothing is ahead.
     #[inline(always)]
     fn ahead(&self, tile: usize) -> (*const f32, usize) {
         let [first, then] = &self.ahead;
@@ -97,114 +99,188 @@ impl Finish<'_> {
 /// 4 x 8 by arrays.
 pub(super) const PORTABLE: Tile<4, 8> = Tile {
     // SAFETY: every processor has arrays.
-    strip: |a, b, c, finish| unsafe { strip::<[f32; 4], 4, 8>(a, b, c, finish) },
+    strip: |a, cut, b, c, finish| unsafe { strip::<Four, 4, 8>(a, cut, b, c, finish) },
     transpose: transpose_portable,
+    lines: lines_portable::<4>,
 };
 
 /// 6 x 16: twelve accumulators of eight.
 #[cfg(target_arch = "x86_64")]
 pub(super) const AVX2: Tile<6, 16> = {
     #[target_feature(enable = "avx2,fma")]
-    fn body(a: Lines, b: Panel, c: Rectangle, finish: Finish) {
+    fn body(a: Lines, cut: Cut, b: Panel, c: Rectangle, finish: Finish) {
         // SAFETY: this is compiled for, and called on, a processor that has the vectors.
-        unsafe { strip::<__m256, 6, 16>(a, b, c, finish) }
+        unsafe { strip::<__m256, 6, 16>(a, cut, b, c, finish) }
     }
     // SAFETY: only a device at the level avx2 or above takes this tile, and `Level::require` found the features before it was opened.
-    Tile { strip: |a, b, c, finish| unsafe { body(a, b, c, finish) }, transpose: transpose_avx2 }
+    Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose_avx2, lines: lines_avx2 }
 };
 
 /// 8 x 32: sixteen accumulators of sixteen.
 #[cfg(target_arch = "x86_64")]
 pub(super) const AVX512: Tile<8, 32> = {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    fn body(a: Lines, b: Panel, c: Rectangle, finish: Finish) {
+    fn body(a: Lines, cut: Cut, b: Panel, c: Rectangle, finish: Finish) {
         // SAFETY: this is compiled for, and called on, a processor that has the vectors.
-        unsafe { strip::<__m512, 8, 32>(a, b, c, finish) }
+        unsafe { strip::<__m512, 8, 32>(a, cut, b, c, finish) }
     }
     // SAFETY: only a device at the level avx512 takes this tile, and `Level::require` found the features before it was opened.
-    Tile { strip: |a, b, c, finish| unsafe { body(a, b, c, finish) }, transpose: transpose_avx2 }
+    Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose_avx2, lines: lines_avx512 }
 };
 
-/// The kernel, once for packed rows, whose strides the compiler knows, and once for others.
+/// How rows are cut into register tiles: as few as there can be, of heights that differ by one at most. A low tile has too few sums to keep the processor
+/// busy: sixteen rows by six, five and five take less time than by six, six and four.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cut {
+    /// Tiles that have a row more than the others; they come first.
+    pub(super) tall: usize,
+    /// The others, and their height.
+    pub(super) low: usize,
+    pub(super) height: usize,
+}
+
+impl Cut {
+    /// Into tiles of `most` rows at most.
+    pub(super) fn new(rows: usize, most: usize) -> Cut {
+        let tiles = rows.div_ceil(most);
+        let height = rows.checked_div(tiles).unwrap_or(0);
+        let tall = rows - tiles * height;
+        Cut { tall, low: tiles - tall, height }
+    }
+
+    /// How many tiles there are.
+    pub(super) fn tiles(self) -> usize {
+        self.tall + self.low
+    }
+
+    /// The rows of a tile.
+    pub(super) fn rows(self, tile: usize) -> Range<usize> {
+        let start = |tile: usize| tile * self.height + tile.min(self.tall);
+        start(tile)..start(tile + 1)
+    }
+}
+
+/// The kernel, once for each way in which rows lie, so that the compiler knows one of their strides: with two unknown ones it has too few registers for
+/// addresses, and keeps a sum in memory.
 ///
 /// # Safety
 /// As for the methods of the vector.
 #[inline(always)]
-unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines, b: Panel, c: Rectangle, finish: Finish) {
+unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines, cut: Cut, b: Panel, mut c: Rectangle, finish: Finish) {
     /// How far ahead of what a tile reads of packed rows it is fetched, in numbers.
     const NEXT: usize = 1024;
+    const { assert!(2 * V::N == NR && MR <= 8) };
+    assert!(cut.tall * (cut.height + 1) + cut.low * cut.height == c.rows(), "tiles are not all rows");
+    assert!(b.depth > 0 && (b.depth - 1) * b.pitch + NR <= b.data.len(), "a panel reaches past its data");
+    assert!(c.columns().len() <= NR && finish.bias.is_none_or(|bias| bias.len() == c.columns().len()), "a strip is at most one panel wide");
     // SAFETY: the caller knows the vectors.
     unsafe {
         match a {
-            Lines::Packed(data) => rows::<V, MR, NR>(Strided { data, row: 1, column: MR }, MR * b.depth, NEXT, true, b, c, finish),
-            // Along rows the processor itself sees what comes next.
-            Lines::Strided(a) => rows::<V, MR, NR>(a, MR * a.row, if a.column == 1 { 0 } else { MR * a.row }, false, b, c, finish),
+            Lines::Packed(data) => {
+                heights::<V, MR, NR>(Strided { data, row: 1, column: MR }, Some(MR * b.depth), NEXT, cut, b, &mut c, finish);
+            }
+            Lines::Strided(a) if a.row == 1 => heights::<V, MR, NR>(Strided { row: 1, ..a }, None, MR, cut, b, &mut c, finish),
+            Lines::Strided(a) => {
+                assert!(a.column == 1, "a left side has either rows or columns without gaps");
+                // Along rows the processor itself sees what comes next.
+                heights::<V, MR, NR>(Strided { column: 1, ..a }, None, 0, cut, b, &mut c, finish);
+            }
         }
     }
 }
 
-/// All tiles. Each begins `tile` numbers after the one before, and fetches what lies `next` after what it reads; `padded` ones have MR rows to read, also the
-/// last. What leads from one tile to the next is kept short: the processor does it while it still multiplies.
+/// All tiles, by a kernel for each height. A packed tile begins `packed` numbers after the one before. A tile fetches what lies `next` after what it reads.
+///
+/// # Safety
+/// As for the methods of the vector.
+#[inline(always)]
+unsafe fn heights<V: Vector, const MR: usize, const NR: usize>(
+    a: Strided,
+    packed: Option<usize>,
+    next: usize,
+    cut: Cut,
+    b: Panel,
+    c: &mut Rectangle,
+    finish: Finish,
+) {
+    let (mut tile, mut row) = (0, 0);
+    for (count, height) in [(cut.tall, cut.height + 1), (cut.low, cut.height)] {
+        let of = Run { a, packed, next, tiles: tile..tile + count, row };
+        // SAFETY: the caller knows the vectors.
+        unsafe {
+            match height {
+                1 => tiles::<V, 1, NR>(of, b, c, finish),
+                2 if MR >= 2 => tiles::<V, 2, NR>(of, b, c, finish),
+                3 if MR >= 3 => tiles::<V, 3, NR>(of, b, c, finish),
+                4 if MR >= 4 => tiles::<V, 4, NR>(of, b, c, finish),
+                5 if MR >= 5 => tiles::<V, 5, NR>(of, b, c, finish),
+                6 if MR >= 6 => tiles::<V, 6, NR>(of, b, c, finish),
+                7 if MR >= 7 => tiles::<V, 7, NR>(of, b, c, finish),
+                8 if MR >= 8 => tiles::<V, 8, NR>(of, b, c, finish),
+                _ => {}
+            }
+        }
+        (tile, row) = (tile + count, row + count * height);
+    }
+}
+
+/// Some tiles of the same height, the first of which begins at `row` of c. See [`heights`].
+struct Run<'a> {
+    a: Strided<'a>,
+    packed: Option<usize>,
+    next: usize,
+    tiles: Range<usize>,
+    row: usize,
+}
+
+/// Tiles of H rows. What leads from one to the next is kept short: the processor does it while it still multiplies.
 ///
 /// # Safety
 /// As for the methods of the vector.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "through iterators the compiler keeps the sums in memory, which takes 2.4 times as long")]
-unsafe fn rows<V: Vector, const MR: usize, const NR: usize>(
-    a: Strided,
-    tile: usize,
-    next: usize,
-    padded: bool,
-    b: Panel,
-    mut c: Rectangle,
-    finish: Finish,
-) {
-    const { assert!(2 * V::N == NR) };
-    let (rows, columns, depth) = (c.rows(), c.columns(), b.depth);
-    assert!(depth > 0 && (depth - 1) * b.pitch + NR <= b.data.len(), "a panel reaches past its data");
-    assert!(columns.len() <= NR && finish.bias.is_none_or(|bias| bias.len() == columns.len()), "a strip is at most one panel wide");
-    let wide = columns.len() == NR;
-    let lines: [usize; MR] = std::array::from_fn(|i| i * a.row);
-    for (at, first) in (0..rows).step_by(MR).enumerate() {
-        let mr = MR.min(rows - first);
-        let whole = wide && mr == MR;
-        let data = &a.data[at * tile..];
-        // Rows that the last tile does not have repeat its last, unless there is something to read in their place.
-        let there = if padded { MR } else { mr };
-        assert!((there - 1) * a.row + (depth - 1) * a.column < data.len(), "rows reach past their data");
-        let lines = if there == MR { lines } else { lines.map(|line| line.min((there - 1) * a.row)) };
+unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c: &mut Rectangle, finish: Finish) {
+    let Run { a, packed, next, tiles, row: mut first } = of;
+    let (columns, depth) = (c.columns(), b.depth);
+    let whole = columns.len() == NR;
+    for at in tiles {
+        let data = &a.data[packed.map_or(first * a.row, |packed| at * packed)..];
+        assert!((H - 1) * a.row + (depth - 1) * a.column < data.len(), "rows reach past their data");
         // Long sums leave time to bring c here.
         if whole && depth >= 64 {
-            let mut c = c.corner::<MR, NR>(first, columns.start);
-            for i in 0..MR {
-                (0..NR).step_by(LINE).for_each(|j| fetch::<NEAR>(c.row(i)[j..].as_ptr()));
+            let mut c = c.corner::<H, NR>(first, columns.start);
+            for i in 0..H {
+                (0..NR).step_by(LINE).for_each(|j| fetch::<NEAR, f32>(c.row(i)[j..].as_ptr()));
             }
         }
         let (mut ahead, step) = b.ahead(at);
         let (mut a_at, mut b_at) = (data.as_ptr(), b.data.as_ptr());
         // SAFETY: the caller knows the vectors. That the rows lie inside for every term, and NR numbers of the panel, was just asserted.
-        let mut sums = unsafe { [[V::splat(0.0); 2]; MR] };
+        let mut sums = unsafe { [[V::splat(0.0); 2]; H] };
         for _ in 0..depth / 4 {
             // SAFETY: as above.
             unsafe {
-                term(&mut sums, a_at, lines, b_at);
-                term(&mut sums, a_at.add(a.column), lines, b_at.add(b.pitch));
-                term(&mut sums, a_at.add(2 * a.column), lines, b_at.add(2 * b.pitch));
-                term(&mut sums, a_at.add(3 * a.column), lines, b_at.add(3 * b.pitch));
+                term(&mut sums, a_at, a.row, b_at);
+                term(&mut sums, a_at.add(a.column), a.row, b_at.add(b.pitch));
+                term(&mut sums, a_at.add(2 * a.column), a.row, b_at.add(2 * b.pitch));
+                term(&mut sums, a_at.add(3 * a.column), a.row, b_at.add(3 * b.pitch));
             }
-            (0..4).for_each(|k| fetch::<NEAR>(a_at.wrapping_add(k * a.column + next)));
-            (0..4).for_each(|k| fetch::<FAR>(ahead.wrapping_add(k * step)));
-            ahead = ahead.wrapping_add(4 * step);
+            // Packed terms are less than half a line long, so that every other one meets all lines.
+            for k in (0..4).step_by(if packed.is_some() { 2 } else { 1 }).filter(|_| next > 0) {
+                fetch::<NEAR, f32>(a_at.wrapping_add(k * a.column + next));
+            }
+            (0..NR.div_ceil(LINE)).for_each(|line| fetch::<FAR, f32>(ahead.wrapping_add(line * LINE)));
+            ahead = ahead.wrapping_add(step);
             (a_at, b_at) = (a_at.wrapping_add(4 * a.column), b_at.wrapping_add(4 * b.pitch));
         }
         for _ in 0..depth % 4 {
             // SAFETY: as above.
-            unsafe { term(&mut sums, a_at, lines, b_at) };
+            unsafe { term(&mut sums, a_at, a.row, b_at) };
             (a_at, b_at) = (a_at.wrapping_add(a.column), b_at.wrapping_add(b.pitch));
         }
         if whole {
-            let mut c = c.corner::<MR, NR>(first, columns.start);
-            for i in 0..MR {
+            let mut c = c.corner::<H, NR>(first, columns.start);
+            for i in 0..H {
                 let c = c.row(i).as_mut_ptr();
                 for half in 0..2 {
                     // SAFETY: a row of the corner is NR numbers, and so is the bias, as asserted.
@@ -221,18 +297,19 @@ unsafe fn rows<V: Vector, const MR: usize, const NR: usize>(
                 }
             }
         } else {
-            let mut edge = [[0f32; NR]; MR];
-            for i in 0..MR {
+            let mut edge = [[0f32; NR]; H];
+            for i in 0..H {
                 // SAFETY: a row of the edge is NR numbers.
                 unsafe {
                     sums[i][0].store(edge[i].as_mut_ptr());
                     sums[i][1].store(edge[i].as_mut_ptr().add(V::N));
                 }
             }
-            for (i, edge) in edge.iter().enumerate().take(mr) {
+            for (i, edge) in edge.iter().enumerate() {
                 finish.row(&edge[..columns.len()], c.row(first + i, columns.clone()));
             }
         }
+        first += H;
     }
 }
 
@@ -241,12 +318,12 @@ unsafe fn rows<V: Vector, const MR: usize, const NR: usize>(
 /// # Safety
 /// As for the methods of the vector; `a` points to the term in the first row, each of the lines lies so far from it, and `b` to two vectors.
 #[inline(always)]
-unsafe fn term<V: Vector, const MR: usize>(sums: &mut [[V; 2]; MR], a: *const f32, lines: [usize; MR], b: *const f32) {
+unsafe fn term<V: Vector, const MR: usize>(sums: &mut [[V; 2]; MR], a: *const f32, row: usize, b: *const f32) {
     // SAFETY: as the caller says.
     unsafe {
         let b = [V::load(b), V::load(b.add(V::N))];
         for i in 0..MR {
-            let a = V::splat(*a.add(lines[i]));
+            let a = V::splat(*a.add(i * row));
             sums[i] = [a.mul_add(b[0], sums[i][0]), a.mul_add(b[1], sums[i][1])];
         }
     }
@@ -261,7 +338,7 @@ const FAR: bool = false;
 
 /// Brings the cache line of an address, which may be any, nearer.
 #[inline(always)]
-pub(super) fn fetch<const NEAR: bool>(address: *const f32) {
+pub(super) fn fetch<const NEAR: bool, T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of an address that is not there does nothing.
     unsafe {
@@ -320,4 +397,60 @@ pub(super) fn transpose_avx2(from: &[f32], pitch: usize, to: Rectangle) {
     }
     // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it was opened.
     unsafe { body(from, pitch, to) }
+}
+
+/// Packs some lines, `pitch` apart, as a tile reads them: MR numbers for each term of `to`, of which a lower tile leaves the last as they are, or not.
+pub(super) type PackLines = fn(&[f32], usize, usize, &mut [f32]);
+
+/// Number by number.
+fn lines_portable<const MR: usize>(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
+    for i in 0..lines {
+        to.iter_mut().skip(i).step_by(MR).zip(&from[i * pitch..]).for_each(|(to, x)| *to = *x);
+    }
+}
+
+/// Up to six lines, four terms at a time, in the way of [`transpose_avx2`]: what is stored of each term is four numbers and two.
+#[cfg(target_arch = "x86_64")]
+fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
+    #[target_feature(enable = "avx2")]
+    fn body(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
+        const MR: usize = 6;
+        let depth = to.len() / MR;
+        assert!((1..=MR).contains(&lines) && (lines - 1) * pitch + depth <= from.len());
+        let whole = depth / 4 * 4;
+        let (vectors, rest) = to.split_at_mut(whole * MR);
+        for (k, to) in vectors.as_chunks_mut::<{ 4 * MR }>().0.iter_mut().enumerate() {
+            // Lines that are not there repeat the last.
+            // SAFETY: so many lines of `depth` terms lie inside, as just asserted.
+            let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i.min(lines - 1) * pitch + 4 * k)) };
+            let pair = |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(line(i)), line(i + 4));
+            let low = [_mm256_unpacklo_ps(pair(0), pair(1)), _mm256_unpacklo_ps(pair(2), pair(3))];
+            let high = [_mm256_unpackhi_ps(pair(0), pair(1)), _mm256_unpackhi_ps(pair(2), pair(3))];
+            let rows = [
+                _mm256_shuffle_ps::<0x44>(low[0], low[1]),
+                _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
+                _mm256_shuffle_ps::<0x44>(high[0], high[1]),
+                _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
+            ];
+            for (row, to) in rows.into_iter().zip(to.as_chunks_mut::<MR>().0) {
+                // SAFETY: six floats.
+                unsafe {
+                    _mm_storeu_ps(to.as_mut_ptr(), _mm256_castps256_ps128(row));
+                    _mm_storel_pd(to.as_mut_ptr().add(4).cast(), _mm_castps_pd(_mm256_extractf128_ps::<1>(row)));
+                }
+            }
+        }
+        lines_portable::<MR>(&from[whole..], pitch, lines, rest);
+    }
+    // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it was opened.
+    unsafe { body(from, pitch, lines, to) }
+}
+
+/// Eight lines by [`transpose_avx2`].
+#[cfg(target_arch = "x86_64")]
+fn lines_avx512(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
+    match lines {
+        8 => transpose_avx2(from, pitch, Rectangle::whole(to, 8)),
+        _ => lines_portable::<8>(from, pitch, lines, to),
+    }
 }

@@ -1,5 +1,7 @@
 //! uniform: Philox4x32-10 as floats. Bound by integer arithmetic: 20 wide multiplications for four elements.
 
+use super::fma::Fma;
+use super::level::leveled;
 use crate::rng::philox4x32_10;
 
 /// The scalars of the op, and the step.
@@ -13,12 +15,15 @@ pub(super) struct Stream {
 }
 
 /// Element 0 of y is the first of Philox's block `first`; a block is four elements.
-pub(super) fn uniform(y: &mut [f32], first: usize, s: Stream) {
+#[inline(always)]
+fn uniform_body<F: Fma>(y: &mut [f32], first: usize, s: Stream) {
     for (block, y) in y.chunks_mut(4).enumerate() {
         let words = philox4x32_10([(first + block) as u32, s.step, s.purpose, 0], [s.seed as u32, (s.seed >> 32) as u32]);
         for (y, word) in y.iter_mut().zip(words) {
             let u = (word >> 8) as f32 * (1.0 / 16_777_216.0);
-            *y = u.mul_add(s.range, s.lo);
+            *y = F::fma(u, s.range, s.lo);
         }
     }
 }
+
+leveled!(fn uniform(y: &mut [f32], first: usize, s: Stream) = uniform_body::<F>);

@@ -1,6 +1,7 @@
 //! Some floats in one register of the processor: what the register tile of the matrix product is made of, at each level.
 #![allow(unsafe_code)]
 
+use super::fma::{Fma, InF64};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -21,7 +22,14 @@ pub(super) trait Vector: Copy {
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
 }
 
-/// What every compiler can turn into its own vectors.
+/// Four numbers at the portable level.
+#[cfg(any(target_arch = "aarch64", target_feature = "fma"))]
+pub(super) type Four = [f32; 4];
+/// Four numbers at the portable level.
+#[cfg(not(any(target_arch = "aarch64", target_feature = "fma")))]
+pub(super) type Four = Wide;
+
+/// What every compiler can turn into its own vectors, where it has fused multiply-add.
 impl Vector for [f32; 4] {
     const N: usize = 4;
 
@@ -50,6 +58,52 @@ impl Vector for [f32; 4] {
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
         std::array::from_fn(|i| self[i].mul_add(factor[i], sum[i]))
+    }
+}
+
+/// Four f32, each kept as an f64, for processors without fused multiply-add. See [`InF64`].
+#[derive(Clone, Copy)]
+pub(super) struct Wide([f64; 4]);
+
+impl Vector for Wide {
+    const N: usize = 4;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Wide([x.into(); 4])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's pointer points to four floats.
+        Wide(unsafe { from.cast::<[f32; 4]>().read_unaligned() }.map(f64::from))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0.map(|x| x as f32)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Wide(std::array::from_fn(|i| f64::from((self.0[i] + other.0[i]) as f32)))
+    }
+
+    /// Rounding twice is rounding once, but where the f64 lies halfway between two f32. That is rare, and then it is done with more care.
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        #[cold]
+        fn halfway([a, b, c]: [Wide; 3]) -> Wide {
+            Wide(std::array::from_fn(|i| InF64::fma(a.0[i] as f32, b.0[i] as f32, c.0[i] as f32).into()))
+        }
+        let sums: [f64; 4] = std::array::from_fn(|i| self.0[i] * factor.0[i] + sum.0[i]);
+        // The 29 bits that an f32 has not.
+        let rest = sums.map(|sum| sum.to_bits() as u32 & 0x1fff_ffff);
+        if rest.iter().fold(false, |any, &rest| any | (rest == 0x1000_0000)) {
+            return halfway([self, factor, sum]);
+        }
+        Wide(sums.map(|sum| f64::from(sum as f32)))
     }
 }
 

@@ -316,7 +316,7 @@ impl Work {
             }
             What::Op(Op::Uniform { clock, y, lo, range, seed, purpose }) => {
                 let stream = uniform::Stream { step: s.all::<u32>(clock)[1], lo: *lo, range: *range, seed: *seed, purpose: *purpose };
-                uniform::uniform(s.write(y, units.start * 4..(units.end * 4).min(y.len())), units.start, stream);
+                uniform::uniform(level, s.write(y, units.start * 4..(units.end * 4).min(y.len())), units.start, stream);
             }
             What::Op(Op::Adam { p, g, m, v, table, clock, hyper }) => {
                 let step = s.all::<u32>(clock)[1] as usize;
