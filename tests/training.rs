@@ -5,7 +5,7 @@ mod common;
 
 use narrows::data::{self, Dataset};
 use narrows::train::{Checkpoint, Ended};
-use narrows::{Autoencoder, Device, Error, Fit, History, Loss, Schedule};
+use narrows::{Autoencoder, Device, Error, Fit, History, Level, Loss, Schedule};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -44,6 +44,43 @@ fn full(epochs: usize) -> Fit {
         .validate(&rows.head(64))
         .patience(50)
         .test(&rows.head(32))
+}
+
+/// The same training on x86-64 and on aarch64, with every vector and with none, ends in these very bits. What they are has no meaning; a C library or a
+/// processor that rounds in its own way would change them.
+#[test]
+fn trainings_end_in_the_bits_of_every_other_processor() {
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+        for threads in [1, 2, 3] {
+            let device = Device::cpu_with(threads, level).unwrap();
+            let train = data::digits(0, 0..1000);
+            let plain = Autoencoder::builder(784).hidden([40]).code(8).build(&device).unwrap();
+            let history = plain.fit(&train, &Fit::default().epochs(2)).unwrap();
+            let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.train_loss).collect();
+            assert_eq!(losses, [0.2281943018436432, 0.2111298567056656], "{level}, {threads} threads");
+
+            let ae = network(&device);
+            let fit = full(3).schedule(Schedule::Cosine { to: 1e-5 });
+            let history = ae.fit(&train.head(300), &fit).unwrap();
+            let losses = self::losses(&history);
+            assert_eq!((losses, digest(&ae)), (BITS.0.to_vec(), BITS.1), "{level}, {threads} threads");
+        }
+    }
+}
+
+/// Training, test and validation loss of three epochs, and the digest of the parameters.
+const BITS: ([(u64, Option<u64>, Option<u64>); 3], u64) = (
+    [
+        (4604415538841448175, Some(4604335848301709575), Some(4604335808062540305)),
+        (4604257747970695714, Some(4604151067280381887), Some(4604154444761518671)),
+        (4604114297780996233, Some(4604089932770763563), Some(4604094377353343828)),
+    ],
+    7709606059528591424,
+);
+
+/// Of the bits of all parameters (FNV-1a).
+fn digest(ae: &Autoencoder) -> u64 {
+    bits(ae).into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, |hash, bits| (hash ^ u64::from(bits)).wrapping_mul(0x100_0000_01b3))
 }
 
 #[test]

@@ -297,7 +297,7 @@ pub(crate) fn mean_square(x: &[f32], y: &[f32]) -> f64 {
 fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
     let entropy = |(&x, &z): (&f32, &f32)| {
         let (x, z) = (f64::from(x), f64::from(z));
-        z.max(0.0) - z * x + (-z.abs()).exp().ln_1p()
+        z.max(0.0) - z * x + libm::log1p(libm::exp(-z.abs()))
     };
     x.iter().zip(z).map(entropy).sum::<f64>() / x.len() as f64
 }

@@ -68,10 +68,10 @@ impl Schedule {
         let total = steps.epochs * steps.per_epoch;
         let shaped = match *self {
             Schedule::Constant => rate,
-            Schedule::Step { every, factor } => rate * factor.powi((t / steps.per_epoch / every).min(i32::MAX as usize) as i32),
+            Schedule::Step { every, factor } => rate * libm::pow(factor, (t / steps.per_epoch / every) as f64),
             Schedule::Cosine { to } => {
                 let done = t.saturating_sub(steps.warmup) as f64 / (total - steps.warmup).max(1) as f64;
-                to + (rate - to) * (1.0 + (PI * done).cos()) / 2.0
+                to + (rate - to) * (1.0 + libm::cos(PI * done)) / 2.0
             }
         };
         if t < steps.warmup { shaped * (t + 1) as f64 / steps.warmup as f64 } else { shaped }

@@ -39,6 +39,8 @@ impl Fma for InF64 {
     }
 }
 
+/// Whether the portable level has the instruction.
+pub(super) const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 /// What the portable level uses: the instruction only where every processor of this architecture has it.
 #[cfg(any(target_arch = "aarch64", target_feature = "fma"))]
 pub(super) type Portable = Fused;
