@@ -85,10 +85,10 @@ fn the_innermost_loops_of_the_matrix_product_hold_no_store() {
         // Four terms of a tile, two vectors in each row, once for each way in which rows lie.
         let whole = loops.iter().filter(|body| count(body) == 4 * 2 * height).count();
         println!("{register}: {} innermost loops, {whole} of the highest tile", loops.len());
-        assert!(whole >= 3 && loops.len() >= 3 * height, "{whole} of {} loops with {register} are those of the highest tile", loops.len());
-        for body in loops {
+        for body in &loops {
             let stores: Vec<_> = body.iter().filter(|i| stores(i)).map(|i| format!("{} {}", i.name, i.operands)).collect();
             assert!(stores.is_empty(), "a loop of {} multiply-adds with {register} stores: {stores:?}", count(body));
         }
+        assert!(whole >= 3 && loops.len() >= 3 * height, "{whole} of {} loops with {register} are those of the highest tile", loops.len());
     }
 }
