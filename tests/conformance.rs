@@ -1,6 +1,7 @@
 //! THE TABLE: every op on every device that is present, against the oracle and the contract.
 //!
 //! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with `-- --nocapture`.
+//! `NARROWS_EMULATED=1` is for emulators, which are slow: the CPU at its best level alone, with two threads, without the rows of 17,000,000 elements.
 
 #[cfg(feature = "cuda")]
 mod standin;
@@ -30,14 +31,16 @@ fn demand(report: &Report, rows: usize) {
 #[test]
 fn cpu_gives_the_same_bits_at_every_level_for_any_number_of_threads() {
     let mut devices = Vec::new();
-    for level in Level::ALL {
+    let emulated = std::env::var_os("NARROWS_EMULATED").is_some();
+    let (select, threads): (_, &[usize]) = if emulated { (Select::default(), &[2]) } else { (Select::all(), &[1, 2, 7]) };
+    for level in Level::ALL.into_iter().filter(|&level| !emulated || level == Level::best()) {
         if !level.is_available() {
-            absent(&level.to_string(), "this processor has not the level");
+            absent(&level.to_string(), "this processor does not have the level");
             continue;
         }
-        devices.extend([1, 2, 7].map(|threads| Device::cpu_with(threads, level).unwrap()));
+        devices.extend(threads.iter().map(|&threads| Device::cpu_with(threads, level).unwrap()));
     }
-    for report in run_each(&devices, &Select::all()).unwrap() {
+    for report in run_each(&devices, &select).unwrap() {
         demand(&report, 1500);
         assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
     }

@@ -119,8 +119,7 @@ fn replay_equals_eager_to_the_bit_also_with_eager_work_in_between() {
 #[test]
 fn a_run_of_469_steps_makes_no_heap_allocation_per_step_on_the_cpu() {
     let _alone = ALONE.lock().unwrap();
-    // At the portable level of x86-64, matrixmultiply packs into fresh memory at each call.
-    for level in Level::ALL.into_iter().filter(|l| l.is_available() && (*l > Level::Portable || cfg!(target_arch = "aarch64"))) {
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
         for threads in [1, 2, 3] {
             let device = Device::cpu_with(threads, level).unwrap();
             // Large enough that every op is split over the threads.

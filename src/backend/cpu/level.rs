@@ -3,10 +3,11 @@
 use crate::{Error, Result};
 use std::fmt;
 
-/// An instruction-set level of the CPU backend. The results are the same bits at each of them.
+/// An instruction-set level of the CPU backend. The results are the same bits at each of them, and on every processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// What the compiler assumes of every processor of this architecture.
+    /// What the compiler assumes of every processor of this architecture. On x86-64 that excludes fused multiply-add, which is computed in f64 there, to the
+    /// same bits: a tenth of the speed or less.
     Portable,
     /// AVX2 with FMA (x86-64 since 2013).
     Avx2,
@@ -45,7 +46,7 @@ impl Level {
     /// The level that `NARROWS_CPU_LEVEL` names (`portable`, `avx2`, `avx512`), else the best.
     ///
     /// # Errors
-    /// When the variable names no level, or one that this processor has not.
+    /// When the variable names no level, or one that this processor does not have.
     pub fn from_environment() -> Result<Level> {
         let Some(name) = std::env::var_os("NARROWS_CPU_LEVEL") else { return Ok(Level::best()) };
         let name = name.to_string_lossy();
@@ -59,7 +60,7 @@ impl Level {
         if self.is_available() {
             return Ok(self);
         }
-        Err(Error::device("cpu", format!("this processor has not the level {self}"), format!("Use at most {}.", Level::best())))
+        Err(Error::device("cpu", format!("this processor does not have the level {self}"), format!("Use at most {}.", Level::best())))
     }
 }
 

@@ -62,6 +62,7 @@ impl Vector for [f32; 4] {
 }
 
 /// Four f32, each kept as an f64, for processors without fused multiply-add. See [`InF64`].
+#[allow(dead_code, reason = "aarch64 has the instruction")]
 #[derive(Clone, Copy)]
 pub(super) struct Wide([f64; 4]);
 
