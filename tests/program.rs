@@ -132,9 +132,11 @@ fn a_run_of_469_steps_makes_no_heap_allocation_per_step_on_the_cpu() {
             };
             // Entering the thread pool takes a few, at first some more.
             made(&mut program, 1);
-            let (short, long) = (made(&mut program, 30), made(&mut program, 469));
+            // The portable level may be slow.
+            let many = if level == Level::Portable { 70 } else { 469 };
+            let (short, long) = (made(&mut program, 30), made(&mut program, many));
             assert!(short <= 8 && long <= short + 2, "{short}, then {long} allocations at {level} with {threads} threads");
-            assert_eq!(program.counts().steps, 500);
+            assert_eq!(program.counts().steps, 31 + many as u64);
         }
     }
 }

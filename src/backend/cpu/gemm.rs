@@ -170,3 +170,79 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::tile::PackLines;
+    use super::*;
+    use crate::verify::contract;
+
+    /// A tile of any size by arrays, so that what AVX-512 does is tested where it is not.
+    #[allow(unsafe_code)]
+    fn arrays<const N: usize, const MR: usize, const NR: usize>(lines: PackLines) -> Tile<MR, NR> {
+        Tile {
+            // SAFETY: every processor has arrays.
+            strip: |a, cut, b, c, finish| unsafe { tile::strip::<[f32; N], MR, NR>(a, cut, b, c, finish) },
+            transpose: tile::transpose_portable,
+            lines,
+        }
+    }
+
+    /// Products of many shapes, of rows and of columns of a, of rows, columns and panels of b, with a bias and without.
+    fn check<const MR: usize, const NR: usize>(name: &str, tile: Tile<MR, NR>) {
+        let mut state = 7u64;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % n
+        };
+        let mut scratch = vec![f32::NAN; PACK];
+        for round in 0..27 {
+            let m = [1 + below(20), 60 + below(8), MC - 2 + below(12)][round % 3];
+            let n = [1 + below(9), NR * (1 + below(3)), FEW * NR + 1 + below(40)][round / 3 % 3];
+            let k = [1 + below(9), 1 + below(100), BLOCK - 1 + below(3)][round / 9 % 3];
+            if m * n * k > 4_000_000 {
+                continue;
+            }
+            let mut numbers = |n: usize| -> Vec<f32> { (0..n).map(|_| below(2001) as f32 / 1000.0 - 1.0).collect() };
+            let (a, b, bias) = (numbers(m * k), numbers(k * n), numbers(n));
+            let turned = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+                (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
+            };
+            let (a_turned, b_turned) = (turned(&a, m, k), turned(&b, k, n));
+            let panels: Vec<f32> = (0..n.div_ceil(NR) * k * NR)
+                .map(|i| (i / (k * NR) * NR + i % NR, i / NR % k))
+                .map(|(column, term)| if column < n { b[term * n + column] } else { f32::NAN })
+                .collect();
+            let with_bias = contract::dense(&a, &b_turned, &bias, [m, k, n]);
+            let without = contract::dense_dx(&a, &b, [m, n, k]);
+            for a in [Strided { data: &a, row: k, column: 1 }, Strided { data: &a_turned, row: 1, column: m }] {
+                let strided = [Strided { data: &b, row: n, column: 1 }, Strided { data: &b_turned, row: 1, column: k }];
+                for b in strided.map(Right::Strided).into_iter().chain([Right::Packed(&panels)]) {
+                    for (bias, want) in [(Some(&bias[..]), &with_bias), (None, &without)] {
+                        let mut c = vec![f32::NAN; m * n];
+                        blocked(Tile { ..tile }, &Product { a, b, k, bias }, &mut Rectangle::whole(&mut c, n), &mut scratch);
+                        let same = c.iter().zip(want).all(|(c, want)| c.to_bits() == want.to_bits());
+                        assert!(same, "{name}: {m} x {k} x {n}, columns of a {}, bias {}", a.column != 1, bias.is_some());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_every_tile_have_the_bits_of_the_contract() {
+        check("the portable tile", tile::PORTABLE);
+        check("4 x 8", arrays::<4, 4, 8>(tile::lines_portable::<4>));
+        check("6 x 16", arrays::<8, 6, 16>(tile::lines_portable::<6>));
+        check("8 x 32", arrays::<16, 8, 32>(tile::lines_portable::<8>));
+        #[cfg(target_arch = "x86_64")]
+        if Level::Avx2.is_available() {
+            check("AVX2's", tile::AVX2);
+            check("8 x 32, turned by AVX2", arrays::<16, 8, 32>(tile::lines_avx512));
+        }
+        #[cfg(target_arch = "x86_64")]
+        if Level::Avx512.is_available() {
+            check("AVX-512's", tile::AVX512);
+        }
+    }
+}

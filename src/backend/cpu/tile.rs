@@ -166,7 +166,7 @@ impl Cut {
 /// # Safety
 /// As for the methods of the vector.
 #[inline(always)]
-unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines, cut: Cut, b: Panel, mut c: Rectangle, finish: Finish) {
+pub(super) unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines, cut: Cut, b: Panel, mut c: Rectangle, finish: Finish) {
     /// How far ahead of what a tile reads of packed rows it is fetched, in numbers.
     const NEXT: usize = 1024;
     const { assert!(2 * V::N == NR && MR <= 8) };
@@ -403,7 +403,7 @@ pub(super) fn transpose_avx2(from: &[f32], pitch: usize, to: Rectangle) {
 pub(super) type PackLines = fn(&[f32], usize, usize, &mut [f32]);
 
 /// Number by number.
-fn lines_portable<const MR: usize>(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
+pub(super) fn lines_portable<const MR: usize>(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
     for i in 0..lines {
         to.iter_mut().skip(i).step_by(MR).zip(&from[i * pitch..]).for_each(|(to, x)| *to = *x);
     }
@@ -448,7 +448,7 @@ fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
 
 /// Eight lines by [`transpose_avx2`].
 #[cfg(target_arch = "x86_64")]
-fn lines_avx512(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
+pub(super) fn lines_avx512(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
     match lines {
         8 => transpose_avx2(from, pitch, Rectangle::whole(to, 8)),
         _ => lines_portable::<8>(from, pitch, lines, to),

@@ -30,17 +30,17 @@ pub(super) type Four = [f32; 4];
 pub(super) type Four = Wide;
 
 /// What every compiler can turn into its own vectors, where it has fused multiply-add.
-impl Vector for [f32; 4] {
-    const N: usize = 4;
+impl<const L: usize> Vector for [f32; L] {
+    const N: usize = L;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
-        [x; 4]
+        [x; L]
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller's pointer points to four floats.
+        // SAFETY: the caller's pointer points to so many floats.
         unsafe { from.cast::<Self>().read_unaligned() }
     }
 
