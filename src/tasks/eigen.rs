@@ -120,13 +120,13 @@ fn ql(d: &mut [f64], e: &mut [f64], mut apply: impl FnMut(&[(usize, f64, f64)]))
                 return None;
             }
             let g = (d[l + 1] - d[l]) / (2.0 * e[l]);
-            let mut g = d[m] - d[l] + e[l] / (g + g.hypot(1.0).copysign(g));
+            let mut g = d[m] - d[l] + e[l] / (g + libm::hypot(g, 1.0).copysign(g));
             let (mut s, mut c, mut p) = (1.0, 1.0, 0.0);
             rotations.clear();
             let mut whole = true;
             for i in (l..m).rev() {
                 let (f, b) = (s * e[i], c * e[i]);
-                let r = f.hypot(g);
+                let r = libm::hypot(f, g);
                 e[i + 1] = r;
                 if r == 0.0 {
                     d[i + 1] -= p;

@@ -6,6 +6,7 @@ use super::fma::Fma;
 /// two: a result too small for one factor counts as 0 either way.
 #[inline(always)]
 pub(super) fn exp_negative<F: Fma>(x: f32) -> f32 {
+    debug_assert!(x.is_nan() || x <= 0.0);
     const SHIFT: f32 = 12582912.0; // 1.5 * 2^23: adding it rounds to an integer
     let x = if x < -104.0 { -104.0 } else { x };
     let t = F::fma(x, f32::from_bits(0x3FB8AA3B), SHIFT);

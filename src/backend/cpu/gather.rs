@@ -47,7 +47,8 @@ fn each<T>(data: &[T], rows: Rows, first: usize, columns: usize, y: &mut [f32], 
     }
 }
 
-/// 1/255 in two parts: a byte times the first is exact, and what the second adds is rounded once, to the bits of a division by 255 for every byte.
+/// 1/255 in two parts. A byte times the first is exact, and the second adds so little that the sum has the bits of a division by 255: the test looks at all
+/// 256 bytes.
 const PARTS: [f32; 2] = [257.0 / 65536.0, 1.0 / (255.0 * 65536.0)];
 
 #[inline(always)]

@@ -78,6 +78,7 @@ pub(super) fn lines<const MR: usize>(pack: PackLines, a: Strided, rows: Range<us
     let depth = terms.len();
     let cut = Cut::new(rows.len(), MR);
     if a.column != 1 {
+        assert!(a.row == 1, "a left side has either rows or columns without gaps");
         for (group, to) in (0..cut.tiles()).step_by(GROUP).zip(to.chunks_mut(GROUP * MR * depth)) {
             for (at, k) in terms.clone().enumerate() {
                 let from = &a.data[rows.start * a.row + k * a.column..];

@@ -246,7 +246,10 @@ fn report(level: Level, threads: usize, rounds: usize) {
     let fastest = timed.iter().flat_map(|t| &t.fastest).map(|[_, peak, ..]| *peak).fold(f64::MAX, f64::min);
     let peak = (threads * REGISTERS) as f64 / fastest / 1e9;
     let in_l1 = (threads * 2 * IN_L1.into_iter().product::<usize>()) as f64 / fast / 1e9;
-    println!("{threads} threads at {level}; the peak is {peak:.0} GFLOP/s, of which a product in L1 has {:.2}", in_l1 / peak);
+    match level {
+        Level::Portable => println!("{threads} threads at {level}; ABSENT: a gauge of its peak, so the parts of it below mean nothing"),
+        _ => println!("{threads} threads at {level}; the peak is {peak:.0} GFLOP/s, of which a product in L1 has {:.2}", in_l1 / peak),
+    }
     let mut below = Vec::new();
     for t in &timed {
         let slowest = |round: usize, i: usize| t.rounds.iter().map(|thread| thread[round][i]).fold(0.0, f64::max);

@@ -171,6 +171,7 @@ pub(super) unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines
     const NEXT: usize = 1024;
     const { assert!(2 * V::N == NR && MR <= 8) };
     assert!(cut.tall * (cut.height + 1) + cut.low * cut.height == c.rows(), "tiles are not all rows");
+    assert!(cut.height + usize::from(cut.tall > 0) <= MR, "a tile is too high");
     assert!(b.depth > 0 && (b.depth - 1) * b.pitch + NR <= b.data.len(), "a panel reaches past its data");
     assert!(c.columns().len() <= NR && finish.bias.is_none_or(|bias| bias.len() == c.columns().len()), "a strip is at most one panel wide");
     // SAFETY: the caller knows the vectors.
@@ -433,10 +434,10 @@ fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
                 _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
             ];
             for (row, to) in rows.into_iter().zip(to.as_chunks_mut::<MR>().0) {
-                // SAFETY: six floats.
+                // SAFETY: six floats, of which four and then two are stored; neither store asks for alignment.
                 unsafe {
                     _mm_storeu_ps(to.as_mut_ptr(), _mm256_castps256_ps128(row));
-                    _mm_storel_pd(to.as_mut_ptr().add(4).cast(), _mm_castps_pd(_mm256_extractf128_ps::<1>(row)));
+                    _mm_storel_epi64(to.as_mut_ptr().add(4).cast(), _mm_castps_si128(_mm256_extractf128_ps::<1>(row)));
                 }
             }
         }
