@@ -173,7 +173,7 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
 
 #[cfg(test)]
 mod tests {
-    use super::tile::PackLines;
+    use super::super::transpose::{self, PackLines};
     use super::*;
     use crate::verify::contract;
 
@@ -183,7 +183,7 @@ mod tests {
         Tile {
             // SAFETY: every processor has arrays.
             strip: |a, cut, b, c, finish| unsafe { tile::strip::<[f32; N], MR, NR>(a, cut, b, c, finish) },
-            transpose: tile::transpose_portable,
+            transpose: transpose::portable,
             lines,
         }
     }
@@ -238,13 +238,13 @@ mod tests {
     #[test]
     fn products_of_every_tile_have_the_bits_of_the_contract() {
         check("the portable tile", tile::PORTABLE);
-        check("4 x 8", arrays::<4, 4, 8>(tile::lines_portable::<4>));
-        check("6 x 16", arrays::<8, 6, 16>(tile::lines_portable::<6>));
-        check("8 x 32", arrays::<16, 8, 32>(tile::lines_portable::<8>));
+        check("4 x 8", arrays::<4, 4, 8>(transpose::lines_portable::<4>));
+        check("6 x 16", arrays::<8, 6, 16>(transpose::lines_portable::<6>));
+        check("8 x 32", arrays::<16, 8, 32>(transpose::lines_portable::<8>));
         #[cfg(target_arch = "x86_64")]
         if Level::Avx2.is_available() {
             check("AVX2's", tile::AVX2);
-            check("8 x 32, turned by AVX2", arrays::<16, 8, 32>(tile::lines_avx512));
+            check("8 x 32, turned by AVX2", arrays::<16, 8, 32>(transpose::lines_avx512));
         }
         #[cfg(target_arch = "x86_64")]
         if Level::Avx512.is_available() {

@@ -37,6 +37,7 @@ mod team;
 mod tests;
 mod tile;
 mod touch;
+mod transpose;
 mod uniform;
 mod vector;
 mod work;

@@ -3,7 +3,8 @@
 
 use super::gemm::Strided;
 use super::memory::Rectangle;
-use super::tile::{self, Cut, PackLines, Transpose};
+use super::tile::{self, Cut};
+use super::transpose::{self, PackLines, Transpose};
 use crate::Level;
 use std::ops::Range;
 
@@ -11,8 +12,8 @@ use std::ops::Range;
 pub(super) fn turned(level: Level, w: &[f32], to: &mut Rectangle) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 | Level::Avx2 => turn(tile::transpose_avx2, w, to.rows(), to),
-        _ => turn(tile::transpose_portable, w, to.rows(), to),
+        Level::Avx512 | Level::Avx2 => turn(transpose::avx2, w, to.rows(), to),
+        _ => turn(transpose::portable, w, to.rows(), to),
     }
 }
 

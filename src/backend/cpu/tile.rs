@@ -1,10 +1,10 @@
-//! The kernel of the matrix product, a strip of register tiles, and the transposition that packing needs. The kernel is written once for all vectors; by
-//! intrinsics on x86, because given loops over arrays the compiler spills the accumulators there (2.7 GFLOP/s for 8 x 32 where this reaches 100 to 170 on
-//! one core), and moves a transposition number by number.
+//! The kernel of the matrix product, a strip of register tiles. It is written once for all vectors; by intrinsics on x86, because given loops over arrays the
+//! compiler spills the accumulators there (2.7 GFLOP/s for 8 x 32 where this reaches 100 to 170 on one core).
 #![allow(unsafe_code)]
 
 use super::gemm::Strided;
 use super::memory::Rectangle;
+use super::transpose::{self, PackLines, Transpose};
 use super::vector::{Four, Vector};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -22,7 +22,7 @@ pub(super) struct Tile<const MR: usize, const NR: usize> {
 /// Rows of a.
 #[derive(Clone, Copy)]
 pub(super) enum Lines<'a> {
-    /// Tile after tile, MR numbers for each term of each, whatever they are for rows that the last tile does not have.
+    /// Tile after tile, MR numbers for each term of each, whatever they are for rows that a lower tile does not have.
     Packed(&'a [f32]),
     Strided(Strided<'a>),
 }
@@ -100,8 +100,8 @@ impl Finish<'_> {
 pub(super) const PORTABLE: Tile<4, 8> = Tile {
     // SAFETY: every processor has arrays.
     strip: |a, cut, b, c, finish| unsafe { strip::<Four, 4, 8>(a, cut, b, c, finish) },
-    transpose: transpose_portable,
-    lines: lines_portable::<4>,
+    transpose: transpose::portable,
+    lines: transpose::lines_portable::<4>,
 };
 
 /// 6 x 16: twelve accumulators of eight.
@@ -113,7 +113,7 @@ pub(super) const AVX2: Tile<6, 16> = {
         unsafe { strip::<__m256, 6, 16>(a, cut, b, c, finish) }
     }
     // SAFETY: only a device at the level avx2 or above takes this tile, and `Level::require` found the features before it was opened.
-    Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose_avx2, lines: lines_avx2 }
+    Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose::avx2, lines: transpose::lines_avx2 }
 };
 
 /// 8 x 32: sixteen accumulators of sixteen.
@@ -125,7 +125,7 @@ pub(super) const AVX512: Tile<8, 32> = {
         unsafe { strip::<__m512, 8, 32>(a, cut, b, c, finish) }
     }
     // SAFETY: only a device at the level avx512 takes this tile, and `Level::require` found the features before it was opened.
-    Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose_avx2, lines: lines_avx512 }
+    Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose::avx2, lines: transpose::lines_avx512 }
 };
 
 /// How rows are cut into register tiles: as few as there can be, of heights that differ by one at most. A low tile has too few sums to keep the processor
@@ -266,7 +266,7 @@ unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c
                 term(&mut sums, a_at.add(2 * a.column), a.row, b_at.add(2 * b.pitch));
                 term(&mut sums, a_at.add(3 * a.column), a.row, b_at.add(3 * b.pitch));
             }
-            // Packed terms are less than half a line long, so that every other one meets all lines.
+            // A packed term is half a line long at most, so that every other one meets all lines.
             for k in (0..4).step_by(if packed.is_some() { 2 } else { 1 }).filter(|_| next > 0) {
                 fetch::<NEAR, f32>(a_at.wrapping_add(k * a.column + next));
             }
@@ -350,108 +350,4 @@ pub(super) fn fetch<const NEAR: bool, T>(address: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
-}
-
-/// `to[k][i] = from[i * pitch + k]` for eight lines i, which become the eight columns of `to`, and as many terms k as that has rows.
-pub(super) type Transpose = fn(&[f32], usize, Rectangle);
-
-/// Number by number.
-pub(super) fn transpose_portable(from: &[f32], pitch: usize, mut to: Rectangle) {
-    terms(from, pitch, 0..to.rows(), &mut to);
-}
-
-/// Some of the terms.
-fn terms(from: &[f32], pitch: usize, terms: Range<usize>, to: &mut Rectangle) {
-    for k in terms {
-        let columns = to.columns();
-        to.row(k, columns).iter_mut().enumerate().for_each(|(i, to)| *to = from[i * pitch + k]);
-    }
-}
-
-/// Four terms at a time: the halves of each vector are four terms of lines i and i + 4, and two rounds of shuffles within the halves do the rest.
-#[cfg(target_arch = "x86_64")]
-pub(super) fn transpose_avx2(from: &[f32], pitch: usize, to: Rectangle) {
-    #[target_feature(enable = "avx2")]
-    fn body(from: &[f32], pitch: usize, mut to: Rectangle) {
-        let (depth, first) = (to.rows(), to.columns().start);
-        assert!(to.columns().len() == 8 && 7 * pitch + depth <= from.len());
-        let whole = depth / 4 * 4;
-        for k in (0..whole).step_by(4) {
-            // SAFETY: eight lines of `depth` terms lie inside, as just asserted.
-            let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i * pitch + k)) };
-            let pair = |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(line(i)), line(i + 4));
-            let low = [_mm256_unpacklo_ps(pair(0), pair(1)), _mm256_unpacklo_ps(pair(2), pair(3))];
-            let high = [_mm256_unpackhi_ps(pair(0), pair(1)), _mm256_unpackhi_ps(pair(2), pair(3))];
-            let rows = [
-                _mm256_shuffle_ps::<0x44>(low[0], low[1]),
-                _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
-                _mm256_shuffle_ps::<0x44>(high[0], high[1]),
-                _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
-            ];
-            let mut to = to.corner::<4, 8>(k, first);
-            for (i, row) in rows.into_iter().enumerate() {
-                // SAFETY: a row of the corner is eight floats.
-                unsafe { _mm256_storeu_ps(to.row(i).as_mut_ptr(), row) };
-            }
-        }
-        terms(from, pitch, whole..depth, &mut to);
-    }
-    // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it was opened.
-    unsafe { body(from, pitch, to) }
-}
-
-/// Packs some lines, `pitch` apart, as a tile reads them: MR numbers for each term of `to`, of which a lower tile leaves the last as they are, or not.
-pub(super) type PackLines = fn(&[f32], usize, usize, &mut [f32]);
-
-/// Number by number.
-pub(super) fn lines_portable<const MR: usize>(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
-    for i in 0..lines {
-        to.iter_mut().skip(i).step_by(MR).zip(&from[i * pitch..]).for_each(|(to, x)| *to = *x);
-    }
-}
-
-/// Up to six lines, four terms at a time, in the way of [`transpose_avx2`]: what is stored of each term is four numbers and two.
-#[cfg(target_arch = "x86_64")]
-fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
-    #[target_feature(enable = "avx2")]
-    fn body(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
-        const MR: usize = 6;
-        let depth = to.len() / MR;
-        assert!((1..=MR).contains(&lines) && (lines - 1) * pitch + depth <= from.len());
-        let whole = depth / 4 * 4;
-        let (vectors, rest) = to.split_at_mut(whole * MR);
-        for (k, to) in vectors.as_chunks_mut::<{ 4 * MR }>().0.iter_mut().enumerate() {
-            // Lines that are not there repeat the last.
-            // SAFETY: so many lines of `depth` terms lie inside, as just asserted.
-            let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i.min(lines - 1) * pitch + 4 * k)) };
-            let pair = |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(line(i)), line(i + 4));
-            let low = [_mm256_unpacklo_ps(pair(0), pair(1)), _mm256_unpacklo_ps(pair(2), pair(3))];
-            let high = [_mm256_unpackhi_ps(pair(0), pair(1)), _mm256_unpackhi_ps(pair(2), pair(3))];
-            let rows = [
-                _mm256_shuffle_ps::<0x44>(low[0], low[1]),
-                _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
-                _mm256_shuffle_ps::<0x44>(high[0], high[1]),
-                _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
-            ];
-            for (row, to) in rows.into_iter().zip(to.as_chunks_mut::<MR>().0) {
-                // SAFETY: six floats, of which four and then two are stored; neither store asks for alignment.
-                unsafe {
-                    _mm_storeu_ps(to.as_mut_ptr(), _mm256_castps256_ps128(row));
-                    _mm_storel_epi64(to.as_mut_ptr().add(4).cast(), _mm_castps_si128(_mm256_extractf128_ps::<1>(row)));
-                }
-            }
-        }
-        lines_portable::<MR>(&from[whole..], pitch, lines, rest);
-    }
-    // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it was opened.
-    unsafe { body(from, pitch, lines, to) }
-}
-
-/// Eight lines by [`transpose_avx2`].
-#[cfg(target_arch = "x86_64")]
-pub(super) fn lines_avx512(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
-    match lines {
-        8 => transpose_avx2(from, pitch, Rectangle::whole(to, 8)),
-        _ => lines_portable::<8>(from, pitch, lines, to),
-    }
 }
