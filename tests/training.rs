@@ -24,7 +24,10 @@ fn bits(ae: &Autoencoder) -> Vec<Vec<u32>> {
     ae.params().names().map(|n| ae.params().read(n).unwrap().into_iter().map(f32::to_bits).collect()).collect()
 }
 
-fn losses(history: &History) -> Vec<(u64, Option<u64>, Option<u64>)> {
+/// The bits of an epoch's training, test and validation loss.
+type Losses = (u64, Option<u64>, Option<u64>);
+
+fn losses(history: &History) -> Vec<Losses> {
     let bits = |e: &narrows::train::Epoch| (e.train_loss.to_bits(), e.test_loss.map(f64::to_bits), e.validation_loss.map(f64::to_bits));
     history.epochs.iter().map(bits).collect()
 }
@@ -69,8 +72,8 @@ fn trainings_end_in_the_bits_of_every_other_processor() {
     }
 }
 
-/// Training, test and validation loss of three epochs, and the digest of the parameters.
-const BITS: ([(u64, Option<u64>, Option<u64>); 3], u64) = (
+/// The losses of three epochs, and the digest of the parameters.
+const BITS: ([Losses; 3], u64) = (
     [
         (4604415538841448175, Some(4604335848301709575), Some(4604335808062540305)),
         (4604257747970695714, Some(4604151067280381887), Some(4604154444761518671)),

@@ -319,6 +319,7 @@ unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c
 /// # Safety
 /// As for the methods of the vector; `a` points to the term in the first row, each of the lines lies so far from it, and `b` to two vectors.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "as in `tiles`")]
 unsafe fn term<V: Vector, const MR: usize>(sums: &mut [[V; 2]; MR], a: *const f32, row: usize, b: *const f32) {
     // SAFETY: as the caller says.
     unsafe {
