@@ -87,13 +87,7 @@ pub(super) struct Sizes {
     pub(super) least: usize,
 }
 
-impl Sizes {
-    /// Processors without AVX-512 have smaller caches as well, and half as many columns in a panel: fewer turns, of more rows.
-    pub(super) fn of(level: Level) -> Sizes {
-        let least = if level == Level::Avx512 { 64 } else { 248 };
-        Sizes { pack: 256 * 1024, rows: 64, many: 512, near: 256 * 1024, least }
-    }
-}
+pub(super) const SIZES: Sizes = Sizes { pack: 256 * 1024, rows: 64, many: 512, near: 256 * 1024, least: 64 };
 
 /// A list of ops, ready for a team.
 pub(super) struct Plan {
@@ -116,7 +110,7 @@ impl Plan {
 
     /// For at most so many threads, however little there is to do.
     pub(super) fn for_threads(ops: &[Op], threads: usize, level: Level) -> Result<Plan> {
-        Plan::with_sizes(ops, threads, level, Sizes::of(level))
+        Plan::with_sizes(ops, threads, level, SIZES)
     }
 
     pub(super) fn with_sizes(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Plan> {

@@ -2,7 +2,7 @@
 
 use super::barrier::Barrier;
 use super::memory::FORMED;
-use super::plan::{Plan, Sizes};
+use super::plan::{Plan, SIZES, Sizes};
 use super::program::Team;
 use super::{Core, Cpu, profile, team};
 use crate::backend::Executable;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A team of as many threads as the device has, however little there is to do.
 fn team_of(core: &Arc<Core>, ops: &[Op]) -> Team {
-    team_with(core, ops, Sizes::of(core.level))
+    team_with(core, ops, SIZES)
 }
 
 fn team_with(core: &Arc<Core>, ops: &[Op], sizes: Sizes) -> Team {
@@ -166,7 +166,7 @@ fn a_team_of_any_size_leaves_the_bits_of_op_by_op_for_random_lists() {
         let want = eager.state(&alone);
         finite += want.iter().filter(|&&bits| bits != u32::MAX && bits << 1 != 0).count();
         for (core, device) in &teams {
-            for sizes in [Sizes::of(Level::best()), TINY] {
+            for sizes in [SIZES, TINY] {
                 let world = World::new(device, seed, count);
                 let mut team = team_with(core, &world.ops, sizes);
                 team.run(steps).unwrap();
@@ -195,7 +195,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
         let (core, device) = open(threads, Level::best());
         let mut lists: Vec<Vec<Op>> = (0..60).map(|seed| World::new(&device, seed, 12).ops).collect();
         lists.push(profile::step(&device, &[784, 128, 64, 32], 24, 4096).unwrap());
-        for (ops, sizes) in lists.iter().flat_map(|ops| [(ops, Sizes::of(core.level)), (ops, TINY)]) {
+        for (ops, sizes) in lists.iter().flat_map(|ops| [(ops, SIZES), (ops, TINY)]) {
             let plan = Plan::with_sizes(ops, threads, core.level, sizes).unwrap();
             for phase in plan.prologue.iter().chain(&plan.step) {
                 let mut formed = Vec::new();
@@ -286,8 +286,8 @@ fn a_step_that_packs_everything_and_goes_row_by_row_has_the_same_bits() {
         };
         (adam.map(read), team.plan())
     };
-    let (want, plain) = state(1, Sizes::of(Level::best()), 5);
-    assert!(want[0] != state(1, Sizes::of(Level::best()), 4).0[0] && !plain.contains('+'), "{plain}");
+    let (want, plain) = state(1, SIZES, 5);
+    assert!(want[0] != state(1, SIZES, 4).0[0] && !plain.contains('+'), "{plain}");
     for threads in [1, 2, 3, 7] {
         for sizes in [TINY, Sizes { near: 3000, ..TINY }] {
             let (got, plan) = state(threads, sizes, 5);
