@@ -21,7 +21,8 @@ const MR_MAX: usize = 8;
 pub(super) const NR_MAX: usize = 32;
 /// Rows of a for which it pays to pack a b whose rows could be read where they lie.
 const MANY: usize = 96;
-/// And where these rows lie so many numbers apart that they share few sets of the L1 cache, or that each lies on another page.
+/// And where these rows lie so many numbers apart that they share few sets of the L1 cache, or that each lies on another page. With AVX-512, where
+/// fewer tiles read a panel, packing x for dw was slower (docs/measurements.md).
 const MANY_APART: (usize, usize) = (32, 128);
 /// Panels of b for which it does not pay to pack a.
 const FEW: usize = 8;
@@ -108,9 +109,9 @@ pub(super) fn product(level: Level, p: &Product, c: &mut Rectangle, scratch: &mu
 }
 
 /// Whether tiles read rows of b where they lie, for so many rows of a.
-fn lies_well(b: Strided, rows: usize) -> bool {
+fn lies_well<const NR: usize>(b: Strided, rows: usize) -> bool {
     let (many, apart) = MANY_APART;
-    b.column == 1 && rows < if b.row < apart { MANY } else { many }
+    b.column == 1 && rows < if NR == NR_MAX || b.row < apart { MANY } else { many }
 }
 
 fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c: &mut Rectangle, scratch: &mut [f32]) {
@@ -141,7 +142,7 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
                     let nr = NR.min(n1 - j);
                     let panel = match p.b {
                         Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),
-                        Right::Strided(b) if nr == NR && lies_well(b, rows) => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
+                        Right::Strided(b) if nr == NR && lies_well::<NR>(b, rows) => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
                         Right::Strided(b) => {
                             // Where all rows of a go past it at once, the panels take turns in one place, which stays in L1.
                             let place = if rows <= MC { 0 } else { (j - n0) * kc };
