@@ -1,5 +1,5 @@
-//! The machine code of the matrix product. A compiler that keeps one of the sums in memory makes it two and a half times as slow, and no other test would see
-//! it: the innermost loops may hold no store.
+//! The machine code of the matrix product. A compiler that keeps one of the sums in memory makes it two and a half
+//! times as slow, and no other test would see it: the innermost loops may hold no store.
 //!
 //! `NARROWS_OBJDUMP` names the disassembler, `objdump` if it is not set.
 

@@ -49,8 +49,8 @@ fn full(epochs: usize) -> Fit {
         .test(&rows.head(32))
 }
 
-/// The same training on x86-64 and on aarch64, with every vector and with none, ends in these very bits. What they are has no meaning; a C library or a
-/// processor that rounds in its own way would change them.
+/// The same training on x86-64 and on aarch64, with every vector and with none, ends in these very bits. What they are
+/// has no meaning; a C library or a processor that rounds in its own way would change them.
 #[test]
 fn trainings_end_in_the_bits_of_every_other_processor() {
     // An emulator is slow.

@@ -2,8 +2,8 @@
 
 use super::fma::Fma;
 
-/// `exp(x)` for x that is at most 0, which is what all ops ask for, within 0.88 ulp; NaN stays NaN. The power of 2 is one factor here, where the page has
-/// two: a result too small for one factor counts as 0 either way.
+/// `exp(x)` for x <= 0, the only arguments that ops pass, within 0.88 ulp; NaN stays NaN. The power of 2 is one factor
+/// here, where the page has two: a result too small for one factor counts as 0 either way.
 #[inline(always)]
 pub(super) fn exp_negative<F: Fma>(x: f32) -> f32 {
     debug_assert!(x.is_nan() || x <= 0.0);

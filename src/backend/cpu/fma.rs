@@ -1,9 +1,17 @@
-//! `a b + c`, rounded once: the processor's instruction where a body is compiled for one that has it, and the same bits without it.
+//! `a b + c`, rounded once: by the processor's instruction where there is one, and to the same bits where there is
+//! none.
 //!
 //! No op calls the C library's `fmaf`: it is a call for every number, and each library has its own.
 
+use super::vector::{Vector, Wide};
+
 /// How a body multiplies and adds.
 pub(super) trait Fma {
+    /// Whether this is the instruction.
+    const FUSED: bool;
+    /// Four numbers of a product.
+    type Four: Vector;
+
     /// `a b + c`, rounded once.
     fn fma(a: f32, b: f32, c: f32) -> f32;
 }
@@ -12,19 +20,27 @@ pub(super) trait Fma {
 pub(super) enum Fused {}
 
 impl Fma for Fused {
+    const FUSED: bool = true;
+    type Four = [f32; 4];
+
     #[inline(always)]
     fn fma(a: f32, b: f32, c: f32) -> f32 {
         a.mul_add(b, c)
     }
 }
 
-/// In f64, for processors without such an instruction: for elementwise ops as fast as the C library's function, for products a tenth of AVX2's speed or less.
+/// In f64, for processors without the instruction. Elementwise ops are as fast as with the C library's function;
+/// products run at less than a tenth of AVX2's speed.
 #[allow(dead_code, reason = "aarch64 has the instruction, so that only tests use this there")]
 pub(super) enum InF64 {}
 
 impl Fma for InF64 {
-    /// The product is exact in f64. The sum is rounded to odd (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008): if anything is
-    /// lost, the last bit says so, and rounding once more to f32 can't mistake the sum for a number halfway between two.
+    const FUSED: bool = false;
+    type Four = Wide;
+
+    /// The product is exact in f64. The sum is rounded to odd (Boldo and Melquiond, "Emulation of FMA and correctly
+    /// rounded sums", 2008): if anything is lost, the last bit says so, and rounding once more to f32 can't mistake the
+    /// sum for a number halfway between two.
     #[inline(always)]
     fn fma(a: f32, b: f32, c: f32) -> f32 {
         let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
@@ -32,7 +48,8 @@ impl Fma for InF64 {
         // What rounding the sum has lost, exactly (Knuth). NaN where the sum is infinite or NaN.
         let back = sum - product;
         let lost = (product - (sum - back)) + (c - back);
-        // By integers, which any compiler turns into vectors: 1 where something is lost and the last bit is 0, towards what is lost.
+        // In integers, which any compiler can vectorise: one step towards what was lost, if anything was and the last
+        // bit is 0.
         let bits = sum.to_bits();
         let odd = if lost.abs() > 0.0 { !bits & 1 } else { 0 };
         let away = (bits ^ lost.to_bits()) >> 63;
@@ -40,8 +57,6 @@ impl Fma for InF64 {
     }
 }
 
-/// Whether the portable level has the instruction.
-pub(super) const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 /// What the portable level uses: the instruction only where every processor of this architecture has it.
 #[cfg(any(target_arch = "aarch64", target_feature = "fma"))]
 pub(super) type Portable = Fused;
@@ -74,7 +89,7 @@ mod tests {
                 0 => (a * 2f32.powi(random(6) as i32 - 32), b, c),
                 _ => ((1.0 + near) * sign(random(1)), (1.0 - near * (random(1) as f32)) * 2f32.powi(-24), c),
             };
-            // The compiler's own, which is right on every machine that tests run on: by the instruction, or by a library that rounds once.
+            // The standard library's: the instruction, or a C library that rounds once.
             let want = a.mul_add(b, c);
             let exact = f64::from(a) * f64::from(b) + f64::from(c);
             halfway += usize::from(exact.to_bits() as u32 & 0x1fff_ffff == 0x1000_0000);

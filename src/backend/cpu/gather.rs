@@ -31,8 +31,8 @@ pub(super) fn gather_bytes(level: Level, data: &[u8], rows: Rows, first: usize, 
     each(data, rows, first, columns, y, |row, y| convert(level, row, y));
 }
 
-/// Calls `f` with each row of y and where it comes from. The rows of a data set that is larger than the caches lie in memory, in no order that the processor
-/// could guess, so some are fetched ahead.
+/// Calls `f` with each row of y and its source. A data set larger than the caches lies in memory, and the processor
+/// can't guess which row comes next, so some are fetched ahead.
 fn each<T>(data: &[T], rows: Rows, first: usize, columns: usize, y: &mut [f32], f: impl Fn(&[T], &mut [f32])) {
     const AHEAD: usize = 4;
     let row = |r: usize| &data[rows.source(first + r) * columns..][..columns];
@@ -47,8 +47,8 @@ fn each<T>(data: &[T], rows: Rows, first: usize, columns: usize, y: &mut [f32], 
     }
 }
 
-/// 1/255 in two parts. A byte times the first is exact, and the second adds so little that the sum has the bits of a division by 255: the test looks at all
-/// 256 bytes.
+/// 1/255 in two parts. A byte times the first is exact, and the sum has the bits of a division by 255: a test checks
+/// all 256 bytes.
 const PARTS: [f32; 2] = [257.0 / 65536.0, 1.0 / (255.0 * 65536.0)];
 
 #[inline(always)]

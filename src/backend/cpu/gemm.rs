@@ -2,7 +2,8 @@
 //!
 //! One thread computes a rectangle of c. a is read where it lies, or packed here, where many panels of b read it, 264 rows at a time. b comes packed in
 //! panels of NR columns, or is packed here through strides, a block of 256 x 1024 at a time, which stays in a core's L2 cache; a panel of b stays in L1 while
-//! all rows of a go past it. Rows of b that a register tile can read where they lie are not packed at all. Bound by arithmetic.
+//! all rows of a go past it. Rows of b that a register tile can read where they lie are not packed at all. Bound by
+//! arithmetic.
 
 use super::memory::Rectangle;
 use super::pack;
@@ -21,8 +22,8 @@ const MR_MAX: usize = 8;
 pub(super) const NR_MAX: usize = 32;
 /// Rows of a for which it pays to pack a b whose rows could be read where they lie.
 const MANY: usize = 96;
-/// And where these rows lie so many numbers apart that they share few sets of the L1 cache, or that each lies on another page. With AVX-512, where
-/// fewer tiles read a panel, packing x for dw was slower (docs/measurements.md).
+/// And where these rows lie so many numbers apart that they share few sets of the L1 cache, or that each lies on
+/// another page. With AVX-512, where fewer tiles read a panel, packing x for dw was slower (docs/measurements.md).
 const MANY_APART: (usize, usize) = (32, 128);
 /// Panels of b for which it does not pay to pack a.
 const FEW: usize = 8;
@@ -199,7 +200,8 @@ mod tests {
             (state >> 33) as usize % n
         };
         let mut scratch = vec![f32::NAN; PACK];
-        // Few rows, some tiles of them, two blocks; few columns, some panels, more than a packed a needs, two blocks; few terms, some, two blocks.
+        // Few rows, some tiles of them, two blocks; few columns, some panels, more than a packed a needs, two blocks;
+        // few terms, some, two blocks.
         for round in 0..36 {
             let m = [1 + below(20), 60 + below(8), MC - 2 + below(12)][round % 3];
             let n = [1 + below(9), NR * (1 + below(3)), FEW * NR + 1 + below(40), NC + 1 + below(40)][round / 3 % 4];

@@ -6,8 +6,8 @@ use std::fmt;
 /// An instruction-set level of the CPU backend. The results are the same bits at each of them, and on every processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// What the compiler assumes of every processor of this architecture. On x86-64 that excludes fused multiply-add, which is computed in f64 there, to the
-    /// same bits: a tenth of the speed or less.
+    /// What the compiler assumes of every processor of this architecture. On x86-64 that excludes fused multiply-add,
+    /// which is computed in f64 there, to the same bits: a tenth of the speed or less.
     Portable,
     /// AVX2 with FMA (x86-64 since 2013).
     Avx2,
@@ -74,8 +74,9 @@ impl fmt::Display for Level {
     }
 }
 
-/// Compiles a body, an `#[inline(always)]` function, once per level, and picks one at run time by the level that comes as the first argument. A body that
-/// multiplies and adds is written over [`Fma`](super::fma::Fma), and named `body::<F>` here.
+/// Compiles a body, an `#[inline(always)]` function, once per level, and picks one at run time by the level that comes
+/// as the first argument. A body that multiplies and adds is written over [`Fma`](super::fma::Fma), and named
+/// `body::<F>` here.
 macro_rules! leveled {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:ident$(::<$fma:ident>)?) => {
         $(#[$doc])*

@@ -49,7 +49,7 @@ use crate::data::Values;
 use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
 use crate::op::Op;
 use crate::{Dtype, Error, Result};
-use fma::FUSED;
+use fma::{Fma, Portable};
 use memory::{Memory, Slices};
 use plan::Plan;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -91,7 +91,7 @@ pub(crate) fn cores() -> usize {
 
 fn describe(threads: usize, level: Level) -> DeviceInfo {
     let plural = if threads == 1 { "" } else { "s" };
-    let slow = if level == Level::Portable && !FUSED { " (no fused multiply-add: the same bits, slowly)" } else { "" };
+    let slow = if level == Level::Portable && !Portable::FUSED { " (no fused multiply-add: the same bits, slowly)" } else { "" };
     let name = format!("{} with {level}{slow}, {threads} thread{plural}", std::env::consts::ARCH);
     DeviceInfo { id: "cpu".into(), kind: DeviceKind::Cpu, name, software: false }
 }

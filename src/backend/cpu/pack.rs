@@ -72,7 +72,8 @@ pub(super) fn panel<const NR: usize>(transpose: Transpose, b: Strided, k0: usize
     turn(transpose, from, b.column, &mut Rectangle::whole(to.as_flattened_mut(), NR).part(0..rows, 0..nr));
 }
 
-/// Packs rows of a, tile by tile as [`Cut`] says: MR numbers for each of the terms, of which a tile that is lower leaves the last as they are.
+/// Packs rows of a, tile by tile as [`Cut`] says: MR numbers for each of the terms, of which a tile that is lower
+/// leaves the last as they are.
 pub(super) fn lines<const MR: usize>(pack: PackLines, a: Strided, rows: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
     /// Tiles whose numbers for one term are read together: they share cache lines.
     const GROUP: usize = 8;

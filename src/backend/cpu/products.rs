@@ -1,9 +1,10 @@
 //! The three products of a dense layer beside what the processor can do at all and beside matrixmultiply, by the same threads on the same cores, in turn:
 //! `ROUNDS=20000 THREADS=2 SHAPES='512x512x512 128x784x128' cargo test --release --lib products_have -- --nocapture` prints the part of the peak that each
-//! reaches. The peak is the rate of fused multiply-adds on registers alone. A neighbour on the machine takes from all of them what it wants, so there are
-//! three figures. The first adds up each panel of b at its fastest, over all rounds: some 25 microseconds often find the quiet that a whole product does not.
-//! The second is whole products at their fastest, of which the last line names those that matrixmultiply does in less. The third is whole products again, but
-//! only in rounds before and after which a small product that stays in L1 is as fast as in the best.
+//! reaches. The peak is the rate of fused multiply-adds on registers alone. A neighbour on the machine takes from all
+//! of them what it wants, so there are three figures. The first adds up each panel of b at its fastest, over all
+//! rounds: some 25 microseconds often find the quiet that a whole product does not. The second is whole products at
+//! their fastest, of which the last line names those that matrixmultiply does in less. The third is whole products
+//! again, but only in rounds before and after which a small product that stays in L1 is as fast as in the best.
 
 use super::gemm::{self, Product, Right, Strided};
 use super::memory::{Memory, Rectangle};
@@ -68,7 +69,8 @@ fn matrixmultiply(a: Strided, b: Strided, k: usize, c: &mut [f32], n: usize) {
     assert!(last(m, a.row, k, a.column) < a.data.len() && last(k, b.row, n, b.column) < b.data.len() && c.len() == m * n);
     let stride = |s: usize| s as isize;
     let [a_row, a_column, b_row, b_column] = [a.row, a.column, b.row, b.column].map(stride);
-    // SAFETY: the largest index of a and of b was just asserted to lie inside, and c is m x n numbers that are borrowed mutably.
+    // SAFETY: the largest index of a and of b was just asserted to lie inside, and c is m x n numbers that are borrowed
+    // mutably.
     unsafe {
         let (a, b) = (a.data.as_ptr(), b.data.as_ptr());
         matrixmultiply::sgemm(m, k, n, 1.0, a, a_row, a_column, b, b_row, b_column, 0.0, c.as_mut_ptr(), stride(n), 1);
@@ -93,7 +95,8 @@ struct Timed {
     flops: f64,
     /// Thread by thread: the gauges before, ours, matrixmultiply's, the gauge after; of the rounds that began in quiet.
     rounds: Vec<Vec<[f64; 5]>>,
-    /// Thread by thread, at their fastest over all rounds: the panels of ours, the peak, ours and matrixmultiply's whole products.
+    /// Thread by thread, at their fastest over all rounds: the panels of ours, the peak, ours and matrixmultiply's
+    /// whole products.
     fastest: Vec<[f64; 4]>,
 }
 

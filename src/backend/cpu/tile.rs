@@ -1,11 +1,13 @@
-//! The kernel of the matrix product, a strip of register tiles. It is written once for all vectors; by intrinsics on x86, because given loops over arrays the
-//! compiler spills the accumulators there (2.7 GFLOP/s for 8 x 32 where this reaches 100 to 170 on one core).
+//! The kernel of the matrix product, a strip of register tiles. It is written once for all vectors; by intrinsics on
+//! x86, because given loops over arrays the compiler spills the accumulators there (2.7 GFLOP/s for 8 x 32 where this
+//! reaches 100 to 170 on one core).
 #![allow(unsafe_code)]
 
+use super::fma::{Fma, Portable};
 use super::gemm::Strided;
 use super::memory::Rectangle;
 use super::transpose::{self, PackLines, Transpose};
-use super::vector::{Four, Vector};
+use super::vector::Vector;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -37,8 +39,8 @@ pub(super) struct Panel<'a> {
     pub(super) ahead: [Ahead<'a>; 2],
 }
 
-/// What later strips read. It is fetched line by line while this one is computed: all of it at once would wait for memory, and more often than once for a
-/// line takes the time of multiplications.
+/// What later strips read. It is fetched line by line while this one is computed: all of it at once would wait for
+/// memory, and more often than once for a line takes the time of multiplications.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ahead<'a> {
     pub(super) data: &'a [f32],
@@ -64,7 +66,8 @@ impl<'a> Panel<'a> {
         Panel { data, pitch, depth, ahead: Default::default() }
     }
 
-    /// Where a tile fetches from at its first term, and how much further at every fourth: something that is there already, if nothing is ahead.
+    /// Where a tile fetches from at its first term, and how much further at every fourth: something that is there
+    /// already, if nothing is ahead.
     #[inline(always)]
     fn ahead(&self, tile: usize) -> (*const f32, usize) {
         let [first, then] = &self.ahead;
@@ -99,7 +102,7 @@ impl Finish<'_> {
 /// 4 x 8 by arrays.
 pub(super) const PORTABLE: Tile<4, 8> = Tile {
     // SAFETY: every processor has arrays.
-    strip: |a, cut, b, c, finish| unsafe { strip::<Four, 4, 8>(a, cut, b, c, finish) },
+    strip: |a, cut, b, c, finish| unsafe { strip::<<Portable as Fma>::Four, 4, 8>(a, cut, b, c, finish) },
     transpose: transpose::portable,
     lines: transpose::lines_portable::<4>,
 };
@@ -128,8 +131,9 @@ pub(super) const AVX512: Tile<8, 32> = {
     Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose::avx2, lines: transpose::lines_avx512 }
 };
 
-/// How rows are cut into register tiles: as few as there can be, of heights that differ by one at most. A low tile has too few sums to keep the processor
-/// busy: sixteen rows by six, five and five take less time than by six, six and four.
+/// How rows are cut into register tiles: as few as there can be, of heights that differ by one at most. A low tile has
+/// too few sums to keep the processor busy: sixteen rows by six, five and five take less time than by six, six and
+/// four.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cut {
     /// Tiles that have a row more than the others; they come first.
@@ -160,8 +164,8 @@ impl Cut {
     }
 }
 
-/// The kernel, once for each way in which rows lie, so that the compiler knows one of their strides: with two unknown ones it has too few registers for
-/// addresses, and keeps a sum in memory.
+/// The kernel, once for each way in which rows lie, so that the compiler knows one of their strides: with two unknown
+/// ones it has too few registers for addresses, and keeps a sum in memory.
 ///
 /// # Safety
 /// As for the methods of the vector.
@@ -190,7 +194,8 @@ pub(super) unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines
     }
 }
 
-/// All tiles, by a kernel for each height. A packed tile begins `packed` numbers after the one before. A tile fetches what lies `next` after what it reads.
+/// All tiles, by a kernel for each height. A packed tile begins `packed` numbers after the one before. A tile fetches
+/// what lies `next` after what it reads.
 ///
 /// # Safety
 /// As for the methods of the vector.

@@ -1,4 +1,5 @@
-//! The transpositions that packing needs, by intrinsics on x86: given loops over arrays the compiler moves number by number.
+//! The transpositions that packing needs, by intrinsics on x86: given loops over arrays the compiler moves number by
+//! number.
 #![allow(unsafe_code)]
 
 use super::memory::Rectangle;
@@ -6,7 +7,8 @@ use super::memory::Rectangle;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-/// `to[k][i] = from[i * pitch + k]` for eight lines i, which become the eight columns of `to`, and as many terms k as that has rows.
+/// `to[k][i] = from[i * pitch + k]` for eight lines i, which become the eight columns of `to`, and as many terms k as
+/// that has rows.
 pub(super) type Transpose = fn(&[f32], usize, Rectangle);
 
 /// Number by number.
@@ -22,7 +24,25 @@ fn terms(from: &[f32], pitch: usize, terms: Range<usize>, to: &mut Rectangle) {
     }
 }
 
-/// Four terms at a time: the halves of each vector are four terms of lines i and i + 4, and two rounds of shuffles within the halves do the rest.
+/// Four terms of eight lines, term by term. The halves of each vector are terms of lines i and i + 4, and two rounds of
+/// shuffles within the halves do the rest.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn four_terms(line: impl Fn(usize) -> __m128) -> [__m256; 4] {
+    let pair = |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(line(i)), line(i + 4));
+    let (a, b, c, d) = (pair(0), pair(1), pair(2), pair(3));
+    let low = [_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d)];
+    let high = [_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d)];
+    [
+        _mm256_shuffle_ps::<0x44>(low[0], low[1]),
+        _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
+        _mm256_shuffle_ps::<0x44>(high[0], high[1]),
+        _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
+    ]
+}
+
+/// Four terms at a time.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn avx2(from: &[f32], pitch: usize, to: Rectangle) {
     #[target_feature(enable = "avx2")]
@@ -33,15 +53,7 @@ pub(super) fn avx2(from: &[f32], pitch: usize, to: Rectangle) {
         for k in (0..whole).step_by(4) {
             // SAFETY: eight lines of `depth` terms lie inside, as just asserted.
             let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i * pitch + k)) };
-            let pair = |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(line(i)), line(i + 4));
-            let low = [_mm256_unpacklo_ps(pair(0), pair(1)), _mm256_unpacklo_ps(pair(2), pair(3))];
-            let high = [_mm256_unpackhi_ps(pair(0), pair(1)), _mm256_unpackhi_ps(pair(2), pair(3))];
-            let rows = [
-                _mm256_shuffle_ps::<0x44>(low[0], low[1]),
-                _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
-                _mm256_shuffle_ps::<0x44>(high[0], high[1]),
-                _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
-            ];
+            let rows = four_terms(line);
             let mut to = to.corner::<4, 8>(k, first);
             for (i, row) in rows.into_iter().enumerate() {
                 // SAFETY: a row of the corner is eight floats.
@@ -50,11 +62,13 @@ pub(super) fn avx2(from: &[f32], pitch: usize, to: Rectangle) {
         }
         terms(from, pitch, whole..depth, &mut to);
     }
-    // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it was opened.
+    // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it
+    // was opened.
     unsafe { body(from, pitch, to) }
 }
 
-/// Packs some lines, `pitch` apart, as a tile reads them: MR numbers for each term of `to`, of which a lower tile leaves the last as they are, or not.
+/// Packs some lines, `pitch` apart, as a tile reads them: MR numbers for each term of `to`, of which a lower tile
+/// leaves the last as they are, or not.
 pub(super) type PackLines = fn(&[f32], usize, usize, &mut [f32]);
 
 /// Number by number.
@@ -78,15 +92,7 @@ pub(super) fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32
             // Lines that are not there repeat the last.
             // SAFETY: so many lines of `depth` terms lie inside, as just asserted.
             let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i.min(lines - 1) * pitch + 4 * k)) };
-            let pair = |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(line(i)), line(i + 4));
-            let low = [_mm256_unpacklo_ps(pair(0), pair(1)), _mm256_unpacklo_ps(pair(2), pair(3))];
-            let high = [_mm256_unpackhi_ps(pair(0), pair(1)), _mm256_unpackhi_ps(pair(2), pair(3))];
-            let rows = [
-                _mm256_shuffle_ps::<0x44>(low[0], low[1]),
-                _mm256_shuffle_ps::<0xEE>(low[0], low[1]),
-                _mm256_shuffle_ps::<0x44>(high[0], high[1]),
-                _mm256_shuffle_ps::<0xEE>(high[0], high[1]),
-            ];
+            let rows = four_terms(line);
             for (row, to) in rows.into_iter().zip(to.as_chunks_mut::<MR>().0) {
                 // SAFETY: six floats, of which four and then two are stored; neither store asks for alignment.
                 unsafe {
@@ -97,7 +103,8 @@ pub(super) fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32
         }
         lines_portable::<MR>(&from[whole..], pitch, lines, rest);
     }
-    // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it was opened.
+    // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it
+    // was opened.
     unsafe { body(from, pitch, lines, to) }
 }
 

@@ -22,13 +22,6 @@ pub(super) trait Vector: Copy {
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
 }
 
-/// Four numbers at the portable level.
-#[cfg(any(target_arch = "aarch64", target_feature = "fma"))]
-pub(super) type Four = [f32; 4];
-/// Four numbers at the portable level.
-#[cfg(not(any(target_arch = "aarch64", target_feature = "fma")))]
-pub(super) type Four = Wide;
-
 /// What every compiler can turn into its own vectors, where it has fused multiply-add.
 impl<const L: usize> Vector for [f32; L] {
     const N: usize = L;
@@ -91,7 +84,8 @@ impl Vector for Wide {
         Wide(std::array::from_fn(|i| f64::from((self.0[i] + other.0[i]) as f32)))
     }
 
-    /// Rounding twice is rounding once, but where the f64 lies halfway between two f32. That is rare, and then it is done with more care.
+    /// Rounding twice is rounding once, but where the f64 lies halfway between two f32. That is rare, and then it is
+    /// done with more care.
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
         #[cold]
