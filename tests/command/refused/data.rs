@@ -1,7 +1,7 @@
 //! Bad data: IDX, gzip, CSV, npy, images.
 
-use super::bytes::{NAMES, f32s, gz, idx, npy, npy_header, small};
 use super::{ENCODE, TRAIN, Table};
+use crate::bytes::{NAMES, f32s, gz, idx, npy, npy_header, small};
 use flate2::{Compression, write::GzEncoder};
 use image::{GrayImage, ImageFormat, Luma};
 use std::io::Write;

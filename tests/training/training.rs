@@ -1,8 +1,6 @@
 //! Trainings: early stopping, callbacks, checkpoints that go on to the bit and that betray every change.
-#![cfg(feature = "files")]
 
-mod common;
-
+use crate::common;
 use narrows::data::{self, Dataset};
 use narrows::train::{Checkpoint, Ended};
 use narrows::{Autoencoder, Device, Error, Fit, History, Level, Loss, Schedule};

@@ -1,5 +1,4 @@
 //! A full disk and folders that can't be written: an error of the run, with what was there before intact and nothing half written left.
-#![cfg(all(unix, feature = "cli"))]
 
 use narrows::train::Checkpoint;
 use narrows::{Autoencoder, Device};

@@ -1,5 +1,4 @@
 //! Stopping the command line, gently and not, and going on.
-#![cfg(all(unix, feature = "cli"))]
 
 use narrows::train::Checkpoint;
 use std::fs;

@@ -1,8 +1,7 @@
 //! The CUDA kernels under ThreadSanitizer and AddressSanitizer, a host thread for each of the GPU's. The stand-in's results are compared by
 //! the unit tests of `backend/cuda` and by the table of all ops.
 
-mod standin;
-
+use crate::standin;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

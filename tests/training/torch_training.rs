@@ -1,8 +1,7 @@
 //! AdamW, clipping, binary cross-entropy and schedules as PyTorch has them: whole trainings against `tests/torch/training.py`.
 
-mod common;
-
-use common::assert_close;
+use crate::common;
+use crate::common::assert_close;
 use narrows::data::Dataset;
 use narrows::{Autoencoder, Device, Fit, Loss, Schedule};
 use safetensors::SafeTensors;

@@ -1,5 +1,4 @@
 //! MNIST from a server on this machine: what is whole is kept, what is not is refused, and without a server the message says what to do.
-#![cfg(feature = "download")]
 
 use flate2::{Compression, write::GzEncoder};
 use narrows::Error;

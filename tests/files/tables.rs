@@ -1,10 +1,6 @@
 //! Tables, arrays and folders of images: what is right is read, what is wrong is an error with its place, through the library and through the command line.
-#![cfg(feature = "files")]
 
-#[path = "common/bytes.rs"]
-mod bytes;
-
-use bytes::{f32s, npy, npy_header};
+use crate::bytes::{f32s, npy, npy_header};
 use image::{GrayImage, ImageFormat, Luma};
 use narrows::data::{Chunks, Dataset, Options, RowWriter, Scaler, Values};
 use narrows::{Autoencoder, Device, Error, Fit};

@@ -1,7 +1,6 @@
 //! Principal components against published numbers, and a linear autoencoder against principal components.
 
-mod common;
-
+use crate::common;
 use narrows::data::{self, Dataset};
 use narrows::tasks::Pca;
 use narrows::{Autoencoder, Device, Fit};

@@ -1,37 +1,9 @@
 //! Programs: replay equals eager to the bit, and costs what the counts say.
 
-mod common;
-
+use crate::{ALLOCATIONS, ALONE, common};
 use narrows::data::{self, Values};
 use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, DeviceKind, Error, Level, Params, Program, Tape, Tensor};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Counts what all threads of the process allocate.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// One test at a time: the allocator counts for the whole process.
-static ALONE: Mutex<()> = Mutex::new(());
+use std::sync::atomic::Ordering;
 
 /// A training step on built-in digits, as `fit` records it.
 struct Training {

@@ -1,5 +1,4 @@
 //! The texts of errors: each names the numbers and the way out.
-#![cfg(feature = "files")]
 
 use narrows::data::{Chunks, Dataset, Options, RowWriter, Scaler};
 use narrows::nn::contamination;
@@ -203,7 +202,7 @@ fn a_checkpoint_in_place_of_a_model_says_so_and_what_to_take() {
     assert!(text(narrows::train::Checkpoint::read(&model)).contains("it is not a checkpoint of narrows"));
 }
 
-/// The whole texts, where tests/files.rs and tests/refused.rs look for parts of them.
+/// The whole texts, where tests/files and tests/command/refused look for parts of them.
 #[test]
 fn the_texts_of_readers_writers_and_what_runs_on_rows() {
     let device = Device::cpu().unwrap();

@@ -1,8 +1,7 @@
 //! All rows of a data set at once, on every device: by runs of many steps, whose bits are those of the same rows in a stream.
 
-mod common;
-
-use common::devices;
+use crate::common;
+use crate::common::devices;
 use narrows::data::{self, Dataset};
 use narrows::nn::Rows;
 use narrows::{Autoencoder, Device, Result};

@@ -1,5 +1,4 @@
 //! The verbs that put rows through a trained network, as a user meets them: what they write, and that they write nothing when they fail.
-#![cfg(feature = "cli")]
 
 use narrows::data::Options;
 use std::fs;

@@ -1,7 +1,6 @@
 //! The PTX that ships was made from the kernels that are here. `kernels/build_ptx.py` regenerates it.
 
-mod standin;
-
+use crate::standin;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,17 +1,13 @@
 //! How much memory is taken: no more with every epoch, no more with every row that streams through, and little in all.
-#![cfg(all(target_os = "linux", feature = "cli"))]
 
-mod common;
-
+use crate::{ALONE, HELD, common};
 use narrows::train::Epoch;
 use narrows::{Autoencoder, Device, Fit, Loss, Schedule, data};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 fn narrows(folder: &Path, args: &str) -> Command {
@@ -36,32 +32,6 @@ fn peak(mut child: Child) -> u64 {
     assert!(child.wait().unwrap().success());
     most
 }
-
-/// Counts what is held, on all threads.
-struct Counting;
-
-static HELD: AtomicIsize = AtomicIsize::new(0);
-
-// SAFETY: every call is passed to the system's allocator with its own arguments.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// One test at a time: the count is of the whole process.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// Counted by the allocator, to the byte: what the system shows of a process moves by megabytes with what the allocator keeps for itself.
 #[test]

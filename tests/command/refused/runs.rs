@@ -1,7 +1,7 @@
 //! Bad models, bad runs and checkpoints, bad arguments.
 
-use super::bytes::f32s;
 use super::{Case, Table};
+use crate::bytes::f32s;
 use std::fs;
 use std::path::Path;
 

@@ -2,10 +2,8 @@
 //!
 //! The faulty kernels are compiled for the CPU, several faults at a time where they lie in different files and change different ops. The table
 //! must fail in exactly the ops that a fault changes.
-#![cfg(feature = "cuda")]
 
-mod standin;
-
+use crate::standin;
 use narrows::Device;
 use narrows::verify::{Select, run, run_each};
 use std::fs;

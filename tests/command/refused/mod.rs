@@ -1,8 +1,5 @@
 //! Bad files and bad arguments, as a user meets them: each ends with its exit code and says why, writes nothing, and makes nobody allocate what it declares.
-#![cfg(all(target_os = "linux", feature = "cli"))]
 
-#[path = "../common/bytes.rs"]
-mod bytes;
 mod data;
 mod runs;
 

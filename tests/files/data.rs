@@ -1,10 +1,6 @@
 //! Data sets and the files they come from: what is right is read, what is wrong is an error with its place, and nothing is believed.
-#![cfg(feature = "files")]
 
-#[path = "common/bytes.rs"]
-mod bytes;
-
-use bytes::{NAMES, gz, idx, small};
+use crate::bytes::{NAMES, gz, idx, small};
 use flate2::{Compression, write::GzEncoder};
 use narrows::Error;
 use narrows::data::{self, Dataset, Split, Values};

@@ -1,10 +1,8 @@
 //! The same numbers as PyTorch: a small fixture in the repository on every device, and an epoch of MNIST where the environment says where it is.
 //! `tests/torch/README.md` tells how the fixture was made.
-#![cfg(feature = "files")]
 
-mod common;
-
-use common::assert_close;
+use crate::common;
+use crate::common::assert_close;
 use narrows::data::{self, Dataset};
 use narrows::{Adam, AdamConfig, Autoencoder, Device, Fit, Tape, Tensor};
 use safetensors::SafeTensors;

@@ -5,8 +5,7 @@
 //! the rows of 17,000,000 elements.
 
 #[cfg(feature = "cuda")]
-mod standin;
-
+use crate::common::standin;
 use narrows::verify::{Report, Select, count, run, run_each};
 use narrows::{Device, DeviceKind, Level};
 

@@ -1,0 +1,13 @@
+//! The command line: processes of their own.
+#![cfg(feature = "cli")]
+
+#[path = "../common/bytes.rs"]
+mod bytes;
+mod cli;
+#[cfg(target_os = "linux")]
+mod refused;
+#[cfg(unix)]
+mod saving;
+#[cfg(unix)]
+mod stopping;
+mod verbs;

@@ -1,0 +1,9 @@
+//! Ops, their derivatives, the texts of their errors, and their machine code.
+
+mod assembly;
+#[path = "../common/mod.rs"]
+mod common;
+mod conformance;
+#[cfg(feature = "files")]
+mod errors;
+mod gradients;

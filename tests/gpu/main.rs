@@ -1,0 +1,8 @@
+//! The CUDA kernels without a GPU: the PTX that ships, faults that the table must catch, sanitizers.
+
+#[cfg(feature = "cuda")]
+mod faults;
+mod ptx;
+mod sanitizers;
+#[path = "../standin/mod.rs"]
+mod standin;

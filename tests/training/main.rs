@@ -1,0 +1,11 @@
+//! Trainings: alone, beside PyTorch, beside principal components.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod pca;
+mod rows;
+#[cfg(feature = "files")]
+mod torch;
+mod torch_training;
+#[cfg(feature = "files")]
+mod training;
