@@ -100,6 +100,7 @@ impl Device {
     ///
     /// # Errors
     /// When the library cannot be loaded, or the crate was built without the feature `cuda`.
+    #[cfg(feature = "standin")]
     pub fn cuda_standin(library: &std::path::Path) -> Result<Device> {
         backend::open_cuda_standin(library).map(|b| Device::new(b, "asked for"))
     }

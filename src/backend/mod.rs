@@ -12,7 +12,6 @@ use crate::op::Op;
 use crate::program::Counts;
 use crate::{Error, Result};
 use std::any::Any;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A backend's own allocation, behind a type that the engine does not know.
@@ -86,8 +85,8 @@ pub(crate) fn open_cuda(index: usize) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(cuda::Cuda::open(index)?))
 }
 
-#[cfg(feature = "cuda")]
-pub(crate) fn open_cuda_standin(library: &Path) -> Result<Arc<dyn Backend>> {
+#[cfg(all(feature = "cuda", feature = "standin"))]
+pub(crate) fn open_cuda_standin(library: &std::path::Path) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(cuda::standin::StandIn::open(library)?))
 }
 
@@ -96,8 +95,8 @@ pub(crate) fn open_cuda(index: usize) -> Result<Arc<dyn Backend>> {
     Err(without(&format!("cuda:{index}"), "cuda"))
 }
 
-#[cfg(not(feature = "cuda"))]
-pub(crate) fn open_cuda_standin(_: &Path) -> Result<Arc<dyn Backend>> {
+#[cfg(all(not(feature = "cuda"), feature = "standin"))]
+pub(crate) fn open_cuda_standin(_: &std::path::Path) -> Result<Arc<dyn Backend>> {
     Err(without("cuda stand-in", "cuda"))
 }
 

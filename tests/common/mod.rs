@@ -19,15 +19,17 @@ pub fn devices() -> &'static [Device] {
             assert!(!required, "{} is absent, but NARROWS_REQUIRE wants it: {}", absent.kind, absent.reason);
             eprintln!("absent: {} ({})", absent.kind, absent.reason);
         }
-        let mut devices: Vec<Device> = list.found.iter().map(|info| Device::open(&info.id).expect("a listed device opens")).collect();
-        if cfg!(feature = "cuda") {
-            devices.extend(standin());
-        }
-        devices
+        let found = list.found.iter().map(|info| Device::open(&info.id).expect("a listed device opens"));
+        #[cfg(all(feature = "cuda", feature = "standin"))]
+        let found = found.chain(standin());
+        #[cfg(not(feature = "standin"))]
+        standin::absent("standin", "the feature `standin` is off");
+        found.collect()
     })
 }
 
 /// The stand-in for CUDA, where there is a C++ compiler.
+#[cfg(all(feature = "cuda", feature = "standin"))]
 pub fn standin() -> Option<Device> {
     standin::build().map(|library| Device::cuda_standin(&library).expect("the stand-in opens"))
 }

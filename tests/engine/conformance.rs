@@ -4,7 +4,7 @@
 //! `NARROWS_EMULATED=1` is for emulators, which are slow: the CPU at its best level alone, with two threads, without
 //! the rows of 17,000,000 elements.
 
-#[cfg(feature = "cuda")]
+#[cfg(all(feature = "cuda", feature = "standin"))]
 use crate::common::standin;
 use narrows::verify::{Report, Select, count, run, run_each};
 use narrows::{Device, DeviceKind, Level};
@@ -73,7 +73,7 @@ fn cuda_gives_the_contracts_bits() {
 }
 
 /// The CUDA kernels, compiled for the CPU.
-#[cfg(feature = "cuda")]
+#[cfg(all(feature = "cuda", feature = "standin"))]
 #[test]
 fn cuda_standin_gives_the_contracts_bits() {
     let Some(library) = standin::build() else { return };
@@ -84,7 +84,7 @@ fn cuda_standin_gives_the_contracts_bits() {
 }
 
 /// The table of the README is what the devices do; `NARROWS_UPDATE=1` writes it anew. Where a device is absent, it can't be checked.
-#[cfg(feature = "cuda")]
+#[cfg(all(feature = "cuda", feature = "standin"))]
 #[test]
 fn the_readme_shows_what_the_devices_do() {
     let wgpu = Device::list().found.into_iter().find(|i| i.kind == DeviceKind::Wgpu);

@@ -1,6 +1,6 @@
 //! The CUDA kernels without a GPU: the PTX that ships, faults that the table must catch, sanitizers.
 
-#[cfg(feature = "cuda")]
+#[cfg(all(feature = "cuda", feature = "standin"))]
 mod faults;
 mod ptx;
 mod sanitizers;

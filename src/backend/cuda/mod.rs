@@ -1,13 +1,14 @@
 //! NVIDIA GPUs: the committed PTX, through the driver.
 
 mod driver;
-#[cfg(test)]
+#[cfg(all(test, feature = "standin"))]
 mod driver_tests;
 mod launch;
 mod plan;
 mod program;
+#[cfg(feature = "standin")]
 pub(crate) mod standin;
-#[cfg(test)]
+#[cfg(all(test, feature = "standin"))]
 mod tests;
 
 use crate::backend::{Backend, Executable, Storage};

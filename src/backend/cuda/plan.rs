@@ -31,6 +31,7 @@ pub(super) const MAX_ARGS: usize = 12;
 
 impl Arg {
     /// As the stand-in's kernels spell their parameters.
+    #[cfg(feature = "standin")]
     pub(super) fn letter(&self) -> u8 {
         match self {
             Arg::Ptr(_) => b'p',
