@@ -1,49 +1,22 @@
 //! Products and elementwise ops on the CPU, each as a program of its own: `cargo bench --bench ops`. The first line is what they are measured by, the
 //! rate of fused multiply-adds on registers alone, on one core. `dense` is a forward product, `dense_and_gradients` all three.
 
+mod peak;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-#[cfg(target_arch = "x86_64")]
-use narrows::Level;
-use narrows::{Device, Program, Tape, Tensor};
+use narrows::{Device, Level, Program, Tape, Tensor};
 use std::time::Instant;
 
-/// `n` rounds of independent fused multiply-adds, of 16 numbers or of 8: at the level that the products run at.
-#[cfg(target_arch = "x86_64")]
 fn peak(c: &mut Criterion) {
-    use std::arch::x86_64::*;
-    #[target_feature(enable = "avx512f")]
-    fn avx512(n: u64) -> f32 {
-        let mut sums = [_mm512_set1_ps(0.5); 24];
-        let (a, b) = (_mm512_set1_ps(0.99999), _mm512_set1_ps(1e-9));
-        for _ in 0..n {
-            sums.iter_mut().for_each(|s| *s = _mm512_fmadd_ps(*s, a, b));
-        }
-        _mm512_reduce_add_ps(sums.into_iter().fold(a, |x, y| _mm512_add_ps(x, y)))
-    }
-    #[target_feature(enable = "avx2,fma")]
-    fn avx2(n: u64) -> f32 {
-        let mut sums = [_mm256_set1_ps(0.5); 12];
-        let (a, b) = (_mm256_set1_ps(0.99999), _mm256_set1_ps(1e-9));
-        for _ in 0..n {
-            sums.iter_mut().for_each(|s| *s = _mm256_fmadd_ps(*s, a, b));
-        }
-        _mm256_cvtss_f32(sums.into_iter().fold(a, |x, y| _mm256_add_ps(x, y)))
-    }
     let level = Level::from_environment().expect("a level");
-    let (flops, rounds): (u64, unsafe fn(u64) -> f32) = match level {
-        Level::Avx512 => (24 * 32, avx512),
-        Level::Avx2 => (12 * 16, avx2),
-        Level::Portable => return println!("absent: vectors at the portable level, so the peak is not measured"),
+    let Some(flops) = peak::flops(level) else {
+        return println!("absent: vectors at the portable level, so the peak is not measured");
     };
     let mut group = c.benchmark_group("peak");
-    group.throughput(Throughput::Elements(1000 * flops));
-    // SAFETY: the level was found on this processor, and its features with it.
-    group.bench_function(format!("fma/{level}"), |b| b.iter(|| unsafe { rounds(std::hint::black_box(1000)) }));
+    group.throughput(Throughput::Elements(1000 * flops as u64));
+    group.bench_function(format!("fma/{level}"), |b| b.iter(|| peak::run(level, 1000)));
     group.finish();
 }
-
-#[cfg(not(target_arch = "x86_64"))]
-fn peak(_: &mut Criterion) {}
 
 fn random(device: &Device, shape: &[usize]) -> narrows::Result<Tensor> {
     let n = shape.iter().product::<usize>() as u32;

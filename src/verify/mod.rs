@@ -26,12 +26,6 @@ mod rows_dense;
 mod spec;
 
 #[cfg(test)]
-mod checks;
-#[cfg(test)]
-mod derivatives;
-#[cfg(test)]
-mod faults;
-#[cfg(test)]
 mod tests;
 
 pub use bench::{OPS, Spread, Timing, bench, bench_step};

@@ -138,8 +138,6 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
                 let (m2, k2) = if m1 < rows { (m1, k0) } else { (0, k0 + kc) };
                 let later = if packed { p.a.ahead(m2..rows.min(m2 + MC), k2..k.min(k2 + BLOCK)) } else { Ahead::default() };
                 for j in (n0..n1).step_by(NR) {
-                    #[cfg(test)]
-                    super::products::lap();
                     let nr = NR.min(n1 - j);
                     let panel = match p.b {
                         Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),

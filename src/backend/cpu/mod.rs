@@ -19,10 +19,6 @@ mod mse;
 mod pack;
 mod place;
 mod plan;
-#[cfg(test)]
-mod products;
-#[cfg(test)]
-mod profile;
 mod program;
 mod relu;
 mod scale;

@@ -1,8 +1,6 @@
 //! NVIDIA GPUs: the committed PTX, through the driver.
 
 mod driver;
-#[cfg(all(test, feature = "standin"))]
-mod driver_tests;
 mod launch;
 mod plan;
 mod program;

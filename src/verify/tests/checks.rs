@@ -1,11 +1,11 @@
 //! `Op::check` is tested: backends rely on what it proves, so whatever is wrong with one operand must be refused.
 
-use super::case::Case;
-use super::data::Kind;
-use super::rows;
-use super::spec::{Same, Spec};
 use crate::device::View;
 use crate::op::{AdamHyper, Cost, Op, chunks};
+use crate::verify::case::Case;
+use crate::verify::data::Kind;
+use crate::verify::rows;
+use crate::verify::spec::{Same, Spec};
 use crate::{Device, Dtype, Level, Shape};
 
 const HYPER: AdamHyper = AdamHyper { w1: 0.1, beta2: 0.9, w2: 0.1, eps: 1e-8 };

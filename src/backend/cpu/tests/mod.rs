@@ -1,10 +1,13 @@
 //! The team against op by op, what works say they touch against what they touch, and the barrier under stress.
 
+mod products;
+mod profile;
+
 use super::barrier::Barrier;
 use super::memory::FORMED;
 use super::plan::{Plan, SIZES, Sizes};
 use super::program::Team;
-use super::{Core, Cpu, profile, team};
+use super::{Core, Cpu, team};
 use crate::backend::Executable;
 use crate::device::View;
 use crate::op::{AdamHyper, Op, chunks};

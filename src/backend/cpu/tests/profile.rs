@@ -3,9 +3,9 @@
 //! `LAYERS` (`784,1000,500`, the last is the code), `BATCH`, `ROWS` (of the data set: 60000 lie in memory, not in a
 //! cache), `THREADS` and `NARROWS_CPU_LEVEL` choose what is run.
 
-use super::plan::{Phase, Plan};
-use super::team;
-use super::work::Work;
+use crate::backend::cpu::plan::{Phase, Plan};
+use crate::backend::cpu::work::Work;
+use crate::backend::cpu::{self, team};
 use crate::op::Op;
 use crate::{Adam, AdamConfig, Autoencoder, Clock, Device, Level, Tape, Tensor};
 use std::sync::{Arc, Mutex};
@@ -40,7 +40,7 @@ fn works(phase: &Phase) -> Vec<&Work> {
 #[test]
 fn the_profile_times_every_work_of_every_thread_in_every_step() {
     let number = |name: &str, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
-    let cpu = Arc::new(super::Cpu::new(number("THREADS", super::cores()), Level::from_environment().unwrap()).unwrap());
+    let cpu = Arc::new(cpu::Cpu::new(number("THREADS", cpu::cores()), Level::from_environment().unwrap()).unwrap());
     let core = cpu.core.clone();
     let steps = number("STEPS", 50);
     let layers = std::env::var("LAYERS").unwrap_or("784,128,64,32".into());

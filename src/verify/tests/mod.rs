@@ -1,5 +1,9 @@
 //! The table itself is tested: that it is complete, that its rows are distinct, and that contract and oracle agree.
 
+mod checks;
+mod derivatives;
+mod faults;
+
 use super::case::{Case, Data, Role};
 use super::data::Kind;
 use super::judge::Ready;
@@ -16,7 +20,7 @@ fn small() -> Vec<Row> {
 fn every_op_has_a_row() {
     let names = rows::order();
     assert!(names.len() >= 21, "{names:?}");
-    let variants = include_str!("../op.rs").split("enum Op {").nth(1).unwrap().split("\n}\n").next().unwrap();
+    let variants = include_str!("../../op.rs").split("enum Op {").nth(1).unwrap().split("\n}\n").next().unwrap();
     let variants = variants.lines().filter(|l| l.starts_with("    ") && l.trim().starts_with(char::is_uppercase)).count();
     assert_eq!(variants, names.len(), "an op whose name was not found");
     let rows = rows::all();

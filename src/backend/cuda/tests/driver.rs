@@ -1,7 +1,7 @@
 //! The whole way through the driver: on a GPU where there is one, and always on a `libcuda.so.1` that runs the kernels on the CPU
 //! (`tests/standin/driver.cpp`), in a process of its own.
 
-use super::tests::{build, compare_compiled, compare_ops, compare_products};
+use super::{build, compare_compiled, compare_ops, compare_products};
 use crate::{Device, DeviceKind, Dtype, Shape};
 use std::process::Command;
 
@@ -43,7 +43,7 @@ fn what_opening_says() {
 fn with_driver(test: &str, fault: &str) -> Option<String> {
     let folder = build::build_driver(if fault == "missing" { &["-DNARROWS_WITHOUT_UPLOAD"] } else { &[] })?;
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("backend::cuda::driver_tests::{test}"), "--nocapture"])
+        .args(["--exact", &format!("backend::cuda::tests::driver::{test}"), "--nocapture"])
         .env("LD_LIBRARY_PATH", folder)
         .env("NARROWS_FAKE_DRIVER", fault)
         .env("NARROWS_REQUIRE", "cuda,standin")

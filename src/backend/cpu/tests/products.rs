@@ -1,20 +1,22 @@
 //! The three products of a dense layer beside what the processor can do at all and beside matrixmultiply, by the same threads on the same cores, in turn:
 //! `ROUNDS=20000 THREADS=2 SHAPES='512x512x512 128x784x128' cargo test --release --lib products_have -- --nocapture` prints the part of the peak that each
 //! reaches. The peak is the rate of fused multiply-adds on registers alone. A neighbour on the machine takes from all
-//! of them what it wants, so there are three figures. The first adds up each panel of b at its fastest, over all
-//! rounds: some 25 microseconds often find the quiet that a whole product does not. The second is whole products at
-//! their fastest, of which the last line names those that matrixmultiply does in less. The third is whole products
-//! again, but only in rounds before and after which a small product that stays in L1 is as fast as in the best.
+//! of them what it wants, so there are two figures. The first is whole products at their fastest over all rounds, of
+//! which the last line names those that matrixmultiply does in less. The second is whole products again, but only in
+//! rounds before and after which a small product that stays in L1 is as fast as in the best.
 
-use super::gemm::{self, Product, Right, Strided};
-use super::memory::{Memory, Rectangle};
-use super::plan::Plan;
-use super::{dense, team};
+#[allow(unsafe_code)]
+#[path = "../../../../benches/peak/mod.rs"]
+mod peak;
+
+use crate::backend::cpu::gemm::{self, Product, Right, Strided};
+use crate::backend::cpu::memory::{Memory, Rectangle};
+use crate::backend::cpu::plan::Plan;
+use crate::backend::cpu::work::Work;
+use crate::backend::cpu::{self, Cpu, dense, team};
 use crate::device::View;
 use crate::op::{BLOCK, Op};
 use crate::{Device, Dtype, Level, Shape};
-use std::cell::RefCell;
-use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -26,40 +28,12 @@ const IN_L1: [usize; 4] = [20, 8 * 2, BLOCK, 32];
 /// How much slower than at its fastest the product in L1 may be where a round counts.
 const NOISE: f64 = 1.03;
 
-/// So many rounds of 24 independent fused multiply-adds of 16 numbers.
-#[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
+/// The gauge of registers.
 fn registers(level: Level) {
-    use std::arch::x86_64::*;
-    #[target_feature(enable = "avx512f")]
-    fn rounds(n: usize) -> f32 {
-        let mut sums = [_mm512_set1_ps(0.5); 24];
-        let (a, b) = (_mm512_set1_ps(0.99999), _mm512_set1_ps(1e-9));
-        for _ in 0..n {
-            sums.iter_mut().for_each(|s| *s = _mm512_fmadd_ps(*s, a, b));
-        }
-        _mm512_reduce_add_ps(sums.into_iter().fold(a, |x, y| _mm512_add_ps(x, y)))
-    }
-    #[target_feature(enable = "avx2,fma")]
-    fn half_rounds(n: usize) -> __m256 {
-        let mut sums = [_mm256_set1_ps(0.5); 12];
-        let (a, b) = (_mm256_set1_ps(0.99999), _mm256_set1_ps(1e-9));
-        for _ in 0..n {
-            sums.iter_mut().for_each(|s| *s = _mm256_fmadd_ps(*s, a, b));
-        }
-        sums.into_iter().fold(a, |x, y| _mm256_add_ps(x, y))
-    }
-    match level {
-        // SAFETY: a device at this level was opened, so its features are there.
-        Level::Avx512 => drop(black_box(unsafe { rounds(black_box(REGISTERS / (24 * 32))) })),
-        // SAFETY: as above.
-        Level::Avx2 => drop(black_box(unsafe { half_rounds(black_box(REGISTERS / (12 * 16))) })),
-        Level::Portable => {}
+    if let Some(flops) = peak::flops(level) {
+        peak::run(level, REGISTERS / flops);
     }
 }
-
-#[cfg(not(target_arch = "x86_64"))]
-fn registers(_: Level) {}
 
 /// The product `c = a b` by matrixmultiply, for all rows that c has; it has n columns.
 #[allow(unsafe_code)]
@@ -95,19 +69,8 @@ struct Timed {
     flops: f64,
     /// Thread by thread: the gauges before, ours, matrixmultiply's, the gauge after; of the rounds that began in quiet.
     rounds: Vec<Vec<[f64; 5]>>,
-    /// Thread by thread, at their fastest over all rounds: the panels of ours, the peak, ours and matrixmultiply's
-    /// whole products.
-    fastest: Vec<[f64; 4]>,
-}
-
-thread_local! {
-    /// When each panel of ours began, where somebody wants to know.
-    static LAPS: RefCell<Option<Vec<Instant>>> = const { RefCell::new(None) };
-}
-
-/// Says that the next panel begins.
-pub(super) fn lap() {
-    LAPS.with_borrow_mut(|laps| laps.as_mut().into_iter().for_each(|laps| laps.push(Instant::now())));
+    /// Thread by thread, at their fastest over all rounds: the peak, ours and matrixmultiply's.
+    fastest: Vec<[f64; 3]>,
 }
 
 fn random(device: &Device, shape: [usize; 2], seed: u32) -> View {
@@ -118,7 +81,7 @@ fn random(device: &Device, shape: [usize; 2], seed: u32) -> View {
     view
 }
 
-fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [usize; 3], rounds: usize) -> Timed {
+fn time(cpu: &Arc<Cpu>, name: &'static str, [batch, inputs, outputs]: [usize; 3], rounds: usize) -> Timed {
     let device = Device::new(cpu.clone(), "");
     let core = &cpu.core;
     let (x, w, dz) = (random(&device, [batch, inputs], 1), random(&device, [outputs, inputs], 2), random(&device, [batch, outputs], 3));
@@ -134,18 +97,18 @@ fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [us
     let plan = Plan::for_threads(std::slice::from_ref(&op), core.threads(), core.level).unwrap();
     let (slowest, quietest) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
     let times: Vec<_> = (0..plan.threads).map(|_| Mutex::new(Vec::with_capacity(rounds))).collect();
-    let fastest: Vec<_> = times.iter().map(|_| Mutex::new([0.0; 4])).collect();
+    let fastest: Vec<_> = times.iter().map(|_| Mutex::new([0.0; 3])).collect();
     core.with_slices(|s| {
         team::run(&core.pool, plan.threads, |member| {
             let (mut scratch, mut times) = (core.scratch(member.thread), times[member.thread].lock().unwrap());
             let mut small = Memory::zeroed((IN_L1[1] + IN_L1[3]) * BLOCK * 8).unwrap();
             let [first, step] =
                 [&plan.prologue, &plan.step].map(|phases| phases.iter().flatten().flat_map(|chain| &chain.works).collect::<Vec<_>>());
-            let execute = |works: &[&super::work::Work], scratch: &mut [f32]| {
+            let execute = |works: &[&Work], scratch: &mut [f32]| {
                 works.iter().for_each(|work| work.execute(core.level, s, scratch, work.split.part(member.thread, member.threads)));
             };
             execute(&first, scratch.floats());
-            let rows = super::work::Work::new(&op, member.threads).split.part(member.thread, member.threads);
+            let rows = Work::new(&op, member.threads).split.part(member.thread, member.threads);
             let n = theirs.shape.columns();
             let by_matrixmultiply = || {
                 let c = s.write(&theirs, rows.start * n..rows.end * n);
@@ -164,7 +127,7 @@ fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [us
                     }
                 }
             };
-            let (mut panels, mut peak, mut whole) = (Vec::new(), f64::MAX, [f64::MAX; 2]);
+            let mut best = [f64::MAX; 3];
             for _ in 0..rounds {
                 let mut round = [0.0; 5];
                 let mut lap = |i: usize, f: &mut dyn FnMut()| {
@@ -176,14 +139,7 @@ fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [us
                     assert!(member.wait());
                     round[i]
                 };
-                LAPS.set(Some(vec![Instant::now()]));
-                execute(&step, scratch.floats());
-                let mut laps = LAPS.take().unwrap();
-                laps.push(Instant::now());
-                panels.resize(laps.len() - 1, f64::MAX);
-                panels.iter_mut().zip(laps.windows(2)).for_each(|(panel, lap)| *panel = (lap[1] - lap[0]).as_secs_f64().min(*panel));
-                assert!(member.wait());
-                peak = lap(0, &mut || registers(core.level)).min(peak);
+                best[0] = lap(0, &mut || registers(core.level)).min(best[0]);
                 // All threads agree whether it is worth going on: bits of positive numbers are ordered as they are.
                 let gauge = lap(1, &mut || in_l1(core.level, &mut small, scratch.floats()));
                 slowest.fetch_max(gauge.to_bits(), Ordering::Relaxed);
@@ -193,8 +149,8 @@ fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [us
                 assert!(member.wait());
                 slowest.store(0, Ordering::Relaxed);
                 assert!(member.wait());
-                whole[0] = lap(2, &mut || execute(&step, scratch.floats())).min(whole[0]);
-                whole[1] = lap(3, &mut || by_matrixmultiply()).min(whole[1]);
+                best[1] = lap(2, &mut || execute(&step, scratch.floats())).min(best[1]);
+                best[2] = lap(3, &mut || by_matrixmultiply()).min(best[2]);
                 if f64::from_bits(now) > NOISE * f64::from_bits(fast) {
                     continue;
                 }
@@ -203,7 +159,7 @@ fn time(cpu: &Arc<super::Cpu>, name: &'static str, [batch, inputs, outputs]: [us
                 lap(4, &mut || in_l1(core.level, &mut small, scratch.floats()));
                 times.push(round);
             }
-            *fastest[member.thread].lock().unwrap() = [panels.iter().sum(), peak, whole[0], whole[1]];
+            *fastest[member.thread].lock().unwrap() = best;
         });
         // Without the processor's instruction matrixmultiply rounds each product.
         assert!(
@@ -242,11 +198,11 @@ fn shapes() -> Vec<[usize; 3]> {
 
 /// Times all products at a level, and prints the part of the peak that each reaches.
 fn report(level: Level, threads: usize, rounds: usize) {
-    let cpu = Arc::new(super::Cpu::new(threads, level).unwrap());
+    let cpu = Arc::new(Cpu::new(threads, level).unwrap());
     let all_three = |shape| ["dense", "dense_dx", "dense_dw"].map(|name| (name, shape));
     let timed: Vec<Timed> = shapes().into_iter().flat_map(all_three).map(|(name, shape)| time(&cpu, name, shape, rounds)).collect();
     let fast = timed.iter().flat_map(|t| t.rounds.iter().flatten()).map(|round| round[1].min(round[4])).fold(f64::MAX, f64::min);
-    let fastest = timed.iter().flat_map(|t| &t.fastest).map(|[_, peak, ..]| *peak).fold(f64::MAX, f64::min);
+    let fastest = timed.iter().flat_map(|t| &t.fastest).map(|[peak, ..]| *peak).fold(f64::MAX, f64::min);
     let peak = (threads * REGISTERS) as f64 / fastest / 1e9;
     let in_l1 = (threads * 2 * IN_L1.into_iter().product::<usize>()) as f64 / fast / 1e9;
     match level {
@@ -257,9 +213,9 @@ fn report(level: Level, threads: usize, rounds: usize) {
     for t in &timed {
         let slowest = |round: usize, i: usize| t.rounds.iter().map(|thread| thread[round][i]).fold(0.0, f64::max);
         let quiet: Vec<usize> = (0..t.rounds[0].len()).filter(|&r| slowest(r, 1).max(slowest(r, 4)) < NOISE * fast).collect();
-        let [panels, _, ours, theirs] = std::array::from_fn(|i| t.fastest.iter().map(|of| of[i]).fold(0.0, f64::max));
+        let [_, ours, theirs] = std::array::from_fn(|i| t.fastest.iter().map(|of| of[i]).fold(0.0, f64::max));
         let part = |seconds: f64| t.flops / seconds / 1e9 / peak;
-        print!("{:<9} {:>4?} at the fastest: panels {:.2}, whole {:.2}", t.name, t.shape, part(panels), part(ours));
+        print!("{:<9} {:>4?} at the fastest: {:.2}", t.name, t.shape, part(ours));
         print!(", matrixmultiply {:.2}; {:>4} of {rounds} rounds were quiet", part(theirs), quiet.len());
         if !quiet.is_empty() {
             let part = |i: usize, q: f64| t.flops / quantile(quiet.iter().map(|&r| slowest(r, i)).collect(), q) / 1e9 / peak;
@@ -281,7 +237,7 @@ fn products_have_the_bits_of_matrixmultiply_and_their_speed_beside_it_is_printed
     }
     match std::env::var("ROUNDS") {
         Ok(rounds) => {
-            let threads = std::env::var("THREADS").map_or(super::cores(), |n| n.parse().unwrap());
+            let threads = std::env::var("THREADS").map_or(cpu::cores(), |n| n.parse().unwrap());
             report(Level::from_environment().unwrap(), threads, rounds.parse().unwrap());
         }
         Err(_) => {

@@ -1,9 +1,9 @@
 //! The table is tested: backends with planted faults, each of which every op's rows must catch.
 
-use super::{Select, run};
 use crate::backend::{Backend, Executable, Storage};
 use crate::device::{Device, DeviceInfo, View};
 use crate::op::Op;
+use crate::verify::{Select, run};
 use crate::{DeviceKind, Dtype, Level, Result, Shape};
 
 /// What the wrapped backend does wrong.
@@ -170,7 +170,7 @@ fn every_op_catches_every_planted_fault() {
     };
     for fault in FAULTS {
         let report = run(&Faulty::device(fault, DeviceKind::Cpu), &Select::quick()).unwrap();
-        assert_eq!(report.rows.len(), super::rows::order().len());
+        assert_eq!(report.rows.len(), crate::verify::rows::order().len());
         for row in report.rows {
             assert!(row.failed > 0 || blind(fault, row.op), "{fault:?} in {} passes all {} rows", row.op, row.cases);
         }

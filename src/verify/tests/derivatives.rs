@@ -1,7 +1,7 @@
 //! The oracle's gradient formulas against central differences of the oracle's own forward formulas, in f64: the full Jacobian of each op.
 
-use super::data::Source;
-use super::reference as r;
+use crate::verify::data::Source;
+use crate::verify::reference as r;
 
 const STEP: f64 = 1e-6;
 

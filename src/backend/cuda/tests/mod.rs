@@ -6,8 +6,9 @@ use crate::device::View;
 use crate::op::{AdamHyper, Op, chunks};
 use crate::{Device, Dtype, Level, Shape};
 
-#[path = "../../../tests/standin/mod.rs"]
-pub(super) mod build;
+#[path = "../../../../tests/standin/mod.rs"]
+mod build;
+mod driver;
 
 fn standin() -> Option<Device> {
     build::build().map(|library| Device::cuda_standin(&library).unwrap())
