@@ -7,13 +7,13 @@
 // A thread per parameter. Bound by bytes: 28 per parameter.
 #include "ptx.cuh"
 
-extern "C" __global__ void adam(float* __restrict__ p,              // [N]
-                                const float* __restrict__ g,        // [N]
-                                float* __restrict__ m,              // [N]
-                                float* __restrict__ v,              // [N]
-                                const float* __restrict__ table,    // [T, 4]
-                                const unsigned* __restrict__ clock, // [2]
-                                unsigned N, unsigned T, float w1, float beta2, float w2, float eps) {
+extern "C" __global__ void adam_each(float* __restrict__ p,              // [N]
+                                     const float* __restrict__ g,        // [N]
+                                     float* __restrict__ m,              // [N]
+                                     float* __restrict__ v,              // [N]
+                                     const float* __restrict__ table,    // [T, 4]
+                                     const unsigned* __restrict__ clock, // [2]
+                                     unsigned N, unsigned T, float w1, float beta2, float w2, float eps) {
     const unsigned i = thread_number();
     if (i >= N) return;
     const unsigned t = clock[1] < T ? clock[1] : T - 1;

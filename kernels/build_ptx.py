@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles kernels/*.cu to kernels/ptx/*.ptx with NVRTC and writes kernels/ptx/manifest.txt. It installs nothing:
+"""Compiles kernels/*.cu, all in one module, to kernels/ptx/narrows.ptx with NVRTC and writes kernels/ptx/manifest.txt. It installs nothing:
 
     python3 -m venv .ptx && .ptx/bin/pip install --no-deps nvidia-cuda-nvrtc-cu12==12.0.140
     .ptx/bin/python kernels/build_ptx.py
@@ -11,7 +11,6 @@ newer than itself, and that of 12.0 (PTX 8.0) runs on driver 525 and every later
 import ctypes
 import hashlib
 import pathlib
-import re
 import site
 import sys
 
@@ -36,30 +35,26 @@ def load_nvrtc():
     return nvrtc
 
 
-def headers(path):
-    """The headers that a file includes, directly or not."""
-    seen = []
-    for name in re.findall(r'^#include "(.*)"', path.read_text(), re.M):
-        for header in [path.parent / name] + headers(path.parent / name):
-            if header not in seen:
-                seen.append(header)
-    return seen
+def sources():
+    """The kernels and what they include, in the order of their names."""
+    return sorted(path for path in KERNELS.iterdir() if path.suffix in (".cu", ".cuh"))
 
 
-def compile_ptx(nvrtc, path):
+def compile_ptx(nvrtc):
     def check(code, what):
         if code != 0:
             size = ctypes.c_size_t()
             nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
             log = ctypes.create_string_buffer(size.value)
             nvrtc.nvrtcGetProgramLog(program, log)
-            sys.exit(f"build_ptx: {path.name}: {what} failed ({code}):\n{log.value.decode()}")
+            sys.exit(f"build_ptx: {what} failed ({code}):\n{log.value.decode()}")
 
     program = ctypes.c_void_p()
-    used = headers(path)
-    texts = (ctypes.c_char_p * len(used))(*[h.read_bytes() for h in used])
-    names = (ctypes.c_char_p * len(used))(*[h.name.encode() for h in used])
-    check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), path.read_bytes(), path.name.encode(), len(used), texts, names), "create")
+    used = sources()
+    texts = (ctypes.c_char_p * len(used))(*[f.read_bytes() for f in used])
+    names = (ctypes.c_char_p * len(used))(*[f.name.encode() for f in used])
+    whole = "".join(f'#include "{f.name}"\n' for f in used if f.suffix == ".cu").encode()
+    check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), whole, b"narrows.cu", len(used), texts, names), "create")
     options = (ctypes.c_char_p * len(OPTIONS))(*[o.encode() for o in OPTIONS])
     check(nvrtc.nvrtcCompileProgram(program, len(OPTIONS), options), "compile")
     size = ctypes.c_size_t()
@@ -69,30 +64,15 @@ def compile_ptx(nvrtc, path):
     return ptx.value.decode()
 
 
-def source_hash(path):
-    """sha256 of the source and then of each header that it includes, in order of their names."""
-    digest = hashlib.sha256(path.read_bytes())
-    for header in sorted(headers(path)):
-        digest.update(header.read_bytes())
-    return digest.hexdigest()
-
-
 def main():
-    nvrtc = load_nvrtc()
-    lines = ["# stem, sha256 of its source and headers, sha256 of its PTX. Written by kernels/build_ptx.py; tests/ptx.rs compares.",
+    ptx = compile_ptx(load_nvrtc())
+    (KERNELS / "ptx" / "narrows.ptx").write_text(ptx)
+    lines = ["# The sha256 of each source, then of the PTX. Written by kernels/build_ptx.py; a test compares.",
              f"# NVRTC {VERSION[0]}.{VERSION[1]} {' '.join(OPTIONS)}"]
-    stems = set()
-    for path in sorted(KERNELS.glob("*.cu")):
-        ptx = compile_ptx(nvrtc, path)
-        (KERNELS / "ptx" / f"{path.stem}.ptx").write_text(ptx)
-        lines.append(f"{path.stem} {source_hash(path)} {hashlib.sha256(ptx.encode()).hexdigest()}")
-        stems.add(path.stem)
-        print(f"{path.name}: {len(ptx)} bytes of PTX")
-    for old in (KERNELS / "ptx").glob("*.ptx"):
-        if old.stem not in stems:
-            old.unlink()
-            print(f"{old.name}: removed, it has no source")
+    lines += [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources()]
+    lines.append(f"narrows.ptx {hashlib.sha256(ptx.encode()).hexdigest()}")
     (KERNELS / "ptx" / "manifest.txt").write_text("\n".join(lines) + "\n")
+    print(f"{ptx.count('.visible .entry')} kernels, {len(ptx)} bytes of PTX")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // The dense layer and its three derivatives.
 //
-//   dense     y[r, o]  = sum_i x[r, i] w[o, i] + b[o]
+//   dense     y[r, o]  = sum_i x[r, i] w[o, i] + b[o]; dense_plain has no b
 //   dense_dx  dx[r, i] = sum_o dz[r, o] w[o, i]
 //   dense_dw  dw[o, i] = sum_r dz[r, o] x[r, i]
 //   dense_db  db[o]    = sum_r dz[r, o]
@@ -117,6 +117,14 @@ extern "C" __global__ void __launch_bounds__(256) dense(const float* __restrict_
                                                         float* __restrict__ y,       // [B, O]
                                                         unsigned B, unsigned I, unsigned O) {
     product<K_CONTIGUOUS, K_CONTIGUOUS, true>(x, I, w, I, b, y, B, O, I);
+}
+
+// The same without a bias.
+extern "C" __global__ void __launch_bounds__(256) dense_plain(const float* __restrict__ x, // [B, I]
+                                                              const float* __restrict__ w, // [O, I]
+                                                              float* __restrict__ y,       // [B, O]
+                                                              unsigned B, unsigned I, unsigned O) {
+    product<K_CONTIGUOUS, K_CONTIGUOUS, false>(x, I, w, I, nullptr, y, B, O, I);
 }
 
 extern "C" __global__ void __launch_bounds__(256) dense_dx(const float* __restrict__ dz, // [B, O]

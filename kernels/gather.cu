@@ -9,27 +9,27 @@ __device__ inline float number(unsigned char byte) { return div_rn((float)byte, 
 
 template <typename T>
 __device__ inline void gather_rows(const T* __restrict__ data, const unsigned* __restrict__ order, const unsigned* __restrict__ clock,
-                                   float* __restrict__ y, unsigned B, unsigned C, unsigned M, unsigned N) {
+                                   float* __restrict__ y, unsigned n, unsigned C, unsigned N, unsigned M) {
     const unsigned i = thread_number();
-    if (i >= B * C) return;
+    if (i >= n) return;
     const unsigned r = i / C, c = i % C;
     const unsigned at = (unsigned)(((unsigned long long)clock[0] + r) % M);
     const unsigned row = order[at] < N ? order[at] : N - 1;
     y[i] = number(data[(size_t)row * C + c]);
 }
 
-extern "C" __global__ void gather_f32(const float* data,     // [N, C]
-                                      const unsigned* order, // [M]
-                                      const unsigned* clock, // [2]
-                                      float* y,              // [B, C]
-                                      unsigned B, unsigned C, unsigned M, unsigned N) {
-    gather_rows(data, order, clock, y, B, C, M, N);
+extern "C" __global__ void gather_each(const float* data,     // [N, C]
+                                       const unsigned* order, // [M]
+                                       const unsigned* clock, // [2]
+                                       float* y,              // [B, C], n elements
+                                       unsigned n, unsigned C, unsigned N, unsigned M) {
+    gather_rows(data, order, clock, y, n, C, N, M);
 }
 
-extern "C" __global__ void gather_u8(const unsigned char* data, // [N, C]
-                                     const unsigned* order,     // [M]
-                                     const unsigned* clock,     // [2]
-                                     float* y,                  // [B, C]
-                                     unsigned B, unsigned C, unsigned M, unsigned N) {
-    gather_rows(data, order, clock, y, B, C, M, N);
+extern "C" __global__ void gather_bytes_each(const unsigned char* data, // [N, C]
+                                             const unsigned* order,     // [M]
+                                             const unsigned* clock,     // [2]
+                                             float* y,                  // [B, C], n elements
+                                             unsigned n, unsigned C, unsigned N, unsigned M) {
+    gather_rows(data, order, clock, y, n, C, N, M);
 }

@@ -1,22 +1,18 @@
 // relu: y = x > 0 ? x : (x is NaN ? x : 0), and its derivative: dx = x <= 0 ? 0 : dy, so relu'(0) = 0.
-// A thread per element. Bound by bytes: 8 per element, 12 for the derivative.
 // fmaxf(x, 0) would lose NaN, and with it the step that diverged.
-#include "ptx.cuh"
+#include "map.cuh"
 
-extern "C" __global__ void relu(const float* __restrict__ x, // [N]
-                                float* __restrict__ y,       // [N]
-                                unsigned N) {
-    const unsigned i = thread_number();
-    if (i >= N) return;
-    const float v = x[i];
-    y[i] = v > 0.0f ? v : (v == v ? 0.0f : v);
+struct Relu {
+    static __device__ float value(float x) { return x > 0.0f ? x : (x == x ? 0.0f : x); }
+
+    static __device__ float grad(float x, float dy) { return x <= 0.0f ? 0.0f : dy; }
+};
+
+extern "C" __global__ void relu_each(const float* __restrict__ x, float* __restrict__ y, unsigned N) {
+    map_each<Relu>(x, y, N);
 }
 
-extern "C" __global__ void relu_grad(const float* __restrict__ x,  // [N]
-                                     const float* __restrict__ dy, // [N]
-                                     float* __restrict__ dx,       // [N]
-                                     unsigned N) {
-    const unsigned i = thread_number();
-    if (i >= N) return;
-    dx[i] = x[i] <= 0.0f ? 0.0f : dy[i];
+extern "C" __global__ void relu_grad_each(const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx,
+                                         unsigned N) {
+    map_grad_each<Relu>(x, dy, dx, N);
 }

@@ -1,7 +1,7 @@
 // adam: one step of Adam (Kingma and Ba 2015) with decoupled weight decay, with what depends on the step read from a table made by the host:
 //   m = fma(w1, g - m, m);  v = fma(w2 * g, g, beta2 * v);  p = p * keep - ((lr * c1) * m) / fma(sqrt(v), c2, eps)
 //
-// One thread per element. Bound by bytes: 28 per element.
+// Bound by bytes: 28 per element.
 
 struct Params {
     p_at: u32,
@@ -11,6 +11,7 @@ struct Params {
     table_at: u32,
     clock_at: u32,
     n: u32,
+    first: u32,
     rows: u32,
     w1: f32,
     beta2: f32,
@@ -26,19 +27,15 @@ struct Params {
 @group(0) @binding(5) var<storage, read> table: array<f32>;
 @group(0) @binding(6) var<storage, read> clock: array<u32>;
 
-@compute @workgroup_size(256)
-fn adam(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = group_number(group, groups) * 256u + lane;
-    if (i < u.n) {
-        let row = u.table_at + 4u * min(clock[u.clock_at + 1u], u.rows - 1u);
-        let gradient = g[u.g_at + i];
-        var first = m[u.m_at + i];
-        var second = v[u.v_at + i];
-        first = fma(u.w1, gradient - first, first);
-        second = fma(u.w2 * gradient, gradient, u.beta2 * second);
-        let d = fma(sqrt(second), table[row + 2u], u.eps);
-        m[u.m_at + i] = first;
-        v[u.v_at + i] = second;
-        p[u.p_at + i] = p[u.p_at + i] * table[row + 3u] - ((table[row] * table[row + 1u]) * first) / d;
-    }
+fn each(i: u32) {
+    let row = u.table_at + 4u * min(clock[u.clock_at + 1u], u.rows - 1u);
+    let gradient = g[u.g_at + i];
+    var first = m[u.m_at + i];
+    var second = v[u.v_at + i];
+    first = fma(u.w1, gradient - first, first);
+    second = fma(u.w2 * gradient, gradient, u.beta2 * second);
+    let d = fma(sqrt(second), table[row + 2u], u.eps);
+    m[u.m_at + i] = first;
+    v[u.v_at + i] = second;
+    p[u.p_at + i] = p[u.p_at + i] * table[row + 3u] - ((table[row] * table[row + 1u]) * first) / d;
 }

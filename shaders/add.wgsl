@@ -1,16 +1,5 @@
-// add: y = a + b. One thread per element. Bound by bytes: 12 per element. y may be a or b.
+// add: value = a + b.
 
-struct Params { a_at: u32, b_at: u32, y_at: u32, n: u32 }
-
-@group(0) @binding(0) var<uniform> u: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-@compute @workgroup_size(256)
-fn add(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = group_number(group, groups) * 256u + lane;
-    if (i < u.n) {
-        y[u.y_at + i] = a[u.a_at + i] + b[u.b_at + i];
-    }
+fn value(a: f32, b: f32) -> f32 {
+    return a + b;
 }

@@ -1,16 +1,12 @@
-// copy: y = x. One thread per element. Bound by bytes: 8 per element. The bits are copied, NaN and subnormals included.
+// copy: y = x. Bound by bytes: 8 per element. The bits are copied, NaN and subnormals included.
 // A kernel and not a copy command, because a copy command would end the compute pass that a whole run lives in.
 
-struct Params { x_at: u32, y_at: u32, n: u32 }
+struct Params { x_at: u32, y_at: u32, n: u32, first: u32 }
 
 @group(0) @binding(0) var<uniform> u: Params;
 @group(0) @binding(1) var<storage, read> x: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<u32>;
 
-@compute @workgroup_size(256)
-fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = group_number(group, groups) * 256u + lane;
-    if (i < u.n) {
-        y[u.y_at + i] = x[u.x_at + i];
-    }
+fn each(i: u32) {
+    y[u.y_at + i] = x[u.x_at + i];
 }

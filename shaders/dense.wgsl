@@ -1,5 +1,5 @@
 // The three products of a dense layer and its bias gradient:
-//   dense:    c = a b^T + bias   a = x [B, I],            b = w [O, I]
+//   dense:    c = a b^T + bias   a = x [B, I],            b = w [O, I]; dense_plain has no bias
 //   dense_dx: c = a b            a = dz [B, O],           b = w [O, I] read down its columns
 //   dense_dw: c = a^T b          a = dz [B, O] read down, b = x [B, I] read down
 //   dense_db: c[o] = sum_r a[r, o]
@@ -146,14 +146,7 @@ fn dense(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) group
 }
 
 @compute @workgroup_size(SIDE * SIDE)
-fn dense_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let at = corner(group, groups);
-    let block = product(at.x, at.y, lane);
-    store_block(at.x + 4u * (lane / SIDE), at.y + 4u * (lane % SIDE), block);
-}
-
-@compute @workgroup_size(SIDE * SIDE)
-fn dense_dw(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn product_alone(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let at = corner(group, groups);
     let block = product(at.x, at.y, lane);
     store_block(at.x + 4u * (lane / SIDE), at.y + 4u * (lane % SIDE), block);

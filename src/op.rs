@@ -2,66 +2,70 @@
 //!
 //! What each op computes, down to the order of its roundings, is the text of `docs/numerics.md`. The shapes stand here.
 //! B batch, I inputs, O outputs, N elements of any shape.
+//!
+//! [`Op::form`] says all that anybody else needs to know of an op: its name, how a GPU runs it, and what it does with
+//! each operand. Checks, costs, both GPU plans, the CPU's cutting, the table of tests and every printed list read it.
+
+mod check;
+mod family;
+
+pub(crate) use family::{Map, Term, Zip};
 
 use crate::device::View;
-use crate::{Dtype, Error, Result};
+use crate::{Dtype, Shape};
 
-#[derive(Clone, Debug)]
-pub(crate) enum Op {
-    /// `y[r, o] = sum_i x[r, i] w[o, i] + b[o]`: x [B, I], w [O, I], b [O], y [B, O].
-    Dense { x: View, w: View, b: View, y: View },
+/// Over what an operand is: `Op` alone means `Op<View>`; the table of tests plans with `Op<Shape>`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Op<V = View> {
+    /// `y[r, o] = sum_i x[r, i] w[o, i] + b[o]`: x [B, I], w [O, I], b [O] or none, y [B, O].
+    Dense { x: V, w: V, b: Option<V>, y: V },
     /// `dx[r, i] = sum_o dz[r, o] w[o, i]`: dz [B, O], w [O, I], dx [B, I].
-    DenseDx { dz: View, w: View, dx: View },
+    DenseDx { dz: V, w: V, dx: V },
     /// `dw[o, i] = sum_r dz[r, o] x[r, i]`: dz [B, O], x [B, I], dw [O, I].
-    DenseDw { dz: View, x: View, dw: View },
+    DenseDw { dz: V, x: V, dw: V },
     /// `db[o] = sum_r dz[r, o]`: dz [B, O], db [O].
-    DenseDb { dz: View, db: View },
-    /// `y = max(x, 0)`, NaN kept. N each.
-    Relu { x: View, y: View },
-    /// `dx = x <= 0 ? 0 : dy`. N each.
-    ReluGrad { x: View, dy: View, dx: View },
-    /// `y = 1 / (1 + exp(-x))`. N each.
-    Sigmoid { x: View, y: View },
-    /// `dx = dy e / (1 + e)^2`, e = exp(-|x|). N each.
-    SigmoidGrad { x: View, dy: View, dx: View },
-    /// `y = tanh(x)`. N each.
-    Tanh { x: View, y: View },
-    /// `dx = dy (1 - tanh(x)^2)`. N each.
-    TanhGrad { x: View, dy: View, dx: View },
-    /// `loss = scale * sum (y - target)^2`: y, target N; work [chunks(N)], loss [1].
-    Mse { y: View, target: View, work: View, loss: View, scale: f32 },
-    /// `dy = scale * dloss * (y - target)`: y, target, dy N; dloss [1].
-    MseGrad { y: View, target: View, dloss: View, dy: View, scale: f32 },
-    /// `loss = scale * sum max(z, 0) - z target + log1p(exp(-|z|))`: z, target N; work [chunks(N)], loss [1].
-    Bce { z: View, target: View, work: View, loss: View, scale: f32 },
-    /// `dz = scale * dloss * (sigmoid(z) - target)`: z, target, dz N; dloss [1].
-    BceGrad { z: View, target: View, dloss: View, dz: View, scale: f32 },
-    /// `y = sum x`: x N, work [chunks(N)], y [1].
-    Sum { x: View, work: View, y: View },
-    /// `y = sum x^2`: x N, work [chunks(N)], y [1].
-    SquareSum { x: View, work: View, y: View },
+    DenseDb { dz: V, db: V },
+    /// `y[r, c] = v[c]`: v [C], y [R, C]. The transpose of `dense_db`.
+    Rows { v: V, y: V },
+    /// `y = f(x)`, N each.
+    Map { f: Map, x: V, y: V },
+    /// `dx = dy f'(x)`, N each.
+    MapGrad { f: Map, x: V, dy: V, dx: V },
+    /// `y = f(a, b)`, N each. y may be a or b.
+    Zip { f: Zip, a: V, b: V, y: V },
+    /// `y = scale * sum f(x, other)`: x N, other N where f takes it, parts [chunks(N)], y [1].
+    Reduce { f: Term, x: V, other: Option<V>, parts: V, y: V, scale: f32 },
+    /// `dx = scale * dy * f'(x, other)`: x, other and dx as in `Reduce`, dy [1].
+    ReduceGrad { f: Term, x: V, other: Option<V>, dy: V, dx: V, scale: f32 },
     /// `y = x * min(1, most / (sqrt(square) + 1e-6))`: x, y N; square [1]. y may be x.
-    Clip { x: View, square: View, y: View, most: f32 },
-    /// `y[i] = x[0]`: x [1], y N.
-    Broadcast { x: View, y: View },
-    /// `y = a + b`, N each. y may be a or b.
-    Add { a: View, b: View, y: View },
+    Clip { x: V, square: V, y: V, most: f32 },
     /// `y = x * factor`, N each. y may be x.
-    Scale { x: View, y: View, factor: f32 },
+    Scale { x: V, y: V, factor: f32 },
     /// `y[i] = value`.
-    Fill { y: View, value: f32 },
+    Fill { y: V, value: f32 },
     /// `y = x`, N each.
-    Copy { x: View, y: View },
-    /// `y[r, c] = data[order[(cursor + r) mod M], c]`: data [N, C] of f32 or u8, order [M] of u32, clock [2] of u32, y [B, C]; cursor is clock[0].
-    Gather { data: View, order: View, clock: View, y: View },
+    Copy { x: V, y: V },
+    /// `y[r, c] = data[order[(cursor + r) mod M], c]`: data [N, C] of f32 or u8, order [M] of u32, clock [2] of u32,
+    /// y [B, C]; cursor is clock[0].
+    Gather { data: V, order: V, clock: V, y: V },
     /// `clock[0] = (clock[0] + rows) mod period`, `clock[1] += 1`: clock [2] of u32, the cursor and the step.
-    Advance { clock: View, rows: u32, period: u32 },
+    Advance { clock: V, rows: u32, period: u32 },
     /// `ring[clock[1] mod T, i] = x[i]`: x N, at least 1; clock [2]; ring of T N elements, T at least 1.
-    Store { x: View, clock: View, ring: View },
+    Store { x: V, clock: V, ring: V },
     /// `y[i]` uniform from lo to lo + range, a function of (seed, purpose, clock[1], i): clock [2], y N.
-    Uniform { clock: View, y: View, lo: f32, range: f32, seed: u64, purpose: u32 },
-    /// One step of Adam: p, g, m, v N each; table [T, 4] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), what weight decay leaves} per step; clock [2].
-    Adam { p: View, g: View, m: View, v: View, table: View, clock: View, hyper: AdamHyper },
+    Uniform { clock: V, y: V, lo: f32, range: f32, stream: Stream },
+    /// `y[i] = word(i) < keep ? x[i] * factor : 0`, word(i) of 24 bits from the stream: x, y N, clock [2].
+    Mask { x: V, clock: V, y: V, keep: u32, factor: f32, stream: Stream },
+    /// One step of Adam: p, g, m, v N each; table [T, 4] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), what
+    /// weight decay leaves} per step; clock [2].
+    Adam { p: V, g: V, m: V, v: V, table: V, clock: V, hyper: AdamHyper },
+}
+
+/// Which random numbers: a stream of its own for each purpose; the clock's step and the element choose within it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stream {
+    pub(crate) seed: u64,
+    pub(crate) purpose: u32,
 }
 
 /// The scalars of [`Op::Adam`]. `w1 = 1 - beta1` and `w2 = 1 - beta2` are rounded from f64.
@@ -88,373 +92,304 @@ pub(crate) const CHUNK: usize = 4096;
 pub(crate) const LANES: usize = 256;
 /// Terms of a dense sum that are added before they join the total.
 pub(crate) const BLOCK: usize = 256;
+/// Elements that share a block of random numbers.
+pub(crate) const FOUR: usize = 4;
 
 /// The partial sums that a reduction of `n` elements needs as workspace.
 pub(crate) fn chunks(n: usize) -> usize {
     n.div_ceil(CHUNK).max(1)
 }
 
-impl Op {
+/// What everybody else needs to know of an op.
+pub(crate) struct Form<'a, V> {
+    /// The stem of its files, its tape method, its rows in the table.
+    pub(crate) name: &'static str,
+    pub(crate) kernel: Kernel,
+    /// Whether a written operand may be the very same view as one that is read.
+    pub(crate) in_place: bool,
+    /// Floating-point operations for each element; those of a product depend on its shapes.
+    flops: u64,
+    operands: Operands<'a, V>,
+}
+
+/// How a GPU runs an op, and into what the CPU cuts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    /// A thread for each element.
+    Each,
+    /// A thread for each four elements, which share a block of random numbers.
+    Fours,
+    /// Two stages: a block for each chunk, then one for all partial sums.
+    Chunks,
+    /// A block for each tile of a product, and a thread for each column of a sum of rows.
+    Tiles,
+    /// One thread.
+    One,
+}
+
+/// What an op does with an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Read,
+    /// Written whole.
+    Write,
+    /// Read and written.
+    Update,
+    /// Workspace: what stands in it before and afterwards means nothing.
+    Scratch,
+}
+
+/// How much of an operand goes with one element of the op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The element of the same number: all such operands have as many.
+    Each,
+    /// All of it: one number.
+    One,
+    /// All of it: the cursor and the step.
+    Clock,
+    /// The partial sum of the element's chunk.
+    Parts,
+    /// All of it, of a shape that the op's own check proves.
+    Whole,
+    /// An entry of as many elements as the op has, which the clock chooses.
+    Entry,
+    /// A matrix of which a product needs more than one element for each of its own: see the backend.
+    Matrix,
+}
+
+pub(crate) struct Operand<'a, V> {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    pub(crate) reach: Reach,
+    pub(crate) types: &'static [Dtype],
+    pub(crate) of: &'a V,
+}
+
+impl<V> Clone for Operand<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Operand<'_, V> {}
+
+/// The most operands that an op has.
+const MOST: usize = 6;
+
+/// The operands of an op, without an allocation: ops run in loops that may not allocate.
+struct Operands<'a, V>([Option<Operand<'a, V>>; MOST]);
+
+impl<'a, V> Form<'a, V> {
+    fn new<const N: usize>(name: &'static str, kernel: Kernel, flops: u64, operands: [Option<Operand<'a, V>>; N]) -> Form<'a, V> {
+        let mut all = [None; MOST];
+        all[..N].copy_from_slice(&operands);
+        Form { name, kernel, in_place: false, flops, operands: Operands(all) }
+    }
+
+    fn in_place(self) -> Form<'a, V> {
+        Form { in_place: true, ..self }
+    }
+
+    /// The operands, in the order of every backend's arguments.
+    pub(crate) fn operands(&self) -> impl Iterator<Item = Operand<'a, V>> + use<'a, V> {
+        self.operands.0.into_iter().flatten()
+    }
+}
+
+const FLOATS: &[Dtype] = &[Dtype::F32];
+const INTEGERS: &[Dtype] = &[Dtype::U32];
+const ROWS: &[Dtype] = &[Dtype::F32, Dtype::U8];
+
+fn operand<'a, V>(name: &'static str, role: Role, reach: Reach, of: &'a V) -> Option<Operand<'a, V>> {
+    let types = if reach == Reach::Clock { INTEGERS } else { FLOATS };
+    Some(Operand { name, role, reach, types, of })
+}
+
+fn read<'a, V>(name: &'static str, reach: Reach, of: &'a V) -> Option<Operand<'a, V>> {
+    operand(name, Role::Read, reach, of)
+}
+
+fn write<'a, V>(name: &'static str, reach: Reach, of: &'a V) -> Option<Operand<'a, V>> {
+    operand(name, Role::Write, reach, of)
+}
+
+fn update<'a, V>(name: &'static str, reach: Reach, of: &'a V) -> Option<Operand<'a, V>> {
+    operand(name, Role::Update, reach, of)
+}
+
+fn typed<'a, V>(name: &'static str, types: &'static [Dtype], of: &'a V) -> Option<Operand<'a, V>> {
+    Some(Operand { name, role: Role::Read, reach: Reach::Whole, types, of })
+}
+
+impl<V> Op<V> {
+    /// One line per op.
+    #[rustfmt::skip]
+    pub(crate) fn form(&self) -> Form<'_, V> {
+        use Kernel::{Chunks, Fours, Tiles};
+        use Reach::{Clock, Each, Entry, Matrix, One, Parts, Whole};
+        match self {
+            Op::Dense { x, w, b, y } => Form::new("dense", Tiles, u64::from(b.is_some()), [read("x", Matrix, x), read("w", Matrix, w), b.as_ref().and_then(|b| read("b", Matrix, b)), write("y", Matrix, y)]),
+            Op::DenseDx { dz, w, dx } => Form::new("dense_dx", Tiles, 0, [read("dz", Matrix, dz), read("w", Matrix, w), write("dx", Matrix, dx)]),
+            Op::DenseDw { dz, x, dw } => Form::new("dense_dw", Tiles, 0, [read("dz", Matrix, dz), read("x", Matrix, x), write("dw", Matrix, dw)]),
+            Op::DenseDb { dz, db } => Form::new("dense_db", Tiles, 0, [read("dz", Matrix, dz), write("db", Matrix, db)]),
+            Op::Rows { v, y } => Form::new("rows", Kernel::Each, 0, [read("v", Whole, v), write("y", Each, y)]),
+            Op::Map { f, x, y } => Form::new(f.names()[0], Kernel::Each, f.flops()[0], [read("x", Each, x), write("y", Each, y)]),
+            Op::MapGrad { f, x, dy, dx } => Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read("x", Each, x), read("dy", Each, dy), write("dx", Each, dx)]),
+            Op::Zip { f, a, b, y } => Form::new(f.name(), Kernel::Each, 1, [read("a", Each, a), read("b", Each, b), write("y", Each, y)]).in_place(),
+            Op::Reduce { f, x, other, parts, y, .. } => {
+                let other = other.as_ref().and_then(|other| read("target", Each, other));
+                Form::new(f.names()[0], Chunks, f.flops()[0], [read("x", Each, x), other, operand("parts", Role::Scratch, Parts, parts), write("y", One, y)])
+            }
+            Op::ReduceGrad { f, x, other, dy, dx, .. } => {
+                let other = other.as_ref().and_then(|other| read("target", Each, other));
+                Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read("x", Each, x), other, read("dy", One, dy), write("dx", Each, dx)])
+            }
+            Op::Clip { x, square, y, .. } => Form::new("clip", Kernel::Each, 1, [read("x", Each, x), read("square", One, square), write("y", Each, y)]).in_place(),
+            Op::Scale { x, y, .. } => Form::new("scale", Kernel::Each, 1, [read("x", Each, x), write("y", Each, y)]).in_place(),
+            Op::Fill { y, .. } => Form::new("fill", Kernel::Each, 0, [write("y", Each, y)]),
+            Op::Copy { x, y } => Form::new("copy", Kernel::Each, 0, [read("x", Each, x), write("y", Each, y)]),
+            Op::Gather { data, order, clock, y } => Form::new("gather", Kernel::Each, 0, [typed("data", ROWS, data), typed("order", INTEGERS, order), read("clock", Clock, clock), write("y", Each, y)]),
+            Op::Advance { clock, .. } => Form::new("advance", Kernel::One, 0, [update("clock", Clock, clock)]),
+            Op::Store { x, clock, ring } => Form::new("store", Kernel::Each, 0, [read("x", Each, x), read("clock", Clock, clock), update("ring", Entry, ring)]),
+            Op::Uniform { clock, y, .. } => Form::new("uniform", Fours, 2, [read("clock", Clock, clock), write("y", Each, y)]),
+            Op::Mask { x, clock, y, .. } => Form::new("mask", Fours, 1, [read("x", Each, x), read("clock", Clock, clock), write("y", Each, y)]),
+            Op::Adam { p, g, m, v, table, clock, .. } => {
+                Form::new("adam", Kernel::Each, 14, [update("p", Each, p), read("g", Each, g), update("m", Each, m), update("v", Each, v), read("table", Whole, table), read("clock", Clock, clock)])
+            }
+        }
+    }
+
+    /// The same op over other operands, which `f` makes in the order of [`Op::form`].
+    #[rustfmt::skip]
+    pub(crate) fn map<W>(&self, mut f: impl FnMut(&V) -> W) -> Op<W> {
+        match *self {
+            Op::Dense { ref x, ref w, ref b, ref y } => Op::Dense { x: f(x), w: f(w), b: b.as_ref().map(&mut f), y: f(y) },
+            Op::DenseDx { ref dz, ref w, ref dx } => Op::DenseDx { dz: f(dz), w: f(w), dx: f(dx) },
+            Op::DenseDw { ref dz, ref x, ref dw } => Op::DenseDw { dz: f(dz), x: f(x), dw: f(dw) },
+            Op::DenseDb { ref dz, ref db } => Op::DenseDb { dz: f(dz), db: f(db) },
+            Op::Rows { ref v, ref y } => Op::Rows { v: f(v), y: f(y) },
+            Op::Map { f: of, ref x, ref y } => Op::Map { f: of, x: f(x), y: f(y) },
+            Op::MapGrad { f: of, ref x, ref dy, ref dx } => Op::MapGrad { f: of, x: f(x), dy: f(dy), dx: f(dx) },
+            Op::Zip { f: of, ref a, ref b, ref y } => Op::Zip { f: of, a: f(a), b: f(b), y: f(y) },
+            Op::Reduce { f: of, ref x, ref other, ref parts, ref y, scale } => Op::Reduce { f: of, x: f(x), other: other.as_ref().map(&mut f), parts: f(parts), y: f(y), scale },
+            Op::ReduceGrad { f: of, ref x, ref other, ref dy, ref dx, scale } => Op::ReduceGrad { f: of, x: f(x), other: other.as_ref().map(&mut f), dy: f(dy), dx: f(dx), scale },
+            Op::Clip { ref x, ref square, ref y, most } => Op::Clip { x: f(x), square: f(square), y: f(y), most },
+            Op::Scale { ref x, ref y, factor } => Op::Scale { x: f(x), y: f(y), factor },
+            Op::Fill { ref y, value } => Op::Fill { y: f(y), value },
+            Op::Copy { ref x, ref y } => Op::Copy { x: f(x), y: f(y) },
+            Op::Gather { ref data, ref order, ref clock, ref y } => Op::Gather { data: f(data), order: f(order), clock: f(clock), y: f(y) },
+            Op::Advance { ref clock, rows, period } => Op::Advance { clock: f(clock), rows, period },
+            Op::Store { ref x, ref clock, ref ring } => Op::Store { x: f(x), clock: f(clock), ring: f(ring) },
+            Op::Uniform { ref clock, ref y, lo, range, stream } => Op::Uniform { clock: f(clock), y: f(y), lo, range, stream },
+            Op::Mask { ref x, ref clock, ref y, keep, factor, stream } => Op::Mask { x: f(x), clock: f(clock), y: f(y), keep, factor, stream },
+            Op::Adam { ref p, ref g, ref m, ref v, ref table, ref clock, hyper } => Op::Adam { p: f(p), g: f(g), m: f(m), v: f(v), table: f(table), clock: f(clock), hyper },
+        }
+    }
+
     /// The op's name: the stem of its files, its tape method, its rows in the table.
     pub(crate) fn name(&self) -> &'static str {
+        self.form().name
+    }
+
+    /// The operands that are only read.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &V> {
+        self.form().operands().filter(|o| o.role == Role::Read).map(|o| o.of)
+    }
+
+    /// The operands that are written. Some are read as well.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = &V> {
+        self.form().operands().filter(|o| o.role != Role::Read).map(|o| o.of)
+    }
+
+    /// What the op is done for: its last operand that is written, and more than workspace.
+    pub(crate) fn result(&self) -> &V {
+        let written = |o: &Operand<V>| matches!(o.role, Role::Write | Role::Update);
+        self.form().operands().filter(written).last().expect("every op has a result").of
+    }
+}
+
+/// A number of an op that a GPU's kernel takes.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Word {
+    U32(u32),
+    F32(f32),
+}
+
+impl Op {
+    /// The operand of which the op has as many elements.
+    pub(crate) fn along(&self) -> &View {
+        let of = |reach| self.form().operands().find(|o| o.reach == reach).map(|o| o.of);
+        of(Reach::Each).unwrap_or_else(|| self.result())
+    }
+
+    /// How many elements the op has.
+    pub(crate) fn elements(&self) -> usize {
+        self.along().len()
+    }
+
+    /// The numbers that a kernel takes beside its operands and the number of elements, in the order of its parameters. Of
+    /// a reduction, those of its second stage. A product's are its sizes.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    pub(crate) fn words(&self) -> Vec<Word> {
+        // A `Shape` proves that each is below 2^31.
+        let size = |n: usize| Word::U32(n as u32);
+        let of = |stream: &Stream| [stream.seed as u32, (stream.seed >> 32) as u32, stream.purpose].map(Word::U32);
         match self {
-            Op::Dense { .. } => "dense",
-            Op::DenseDx { .. } => "dense_dx",
-            Op::DenseDw { .. } => "dense_dw",
-            Op::DenseDb { .. } => "dense_db",
-            Op::Relu { .. } => "relu",
-            Op::ReluGrad { .. } => "relu_grad",
-            Op::Sigmoid { .. } => "sigmoid",
-            Op::SigmoidGrad { .. } => "sigmoid_grad",
-            Op::Tanh { .. } => "tanh",
-            Op::TanhGrad { .. } => "tanh_grad",
-            Op::Mse { .. } => "mse",
-            Op::MseGrad { .. } => "mse_grad",
-            Op::Bce { .. } => "bce",
-            Op::BceGrad { .. } => "bce_grad",
-            Op::Sum { .. } => "sum",
-            Op::SquareSum { .. } => "square_sum",
-            Op::Clip { .. } => "clip",
-            Op::Broadcast { .. } => "broadcast",
-            Op::Add { .. } => "add",
-            Op::Scale { .. } => "scale",
-            Op::Fill { .. } => "fill",
-            Op::Copy { .. } => "copy",
-            Op::Gather { .. } => "gather",
-            Op::Advance { .. } => "advance",
-            Op::Store { .. } => "store",
-            Op::Uniform { .. } => "uniform",
-            Op::Adam { .. } => "adam",
-        }
-    }
-
-    /// The operands that are only read, under their names.
-    pub(crate) fn reads(&self) -> Vec<(&'static str, &View)> {
-        match self {
-            Op::Dense { x, w, b, .. } => vec![("x", x), ("w", w), ("b", b)],
-            Op::DenseDx { dz, w, .. } => vec![("dz", dz), ("w", w)],
-            Op::DenseDw { dz, x, .. } => vec![("dz", dz), ("x", x)],
-            Op::DenseDb { dz, .. } => vec![("dz", dz)],
-            Op::Relu { x, .. } | Op::Sigmoid { x, .. } | Op::Tanh { x, .. } => vec![("x", x)],
-            Op::ReluGrad { x, dy, .. } | Op::SigmoidGrad { x, dy, .. } | Op::TanhGrad { x, dy, .. } => vec![("x", x), ("dy", dy)],
-            Op::Mse { y, target, .. } => vec![("y", y), ("target", target)],
-            Op::MseGrad { y, target, dloss, .. } => vec![("y", y), ("target", target), ("dloss", dloss)],
-            Op::Bce { z, target, .. } => vec![("z", z), ("target", target)],
-            Op::BceGrad { z, target, dloss, .. } => vec![("z", z), ("target", target), ("dloss", dloss)],
-            Op::Sum { x, .. } | Op::SquareSum { x, .. } | Op::Broadcast { x, .. } | Op::Scale { x, .. } | Op::Copy { x, .. } => {
-                vec![("x", x)]
-            }
-            Op::Clip { x, square, .. } => vec![("x", x), ("square", square)],
-            Op::Add { a, b, .. } => vec![("a", a), ("b", b)],
-            Op::Fill { .. } | Op::Advance { .. } => vec![],
-            Op::Gather { data, order, clock, .. } => vec![("data", data), ("order", order), ("clock", clock)],
-            Op::Store { x, clock, .. } => vec![("x", x), ("clock", clock)],
-            Op::Uniform { clock, .. } => vec![("clock", clock)],
-            Op::Adam { g, table, clock, .. } => vec![("g", g), ("table", table), ("clock", clock)],
-        }
-    }
-
-    /// The operands that are written (some are read as well), under their names.
-    pub(crate) fn writes(&self) -> Vec<(&'static str, &View)> {
-        match self {
-            Op::Dense { y, .. } | Op::Relu { y, .. } | Op::Sigmoid { y, .. } | Op::Tanh { y, .. } => vec![("y", y)],
-            Op::DenseDx { dx, .. } | Op::ReluGrad { dx, .. } | Op::SigmoidGrad { dx, .. } | Op::TanhGrad { dx, .. } => vec![("dx", dx)],
-            Op::DenseDw { dw, .. } => vec![("dw", dw)],
-            Op::DenseDb { db, .. } => vec![("db", db)],
-            Op::Mse { work, loss, .. } | Op::Bce { work, loss, .. } => vec![("work", work), ("loss", loss)],
-            Op::MseGrad { dy, .. } => vec![("dy", dy)],
-            Op::BceGrad { dz, .. } => vec![("dz", dz)],
-            Op::Clip { y, .. } => vec![("y", y)],
-            Op::Sum { work, y, .. } | Op::SquareSum { work, y, .. } => vec![("work", work), ("y", y)],
-            Op::Broadcast { y, .. } | Op::Add { y, .. } | Op::Scale { y, .. } | Op::Fill { y, .. } | Op::Copy { y, .. } => vec![("y", y)],
-            Op::Gather { y, .. } | Op::Uniform { y, .. } => vec![("y", y)],
-            Op::Advance { clock, .. } => vec![("clock", clock)],
-            Op::Store { ring, .. } => vec![("ring", ring)],
-            Op::Adam { p, m, v, .. } => vec![("p", p), ("m", m), ("v", v)],
-        }
-    }
-
-    /// Whether a written operand may be the very same view as one that is read.
-    fn in_place(&self) -> bool {
-        matches!(self, Op::Add { .. } | Op::Scale { .. } | Op::Clip { .. })
-    }
-
-    /// Proves everything that a backend relies on: one device, the element types, bounds, shapes, and that nothing written overlaps another operand.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.check_operands()?;
-        self.check_shapes()
-    }
-
-    fn check_operands(&self) -> Result<()> {
-        let name = self.name();
-        let (reads, writes) = (self.reads(), self.writes());
-        let first = writes[0].1;
-        for (operand, view) in reads.iter().chain(&writes) {
-            if !view.device().same(first.device()) {
-                return Err(Error::op(
-                    name,
-                    format!("{operand} is on {} but {} is on {}", view.device().id(), writes[0].0, first.device().id()),
-                    "Put all operands on one device.",
-                ));
-            }
-            if view.offset + view.len() > view.buffer.len {
-                return Err(Error::op(
-                    name,
-                    format!("{operand} reaches to element {} of a buffer of {}", view.offset + view.len(), view.buffer.len),
-                    "Use a view that lies inside its buffer.",
-                ));
-            }
-            let want: &[Dtype] = match (*operand, self) {
-                ("clock" | "order", _) => &[Dtype::U32],
-                ("data", _) => &[Dtype::F32, Dtype::U8],
-                _ => &[Dtype::F32],
-            };
-            if !want.contains(&view.dtype()) {
-                return Err(Error::op(
-                    name,
-                    format!("{operand} has elements of {} where {} is needed", view.dtype(), want[0]),
-                    "Convert the data before it is uploaded.",
-                ));
+            Op::Dense { x, w, .. } => [x.shape.rows(), w.shape.columns(), w.shape.rows()].map(size).into(),
+            Op::DenseDx { dz, w, .. } => [dz.shape.rows(), w.shape.columns(), w.shape.rows()].map(size).into(),
+            Op::DenseDw { dz, x, .. } => [x.shape.rows(), x.shape.columns(), dz.shape.columns()].map(size).into(),
+            Op::DenseDb { dz, .. } => [dz.shape.rows(), dz.shape.columns()].map(size).into(),
+            Op::Rows { v, .. } => vec![size(v.len())],
+            Op::Map { .. } | Op::MapGrad { .. } | Op::Zip { .. } | Op::Copy { .. } => vec![],
+            Op::Reduce { scale, .. } | Op::ReduceGrad { scale, .. } => vec![Word::F32(*scale)],
+            Op::Clip { most, .. } => vec![Word::F32(*most)],
+            Op::Scale { factor, .. } => vec![Word::F32(*factor)],
+            Op::Fill { value, .. } => vec![Word::F32(*value)],
+            Op::Gather { data, order, .. } => [data.shape.columns(), data.shape.rows(), order.len()].map(size).into(),
+            Op::Advance { rows, period, .. } => vec![Word::U32(*rows), Word::U32(*period)],
+            Op::Store { x, ring, .. } => [x.len(), ring.len() / x.len()].map(size).into(),
+            Op::Uniform { lo, range, stream, .. } => [Word::F32(*lo), Word::F32(*range)].into_iter().chain(of(stream)).collect(),
+            Op::Mask { keep, factor, stream, .. } => [Word::U32(*keep), Word::F32(*factor)].into_iter().chain(of(stream)).collect(),
+            Op::Adam { table, hyper, .. } => {
+                let numbers = [hyper.w1, hyper.beta2, hyper.w2, hyper.eps].map(Word::F32);
+                [size(table.shape.rows())].into_iter().chain(numbers).collect()
             }
         }
-        for (i, (operand, view)) in writes.iter().enumerate() {
-            for (other, read) in &reads {
-                // An in-place op may write what it reads, but then all of it.
-                if view.overlaps(read) && !(self.in_place() && view.identical(read)) {
-                    return Err(Error::op(name, format!("{operand} overlaps {other}, which is read"), "Write to a buffer of its own."));
-                }
-            }
-            for (other, written) in &writes[..i] {
-                if view.overlaps(written) {
-                    return Err(Error::op(
-                        name,
-                        format!("{operand} overlaps {other}, which is written too"),
-                        "Write to a buffer of its own.",
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn check_shapes(&self) -> Result<()> {
-        let name = self.name();
-        let same = |an: &str, a: &View, bn: &str, b: &View| {
-            if a.len() == b.len() {
-                return Ok(());
-            }
-            Err(Error::op(
-                name,
-                format!("{an} has {} elements but {bn} has {} ({an} is {}, {bn} is {})", a.len(), b.len(), a.shape, b.shape),
-                "Give both the same shape.",
-            ))
-        };
-        let length = |an: &str, a: &View, n: usize| {
-            if a.len() == n {
-                return Ok(());
-            }
-            Err(Error::op(
-                name,
-                format!("{an} has {} elements where {n} are needed ({an} is {})", a.len(), a.shape),
-                "Give it that many elements.",
-            ))
-        };
-        match self {
-            Op::Dense { x, w, b, y } => {
-                self.check_matrix("x", x)?;
-                self.check_matrix("w", w)?;
-                if x.shape.columns() != w.shape.columns() {
-                    return Err(Error::op(
-                        name,
-                        format!(
-                            "x has {} columns but w takes {} (x is {}, w is {})",
-                            x.shape.columns(),
-                            w.shape.columns(),
-                            x.shape,
-                            w.shape
-                        ),
-                        format!("Build the layer with {} inputs or pass the previous layer's output.", x.shape.columns()),
-                    ));
-                }
-                length("b", b, w.shape.rows())?;
-                self.check_product("y", y, x.shape.rows(), w.shape.rows())
-            }
-            Op::DenseDx { dz, w, dx } => {
-                self.check_matrix("dz", dz)?;
-                self.check_matrix("w", w)?;
-                self.check_inner("columns of dz", dz.shape.columns(), "rows of w", w.shape.rows())?;
-                self.check_product("dx", dx, dz.shape.rows(), w.shape.columns())
-            }
-            Op::DenseDw { dz, x, dw } => {
-                self.check_matrix("dz", dz)?;
-                self.check_matrix("x", x)?;
-                self.check_inner("rows of dz", dz.shape.rows(), "rows of x", x.shape.rows())?;
-                self.check_product("dw", dw, dz.shape.columns(), x.shape.columns())
-            }
-            Op::DenseDb { dz, db } => {
-                self.check_matrix("dz", dz)?;
-                length("db", db, dz.shape.columns())
-            }
-            Op::Relu { x, y } | Op::Sigmoid { x, y } | Op::Tanh { x, y } | Op::Copy { x, y } | Op::Scale { x, y, .. } => {
-                same("x", x, "y", y)
-            }
-            Op::ReluGrad { x, dy, dx } | Op::SigmoidGrad { x, dy, dx } | Op::TanhGrad { x, dy, dx } => {
-                same("x", x, "dy", dy).and(same("x", x, "dx", dx))
-            }
-            Op::Add { a, b, y } => same("a", a, "b", b).and(same("a", a, "y", y)),
-            Op::Mse { y, target, work, loss, .. } | Op::Bce { z: y, target, work, loss, .. } => {
-                let operand = self.reads()[0].0;
-                same(operand, y, "target", target)?;
-                if y.len() == 0 {
-                    return Err(Error::op(name, format!("a mean over no elements ({operand} is {})", y.shape), "Pass at least one row."));
-                }
-                length("work", work, chunks(y.len())).and(length("loss", loss, 1))
-            }
-            Op::MseGrad { y, target, dloss, dy, .. } => {
-                same("y", y, "target", target)?;
-                length("dloss", dloss, 1).and(same("y", y, "dy", dy))
-            }
-            Op::BceGrad { z, target, dloss, dz, .. } => {
-                same("z", z, "target", target)?;
-                length("dloss", dloss, 1).and(same("z", z, "dz", dz))
-            }
-            Op::Sum { x, work, y } | Op::SquareSum { x, work, y } => length("work", work, chunks(x.len())).and(length("y", y, 1)),
-            Op::Clip { x, square, y, most } => {
-                same("x", x, "y", y).and(length("square", square, 1))?;
-                if !(*most > 0.0 && most.is_finite()) {
-                    return Err(Error::op(name, format!("the largest norm is {most}"), "Use a finite number above 0; 1 is usual."));
-                }
-                Ok(())
-            }
-            Op::Broadcast { x, .. } => length("x", x, 1),
-            Op::Fill { .. } => Ok(()),
-            Op::Gather { data, order, clock, y } => {
-                length("clock", clock, 2)?;
-                if data.shape.columns() != y.shape.columns() {
-                    return Err(Error::op(
-                        name,
-                        format!(
-                            "data has {} columns but y has {} (data is {}, y is {})",
-                            data.shape.columns(),
-                            y.shape.columns(),
-                            data.shape,
-                            y.shape
-                        ),
-                        "Give both rows of the same length.",
-                    ));
-                }
-                if y.len() > 0 && (order.len() == 0 || data.shape.rows() == 0) {
-                    return Err(Error::op(
-                        name,
-                        format!("{} rows wanted from {} by an order of {}", y.shape.rows(), data.shape.rows(), order.len()),
-                        "Pass at least one row and one index.",
-                    ));
-                }
-                Ok(())
-            }
-            Op::Advance { clock, rows, period } => {
-                length("clock", clock, 2)?;
-                if *period == 0 || *period > 1 << 31 || *rows > 1 << 31 {
-                    return Err(Error::op(
-                        name,
-                        format!("{rows} rows in a period of {period}"),
-                        "Use a period of 1 to 2^31 and at most 2^31 rows.",
-                    ));
-                }
-                Ok(())
-            }
-            Op::Store { x, clock, ring } => {
-                length("clock", clock, 2)?;
-                if x.len() == 0 || ring.len() == 0 || !ring.len().is_multiple_of(x.len()) {
-                    return Err(Error::op(
-                        name,
-                        format!(
-                            "ring has {} elements where entries of {} are wanted (ring is {}, x is {})",
-                            ring.len(),
-                            x.len(),
-                            ring.shape,
-                            x.shape
-                        ),
-                        "Give it as many elements as x has, for each step that is to be kept.",
-                    ));
-                }
-                Ok(())
-            }
-            Op::Uniform { clock, .. } => length("clock", clock, 2),
-            Op::Adam { p, g, m, v, table, clock, .. } => {
-                same("p", p, "g", g).and(same("p", p, "m", m)).and(same("p", p, "v", v))?;
-                length("clock", clock, 2)?;
-                if table.shape.columns() != 4 || table.shape.rows() == 0 {
-                    return Err(Error::op(
-                        name,
-                        format!("the table is {} where steps x 4 is needed", table.shape),
-                        "Write a row of four numbers for each step.",
-                    ));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn check_matrix(&self, operand: &str, view: &View) -> Result<()> {
-        if view.shape.dims().len() == 2 {
-            return Ok(());
-        }
-        Err(Error::op(
-            self.name(),
-            format!("{operand} has {} dimensions where 2 are needed ({operand} is {})", view.shape.dims().len(), view.shape),
-            "Reshape it to [rows, columns].",
-        ))
-    }
-
-    fn check_inner(&self, a: &str, m: usize, b: &str, n: usize) -> Result<()> {
-        if m == n {
-            return Ok(());
-        }
-        Err(Error::op(self.name(), format!("{m} {a} but {n} {b}"), "Make the two agree."))
-    }
-
-    fn check_product(&self, operand: &str, view: &View, rows: usize, columns: usize) -> Result<()> {
-        if view.shape.dims() == [rows, columns] {
-            return Ok(());
-        }
-        Err(Error::op(self.name(), format!("{operand} is {} where {rows}x{columns} is needed", view.shape), "Give the result that shape."))
     }
 
     /// What the op costs at the least.
     pub(crate) fn cost(&self) -> Cost {
-        let bytes = |views: &[(&str, &View)]| views.iter().map(|(_, v)| (v.len() * v.dtype().size()) as u64).sum::<u64>();
-        let n = |v: &View| v.len() as u64;
-        let flops = match self {
-            Op::Dense { x, y, .. } => 2 * n(y) * x.shape.columns() as u64 + n(y),
-            Op::DenseDx { dz, w, .. } => 2 * n(dz) * w.shape.columns() as u64,
-            Op::DenseDw { dz, x, .. } => 2 * n(dz) * x.shape.columns() as u64,
-            Op::DenseDb { dz, .. } => n(dz),
-            Op::Relu { y, .. } | Op::Add { y, .. } | Op::Scale { y, .. } => n(y),
-            Op::ReluGrad { dx, .. } => n(dx),
-            Op::Sigmoid { y, .. } => 24 * n(y),
-            Op::SigmoidGrad { dx, .. } => 26 * n(dx),
-            Op::Tanh { y, .. } => 36 * n(y),
-            Op::TanhGrad { dx, .. } => 27 * n(dx),
-            Op::Mse { y, .. } => 3 * n(y),
-            Op::MseGrad { y, .. } => 2 * n(y),
-            Op::Bce { z, .. } => 34 * n(z),
-            Op::BceGrad { z, .. } => 26 * n(z),
-            Op::Sum { x, .. } => n(x),
-            Op::SquareSum { x, .. } => 2 * n(x),
-            Op::Clip { x, .. } => n(x),
-            Op::Uniform { y, .. } => 2 * n(y),
-            Op::Adam { p, .. } => 14 * n(p),
-            Op::Broadcast { .. } | Op::Fill { .. } | Op::Copy { .. } | Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => 0,
+        let form = self.form();
+        let terms = match self {
+            Op::Dense { x, .. } => x.shape.columns(),
+            Op::DenseDx { dz, .. } => dz.shape.columns(),
+            Op::DenseDw { dz, .. } | Op::DenseDb { dz, .. } => dz.shape.rows(),
+            _ => 0,
+        } as u64;
+        let each = form.flops + if matches!(self, Op::DenseDb { .. }) { terms } else { 2 * terms };
+        let moved = |o: &Operand<View>| {
+            let elements = match (o.reach, self) {
+                // Of a data set only the rows that are gathered move; of a ring one entry, written and not read; of a
+                // table one row.
+                (Reach::Whole, Op::Gather { y, .. }) if o.name == "data" => return (y.len() * o.of.dtype().size()) as u64,
+                (Reach::Whole, Op::Gather { y, .. }) => y.shape.rows(),
+                (Reach::Whole, Op::Adam { table, .. }) => table.shape.columns(),
+                (Reach::Entry, _) => return 4 * self.elements() as u64,
+                _ => o.of.len(),
+            };
+            let times = if o.role == Role::Update { 2 } else { 1 };
+            (times * elements * o.of.dtype().size()) as u64
         };
-        let moved = match self {
-            // Only the rows that are gathered move, not the whole data set; of a ring one entry, of a table one row.
-            Op::Gather { data, y, .. } => n(y) * (data.dtype().size() as u64 + 4) + 4 * y.shape.rows() as u64,
-            Op::Store { x, .. } => 8 * n(x) + 8,
-            Op::Adam { p, .. } => 28 * n(p),
-            Op::Add { y, .. } => 12 * n(y),
-            _ => bytes(&self.reads()) + bytes(&self.writes()),
-        };
-        Cost { flops, bytes: moved }
+        Cost { flops: each * self.elements() as u64, bytes: form.operands().map(|o| moved(&o)).sum() }
+    }
+}
+
+impl Op<Shape> {
+    /// Elements of the operand that goes along with the op: how much work it is, but for the terms of a product.
+    pub(crate) fn size(&self) -> usize {
+        let of = |reach| self.form().operands().find(|o| o.reach == reach).map(|o| o.of.len());
+        of(Reach::Each).unwrap_or_else(|| self.result().len())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::backend::Executable;
 use crate::device::View;
-use crate::op::{Cost, Op};
+use crate::op::{Cost, Op, Operand, Role};
 use crate::tape::Val;
 use crate::{Device, Error, Result, tensor};
 use std::fmt;
@@ -146,9 +146,10 @@ impl fmt::Display for Program {
             writeln!(f, "{name:<14}{:>12.3} MFLOP{:>12.3} MB  {rest}", cost.flops as f64 / 1e6, cost.bytes as f64 / 1e6)
         };
         for op in &self.ops {
-            let operands: Vec<_> = op.reads().iter().map(|(n, v)| format!("{n} {}", v.shape)).collect();
-            let results: Vec<_> = op.writes().iter().map(|(n, v)| format!("{n} {}", v.shape)).collect();
-            line(f, op.name(), op.cost(), &format!("{} -> {}", operands.join(", "), results.join(", ")))?;
+            let (read, written): (Vec<_>, Vec<_>) = op.form().operands().partition(|o| o.role == Role::Read);
+            let names =
+                |operands: &[Operand<View>]| operands.iter().map(|o| format!("{} {}", o.name, o.of.shape)).collect::<Vec<_>>().join(", ");
+            line(f, op.name(), op.cost(), &format!("{} -> {}", names(&read), names(&written)))?;
         }
         let what = format!("{} ops on {}, run as: {}", self.ops.len(), self.device.id(), self.rung());
         line(f, "a step", self.cost(), &what)?;

@@ -1,7 +1,7 @@
 //! The autoencoder: a strait between two wide waters.
 
 use crate::data::{Dataset, Scaler};
-use crate::op::Op;
+use crate::op::{Op, Stream};
 use crate::rng::purpose;
 use crate::{Clock, Device, Error, Loss, Params, Result, Tape, Val};
 use std::sync::Arc;
@@ -101,8 +101,8 @@ impl Builder {
             let inputs = ae.params.shape(&name.replace("bias", "weight"))?[1];
             let bound = (1.0 / (inputs as f64).sqrt()) as f32;
             let y = ae.params.value(at).clone();
-            let (clock, purpose) = (clock.tensor.view.clone(), purpose::INITIAL + at as u32);
-            tape.push_update(Op::Uniform { clock, y, lo: -bound, range: 2.0 * bound, seed: self.seed, purpose })?;
+            let stream = Stream { seed: self.seed, purpose: purpose::INITIAL + at as u32 };
+            tape.push_update(Op::Uniform { clock: clock.tensor.view.clone(), y, lo: -bound, range: 2.0 * bound, stream })?;
         }
         Ok(ae)
     }

@@ -2,7 +2,7 @@
 
 use super::{Node, Source, Tape, Val};
 use crate::device::View;
-use crate::op::Op;
+use crate::op::{Op, Zip};
 use crate::{Error, Result, grad};
 
 impl Tape {
@@ -131,7 +131,7 @@ impl Tape {
         // A parameter's gradient has its place; every other gradient may be somebody else's as well, so the sum gets a place of its own.
         let (a, b) = (self.view(sum)?.clone(), self.view(part)?.clone());
         let y = if let Source::Param(..) = node.source { a.clone() } else { self.new_view(node.view.shape)? };
-        self.push(Op::Add { a, b, y: y.clone() })?;
+        self.push(Op::Zip { f: Zip::Add, a, b, y: y.clone() })?;
         let total = self.node(y, Source::Gradient, vec![], true);
         self.nodes[input.index].grad = Some(total);
         Ok(())

@@ -4,9 +4,8 @@ use super::data::Kind;
 use super::judge::Ready;
 use super::layout::Layout;
 use super::reference;
-use super::rows::Row;
-use super::spec::{Same, Spec};
-use crate::op::{AdamHyper, Op};
+use super::row::{Given, Row};
+use crate::op::Op;
 use crate::{Adam, AdamConfig, Autoencoder, Clock, Cost, Device, Error, Program, Result, Shape, Tape, Tensor, data};
 use std::time::{Duration, Instant};
 
@@ -66,33 +65,11 @@ const LOSS_BOUND: f64 = 1e-5;
 const ROWS: usize = 4096;
 
 /// The ops that can be timed, each with the sizes that stand for the article's network.
-pub const OPS: [(&str, &[usize]); 23] = [
-    ("dense", &[128, 784, 128]),
-    ("dense_dx", &[128, 784, 128]),
-    ("dense_dw", &[128, 784, 128]),
-    ("dense_db", &[128, 784]),
-    ("relu", &[128, 128]),
-    ("relu_grad", &[128, 128]),
-    ("sigmoid", &[128, 784]),
-    ("sigmoid_grad", &[128, 784]),
-    ("tanh", &[128, 784]),
-    ("tanh_grad", &[128, 784]),
-    ("mse", &[128, 784]),
-    ("mse_grad", &[128, 784]),
-    ("bce", &[128, 784]),
-    ("bce_grad", &[128, 784]),
-    ("sum", &[128, 784]),
-    ("square_sum", &[222_384]),
-    ("clip", &[222_384]),
-    ("add", &[128, 784]),
-    ("scale", &[128, 784]),
-    ("fill", &[222_384]),
-    ("copy", &[128, 784]),
-    ("gather", &[4096, 784, 128]),
-    ("adam", &[222_384]),
-];
+pub fn ops() -> Vec<(&'static str, Vec<usize>)> {
+    super::ops::sizes()
+}
 
-/// Times one op of [`OPS`] on random numbers and compares its first result with the oracle.
+/// Times one of [`ops`] on random numbers and compares its first result with the oracle.
 ///
 /// ```
 /// use narrows::{Device, verify};
@@ -104,91 +81,49 @@ pub const OPS: [(&str, &[usize]); 23] = [
 /// # Errors
 /// An op that is none of them, sizes that do not suit it, or when the device fails.
 pub fn bench(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
-    let spec = spec(op, shape)?;
-    let ready = Ready::new(Row { spec, kind: Kind::Reals, seed: 1, layout: Layout::Start });
+    let (op, given) = sized(op, shape)?;
+    let ready = Ready::new(Row { op, given, kind: Kind::Reals, seed: 1, layout: Layout::Start });
     let verdict = ready.run(device);
     let op = ready.on(device)?;
     let cost = op.cost();
     let ms = time(device, &[op])?;
     let wrong = verdict.wrong.map(|wrong| wrong.problem);
-    Ok(Timing {
-        device: device.id().into(),
-        what: ready.row.spec.name().into(),
-        shape: shape.into(),
-        ms,
-        cost,
-        worst: verdict.worst,
-        wrong,
-    })
+    Ok(Timing { device: device.id().into(), what: ready.row.name().into(), shape: shape.into(), ms, cost, worst: verdict.worst, wrong })
 }
 
-fn spec(op: &str, shape: &[usize]) -> Result<Spec> {
-    let known: Vec<&str> = OPS.iter().map(|(op, _)| *op).collect();
+fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
+    let known: Vec<&str> = ops().iter().map(|(op, _)| *op).collect();
     if !known.contains(&op) {
-        return Err(Error::argument(
-            "bench",
-            format!("`{op}` is no op that can be timed"),
-            format!("Use step or one of {}.", known.join(", ")),
-        ));
+        let remedy = format!("Use step or one of {}.", known.join(", "));
+        return Err(Error::argument("bench", format!("`{op}` is no op that can be timed"), remedy));
     }
     let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).unwrap_or(usize::MAX);
     let refuse = |why: String, remedy: &str| Err(Error::argument("shape", why, remedy));
     if elements == 0 {
         return refuse(format!("{shape:?} has no elements"), "Use sizes above 0.");
     }
+    let product = matches!((op, shape.len()), ("dense" | "dense_dx" | "dense_dw", 3));
+    if product && elements > MOST {
+        let why = format!("{shape:?} are {elements} multiply-adds, and the f64 reference would take minutes");
+        return refuse(why, "Use at most 2048 cubed.");
+    }
     // A gather takes its batch from rows x columns.
     let held = if op == "gather" { shape.iter().take(2).product() } else { elements };
     if !op.starts_with("dense") && (MOST_HELD..=Shape::MAX_LEN).contains(&held) {
-        return refuse(
-            format!("{shape:?} has {held} elements, and with the f64 reference they would take gigabytes"),
-            "Use fewer than 2^27.",
-        );
+        let why = format!("{shape:?} has {held} elements, and with the f64 reference they would take gigabytes");
+        return refuse(why, "Use fewer than 2^27.");
     }
-    // 1/n as the mean over n elements has it; a step in mid-training.
-    let (any, mean) = (|| shape.to_vec(), 1.0 / elements as f32);
-    let hyper = AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-8 };
-    let spec = match (op, shape) {
-        ("dense" | "dense_dx" | "dense_dw", &[b, i, o]) => {
-            if elements > MOST {
-                let why = format!("{b} x {i} x {o} are {elements} multiply-adds, and the f64 reference would take minutes");
-                return refuse(why, "Use at most 2048 cubed.");
-            }
+    match super::ops::sized(op, shape)? {
+        Some(sized) => Ok(sized),
+        None => refuse(
+            format!("{shape:?} for {op}"),
             match op {
-                "dense" => Spec::Dense([b, i, o]),
-                "dense_dx" => Spec::DenseDx([b, i, o]),
-                _ => Spec::DenseDw([b, i, o]),
-            }
-        }
-        ("dense" | "dense_dx" | "dense_dw", _) => {
-            return refuse(format!("{shape:?} for {op}"), "Name batch, inputs and outputs, such as 128x784x128.");
-        }
-        ("dense_db", &[b, o]) => Spec::DenseDb([b, o]),
-        ("dense_db", _) => return refuse(format!("{shape:?} for {op}"), "Name batch and outputs, such as 128x784."),
-        ("gather", &[items, row, batch]) => {
-            Spec::Gather { items, row: vec![row], order: items, batch, cursor: 0, bytes: true, beyond: false }
-        }
-        ("gather", _) => return refuse(format!("{shape:?} for {op}"), "Name rows, columns and batch, such as 4096x784x128."),
-        ("relu", _) => Spec::Relu(any()),
-        ("relu_grad", _) => Spec::ReluGrad(any()),
-        ("sigmoid", _) => Spec::Sigmoid(any()),
-        ("sigmoid_grad", _) => Spec::SigmoidGrad(any()),
-        ("tanh", _) => Spec::Tanh(any()),
-        ("tanh_grad", _) => Spec::TanhGrad(any()),
-        ("mse", _) => Spec::Mse(any(), mean),
-        ("mse_grad", _) => Spec::MseGrad(any(), mean),
-        ("bce", _) => Spec::Bce(any(), mean),
-        ("bce_grad", _) => Spec::BceGrad(any(), mean),
-        ("sum", _) => Spec::Sum(any()),
-        ("square_sum", _) => Spec::SquareSum(any()),
-        ("clip", _) => Spec::Clip(any(), 1.0, elements as f32, Same::None),
-        ("add", _) => Spec::Add(any(), Same::None),
-        ("scale", _) => Spec::Scale(any(), 0.5, Same::None),
-        ("fill", _) => Spec::Fill(any(), 1.0),
-        ("copy", _) => Spec::Copy(any()),
-        _ => Spec::Adam { shape: any(), steps: 1, clock: [0, 0], hyper },
-    };
-    Shape::new(shape)?;
-    Ok(spec)
+                "gather" => "Name rows, columns and batch, such as 4096x784x128.",
+                "dense_db" | "rows" => "Name batch and outputs, such as 128x784.",
+                _ => "Name batch, inputs and outputs, such as 128x784x128.",
+            },
+        ),
+    }
 }
 
 /// Times the training step that `fit` runs, on an autoencoder with these widths from the input to the code: rows drawn, forward, mean squared error,
@@ -256,7 +191,7 @@ fn loss_in_f64(ae: &Autoencoder, x: Vec<f64>) -> Result<f64> {
                 let values = ae.params().read(&format!("{half}.{}.{part}", 2 * layer))?;
                 Ok(values.into_iter().map(f64::from).collect())
             };
-            h = reference::dense(&h, &read("weight")?, &read("bias")?, [batch, pair[0], pair[1]]).value;
+            h = reference::dense(&h, &read("weight")?, Some(&read("bias")?), [batch, pair[0], pair[1]]).value;
             if layer + 1 < layers {
                 h.iter_mut().for_each(|h| *h = reference::relu(*h));
             }
@@ -268,7 +203,7 @@ fn loss_in_f64(ae: &Autoencoder, x: Vec<f64>) -> Result<f64> {
 
 /// Times a list of ops. The first result of its first op is read to know when the device is done.
 fn time(device: &Device, ops: &[Op]) -> Result<Spread> {
-    let written = ops[0].writes()[0].1.clone();
+    let written = ops[0].result().clone();
     let one = written.part(0, Shape::new(&[1])?).unwrap_or(written);
     let mut list = device.backend().compile(ops)?;
     let mut bytes = vec![0; one.len() * one.dtype().size()];
@@ -310,7 +245,7 @@ mod tests {
     #[test]
     fn every_op_that_can_be_timed_is_right_at_a_small_size() {
         let device = Device::cpu().unwrap();
-        for (op, shape) in OPS {
+        for (op, shape) in ops() {
             let small: Vec<usize> = shape.iter().map(|d| d / 16).collect();
             let timing = bench(&device, op, &small).unwrap();
             assert_eq!((timing.what.as_str(), &timing.wrong), (op, &None));

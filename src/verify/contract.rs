@@ -1,7 +1,7 @@
 //! The contract: the ops in f32, one rounding after the other in exactly the order that `docs/numerics.md` prescribes. Scalar and slow;
 //! the CPU and CUDA must give these bits.
 
-use crate::op::{AdamHyper, BLOCK, CHUNK, LANES, chunks};
+use crate::op::{AdamHyper, BLOCK, CHUNK, LANES, Map, Term, Zip, chunks};
 
 /// Subnormal numbers count as 0 of their sign, as operands and as results.
 fn z(x: f32) -> f32 {
@@ -41,10 +41,10 @@ fn blocks(inner: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
     total
 }
 
-/// x [B, I], w [O, I], b [O]: y [B, O], the bias added last.
-pub(crate) fn dense(x: &[f32], w: &[f32], b: &[f32], [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+/// x [B, I], w [O, I], b [O] or none: y [B, O], the bias added last.
+pub(crate) fn dense(x: &[f32], w: &[f32], b: Option<&[f32]>, [batch, inputs, outputs]: [usize; 3]) -> Vec<f32> {
     let sum = |r: usize, o: usize| blocks(inputs, |i, acc| fma(x[r * inputs + i], w[o * inputs + i], acc));
-    let y = |r: usize, o: usize| add(sum(r, o), b[o]);
+    let y = |r: usize, o: usize| b.map_or_else(|| sum(r, o), |b| add(sum(r, o), b[o]));
     (0..batch * outputs).map(|i| y(i / outputs, i % outputs)).collect()
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn dense_db(dz: &[f32], [batch, outputs]: [usize; 2]) -> Vec<f32> {
 }
 
 /// Both stages of a reduction of n elements. `step` adds element i to its lane.
-fn reduce(n: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
+fn sum(n: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
     let work: Vec<f32> = (0..chunks(n))
         .map(|c| {
             let mut lane = [0.0; LANES];
@@ -97,16 +97,35 @@ fn tree(mut lane: [f32; LANES]) -> f32 {
     lane[0]
 }
 
-pub(crate) fn sum(x: &[f32]) -> f32 {
-    reduce(x.len(), |i, lane| add(lane, x[i]))
+/// `lane` with one more term of a sum.
+fn term(f: Term, lane: f32, x: f32, target: f32) -> f32 {
+    match f {
+        Term::Sum => add(lane, x),
+        Term::SquareSum => fma(x, x, lane),
+        Term::Mse => {
+            let d = minus(x, target);
+            fma(d, d, lane)
+        }
+        Term::Bce => {
+            let above = if z(x) > 0.0 { x } else { 0.0 };
+            add(lane, add(fma(-x, target, above), log1p(exp(-x.abs()))))
+        }
+    }
 }
 
-pub(crate) fn mse(y: &[f32], target: &[f32], scale: f32) -> f32 {
-    let total = reduce(y.len(), |i, lane| {
-        let d = minus(y[i], target[i]);
-        fma(d, d, lane)
-    });
-    times(total, scale)
+/// Terms without a target ignore it.
+pub(crate) fn reduce(f: Term, x: &[f32], target: &[f32], scale: f32) -> f32 {
+    times(sum(x.len(), |i, lane| term(f, lane, x[i], target[i])), scale)
+}
+
+pub(crate) fn reduce_grad(f: Term, x: f32, target: f32, dy: f32, scale: f32) -> f32 {
+    let s = times(scale, dy);
+    match f {
+        Term::Sum => s,
+        Term::SquareSum => times(s, x),
+        Term::Mse => times(s, minus(x, target)),
+        Term::Bce => times(s, minus(sigmoid(x), target)),
+    }
 }
 
 /// The f32 that C writes as 0x1.FFFFFFpE, F the six hexadecimal digits.
@@ -143,27 +162,42 @@ pub(crate) fn exp(x: f32) -> f32 {
     times(times(p, power(h)), power(i - h))
 }
 
-pub(crate) fn relu(x: f32) -> f32 {
+/// A function, and its derivative times dy.
+pub(crate) fn function(f: Map) -> (fn(f32) -> f32, fn(f32, f32) -> f32) {
+    match f {
+        Map::Relu => (relu, relu_grad),
+        Map::Sigmoid => (sigmoid, sigmoid_grad),
+        Map::Tanh => (tanh, tanh_grad),
+    }
+}
+
+pub(crate) fn pair(f: Zip) -> fn(f32, f32) -> f32 {
+    match f {
+        Zip::Add => add,
+    }
+}
+
+fn relu(x: f32) -> f32 {
     if z(x) > 0.0 || x.is_nan() { x } else { 0.0 }
 }
 
-pub(crate) fn relu_grad(x: f32, dy: f32) -> f32 {
+fn relu_grad(x: f32, dy: f32) -> f32 {
     if z(x) <= 0.0 { 0.0 } else { dy }
 }
 
-pub(crate) fn sigmoid(x: f32) -> f32 {
+fn sigmoid(x: f32) -> f32 {
     let e = exp(-x.abs());
     let q = add(1.0, e);
     if x >= 0.0 { over(1.0, q) } else { over(e, q) }
 }
 
-pub(crate) fn sigmoid_grad(x: f32, dy: f32) -> f32 {
+fn sigmoid_grad(x: f32, dy: f32) -> f32 {
     let e = exp(-x.abs());
     let q = add(1.0, e);
     times(dy, over(e, times(q, q)))
 }
 
-pub(crate) fn tanh(x: f32) -> f32 {
+fn tanh(x: f32) -> f32 {
     let s = times(x, x);
     let p = -hex(0x75e1cc, -8);
     let p = fma(p, s, hex(0x52269c, -6));
@@ -175,14 +209,10 @@ pub(crate) fn tanh(x: f32) -> f32 {
     if x.abs() < 0.625 { small } else { over(minus(1.0, e), add(1.0, e)).copysign(x) }
 }
 
-pub(crate) fn tanh_grad(x: f32, dy: f32) -> f32 {
+fn tanh_grad(x: f32, dy: f32) -> f32 {
     let e = exp(times(-2.0, x.abs()));
     let q = add(1.0, e);
     times(dy, over(times(4.0, e), times(q, q)))
-}
-
-pub(crate) fn mse_grad(y: f32, target: f32, dloss: f32, scale: f32) -> f32 {
-    times(times(scale, dloss), minus(y, target))
 }
 
 pub(crate) const LOG1P: [f32; 9] = [
@@ -203,22 +233,6 @@ pub(crate) fn log1p(e: f32) -> f32 {
     fma(times(e, e), q, e)
 }
 
-pub(crate) fn bce(z: &[f32], target: &[f32], scale: f32) -> f32 {
-    let total = reduce(z.len(), |i, lane| {
-        let above = if self::z(z[i]) > 0.0 { z[i] } else { 0.0 };
-        add(lane, add(fma(-z[i], target[i], above), log1p(exp(-z[i].abs()))))
-    });
-    times(total, scale)
-}
-
-pub(crate) fn bce_grad(z: f32, target: f32, dloss: f32, scale: f32) -> f32 {
-    times(times(scale, dloss), minus(sigmoid(z), target))
-}
-
-pub(crate) fn square_sum(x: &[f32]) -> f32 {
-    reduce(x.len(), |i, lane| fma(x[i], x[i], lane))
-}
-
 pub(crate) fn clip(x: f32, square: f32, most: f32) -> f32 {
     let factor = over(most, add(square.sqrt(), 1e-6));
     times(x, if factor > 1.0 { 1.0 } else { factor })
@@ -227,6 +241,10 @@ pub(crate) fn clip(x: f32, square: f32, most: f32) -> f32 {
 /// `bits` are the 24 upper bits of the element's random integer.
 pub(crate) fn uniform(bits: u32, lo: f32, range: f32) -> f32 {
     fma(bits as f32 * hex(0, -24), range, lo)
+}
+
+pub(crate) fn mask(x: f32, bits: u32, keep: u32, factor: f32) -> f32 {
+    if bits < keep { times(x, factor) } else { 0.0 }
 }
 
 /// {p, m, v} after a step.

@@ -1,9 +1,9 @@
 //! Runs a case on a device and judges what it left in memory.
 
-use super::case::{Case, Data, Expect, Role};
+use super::case::{Case, Data, Expect};
 use super::layout::{Layout, Placed};
-use super::rows::Row;
-use crate::op::Op;
+use super::row::Row;
+use crate::op::{Op, Role};
 use crate::{Device, DeviceKind, Result};
 
 /// A row that is ready to run, on any number of devices.
@@ -40,7 +40,7 @@ impl Wrong {
 
 impl Ready {
     pub(crate) fn new(row: Row) -> Ready {
-        let case = Case::new(&row.spec, row.kind, row.seed);
+        let case = Case::new(&row);
         let placed = Placed::new(&case, row.layout);
         Ready { row, case, placed }
     }
@@ -56,7 +56,7 @@ impl Ready {
     /// The op, its operands in buffers of their own.
     pub(crate) fn on(&self, device: &Device) -> Result<Op> {
         let (views, _) = self.placed.upload(&self.case, device)?;
-        let op = self.row.spec.op(&views);
+        let op = self.row.on(&views);
         op.check()?;
         Ok(op)
     }
@@ -64,7 +64,7 @@ impl Ready {
     /// The bytes of all buffers after the op.
     fn execute(&self, device: &Device) -> Result<Vec<Vec<u8>>> {
         let (views, wholes) = self.placed.upload(&self.case, device)?;
-        let op = self.row.spec.op(&views);
+        let op = self.row.on(&views);
         op.check()?;
         device.backend().run(&op)?;
         let read = |(whole, image): (&crate::device::View, &super::layout::Image)| {
@@ -135,7 +135,7 @@ impl Ready {
     /// The case in words.
     pub(crate) fn describe(&self) -> String {
         let layout = if self.row.layout == Layout::Start { String::new() } else { format!(", {:?} views", self.row.layout).to_lowercase() };
-        format!("{:?} of {:?}, seed {}{layout}", self.row.spec, self.row.kind, self.row.seed)
+        format!("{:?} with {:?}, of {:?}, seed {}{layout}", self.row.op, self.row.given, self.row.kind, self.row.seed)
     }
 
     /// How the contract itself stands to the oracle.

@@ -1,7 +1,8 @@
 //! Where a row's operands lie: views at odd offsets inside larger buffers, with guard zones on both sides.
 
-use super::case::{Case, Data, Role};
+use super::case::{Case, Data};
 use crate::device::{Device, View};
+use crate::op::Role;
 use crate::{Dtype, Error, Result, Shape};
 
 /// How the operands share buffers.

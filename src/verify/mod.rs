@@ -12,23 +12,21 @@
 //! # Ok::<(), narrows::Error>(())
 //! ```
 
-mod adam;
 mod bench;
 mod case;
 pub(crate) mod contract;
 mod data;
 mod judge;
 mod layout;
+pub(crate) mod ops;
 mod reference;
 mod report;
-mod rows;
-mod rows_dense;
-mod spec;
+pub(crate) mod row;
 
 #[cfg(test)]
 mod tests;
 
-pub use bench::{OPS, Spread, Timing, bench, bench_step};
+pub use bench::{Spread, Timing, bench, bench_step, ops};
 pub use report::{Failure, OpReport, Report};
 
 use crate::{Device, Error, Result};
@@ -65,19 +63,18 @@ impl Select {
         Select { quick: true, ..Select::default() }
     }
 
-    fn rows(&self) -> Result<Vec<rows::Row>> {
-        let mut rows = rows::all();
+    fn rows(&self) -> Result<Vec<row::Row>> {
+        let mut rows = row::all();
         if let Some(op) = &self.op {
-            let mut names: Vec<&str> = rows.iter().map(|r| r.spec.name()).collect();
-            names.dedup();
+            let names = row::names(&rows);
             if !names.contains(&op.as_str()) {
                 return Err(Error::argument("verify", format!("there is no op `{op}`"), format!("Use one of {}.", names.join(", "))));
             }
-            rows.retain(|r| r.spec.name() == op);
+            rows.retain(|r| r.name() == op);
         }
         rows.retain(|r| self.large || !r.large());
         if self.quick {
-            rows = rows::quick(rows);
+            rows = row::quick(rows);
         }
         Ok(rows)
     }
@@ -97,7 +94,7 @@ pub fn run(device: &Device, select: &Select) -> Result<Report> {
 /// As [`run`].
 pub fn run_each(devices: &[Device], select: &Select) -> Result<Vec<Report>> {
     let mut reports: Vec<Report> = devices.iter().map(Report::new).collect();
-    let (large, small): (Vec<_>, Vec<_>) = select.rows()?.into_iter().partition(rows::Row::large);
+    let (large, small): (Vec<_>, Vec<_>) = select.rows()?.into_iter().partition(row::Row::large);
     // The oracle works on many small rows at once, but holds one large row at a time.
     let batches = small.chunks(128).chain(large.chunks(1));
     for batch in batches {
@@ -120,7 +117,7 @@ pub fn run_each(devices: &[Device], select: &Select) -> Result<Vec<Report>> {
 pub fn count(select: &Select) -> Result<Vec<(&'static str, usize)>> {
     let mut counts: Vec<(&'static str, usize)> = Vec::new();
     for row in select.rows()? {
-        let op = row.spec.name();
+        let op = row.name();
         match counts.iter_mut().find(|(name, _)| *name == op) {
             Some((_, rows)) => *rows += 1,
             None => counts.push((op, 1)),

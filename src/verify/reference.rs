@@ -2,6 +2,8 @@
 //!
 //! Inputs are f32 numbers, exactly converted. Where a bound needs it, the sum of the absolute terms comes along.
 
+use crate::op::{Map, Term, Zip};
+
 /// Sums, and beside each the sum of the absolute values of its terms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sums {
@@ -17,12 +19,13 @@ fn products(rows: usize, columns: usize, inner: usize, a: impl Fn(usize, usize) 
     Sums { value, terms }
 }
 
-/// y [B, O] = x [B, I] times w [O, I] transposed, plus b [O].
-pub(crate) fn dense(x: &[f64], w: &[f64], b: &[f64], [batch, inputs, outputs]: [usize; 3]) -> Sums {
+/// y [B, O] = x [B, I] times w [O, I] transposed, plus b [O] where there is one.
+pub(crate) fn dense(x: &[f64], w: &[f64], b: Option<&[f64]>, [batch, inputs, outputs]: [usize; 3]) -> Sums {
     let mut y = products(batch, outputs, inputs, |r, i| x[r * inputs + i], |o, i| w[o * inputs + i]);
     for i in 0..batch * outputs {
-        y.value[i] += b[i % outputs];
-        y.terms[i] += b[i % outputs].abs();
+        let b = b.map_or(0.0, |b| b[i % outputs]);
+        y.value[i] += b;
+        y.terms[i] += b.abs();
     }
     y
 }
@@ -40,6 +43,20 @@ pub(crate) fn dense_dw(dz: &[f64], x: &[f64], [batch, inputs, outputs]: [usize; 
 /// db [O] = the sum of the rows of dz [B, O].
 pub(crate) fn dense_db(dz: &[f64], [batch, outputs]: [usize; 2]) -> Sums {
     products(outputs, 1, batch, |o, r| dz[r * outputs + o], |_, _| 1.0)
+}
+
+/// The same row so many times.
+pub(crate) fn rows<T: Copy>(v: &[T], rows: usize) -> Vec<T> {
+    (0..rows * v.len()).map(|i| v[i % v.len()]).collect()
+}
+
+/// A function, and its derivative times dy.
+pub(crate) fn function(f: Map) -> (fn(f64) -> f64, fn(f64, f64) -> f64) {
+    match f {
+        Map::Relu => (relu, relu_grad),
+        Map::Sigmoid => (sigmoid, sigmoid_grad),
+        Map::Tanh => (tanh, tanh_grad),
+    }
 }
 
 /// The larger of x and 0; NaN stays.
@@ -72,38 +89,47 @@ pub(crate) fn tanh_grad(x: f64, dy: f64) -> f64 {
     dy / (x.cosh() * x.cosh())
 }
 
-/// `scale * sum (y - target)^2`; all terms are positive.
-pub(crate) fn mse(y: &[f64], target: &[f64], scale: f64) -> f64 {
-    scale * y.iter().zip(target).fold(0.0, |sum, (y, t)| sum + (y - t) * (y - t))
+/// A function of two numbers.
+pub(crate) fn pair(f: Zip) -> fn(f64, f64) -> f64 {
+    match f {
+        Zip::Add => |a, b| a + b,
+    }
 }
 
-/// One element of the gradient of a scaled sum of squares; `scale` has the 2 in it.
-pub(crate) fn mse_grad(y: f64, target: f64, dloss: f64, scale: f64) -> f64 {
-    scale * dloss * (y - target)
+/// The parts of a term of a sum.
+fn term(f: Term, x: f64, target: f64) -> Vec<f64> {
+    match f {
+        Term::Sum => vec![x],
+        Term::SquareSum => vec![x * x],
+        Term::Mse => vec![(x - target) * (x - target)],
+        // The binary cross-entropy of sigmoid(x) and target.
+        Term::Bce => vec![if x < 0.0 { 0.0 } else { x }, -x * target, (-x.abs()).exp().ln_1p()],
+    }
 }
 
-/// `scale * sum` of the binary cross-entropies of sigmoid(z) and target, and the same of the absolute values of their parts.
-pub(crate) fn bce(z: &[f64], target: &[f64], scale: f64) -> (f64, f64) {
-    let parts = |(&z, &t): (&f64, &f64)| [if z < 0.0 { 0.0 } else { z }, -z * t, (-z.abs()).exp().ln_1p()];
-    let all: Vec<[f64; 3]> = z.iter().zip(target).map(parts).collect();
-    let sum = all.iter().fold(0.0, |sum, [a, b, c]| sum + (a + b + c));
-    (scale * sum, scale.abs() * all.iter().flatten().fold(0.0, |sum, part| sum + part.abs()))
+/// `scale * sum` of the terms, and the same of the absolute values of their parts.
+pub(crate) fn reduce(f: Term, x: &[f64], target: &[f64], scale: f64) -> (f64, f64) {
+    let terms = || x.iter().zip(target).map(|(&x, &target)| term(f, x, target));
+    let sum = terms().fold(0.0, |sum, parts| sum + parts.iter().fold(0.0, |term, part| term + part));
+    (scale * sum, scale.abs() * terms().flatten().fold(0.0, |sum, part| sum + part.abs()))
 }
 
-/// One element of the gradient of a scaled sum of binary cross-entropies.
-pub(crate) fn bce_grad(z: f64, target: f64, dloss: f64, scale: f64) -> f64 {
-    scale * dloss * (sigmoid(z) - target)
+/// One element of the gradient of a sum; `scale` has in it what [`Term::slope`] says.
+pub(crate) fn reduce_grad(f: Term, x: f64, target: f64, dy: f64, scale: f64) -> f64 {
+    scale
+        * dy
+        * match f {
+            Term::Sum => 1.0,
+            Term::SquareSum => x,
+            Term::Mse => x - target,
+            Term::Bce => sigmoid(x) - target,
+        }
 }
 
 /// `x` made shorter where the norm, the root of `square`, is above `most`.
 pub(crate) fn clip(x: f64, square: f64, most: f64) -> f64 {
     let factor = most / (square.sqrt() + 1e-6);
     x * if factor > 1.0 { 1.0 } else { factor }
-}
-
-/// The sum, and the sum of the absolute values.
-pub(crate) fn sum(x: &[f64]) -> (f64, f64) {
-    (x.iter().fold(0.0, |sum, x| sum + x), x.iter().fold(0.0, |sum, x| sum + x.abs()))
 }
 
 /// The rows of a table that an order names, from the cursor on and round; indices past the end name the last row.
@@ -153,8 +179,13 @@ pub(crate) fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     })
 }
 
+/// `x` times `factor` where the element's 24 random bits are below `keep`, else 0.
+pub(crate) fn mask(x: f64, bits: u32, keep: u32, factor: f64) -> f64 {
+    if bits < keep { x * factor } else { 0.0 }
+}
+
 /// The 24 upper bits of the integer that belongs to an element: a uniform number is this times 2^-24.
-pub(crate) fn uniform_bits(element: usize, seed: u64, purpose: u32, step: u32) -> u32 {
+pub(crate) fn random_bits(element: usize, seed: u64, purpose: u32, step: u32) -> u32 {
     philox([(element / 4) as u32, step, purpose, 0], [seed as u32, (seed >> 32) as u32])[element % 4] >> 8
 }
 
@@ -174,7 +205,7 @@ mod tests {
 
     #[test]
     fn dense_by_hand() {
-        let y = dense(&[1.0, 2.0, 3.0, 4.0], &[5.0, -6.0], &[0.5], [2, 2, 1]);
+        let y = dense(&[1.0, 2.0, 3.0, 4.0], &[5.0, -6.0], Some(&[0.5]), [2, 2, 1]);
         assert_eq!((y.value, y.terms), (vec![-6.5, -8.5], vec![17.5, 39.5]));
         assert_eq!(dense_dx(&[2.0, 3.0], &[5.0, -6.0], [2, 2, 1]).value, [10.0, -12.0, 15.0, -18.0]);
         assert_eq!(dense_dw(&[2.0, 3.0], &[1.0, 2.0, 3.0, 4.0], [2, 2, 1]).value, [11.0, 16.0]);

@@ -74,7 +74,7 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, ready: &Ready, verdict: Verdict, device: &Device) {
-        let op = ready.row.spec.name();
+        let op = ready.row.name();
         let at = self.rows.iter().position(|r| r.op == op).unwrap_or_else(|| {
             self.rows.push(OpReport { op, cases: 0, bit_for_bit: 0, worst: 0.0, failed: 0, failures: Vec::new() });
             self.rows.len() - 1

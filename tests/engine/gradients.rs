@@ -1,7 +1,7 @@
 //! Gradients of random graphs against forward-mode dual numbers in f64: the tape differentiates backward, the mirror forward, and the two
 //! share nothing but the graph.
 
-use narrows::{Device, Level, Params, Tape, Tensor, Val};
+use narrows::{Clock, Device, Level, Params, Tape, Tensor, Val};
 use std::panic::AssertUnwindSafe;
 
 /// A number with its derivatives with respect to every scalar parameter, and with what bounds the f32 error of both: the same
@@ -178,7 +178,7 @@ impl Graph {
         let n = self.nodes.len();
         let at = if random.below(2) == 0 { n - 1 } else { random.below(n) };
         let x = self.take(at);
-        match random.below(7) {
+        match random.below(11) {
             0 => {
                 let val = self.tape.relu(x.val)?;
                 let nearest = x.mirror.iter().filter(|d| d.size > 0.0).map(|d| d.v.abs() / d.size).fold(f64::INFINITY, f64::min);
@@ -206,6 +206,56 @@ impl Graph {
                 let val = self.tape.add(x.val, y.val)?;
                 self.keep(val, x.dims, x.mirror.iter().zip(&y.mirror).map(|(a, b)| a.add(b)).collect());
             }
+            5 => {
+                // What is dropped is read from the mask of ones.
+                let clock = Clock::new(self.tape.device())?;
+                let ones = Tensor::new(self.tape.device(), &vec![1.0; x.mirror.len()], &x.dims)?;
+                let ones = self.tape.input(&ones)?;
+                let seed = random.next();
+                let mask = self.tape.mask(ones, 0.3, true, seed, 5, &clock)?;
+                let factors = self.tape.read(mask)?;
+                let val = self.tape.mask(x.val, 0.3, true, seed, 5, &clock)?;
+                self.keep(val, x.dims, x.mirror.iter().zip(factors).map(|(d, factor)| d.scale(factor.into())).collect());
+            }
+            6 => {
+                let fits: Vec<usize> = (0..LAYERS).filter(|l| self.layout[2 * l].1[0] == x.dims[1]).collect();
+                if fits.is_empty() {
+                    return Ok(());
+                }
+                let (w, w_dims, w_mirror) = self.param(&format!("{}.weight", fits[random.below(fits.len())]))?;
+                let val = self.tape.dense_dx(x.val, w)?;
+                let [rows, outputs] = x.dims;
+                let zero = Dual::constant(0.0, self.scalars);
+                let dx = |r: usize, i: usize| {
+                    let term = |o: usize| x.mirror[r * outputs + o].mul(&w_mirror[o * w_dims[1] + i]);
+                    (0..outputs).fold(zero.clone(), |sum, o| sum.add(&term(o)))
+                };
+                let mirror = (0..rows * w_dims[1]).map(|i| dx(i / w_dims[1], i % w_dims[1])).collect();
+                self.keep(val, [rows, w_dims[1]], mirror);
+            }
+            7 => {
+                let others: Vec<usize> = (0..n).filter(|&i| self.nodes[i].dims[0] == x.dims[0]).collect();
+                let y = self.take(others[random.below(others.len())]);
+                let val = self.tape.dense_dw(x.val, y.val)?;
+                let ([rows, outputs], inputs) = (x.dims, y.dims[1]);
+                let zero = Dual::constant(0.0, self.scalars);
+                let dw = |o: usize, i: usize| {
+                    let term = |r: usize| x.mirror[r * outputs + o].mul(&y.mirror[r * inputs + i]);
+                    (0..rows).fold(zero.clone(), |sum, r| sum.add(&term(r)))
+                };
+                let mirror = (0..outputs * inputs).map(|i| dw(i / inputs, i % inputs)).collect();
+                self.keep(val, [outputs, inputs], mirror);
+            }
+            8 => {
+                // A row for each row of x: the sum of its rows.
+                let sum = self.tape.dense_db(x.val)?;
+                let val = self.tape.rows(sum, x.dims[0])?;
+                let [rows, columns] = x.dims;
+                let zero = Dual::constant(0.0, self.scalars);
+                let column = |c: usize| (0..rows).fold(zero.clone(), |sum, r| sum.add(&x.mirror[r * columns + c]));
+                let mirror = (0..rows * columns).map(|i| column(i % columns)).collect();
+                self.keep(val, x.dims, mirror);
+            }
             _ => {
                 let fits: Vec<usize> = (0..LAYERS).filter(|l| self.layout[2 * l].1[1] == x.dims[1]).collect();
                 if fits.is_empty() {
@@ -213,8 +263,12 @@ impl Graph {
                 }
                 let layer = fits[random.below(fits.len())];
                 let (w, w_dims, w_mirror) = self.param(&format!("{layer}.weight"))?;
-                let (b, _, b_mirror) = self.param(&format!("{layer}.bias"))?;
-                let val = self.tape.dense(x.val, w, b)?;
+                let (b, _, mut b_mirror) = self.param(&format!("{layer}.bias"))?;
+                let biased = random.below(3) > 0;
+                if !biased {
+                    b_mirror.fill(Dual::constant(0.0, self.scalars));
+                }
+                let val = self.tape.dense(x.val, w, biased.then_some(b))?;
                 let [rows, inputs] = x.dims;
                 let y = |r: usize, o: usize| {
                     (0..inputs).fold(b_mirror[o].clone(), |sum, i| sum.add(&x.mirror[r * inputs + i].mul(&w_mirror[o * inputs + i])))

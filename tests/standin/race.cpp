@@ -41,14 +41,14 @@ int main(int, char** argv) {
     float* db = numbers(O);
     go("dense_db", 2, 64, {&y, &db, &B, &O}, "ppuu");
     unsigned N = 4099, P = 2;
-    float scale = 0.5f, *v = numbers(N), *u = numbers(N), *work = numbers(P), *one = numbers(1);
+    float unit = 1.0f, scale = 0.5f, *v = numbers(N), *u = numbers(N), *work = numbers(P), *one = numbers(1);
     go("sum_chunks", 2, 256, {&v, &work, &N}, "ppu");
-    go("sum_total", 1, 256, {&work, &one, &P}, "ppu");
+    go("total", 1, 256, {&work, &one, &P, &unit}, "ppuf");
     want = 0;
     for (unsigned i = 0; i < N; ++i) want += v[i];
     expect("sum", one[0], want);
     go("mse_chunks", 2, 256, {&v, &u, &work, &N}, "pppu");
-    go("mse_total", 1, 256, {&work, &one, &P, &scale}, "ppuf");
+    go("total", 1, 256, {&work, &one, &P, &scale}, "ppuf");
     expect("mse", one[0], 0);
     return 0;
 }

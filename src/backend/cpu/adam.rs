@@ -17,4 +17,4 @@ fn adam_body<F: Fma>(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], row
     }
 }
 
-leveled!(fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], row: [f32; 4], hyper: AdamHyper) = adam_body::<F>);
+leveled!(pub(super) fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], row: [f32; 4], hyper: AdamHyper) = adam_body::<F>);

@@ -14,9 +14,9 @@ pub(super) fn straight(right: &[f32], inputs: usize) -> Strided<'_> {
     Strided { data: right, row: inputs, column: 1 }
 }
 
-/// `y = x w^T + b`: x has `inputs` columns, y one column per element of b.
-pub(super) fn dense<'a>(x: &'a [f32], w: Right<'a>, b: &'a [f32], inputs: usize) -> Product<'a> {
-    Product { a: Strided { data: x, row: inputs, column: 1 }, b: w, k: inputs, bias: Some(b) }
+/// `y = x w^T + b`: x has `inputs` columns, y one column per row of w.
+pub(super) fn dense<'a>(x: &'a [f32], w: Right<'a>, bias: Option<&'a [f32]>, inputs: usize) -> Product<'a> {
+    Product { a: Strided { data: x, row: inputs, column: 1 }, b: w, k: inputs, bias }
 }
 
 /// `dx = dz w`: dz has `outputs` columns, dx has `inputs`.
@@ -68,4 +68,4 @@ fn columns<const N: usize>(dz: &[f32], outputs: usize, first: usize, db: &mut [f
     }
 }
 
-leveled!(fn dense_db(dz: &[f32], outputs: usize, first: usize, db: &mut [f32]) = dense_db_body);
+leveled!(pub(super) fn dense_db(dz: &[f32], outputs: usize, first: usize, db: &mut [f32]) = dense_db_body);

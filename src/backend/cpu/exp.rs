@@ -1,4 +1,4 @@
-//! `exp` for the ops: range reduction and polynomial of docs/numerics.md.
+//! `exp` and `log1p` for the ops: the polynomials of docs/numerics.md.
 
 use super::fma::Fma;
 
@@ -23,6 +23,21 @@ pub(super) fn exp_negative<F: Fma>(x: f32) -> f32 {
     // The integer, with the bias of an exponent: at most 0 for what is 0.
     let i = (t.to_bits() as i32).wrapping_sub(0x4B400000 - 127);
     p * f32::from_bits((i.max(0) as u32) << 23)
+}
+
+/// `log(1 + e)` for e in [0, 1], within 1.04 ulp: `e + e^2 q(e)`.
+#[inline(always)]
+pub(super) fn log1p<F: Fma>(e: f32) -> f32 {
+    let q = f32::from_bits(0xBB58FA2F);
+    let q = F::fma(q, e, f32::from_bits(0x3CA5398F));
+    let q = F::fma(q, e, f32::from_bits(0xBD6BE934));
+    let q = F::fma(q, e, f32::from_bits(0x3DDA96C9));
+    let q = F::fma(q, e, f32::from_bits(0xBE1D317D));
+    let q = F::fma(q, e, f32::from_bits(0x3E49AA03));
+    let q = F::fma(q, e, f32::from_bits(0xBE7F928D));
+    let q = F::fma(q, e, f32::from_bits(0x3EAAA6EC));
+    let q = F::fma(q, e, f32::from_bits(0xBEFFFFE9));
+    F::fma(e * e, q, e)
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ mod tests {
             // Large ones in fewer ways.
             let large = m * n * k > 2_000_000;
             let want = match round % 2 {
-                0 => contract::dense(&a, &b_turned, &bias, [m, k, n]),
+                0 => contract::dense(&a, &b_turned, Some(&bias), [m, k, n]),
                 _ => contract::dense_dx(&a, &b, [m, n, k]),
             };
             let bias = (round % 2 == 0).then_some(&bias[..]);

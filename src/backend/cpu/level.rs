@@ -76,23 +76,27 @@ impl fmt::Display for Level {
 
 /// Compiles a body, an `#[inline(always)]` function, once per level, and picks one at run time by the level that comes
 /// as the first argument. A body that multiplies and adds is written over [`Fma`](super::fma::Fma), and named
-/// `body::<F>` here.
+/// `body::<F>` here; one for a family of functions is `fn name[M: Trait](..) = body::<M, F>`.
 macro_rules! leveled {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:ident$(::<$fma:ident>)?) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident$([$m:ident: $family:ident])?($($arg:ident: $ty:ty),* $(,)?)
+        = $body:ident$(::<$($of:ident),+>)?
+    ) => {
         $(#[$doc])*
         #[allow(unsafe_code, clippy::too_many_arguments)]
-        pub(super) fn $name(level: $crate::Level, $($arg: $ty),*) {
+        $vis fn $name$(<$m: $family>)?(level: $crate::Level, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($arg: $ty),*) {
-                $(type $fma = super::fma::Fused;)?
-                $body$(::<$fma>)?($($arg),*)
+            fn avx2$(<$m: $family>)?($($arg: $ty),*) {
+                #[allow(dead_code)]
+                type F = $crate::backend::cpu::fma::Fused;
+                $body$(::<$($of),+>)?($($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-            fn avx512($($arg: $ty),*) {
-                $(type $fma = super::fma::Fused;)?
-                $body$(::<$fma>)?($($arg),*)
+            fn avx512$(<$m: $family>)?($($arg: $ty),*) {
+                #[allow(dead_code)]
+                type F = $crate::backend::cpu::fma::Fused;
+                $body$(::<$($of),+>)?($($arg),*)
             }
             match level {
                 // SAFETY: a device is opened at a level only after `Level::require` found its features on this processor.
@@ -102,8 +106,9 @@ macro_rules! leveled {
                 #[cfg(target_arch = "x86_64")]
                 $crate::Level::Avx2 => unsafe { avx2($($arg),*) },
                 _ => {
-                    $(type $fma = super::fma::Portable;)?
-                    $body$(::<$fma>)?($($arg),*)
+                    #[allow(dead_code)]
+                    type F = $crate::backend::cpu::fma::Portable;
+                    $body$(::<$($of),+>)?($($arg),*)
                 }
             }
         }

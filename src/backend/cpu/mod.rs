@@ -1,10 +1,8 @@
 //! The CPU: a standing team of rayon's threads, SIMD by compiling one scalar body for several instruction sets.
 
 mod adam;
-mod add;
 mod advance;
 mod barrier;
-mod bce;
 mod clip;
 mod copy;
 mod dense;
@@ -14,29 +12,27 @@ mod fma;
 mod gather;
 mod gemm;
 mod level;
+mod map;
 mod memory;
-mod mse;
 mod pack;
 mod place;
 mod plan;
 mod program;
-mod relu;
+mod random;
+mod reduce;
 mod scale;
-mod sigmoid;
 mod split;
 mod store;
 mod subnormal;
-mod sum;
-mod tanh;
 mod team;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod touch;
 mod transpose;
-mod uniform;
 mod vector;
 mod work;
+mod zip;
 
 pub use level::Level;
 
@@ -77,6 +73,9 @@ pub(crate) fn list(list: &mut DeviceList) {
 
 /// The most threads that a device may have.
 const MOST_THREADS: usize = 1024;
+
+/// Floating-point operations and bytes from which on a single op is worth a team.
+const WORTH_A_TEAM: u64 = 1 << 17;
 
 /// The threads that the operating system grants.
 pub(crate) fn cores() -> usize {
@@ -153,7 +152,7 @@ impl Backend for Cpu {
     fn run(&self, op: &Op) -> Result<()> {
         self.core.with_slices(|slices| {
             self.core.run(slices, op);
-            op.writes().iter().for_each(|(_, view)| Memory::of(view).changed());
+            op.writes().for_each(|view| Memory::of(view).changed());
         })
     }
 
@@ -197,7 +196,9 @@ impl Core {
     /// Runs one op, by a team if it is worth one.
     fn run(&self, slices: &Slices, op: &Op) {
         let work = Work::new(op, self.threads());
-        let threads = if work.is_small() { 1 } else { self.threads().min(work.split.most_parts()) };
+        // A second thread would cost more than it saves.
+        let cost = op.cost();
+        let threads = if cost.flops + cost.bytes < WORTH_A_TEAM { 1 } else { self.threads().min(work.split.most_parts()) };
         let stages = [Some(work), Work::total(op)];
         team::run(&self.pool, threads, |member| {
             let mut scratch = self.scratch(member.thread);

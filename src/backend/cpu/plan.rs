@@ -155,7 +155,7 @@ fn lower(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<(Vec<
             packed.fresh = false;
             // Who has just computed all of it packs it, if it is read before it changes again.
             let again = ops[at + 1..].iter().position(|op| packed.is_written_by(op)).map_or(ops.len(), |n| at + 1 + n);
-            let whole = op.writes().iter().any(|(_, view)| view.identical(&packed.of));
+            let whole = op.writes().any(|view| view.identical(&packed.of));
             if whole && packed.readers.iter().any(|reader| (at + 1..=again).contains(reader)) {
                 step.push(packed.work.clone());
                 packed.fresh = true;
@@ -181,7 +181,7 @@ struct Packed {
 
 impl Packed {
     fn is_written_by(&self, op: &Op) -> bool {
-        op.writes().iter().any(|(_, view)| view.overlaps(&self.of))
+        op.writes().any(|view| view.overlaps(&self.of))
     }
 }
 
@@ -220,19 +220,19 @@ fn packed(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Vec<
 
 /// Whether the fill `ops[at]` leaves the same after every step, and nobody looks before the first.
 fn is_constant(ops: &[Op], at: usize) -> bool {
-    let y = ops[at].writes()[0].1;
-    let touched = |op: &Op| op.reads().iter().any(|(_, view)| view.overlaps(y));
-    let written = |op: &Op| op.writes().iter().any(|(_, view)| view.overlaps(y));
+    let y = ops[at].result();
+    let touched = |op: &Op| op.reads().any(|view| view.overlaps(y));
+    let written = |op: &Op| op.writes().any(|view| view.overlaps(y));
     !ops[..at].iter().any(|op| touched(op) || written(op)) && !ops[at + 1..].iter().any(written)
 }
 
 /// Adam cut at the gradients of dense layers, if nothing but these and fills writes its gradients.
 fn adams(ops: &[Op], adam: &Op) -> Vec<Op> {
     let Op::Adam { p, g, m, v, table, clock, hyper } = adam else { return vec![adam.clone()] };
-    let writers: Vec<&Op> = ops.iter().filter(|op| op.writes().iter().any(|(_, view)| view.overlaps(g))).collect();
+    let writers: Vec<&Op> = ops.iter().filter(|op| op.writes().any(|view| view.overlaps(g))).collect();
     let plain = writers.iter().all(|op| matches!(op, Op::DenseDw { .. } | Op::DenseDb { .. } | Op::Fill { .. }));
     let inside = |view: &View| view.offset >= g.offset && view.offset + view.len() <= g.offset + g.len();
-    let mut cuts: Vec<&View> = writers.iter().map(|op| op.writes()[0].1).filter(|view| inside(view)).collect();
+    let mut cuts: Vec<&View> = writers.iter().map(|op| op.result()).filter(|view| inside(view)).collect();
     cuts.sort_by_key(|view| view.offset);
     if !plain || cuts.is_empty() || cuts.windows(2).any(|w| w[0].overlaps(w[1])) {
         return vec![adam.clone()];

@@ -16,8 +16,8 @@ fn scale_self_body(y: &mut [f32], factor: f32) {
     }
 }
 
-leveled!(fn scale(x: &[f32], y: &mut [f32], factor: f32) = scale_body);
+leveled!(pub(super) fn scale(x: &[f32], y: &mut [f32], factor: f32) = scale_body);
 leveled!(
     /// `y = y * factor`: what scale does when y is x.
-    fn scale_self(y: &mut [f32], factor: f32) = scale_self_body
+    pub(super) fn scale_self(y: &mut [f32], factor: f32) = scale_self_body
 );

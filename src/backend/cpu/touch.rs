@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// How much of a view a range of units touches.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Reach {
+pub(super) enum Cover {
     Whole,
     /// So many elements for each unit, which the view does not tell: of an entry of a ring, which the clock chooses.
     Anywhere(usize),
@@ -19,7 +19,7 @@ pub(super) enum Reach {
 #[derive(Clone, Debug)]
 pub(super) struct Touch {
     pub(super) view: View,
-    pub(super) reach: Reach,
+    pub(super) cover: Cover,
     pub(super) written: bool,
 }
 
@@ -27,10 +27,10 @@ impl Touch {
     /// The elements of the buffer that some units touch.
     pub(super) fn elements(&self, units: Range<usize>) -> Range<usize> {
         let n = self.view.len();
-        let within = match self.reach {
+        let within = match self.cover {
             _ if units.is_empty() => 0..0,
-            Reach::Whole | Reach::Anywhere(_) => 0..n,
-            Reach::Along(width) => (units.start * width).min(n)..(units.end * width).min(n),
+            Cover::Whole | Cover::Anywhere(_) => 0..n,
+            Cover::Along(width) => (units.start * width).min(n)..(units.end * width).min(n),
         };
         self.view.offset + within.start..self.view.offset + within.end
     }
@@ -69,8 +69,8 @@ impl Touching {
 
     /// Elements that a unit writes, on average.
     pub(super) fn written_by_unit(&self) -> usize {
-        let all = |t: &Touch| match t.reach {
-            Reach::Anywhere(each) => each * self.split.units,
+        let all = |t: &Touch| match t.cover {
+            Cover::Anywhere(each) => each * self.split.units,
             _ => t.view.len(),
         };
         self.touches.iter().filter(|t| t.written).map(all).sum::<usize>() / self.split.units.max(1)
@@ -92,8 +92,8 @@ impl Touching {
 
 /// Whether equal units of both touch the same elements, and different units different ones.
 fn aligned(a: &Touch, b: &Touch) -> bool {
-    match (a.reach, b.reach) {
-        (Reach::Along(m), Reach::Along(n)) => m == n && a.view.offset == b.view.offset,
+    match (a.cover, b.cover) {
+        (Cover::Along(m), Cover::Along(n)) => m == n && a.view.offset == b.view.offset,
         _ => false,
     }
 }

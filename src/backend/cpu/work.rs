@@ -5,10 +5,10 @@ use super::gemm::{self, NR_MAX, Right};
 use super::memory::{Rectangle, Slices};
 use super::pack;
 use super::split::Split;
-use super::touch::{Reach, Touch};
-use super::{adam, add, advance, bce, clip, copy, dense, fill, gather, mse, relu, scale, sigmoid, store, sum, tanh, uniform};
+use super::touch::{Cover, Touch};
+use super::{adam, advance, clip, copy, dense, fill, gather, map, random, reduce, scale, store, zip};
 use crate::device::View;
-use crate::op::{CHUNK, Op};
+use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Role, chunks};
 use crate::{Dtype, Level, Shape};
 use std::ops::Range;
 
@@ -57,7 +57,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// An op for so many threads.
+    /// An op, cut for a number of threads.
     pub(super) fn new(op: &Op, threads: usize) -> Work {
         let mut columns = false;
         let mut product = |c: &View| {
@@ -65,45 +65,26 @@ impl Work {
             columns = threads > 1 && m < 8 * threads && n >= NR_MAX * threads;
             if columns { Split { units: n, grain: NR_MAX } } else { Split::rows(m, threads) }
         };
-        let split = match op {
-            Op::Dense { y: c, .. } | Op::DenseDx { dx: c, .. } | Op::DenseDw { dw: c, .. } => product(c),
-            Op::DenseDb { db, .. } => Split::elements(db.len()),
-            Op::Relu { y, .. } | Op::Sigmoid { y, .. } | Op::Tanh { y, .. } => along(y, threads),
-            Op::ReluGrad { dx: y, .. } | Op::SigmoidGrad { dx: y, .. } | Op::TanhGrad { dx: y, .. } => along(y, threads),
-            Op::MseGrad { dy: y, .. } | Op::BceGrad { dz: y, .. } => along(y, threads),
-            Op::Mse { work, .. } | Op::Bce { work, .. } | Op::Sum { work, .. } | Op::SquareSum { work, .. } => Split::units(work.len()),
-            Op::Clip { y, .. } | Op::Broadcast { y, .. } | Op::Add { y, .. } | Op::Scale { y, .. } => along(y, threads),
-            Op::Fill { y, .. } | Op::Copy { y, .. } => along(y, threads),
-            Op::Gather { y, .. } => Split::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads),
-            Op::Uniform { y, .. } => Split { units: y.len().div_ceil(4), grain: 16 },
-            Op::Store { x, .. } => along(x, threads),
-            Op::Advance { .. } => Split::ONE,
-            Op::Adam { p, .. } => along(p, threads),
+        let split = match (op.form().kernel, op) {
+            (Kernel::Tiles, Op::DenseDb { db, .. }) => Split::elements(db.len()),
+            (Kernel::Tiles, _) => product(op.result()),
+            // What these put into a row depends on the whole of it.
+            (Kernel::Each, Op::Gather { y, .. } | Op::Rows { y, .. }) => {
+                Split::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads)
+            }
+            (Kernel::Each, _) => along(op.along(), threads),
+            // No part begins within four elements: the grain of elements is a multiple of them.
+            (Kernel::Fours, _) if op.along().shape.columns().is_multiple_of(FOUR) => along(op.along(), threads),
+            (Kernel::Fours, _) => Split::elements(op.elements()),
+            (Kernel::Chunks, _) => Split::units(chunks(op.elements())),
+            (Kernel::One, _) => Split::ONE,
         };
         Work { what: What::Op(op.clone()), split, columns }
     }
 
-    /// Whether a second thread would cost more than it saves.
-    pub(super) fn is_small(&self) -> bool {
-        const ELEMENTS: usize = 16 * 1024;
-        match &self.what {
-            What::Op(Op::Dense { x, y, .. }) => x.shape.columns() * y.len() <= 4 * ELEMENTS,
-            What::Op(Op::DenseDx { dz, dx, .. }) => dz.shape.columns() * dx.len() <= 4 * ELEMENTS,
-            What::Op(Op::DenseDw { x, dw, .. }) => x.shape.rows() * dw.len() <= 4 * ELEMENTS,
-            What::Op(Op::DenseDb { dz, .. }) => dz.len() <= ELEMENTS,
-            What::Op(Op::Mse { .. } | Op::Bce { .. } | Op::Sum { .. } | Op::SquareSum { .. }) => self.split.units * CHUNK <= ELEMENTS,
-            What::Op(Op::Gather { y, .. } | Op::Uniform { y, .. }) => y.len() <= ELEMENTS,
-            What::Op(Op::Store { x, .. }) => x.len() <= ELEMENTS,
-            What::Op(Op::Advance { .. }) | What::Total(_) => true,
-            What::Op(op) => op.writes()[0].1.len() <= ELEMENTS,
-            What::Pack { from, .. } => from.len() <= ELEMENTS,
-            What::Packed(..) => false,
-        }
-    }
-
     /// The second stage of an op, where it has one.
     pub(super) fn total(op: &Op) -> Option<Work> {
-        let reduces = matches!(op, Op::Mse { .. } | Op::Bce { .. } | Op::Sum { .. } | Op::SquareSum { .. });
+        let reduces = op.form().kernel == Kernel::Chunks;
         reduces.then(|| Work { what: What::Total(op.clone()), split: Split::ONE, columns: false })
     }
 
@@ -129,64 +110,52 @@ impl Work {
         }
     }
 
-    /// What the work touches; the right side of a product stands at [`RIGHT`].
+    /// What the work touches; the right side of a product stands at [`RIGHT`]. No op has a default: what is said here is
+    /// what its form says of each operand.
     pub(super) fn touches(&self) -> Vec<Touch> {
         let units = self.split.units.max(1);
-        let read = |view: &View, reach| Touch { view: view.clone(), reach, written: false };
-        let write = |view: &View, reach| Touch { view: view.clone(), reach, written: true };
-        let along = |view: &View| Reach::Along(view.len() / units);
-        let matrix = |c: &View| if self.columns { Reach::Whole } else { along(c) };
+        let along = |view: &View| Cover::Along(view.len() / units);
+        let matrix = |c: &View| if self.columns { Cover::Whole } else { along(c) };
         match &self.what {
-            What::Op(Op::Dense { x, w, b, y }) => {
-                vec![read(x, matrix(x)), read(w, Reach::Whole), read(b, Reach::Whole), write(y, matrix(y))]
+            What::Op(op) => {
+                let form = op.form();
+                let cover = |o: &Operand<View>| {
+                    Some(match (form.kernel, o.reach) {
+                        (Kernel::Chunks, Reach::Each) => Cover::Along(CHUNK),
+                        (Kernel::Chunks, Reach::Parts) => Cover::Along(1),
+                        // The second stage's.
+                        (Kernel::Chunks, Reach::One) => return None,
+                        (_, Reach::Each) => along(o.of),
+                        (_, Reach::One | Reach::Clock | Reach::Parts | Reach::Whole) => Cover::Whole,
+                        (_, Reach::Entry) => Cover::Anywhere(op.elements() / units),
+                        (_, Reach::Matrix) => match op {
+                            Op::Dense { x: rows, .. } | Op::DenseDx { dz: rows, .. } if std::ptr::eq(rows, o.of) => matrix(rows),
+                            _ if o.role == Role::Read => Cover::Whole,
+                            _ => matrix(o.of),
+                        },
+                    })
+                };
+                let touch = |o: Operand<View>| Some(Touch { view: o.of.clone(), cover: cover(&o)?, written: o.role != Role::Read });
+                form.operands().filter_map(touch).collect()
             }
-            What::Op(Op::DenseDx { dz, w, dx }) => {
-                vec![read(dz, matrix(dz)), read(w, Reach::Whole), write(dx, matrix(dx))]
+            What::Total(op) => {
+                let operands = op.form().operands().filter(|o| matches!(o.reach, Reach::Parts | Reach::One));
+                operands.map(|o| Touch { view: o.of.clone(), cover: Cover::Whole, written: o.reach == Reach::One }).collect()
             }
-            What::Op(Op::DenseDw { dz, x, dw }) => vec![read(dz, Reach::Whole), read(x, Reach::Whole), write(dw, matrix(dw))],
-            What::Op(Op::DenseDb { dz, db }) => vec![read(dz, Reach::Whole), write(db, Reach::Along(1))],
-            What::Op(Op::Mse { y: x, target, work, .. } | Op::Bce { z: x, target, work, .. }) => {
-                vec![read(x, Reach::Along(CHUNK)), read(target, Reach::Along(CHUNK)), write(work, Reach::Along(1))]
-            }
-            What::Op(Op::Sum { x, work, .. } | Op::SquareSum { x, work, .. }) => {
-                vec![read(x, Reach::Along(CHUNK)), write(work, Reach::Along(1))]
-            }
-            What::Total(
-                Op::Mse { work, loss: y, .. } | Op::Bce { work, loss: y, .. } | Op::Sum { work, y, .. } | Op::SquareSum { work, y, .. },
-            ) => {
-                vec![read(work, Reach::Whole), write(y, Reach::Whole)]
-            }
-            What::Op(Op::Gather { data, order, clock, y }) => {
-                vec![read(data, Reach::Whole), read(order, Reach::Whole), read(clock, Reach::Whole), write(y, along(y))]
-            }
-            What::Op(Op::Store { x, clock, ring }) => {
-                let per_unit = x.len() / units;
-                vec![read(x, along(x)), read(clock, Reach::Whole), write(ring, Reach::Anywhere(per_unit))]
-            }
-            What::Op(Op::Uniform { clock, y, .. }) => vec![read(clock, Reach::Whole), write(y, Reach::Along(4))],
-            What::Pack { from, to, .. } => vec![read(from, along(from)), write(to, Reach::Whole)],
+            What::Pack { from, to, .. } => vec![
+                Touch { view: from.clone(), cover: along(from), written: false },
+                Touch { view: to.clone(), cover: Cover::Whole, written: true },
+            ],
             What::Packed(op, packed) => {
                 let mut touches = Work { what: What::Op(op.clone()), ..*self }.touches();
-                touches[RIGHT] = read(packed, Reach::Whole);
+                touches[RIGHT] = Touch { view: packed.clone(), cover: Cover::Whole, written: false };
                 touches
-            }
-            // What is left is elementwise, but for scalars and what only one thread touches.
-            What::Op(op) | What::Total(op) => {
-                let n = op.writes()[0].1.len();
-                let reach = |name: &str, view: &View| match name {
-                    "clock" | "table" | "dloss" | "square" => Reach::Whole,
-                    _ if view.len() == n => along(view),
-                    _ => Reach::Whole,
-                };
-                let reads = op.reads().into_iter().map(|(name, view)| read(view, reach(name, view)));
-                let writes = op.writes().into_iter().map(|(name, view)| write(view, reach(name, view)));
-                reads.chain(writes).collect()
             }
         }
     }
 
     /// Does some units. `Op::check` has proved shapes, types, bounds, and that what is written overlaps nothing else.
-    pub(super) fn execute(&self, level: Level, s: &Slices, scratch: &mut [f32], units: Range<usize>) {
+    pub(super) fn execute<'a>(&'a self, level: Level, s: &'a Slices, scratch: &mut [f32], units: Range<usize>) {
         if units.is_empty() {
             return;
         }
@@ -210,7 +179,15 @@ impl Work {
         match &self.what {
             What::Op(Op::Dense { x, w, b, y }) => {
                 let inputs = x.shape.columns();
-                product(dense::dense(s.read(x, matrix(x)), Right::Strided(dense::turned(s.all(w), inputs)), s.all(b), inputs), y);
+                product(
+                    dense::dense(
+                        s.read(x, matrix(x)),
+                        Right::Strided(dense::turned(s.all(w), inputs)),
+                        b.as_ref().map(|b| s.all(b)),
+                        inputs,
+                    ),
+                    y,
+                );
             }
             What::Op(Op::DenseDx { dz, w, dx }) => {
                 let (outputs, inputs) = (w.shape.rows(), w.shape.columns());
@@ -223,7 +200,9 @@ impl Work {
             What::Packed(op, right) => {
                 let right = Right::Packed(s.all(right));
                 match op {
-                    Op::Dense { x, b, y, .. } => product(dense::dense(s.read(x, matrix(x)), right, s.all(b), x.shape.columns()), y),
+                    Op::Dense { x, b, y, .. } => {
+                        product(dense::dense(s.read(x, matrix(x)), right, b.as_ref().map(|b| s.all(b)), x.shape.columns()), y)
+                    }
                     Op::DenseDx { dz, dx, .. } => product(dense::dense_dx(s.read(dz, matrix(dz)), right, dz.shape.columns()), dx),
                     Op::DenseDw { dz, dw, .. } => {
                         product(dense::dense_dw(s.all(dz), first, right, dz.shape.rows(), dz.shape.columns()), dw);
@@ -252,35 +231,28 @@ impl Work {
                 }
             }
             What::Op(Op::DenseDb { dz, db }) => dense::dense_db(level, s.all(dz), db.len(), units.start, s.write(db, units)),
-            What::Op(Op::Relu { x, y }) => relu::relu(level, s.read(x, of(x)), s.write(y, of(y))),
-            What::Op(Op::ReluGrad { x, dy, dx }) => relu::relu_grad(level, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx))),
-            What::Op(Op::Sigmoid { x, y }) => sigmoid::sigmoid(level, s.read(x, of(x)), s.write(y, of(y))),
-            What::Op(Op::SigmoidGrad { x, dy, dx }) => {
-                sigmoid::sigmoid_grad(level, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx)));
+            What::Op(Op::Rows { v, y }) => {
+                let (v, y) = (s.all::<f32>(v), s.write(y, of(y)));
+                y.chunks_exact_mut(v.len()).for_each(|row| copy::copy(v, row));
             }
-            What::Op(Op::Tanh { x, y }) => tanh::tanh(level, s.read(x, of(x)), s.write(y, of(y))),
-            What::Op(Op::TanhGrad { x, dy, dx }) => tanh::tanh_grad(level, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx))),
-            What::Op(Op::Mse { y, target, work, .. }) => {
-                mse::mse_chunks(level, s.read(y, chunks(y)), s.read(target, chunks(target)), s.write(work, units));
+            What::Op(Op::Map { f, x, y }) => map::map(level, *f, s.read(x, of(x)), s.write(y, of(y))),
+            What::Op(Op::MapGrad { f, x, dy, dx }) => {
+                map::map_grad(level, *f, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx)));
             }
-            What::Op(Op::MseGrad { y, target, dloss, dy, scale }) => {
-                let factor = scale * s.all::<f32>(dloss)[0];
-                mse::mse_grad(level, s.read(y, of(y)), s.read(target, of(target)), factor, s.write(dy, of(dy)));
+            What::Op(Op::Zip { f, a, b, y }) => {
+                let side = |side: &'a View| (!side.identical(y)).then(|| s.read(side, of(side)));
+                zip::zip(level, *f, side(a), side(b), s.write(y, of(y)));
             }
-            What::Op(Op::Bce { z, target, work, .. }) => {
-                bce::bce_chunks(level, s.read(z, chunks(z)), s.read(target, chunks(target)), s.write(work, units));
+            What::Op(Op::Reduce { f, x, other, parts, .. }) => {
+                let x = s.read(x, chunks(x));
+                let other = other.as_ref().map_or(x, |other| s.read(other, chunks(other)));
+                reduce::chunks(level, *f, x, other, s.write(parts, units));
             }
-            What::Op(Op::BceGrad { z, target, dloss, dz, scale }) => {
-                let factor = scale * s.all::<f32>(dloss)[0];
-                bce::bce_grad(level, s.read(z, of(z)), s.read(target, of(target)), factor, s.write(dz, of(dz)));
-            }
-            What::Op(Op::Sum { x, work, .. }) => sum::sum_chunks(level, s.read(x, chunks(x)), s.write(work, units)),
-            What::Op(Op::SquareSum { x, work, .. }) => clip::square_chunks(level, s.read(x, chunks(x)), s.write(work, units)),
-            What::Total(Op::Mse { work, loss, scale, .. } | Op::Bce { work, loss, scale, .. }) => {
-                s.write::<f32>(loss, 0..1)[0] = sum::total(s.all(work)) * scale;
-            }
-            What::Total(Op::Sum { work, y, .. } | Op::SquareSum { work, y, .. }) => {
-                s.write::<f32>(y, 0..1)[0] = sum::total(s.all(work));
+            What::Total(Op::Reduce { parts, y, scale, .. }) => s.write::<f32>(y, 0..1)[0] = reduce::total(s.all(parts)) * scale,
+            What::Op(Op::ReduceGrad { f, x, other, dy, dx, scale }) => {
+                let (x, factor) = (s.read(x, of(x)), scale * s.all::<f32>(dy)[0]);
+                let other = other.as_ref().map_or(x, |other| s.read(other, of(other)));
+                reduce::grad(level, *f, x, other, factor, s.write(dx, of(dx)));
             }
             What::Total(op) => unreachable!("{} has one stage", op.name()),
             What::Op(Op::Clip { x, square, y, most }) => {
@@ -290,13 +262,6 @@ impl Work {
                     false => scale::scale(level, s.read(x, of(x)), s.write(y, of(y)), factor),
                 }
             }
-            What::Op(Op::Broadcast { x, y }) => fill::fill(s.write(y, of(y)), s.all::<f32>(x)[0]),
-            What::Op(Op::Add { a, b, y }) => match (a.identical(y), b.identical(y)) {
-                (false, false) => add::add(level, s.read(a, of(a)), s.read(b, of(b)), s.write(y, of(y))),
-                (true, false) => add::add_to(level, s.read(b, of(b)), s.write(y, of(y))),
-                (false, true) => add::add_to(level, s.read(a, of(a)), s.write(y, of(y))),
-                (true, true) => add::double(level, s.write(y, of(y))),
-            },
             What::Op(Op::Scale { x, y, factor }) if x.identical(y) => scale::scale_self(level, s.write(y, of(y)), *factor),
             What::Op(Op::Scale { x, y, factor }) => scale::scale(level, s.read(x, of(x)), s.write(y, of(y)), *factor),
             What::Op(Op::Fill { y, value }) => fill::fill(s.write(y, of(y)), *value),
@@ -314,9 +279,13 @@ impl Work {
                 let (first, part) = (store::first(s.all(clock), ring.len(), x.len()), of(x));
                 copy::copy(s.read(x, part.clone()), s.write(ring, first + part.start..first + part.end));
             }
-            What::Op(Op::Uniform { clock, y, lo, range, seed, purpose }) => {
-                let stream = uniform::Stream { step: s.all::<u32>(clock)[1], lo: *lo, range: *range, seed: *seed, purpose: *purpose };
-                uniform::uniform(level, s.write(y, units.start * 4..(units.end * 4).min(y.len())), units.start, stream);
+            What::Op(Op::Uniform { clock, y, lo, range, stream }) => {
+                let (part, draw) = (of(y), random::Draw { stream: *stream, step: s.all::<u32>(clock)[1] });
+                random::uniform(level, s.write(y, part.clone()), part.start / FOUR, draw, *lo, *range);
+            }
+            What::Op(Op::Mask { x, clock, y, keep, factor, stream }) => {
+                let (part, draw) = (of(y), random::Draw { stream: *stream, step: s.all::<u32>(clock)[1] });
+                random::mask(level, s.read(x, of(x)), s.write(y, part.clone()), part.start / FOUR, draw, *keep, *factor);
             }
             What::Op(Op::Adam { p, g, m, v, table, clock, hyper }) => {
                 let step = s.all::<u32>(clock)[1] as usize;

@@ -37,14 +37,9 @@ impl Queue {
         // SAFETY: every access to this context's memory goes through the one stream below, so its order needs no events.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(|e| failed(&id, "making a stream", e))?;
-        let mut functions = HashMap::new();
-        for (stem, ptx) in PTX {
-            let loaded = context.load_module(Ptx::from_src(ptx)).map_err(|e| failed(&id, &format!("loading {stem}.ptx"), e))?;
-            for entry in entries(ptx) {
-                let function = loaded.load_function(entry).map_err(|e| failed(&id, &format!("looking up {entry} in {stem}.ptx"), e))?;
-                functions.insert(entry, function);
-            }
-        }
+        let module = context.load_module(Ptx::from_src(PTX)).map_err(|e| failed(&id, "loading the kernels", e))?;
+        let function = |entry| module.load_function(entry).map_err(|e| failed(&id, &format!("looking up {entry}"), e));
+        let functions = entries(PTX).map(|entry| Ok((entry, function(entry)?))).collect::<Result<HashMap<_, _>>>()?;
         Ok(Queue { id, stream, functions, order: Mutex::new(()) })
     }
 
@@ -94,7 +89,7 @@ impl Queue {
     }
 
     pub(super) fn ready(&self, launch: Launch) -> Result<Ready> {
-        let Some(function) = self.functions.get(launch.entry) else {
+        let Some(function) = self.functions.get(launch.entry.as_str()) else {
             return Err(Error::device(
                 &self.id,
                 format!("there is no kernel {}", launch.entry),
@@ -120,7 +115,7 @@ impl Queue {
                 // compares every plan with the sources), each slot as wide as the widest. Addresses come from views that `ready` keeps alive,
                 // and `Op::check` proved their bounds; memory is freed in the order of this same stream, and so after the kernel.
                 unsafe { result::launch_kernel(ready.function.cu_function(), grid, block, 0, stream, &mut pointers) }
-                    .map_err(|e| self.failed(ready.launch.entry, e))?;
+                    .map_err(|e| self.failed(&ready.launch.entry, e))?;
             }
         }
         Ok(())

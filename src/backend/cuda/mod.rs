@@ -17,26 +17,8 @@ use launch::Queue;
 use plan::plan;
 use std::sync::Arc;
 
-/// What ships: per stem of `kernels/` the PTX that `kernels/build_ptx.py` made of it.
-const PTX: [(&str, &str); 17] = [
-    ("adam", include_str!("../../../kernels/ptx/adam.ptx")),
-    ("add", include_str!("../../../kernels/ptx/add.ptx")),
-    ("advance", include_str!("../../../kernels/ptx/advance.ptx")),
-    ("bce", include_str!("../../../kernels/ptx/bce.ptx")),
-    ("clip", include_str!("../../../kernels/ptx/clip.ptx")),
-    ("copy", include_str!("../../../kernels/ptx/copy.ptx")),
-    ("dense", include_str!("../../../kernels/ptx/dense.ptx")),
-    ("fill", include_str!("../../../kernels/ptx/fill.ptx")),
-    ("gather", include_str!("../../../kernels/ptx/gather.ptx")),
-    ("mse", include_str!("../../../kernels/ptx/mse.ptx")),
-    ("relu", include_str!("../../../kernels/ptx/relu.ptx")),
-    ("scale", include_str!("../../../kernels/ptx/scale.ptx")),
-    ("sigmoid", include_str!("../../../kernels/ptx/sigmoid.ptx")),
-    ("store", include_str!("../../../kernels/ptx/store.ptx")),
-    ("sum", include_str!("../../../kernels/ptx/sum.ptx")),
-    ("tanh", include_str!("../../../kernels/ptx/tanh.ptx")),
-    ("uniform", include_str!("../../../kernels/ptx/uniform.ptx")),
-];
+/// What ships: all kernels, as `kernels/build_ptx.py` made PTX of them.
+const PTX: &str = include_str!("../../../kernels/ptx/narrows.ptx");
 
 /// The names of a PTX text's kernels.
 fn entries(ptx: &'static str) -> impl Iterator<Item = &'static str> {

@@ -81,7 +81,7 @@ impl Core {
     }
 
     fn launch(&self, _queue: &MutexGuard<()>, launch: &Launch) -> Result<()> {
-        let entry = CString::new(launch.entry).expect("names of kernels hold no 0");
+        let entry = CString::new(launch.entry.as_str()).expect("names of kernels hold no 0");
         let letters: Vec<u8> = launch.args.iter().map(|a| a.letter()).chain([0]).collect();
         assert!(launch.args.len() <= MAX_ARGS, "{} has more than {MAX_ARGS} arguments", launch.entry);
         let mut slots = [0u64; MAX_ARGS];

@@ -1,7 +1,7 @@
 //! From a launch to what is bound: one window per binding, operands of one buffer merged, and the words of the parameters.
 
-use super::plan::Launch;
-use super::shader::{self, Pattern, Shader};
+use super::plan::{Bind, Launch};
+use super::shader::{Pattern, Shader};
 use crate::device::View;
 use crate::{Error, Result};
 
@@ -40,25 +40,17 @@ pub(super) struct Bound {
 /// # Errors
 /// When a window is larger than the device binds.
 pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound> {
-    let unknown = |what: &str| {
-        Error::device(
-            device,
-            format!("{}: there is no {what} in the shader {}", launch.op, launch.shader),
-            "This is a bug of narrows: please report it.",
-        )
-    };
-    let shader = shader::find(launch.shader).ok_or_else(|| unknown("text"))?;
-    let places = launch.operands.iter().map(|(name, _)| shader.place(name).ok_or_else(|| unknown(name))).collect::<Result<Vec<_>>>()?;
-
+    let shader = launch.shader;
+    let places: Vec<usize> = launch.operands.iter().map(|o| o.place).collect();
     let mut pattern = Pattern { operands: places.clone(), through: places.clone() };
     let mut windows: Vec<Window> = Vec::new();
     let mut words = vec![0; shader.bindings.len()];
-    for (i, (name, view)) in launch.operands.iter().enumerate() {
-        let mates: Vec<usize> = (0..launch.operands.len()).filter(|&j| launch.operands[j].1.same_buffer(view)).collect();
+    for (i, Bind { name, view, .. }) in launch.operands.iter().enumerate() {
+        let mates: Vec<usize> = (0..launch.operands.len()).filter(|&j| launch.operands[j].view.same_buffer(view)).collect();
         let writes = mates.iter().any(|&j| shader.bindings[places[j]].writes);
         // A buffer that is only read may be bound several times.
         let class = if writes { mates } else { vec![i] };
-        let (start, end) = extent(class.iter().map(|&j| &launch.operands[j].1), reach.alignment);
+        let (start, end) = extent(class.iter().map(|&j| &launch.operands[j].view), reach.alignment);
         if view.len() > 0 {
             let size = view.dtype().size() as u64;
             words[places[i]] = ((view.offset as u64 * size - start) / size) as u32;
@@ -68,12 +60,9 @@ pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound>
             continue;
         }
         if end - start > reach.binding {
-            let operands: Vec<_> = class.iter().map(|&j| launch.operands[j].0.trim_end_matches('_')).collect();
+            let operands: Vec<_> = class.iter().map(|&j| launch.operands[j].name).collect();
             let (problem, remedy) = if class.len() == 1 {
-                (
-                    format!("{}: {} needs a binding", launch.op, name.trim_end_matches('_')),
-                    "Pass fewer rows at once, keep images as bytes, or use the CPU.",
-                )
+                (format!("{}: {name} needs a binding", launch.op), "Pass fewer rows at once, keep images as bytes, or use the CPU.")
             } else {
                 (
                     format!("{}: {} lie in one buffer and need a binding", launch.op, operands.join(", ")),

@@ -70,6 +70,7 @@ pub(super) struct State {
 
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
+    shader: &'static str,
     entry: &'static str,
     side: Option<u32>,
     pattern: Pattern,
@@ -225,7 +226,7 @@ impl Core {
             let words: &[u8] = bytemuck::cast_slice(&bound.words);
             if words.len() as u64 > PARAMS {
                 return Err(self.error(
-                    format!("{} has {} bytes of parameters", bound.shader.stem, words.len()),
+                    format!("{} has {} bytes of parameters", bound.shader.name, words.len()),
                     "This is a bug of narrows: please report it.",
                 ));
             }
@@ -259,7 +260,7 @@ impl Core {
 
     /// Compiled at first use: some 15 ms on lavapipe.
     fn pipeline(&self, state: &mut State, entry: &'static str, side: Option<u32>, bound: &Bound) -> Pipeline {
-        let key = Key { entry, side, pattern: bound.pattern.clone() };
+        let key = Key { shader: &bound.shader.name, entry, side, pattern: bound.pattern.clone() };
         state.pipelines.entry(key).or_insert_with(|| self.build(entry, side, bound)).clone()
     }
 
@@ -271,7 +272,7 @@ impl Core {
             None => text,
         };
         let source = wgpu::ShaderSource::Wgsl(text.into());
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(entry), source });
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(bound.shader.stem), source });
         let buffer = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -280,15 +281,16 @@ impl Core {
         };
         let mut entries = vec![buffer(0, wgpu::BufferBindingType::Uniform)];
         entries.extend(bound.windows.iter().map(|w| buffer(w.place as u32 + 1, wgpu::BufferBindingType::Storage { read_only: !w.writes })));
-        let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(entry), entries: &entries });
+        let layout =
+            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&bound.shader.name), entries: &entries });
         let groups = [Some(&layout)];
         let whole = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(entry),
+            label: Some(&bound.shader.name),
             bind_group_layouts: &groups,
             immediate_size: 0,
         });
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(entry),
+            label: Some(&bound.shader.name),
             layout: Some(&whole),
             module: &module,
             entry_point: Some(entry),

@@ -1,7 +1,8 @@
 //! From an op to its launches, as plain data.
 
+use super::shader::{self, Shader};
 use crate::device::View;
-use crate::op::{AdamHyper, CHUNK, Op, chunks};
+use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Word, chunks};
 use crate::{Dtype, Result, Shape};
 
 /// One dispatch: which entry point of which shader, on what.
@@ -9,17 +10,25 @@ use crate::{Dtype, Result, Shape};
 pub(super) struct Launch {
     /// The op that it belongs to.
     pub(super) op: &'static str,
-    /// The shader's file, without `.wgsl`.
-    pub(super) shader: &'static str,
+    pub(super) shader: &'static Shader,
     pub(super) entry: &'static str,
     /// The edge of a workgroup, for the shader that takes one.
     pub(super) side: Option<u32>,
-    /// The buffers, under their names in the shader.
-    pub(super) operands: Vec<(&'static str, View)>,
+    pub(super) operands: Vec<Bind>,
     /// The parameters that follow the operands' offsets, in the order of the shader's `Params`; floats as bits.
     pub(super) words: Vec<u32>,
     /// Workgroups in x and y.
     pub(super) grid: [u32; 2],
+}
+
+/// A buffer of a launch.
+#[derive(Clone, Debug)]
+pub(super) struct Bind {
+    /// The operand's name.
+    pub(super) name: &'static str,
+    /// Its place in the shader's list of bindings.
+    pub(super) place: usize,
+    pub(super) view: View,
 }
 
 /// Elements that one launch covers at the most: 64 MiB of f32, so that any window of them fits the smallest binding that WebGPU promises, 128 MiB.
@@ -31,21 +40,6 @@ const GROUPS: u64 = 65_535;
 
 /// From this many tiles of 64 x 64 on, a product is cut into them, else into tiles of 32 x 32: a device must be full before a large tile pays.
 const LARGE_TILES: usize = 64;
-
-impl Launch {
-    /// A launch of `groups` workgroups.
-    fn new(
-        op: &'static str,
-        shader: &'static str,
-        entry: &'static str,
-        operands: &[(&'static str, &View)],
-        words: &[u32],
-        groups: usize,
-    ) -> Launch {
-        let operands = operands.iter().map(|&(name, view)| (name, view.clone())).collect();
-        Launch { op, shader, entry, side: None, operands, words: words.to_vec(), grid: fold(groups) }
-    }
-}
 
 /// `groups` workgroups over x and y, at most one row of x too many.
 fn fold(groups: usize) -> [u32; 2] {
@@ -64,188 +58,118 @@ fn pieces(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).step_by(PIECE).map(move |start| (start, PIECE.min(n - start)))
 }
 
-/// One thread per element, over pieces. The first parameter is the number of elements, then come `words`.
-fn elementwise(
-    op: &'static str,
-    shader: &'static str,
-    operands: &[(&'static str, &View)],
-    whole: &[(&'static str, &View)],
-    words: &[u32],
-) -> Result<Vec<Launch>> {
-    let n = operands[0].1.len();
-    let mut launches = Vec::new();
-    for (start, len) in pieces(n) {
-        let parts = operands.iter().map(|(name, view)| Ok((*name, part(view, start, len)?))).collect::<Result<Vec<_>>>()?;
-        let mut all: Vec<_> = parts.iter().map(|(name, view)| (*name, view)).collect();
-        all.extend_from_slice(whole);
-        let words = [&[len as u32], words].concat();
-        launches.push(Launch::new(op, shader, op, &all, &words, len.div_ceil(256)));
+/// The launches of an op, in order. An op without elements has none, except that a sum over nothing still writes its 0.
+///
+/// A shader binds the op's operands in the order of its form. Its parameters are an offset for each, the number of elements
+/// of this launch and the number of the first, and the op's words.
+pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
+    let (form, n) = (op.form(), op.elements());
+    let words: Vec<u32> = op.words().into_iter().map(bits).collect();
+    // The operands that a stage binds, those that go along with the elements cut to a piece.
+    let cut = |stage: &[Reach], (start, len): (usize, usize)| -> Result<Vec<Bind>> {
+        let operands = form.operands().filter(|o| stage.contains(&o.reach)).enumerate();
+        let bind = |(place, o): (usize, Operand<View>)| {
+            let view = match o.reach {
+                Reach::Each => part(o.of, start, len)?,
+                Reach::Parts => part(o.of, start / CHUNK, chunks(len))?,
+                _ => o.of.clone(),
+            };
+            Ok(Bind { name: o.name, place, view })
+        };
+        operands.map(bind).collect()
+    };
+    let launch = |shader: &str, operands, (start, len): (usize, usize), words: &[u32], groups| -> Launch {
+        let words = [&[len as u32, start as u32], words].concat();
+        Launch { op: form.name, shader: shader::find(shader), entry: "main", side: None, operands, words, grid: fold(groups) }
+    };
+    const ALL: &[Reach] = &[Reach::Each, Reach::One, Reach::Clock, Reach::Parts, Reach::Whole, Reach::Entry, Reach::Matrix];
+    match form.kernel {
+        Kernel::Each | Kernel::Fours => {
+            let each = if form.kernel == Kernel::Each { 1 } else { FOUR };
+            // What is gathered may be of two types.
+            let bytes = matches!(op, Op::Gather { data, .. } if data.dtype() == Dtype::U8);
+            let shader = if bytes { "gather_bytes" } else { form.name };
+            pieces(n).map(|piece| Ok(launch(shader, cut(ALL, piece)?, piece, &words, piece.1.div_ceil(each * 256)))).collect()
+        }
+        Kernel::Chunks => {
+            let shader = format!("{}_chunks", form.name);
+            let nothing = (n == 0).then_some((0, 0));
+            let first = pieces(n)
+                .chain(nothing)
+                .map(|piece| Ok(launch(&shader, cut(&[Reach::Each, Reach::Parts], piece)?, piece, &[], chunks(piece.1))));
+            let second = [(); 1].map(|()| {
+                let operands = cut(&[Reach::Parts, Reach::One], (0, n))?;
+                Ok(launch("total", operands, (0, chunks(n)), &words, 1))
+            });
+            first.chain(second).collect()
+        }
+        Kernel::One => Ok(vec![launch(form.name, cut(ALL, (0, n))?, (0, 1), &words, 1)]),
+        Kernel::Tiles => product(op),
     }
-    Ok(launches)
 }
 
-/// The launches of an op, in order. An op without elements has none, except that a sum over nothing still writes its 0.
-pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
+fn bits(word: Word) -> u32 {
+    match word {
+        Word::U32(value) => value,
+        Word::F32(value) => value.to_bits(),
+    }
+}
+
+/// The launches of a product: `c[row, column] = sum_k a(row, k) b(column, k)`, with a stride of a per row and term, and of b
+/// per column and term. The shader binds a, b, the bias and c. A product whose a and c are row-major is cut into pieces of
+/// rows.
+fn product(op: &Op) -> Result<Vec<Launch>> {
+    const A: usize = 0;
+    const B: usize = 1;
+    const BIAS: usize = 2;
+    const C: usize = 3;
     let name = op.name();
+    let bind = |name, place, view: &View| Bind { name, place, view: view.clone() };
+    let launch = |entry, side: u32, operands, words: Vec<u32>, groups| -> Launch {
+        Launch { op: name, shader: shader::find("dense"), entry, side: Some(side), operands, words, grid: fold(groups) }
+    };
+    let tiles = |entry, operands, size: [usize; 3], stride: [usize; 4]| -> Option<Launch> {
+        let [rows, columns, _] = size;
+        let tiles = |edge: usize| rows.div_ceil(edge) * columns.div_ceil(edge);
+        let side = if tiles(64) >= LARGE_TILES { 16 } else { 8 };
+        let words = size.iter().chain(&stride).map(|&n| n as u32).collect();
+        (rows * columns > 0).then(|| launch(entry, side, operands, words, tiles(4 * side as usize)))
+    };
+    // Pieces of rows.
+    let by_rows = |(an, a): (_, &View), b: Bind, bias: Option<&View>, (cn, c): (_, &View), columns, terms: usize, stride| {
+        let (entry, rows) = (if bias.is_some() { "dense" } else { "product_alone" }, a.shape.rows());
+        let most = (PIECE / usize::max(columns, terms).max(1) / 64).max(1) * 64;
+        let mut launches = Vec::new();
+        for row in (0..rows).step_by(most) {
+            let rows = most.min(rows - row);
+            let (a, c) = (part(a, row * terms, rows * terms)?, part(c, row * columns, rows * columns)?);
+            let bias = bias.map(|bias| bind("b", BIAS, bias));
+            let operands = [bind(an, A, &a), b.clone()].into_iter().chain(bias).chain([bind(cn, C, &c)]).collect();
+            launches.extend(tiles(entry, operands, [rows, columns, terms], stride));
+        }
+        Ok(launches)
+    };
     match op {
         Op::Dense { x, w, b, y } => {
             let (inputs, outputs) = (w.shape.columns(), w.shape.rows());
-            let b = ("bias", b);
-            rows_of_product(name, [x, w, y], Some(b), [x.shape.rows(), outputs, inputs], [inputs, 1, inputs, 1])
+            by_rows(("x", x), bind("w", B, w), b.as_ref(), ("y", y), outputs, inputs, [inputs, 1, inputs, 1])
         }
         Op::DenseDx { dz, w, dx } => {
             let (inputs, outputs) = (w.shape.columns(), w.shape.rows());
-            rows_of_product(name, [dz, w, dx], None, [dz.shape.rows(), inputs, outputs], [outputs, 1, 1, inputs])
+            by_rows(("dz", dz), bind("w", B, w), None, ("dx", dx), inputs, outputs, [outputs, 1, 1, inputs])
         }
         Op::DenseDw { dz, x, dw } => {
             let (inputs, outputs) = (x.shape.columns(), dz.shape.columns());
-            Ok(product(name, [dz, x, dw], None, [outputs, inputs, dz.shape.rows()], [1, outputs, 1, inputs]))
+            let operands = vec![bind("dz", A, dz), bind("x", B, x), bind("dw", C, dw)];
+            let launch = tiles("product_alone", operands, [outputs, inputs, dz.shape.rows()], [1, outputs, 1, inputs]);
+            Ok(launch.into_iter().collect())
         }
         Op::DenseDb { dz, db } => {
             let (terms, columns) = (dz.shape.rows(), db.len());
-            let words = [0, columns as u32, terms as u32, 0, 0, 0, 0];
-            let launch = Launch::new(name, "dense", name, &[("a", dz), ("c", db)], &words, columns.div_ceil(64));
-            Ok(if columns == 0 { vec![] } else { vec![Launch { side: Some(8), ..launch }] })
+            let words = vec![0, columns as u32, terms as u32, 0, 0, 0, 0];
+            let operands = vec![bind("dz", A, dz), bind("db", C, db)];
+            Ok(if columns == 0 { vec![] } else { vec![launch("dense_db", 8, operands, words, columns.div_ceil(64))] })
         }
-        Op::Relu { x, y } => elementwise(name, "relu", &[("x", x), ("y", y)], &[], &[]),
-        Op::ReluGrad { x, dy, dx } => elementwise(name, "relu", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
-        Op::Sigmoid { x, y } => elementwise(name, "sigmoid", &[("x", x), ("y", y)], &[], &[]),
-        Op::SigmoidGrad { x, dy, dx } => elementwise(name, "sigmoid", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
-        // `tanh` is a word of WGSL.
-        Op::Tanh { x, y } => elementwise("tanh_forward", "tanh", &[("x", x), ("y", y)], &[], &[]),
-        Op::TanhGrad { x, dy, dx } => elementwise(name, "tanh", &[("x", x), ("dy", dy), ("dx", dx)], &[], &[]),
-        Op::Mse { y, target, work, loss, scale } => mean("mse", "mse_chunks", "mse_total", ("y", y), [target, work, loss], *scale),
-        Op::MseGrad { y, target, dloss, dy, scale } => {
-            elementwise(name, "mse", &[("y", y), ("target_", target), ("dy", dy)], &[("dloss", dloss)], &[scale.to_bits()])
-        }
-        Op::Bce { z, target, work, loss, scale } => mean("bce", "bce_chunks", "bce_total", ("z", z), [target, work, loss], *scale),
-        Op::BceGrad { z, target, dloss, dz, scale } => {
-            elementwise(name, "bce", &[("z", z), ("target_", target), ("dz", dz)], &[("dloss", dloss)], &[scale.to_bits()])
-        }
-        Op::Sum { x, work, y } => total(name, "sum", ["sum_chunks", "sum_total"], [x, work, y], &[]),
-        // The parameters end with the largest norm, which the sum does not use.
-        Op::SquareSum { x, work, y } => total(name, "clip", ["square_sum_chunks", "square_sum_total"], [x, work, y], &[0]),
-        Op::Clip { x, square, y, most } => elementwise(name, "clip", &[("x", x), ("y", y)], &[("square", square)], &[most.to_bits()]),
-        Op::Broadcast { x, y } => elementwise(name, "sum", &[("y", y)], &[("x", x)], &[]),
-        Op::Add { a, b, y } => elementwise(name, "add", &[("a", a), ("b", b), ("y", y)], &[], &[]),
-        Op::Scale { x, y, factor } => elementwise(name, "scale", &[("x", x), ("y", y)], &[], &[factor.to_bits()]),
-        Op::Fill { y, value } => elementwise(name, "fill", &[("y", y)], &[], &[value.to_bits()]),
-        Op::Copy { x, y } => elementwise(name, "copy", &[("x", x), ("y", y)], &[], &[]),
-        Op::Gather { data, order, clock, y } => gather(name, [data, order, clock, y]),
-        Op::Advance { clock, rows, period } => Ok(vec![Launch::new(name, "advance", name, &[("clock", clock)], &[*rows, *period], 1)]),
-        Op::Store { x, clock, ring } => store(name, [x, clock, ring]),
-        Op::Uniform { clock, y, lo, range, seed, purpose } => {
-            let mut launches = Vec::new();
-            for (start, len) in pieces(y.len()) {
-                let y = part(y, start, len)?;
-                let words = [len as u32, (start / 4) as u32, lo.to_bits(), range.to_bits(), *seed as u32, (seed >> 32) as u32, *purpose];
-                // `uniform` is a word of WGSL.
-                launches.push(Launch::new(name, "uniform", "uniform_", &[("clock", clock), ("y", &y)], &words, len.div_ceil(4 * 256)));
-            }
-            Ok(launches)
-        }
-        Op::Adam { p, g, m, v, table, clock, hyper } => {
-            let AdamHyper { w1, beta2, w2, eps } = *hyper;
-            let words = [table.shape.rows() as u32, w1.to_bits(), beta2.to_bits(), w2.to_bits(), eps.to_bits()];
-            elementwise(name, "adam", &[("p", p), ("g", g), ("m", m), ("v", v)], &[("table", table), ("clock", clock)], &words)
-        }
+        op => unreachable!("{} is no product", op.name()),
     }
-}
-
-/// Both stages of a mean over pairs.
-fn mean(
-    op: &'static str,
-    first: &'static str,
-    second: &'static str,
-    (name, y): (&'static str, &View),
-    [target, work, loss]: [&View; 3],
-    scale: f32,
-) -> Result<Vec<Launch>> {
-    let mut launches = Vec::new();
-    for (start, len) in pieces(y.len()) {
-        let (y, target, work) = (part(y, start, len)?, part(target, start, len)?, part(work, start / CHUNK, chunks(len))?);
-        launches.push(Launch::new(op, op, first, &[(name, &y), ("target_", &target), ("work", &work)], &[len as u32, 0], chunks(len)));
-    }
-    let words = [chunks(y.len()) as u32, scale.to_bits()];
-    launches.push(Launch::new(op, op, second, &[("work", work), ("loss", loss)], &words, 1));
-    Ok(launches)
-}
-
-/// Both stages of a sum; that of nothing is written too.
-fn total(
-    op: &'static str,
-    shader: &'static str,
-    [first, second]: [&'static str; 2],
-    [x, work, y]: [&View; 3],
-    more: &[u32],
-) -> Result<Vec<Launch>> {
-    let mut launches = Vec::new();
-    let nothing = (x.len() == 0).then_some((0, 0));
-    for (start, len) in pieces(x.len()).chain(nothing) {
-        let (x, work) = (part(x, start, len)?, part(work, start / CHUNK, chunks(len))?);
-        launches.push(Launch::new(op, shader, first, &[("x", &x), ("work", &work)], &[&[len as u32], more].concat(), chunks(len)));
-    }
-    launches.push(Launch::new(op, shader, second, &[("work", work), ("y", y)], &[&[chunks(x.len()) as u32], more].concat(), 1));
-    Ok(launches)
-}
-
-fn gather(name: &'static str, [data, order, clock, y]: [&View; 4]) -> Result<Vec<Launch>> {
-    let entry = if data.dtype() == Dtype::U8 { "gather_bytes" } else { "gather" };
-    let mut launches = Vec::new();
-    for (start, len) in pieces(y.len()) {
-        let y = part(y, start, len)?;
-        let words = [len, start, data.shape.columns(), data.shape.rows(), order.len()].map(|n| n as u32);
-        let operands = [("data", data), ("order", order), ("clock", clock), ("y", &y)];
-        launches.push(Launch::new(name, "gather", entry, &operands, &words, len.div_ceil(256)));
-    }
-    Ok(launches)
-}
-
-fn store(name: &'static str, [x, clock, ring]: [&View; 3]) -> Result<Vec<Launch>> {
-    let mut launches = Vec::new();
-    for (start, len) in pieces(x.len()) {
-        let piece = part(x, start, len)?;
-        let words = [len, start, x.len(), ring.len() / x.len()].map(|n| n as u32);
-        let operands = [("x", &piece), ("clock", clock), ("ring", ring)];
-        launches.push(Launch::new(name, "store", name, &operands, &words, len.div_ceil(256)));
-    }
-    Ok(launches)
-}
-
-/// `c[row, column] = sum_k a(row, k) b(column, k)`, sizes rows, columns and terms, strides of a per row and term and of b per column and term.
-fn product(
-    op: &'static str,
-    [a, b, c]: [&View; 3],
-    bias: Option<(&'static str, &View)>,
-    size: [usize; 3],
-    stride: [usize; 4],
-) -> Vec<Launch> {
-    let [rows, columns, _] = size;
-    if rows * columns == 0 {
-        return vec![];
-    }
-    let tiles = |edge: usize| rows.div_ceil(edge) * columns.div_ceil(edge);
-    let side = if tiles(64) >= LARGE_TILES { 16 } else { 8 };
-    let words: Vec<u32> = size.iter().chain(&stride).map(|&n| n as u32).collect();
-    let operands: Vec<_> = [("a", a), ("b", b), ("c", c)].into_iter().chain(bias).collect();
-    vec![Launch { side: Some(side), ..Launch::new(op, "dense", op, &operands, &words, tiles(4 * side as usize)) }]
-}
-
-/// A product whose a and c are row-major, cut into pieces of rows.
-fn rows_of_product(
-    op: &'static str,
-    [a, b, c]: [&View; 3],
-    bias: Option<(&'static str, &View)>,
-    size: [usize; 3],
-    stride: [usize; 4],
-) -> Result<Vec<Launch>> {
-    let [rows, columns, terms] = size;
-    let most = (PIECE / columns.max(terms).max(1) / 64).max(1) * 64;
-    let mut launches = Vec::new();
-    for row in (0..rows).step_by(most) {
-        let rows = most.min(rows - row);
-        let (a, c) = (part(a, row * terms, rows * terms)?, part(c, row * columns, rows * columns)?);
-        launches.extend(product(op, [&a, b, &c], bias, [rows, columns, terms], stride));
-    }
-    Ok(launches)
 }

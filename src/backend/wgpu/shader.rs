@@ -4,22 +4,25 @@
 //! wgpu refuses a buffer that one dispatch binds twice if either binding writes, even where the ranges are disjoint. So operands that live in
 //! one buffer are bound once, and the shader is rewritten to reach them all through that one binding: see [`Shader::variant`].
 
+use crate::op::{Map, Term, Zip};
 use std::sync::LazyLock;
 
 /// One buffer that a shader declares. Its binding number is its place in the list, plus 1: binding 0 holds the parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Binding {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) writes: bool,
 }
 
+/// A shader: the text of an op or of one of its stages, with all that it shares with others.
 #[derive(Debug)]
 pub(super) struct Shader {
-    /// The file, without `.wgsl`.
+    /// The op or the stage: `relu_grad`, `mse_chunks`.
+    pub(super) name: String,
+    /// The file that makes it what it is, without `.wgsl`.
     pub(super) stem: &'static str,
     pub(super) bindings: Vec<Binding>,
-    shared: &'static [&'static str],
-    text: &'static str,
+    text: String,
 }
 
 /// How the operands of a launch are bound: `bound_as[i]` is the operand through whose binding operand i is reached, itself as a rule.
@@ -31,59 +34,98 @@ pub(super) struct Pattern {
     pub(super) through: Vec<usize>,
 }
 
-const GRID: &str = include_str!("../../../shaders/grid.wgsl");
-const EXP: &str = include_str!("../../../shaders/exp.wgsl");
-const TREE: &str = include_str!("../../../shaders/tree.wgsl");
+/// A file: its stem and its text.
+type File = (&'static str, &'static str);
 
-macro_rules! shader {
-    ($stem:literal, $($shared:expr),*) => {
-        Shader::new($stem, &[$($shared),*], include_str!(concat!("../../../shaders/", $stem, ".wgsl")))
+macro_rules! file {
+    ($stem:literal) => {
+        ($stem, include_str!(concat!("../../../shaders/", $stem, ".wgsl")))
     };
 }
 
+const GRID: File = file!("grid");
+const EACH: File = file!("each");
+const EXP: File = file!("exp");
+const LOGISTIC: File = file!("logistic");
+const TREE: File = file!("tree");
+const PHILOX: File = file!("philox");
+
+/// The file of a function, and what it needs.
+fn map(f: Map) -> (File, &'static [File]) {
+    match f {
+        Map::Relu => (file!("relu"), &[]),
+        Map::Sigmoid => (file!("sigmoid"), &[EXP, LOGISTIC]),
+        Map::Tanh => (file!("tanh"), &[EXP]),
+    }
+}
+
+fn zip(f: Zip) -> File {
+    match f {
+        Zip::Add => file!("add"),
+    }
+}
+
+fn term(f: Term) -> (File, &'static [File]) {
+    match f {
+        Term::Sum => (file!("sum"), &[]),
+        Term::SquareSum => (file!("square_sum"), &[]),
+        Term::Mse => (file!("mse"), &[]),
+        Term::Bce => (file!("bce"), &[EXP, LOGISTIC]),
+    }
+}
+
 static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
-    vec![
-        shader!("dense", GRID),
-        shader!("relu", GRID),
-        shader!("sigmoid", GRID, EXP),
-        shader!("tanh", GRID, EXP),
-        shader!("mse", GRID, TREE),
-        shader!("bce", GRID, EXP, TREE),
-        shader!("sum", GRID, TREE),
-        shader!("clip", GRID, EXP, TREE),
-        shader!("add", GRID),
-        shader!("scale", GRID),
-        shader!("fill", GRID),
-        shader!("copy", GRID),
-        shader!("gather", GRID),
-        shader!("advance",),
-        shader!("store", GRID),
-        shader!("uniform", GRID),
-        shader!("adam", GRID),
-    ]
+    let mut all = Vec::new();
+    let mut add = |name: &str, own: File, shared: &[File]| all.push(Shader::new(name, own, shared));
+    for f in Map::ALL {
+        let ([value, grad], (own, needs)) = (f.names(), map(f));
+        add(value, own, &[needs, &[GRID, file!("map"), EACH]].concat());
+        add(grad, own, &[needs, &[GRID, file!("map_grad"), EACH]].concat());
+    }
+    for f in Zip::ALL {
+        add(f.name(), zip(f), &[GRID, file!("zip"), EACH]);
+    }
+    for f in Term::ALL {
+        let ([sum, grad], (own, needs)) = (f.names(), term(f));
+        let [chunks, gradient] = match f.has_target() {
+            true => [file!("chunks_target"), file!("reduce_grad_target")],
+            false => [file!("chunks"), file!("reduce_grad")],
+        };
+        add(&format!("{sum}_chunks"), own, &[needs, &[GRID, TREE, chunks, file!("chunk")]].concat());
+        add(grad, own, &[needs, &[GRID, gradient, EACH]].concat());
+    }
+    add("total", file!("total"), &[TREE]);
+    add("clip", file!("clip"), &[GRID, EXP, EACH]);
+    for own in [file!("scale"), file!("fill"), file!("copy"), file!("rows"), file!("store"), file!("adam")] {
+        add(own.0, own, &[GRID, EACH]);
+    }
+    add("gather", file!("gather"), &[GRID, file!("words"), EACH]);
+    add("gather_bytes", file!("gather"), &[GRID, file!("bytes"), EACH]);
+    for own in [file!("uniform"), file!("mask")] {
+        add(own.0, own, &[GRID, PHILOX]);
+    }
+    add("advance", file!("advance"), &[]);
+    add("dense", file!("dense"), &[GRID]);
+    all
 });
 
-/// All shader files that hold entry points.
+/// All shaders.
 pub(super) fn all() -> &'static [Shader] {
     &SHADERS
 }
 
-/// The shader of a file; `None` when there is no such file.
-pub(super) fn find(stem: &str) -> Option<&'static Shader> {
-    all().iter().find(|s| s.stem == stem)
+/// The shader of an op or of one of its stages. A test goes through the launches of all ops.
+pub(super) fn find(name: &str) -> &'static Shader {
+    all().iter().find(|s| s.name == name).unwrap_or_else(|| unreachable!("there is no shader {name}"))
 }
 
 const DECLARATION: &str = "var<storage, ";
 
 impl Shader {
-    fn new(stem: &'static str, shared: &'static [&'static str], text: &'static str) -> Shader {
+    fn new(name: &str, (stem, own): File, shared: &[File]) -> Shader {
+        let text = shared.iter().map(|(_, text)| *text).chain([own]).collect::<Vec<_>>().join("\n");
         let bindings = text.lines().filter_map(declared).collect();
-        Shader { stem, bindings, shared, text }
-    }
-
-    /// The place of a binding.
-    pub(super) fn place(&self, name: &str) -> Option<usize> {
-        self.bindings.iter().position(|b| b.name == name)
+        Shader { name: name.into(), stem, bindings, text }
     }
 
     /// The text to compile. `side` is the edge of a workgroup where the shader takes one.
@@ -91,13 +133,13 @@ impl Shader {
     /// For every operand that is reached through another's binding its declaration is dropped and `name[` becomes `other[`;
     /// a binding that stands for several is read_write.
     pub(super) fn variant(&self, pattern: &Pattern, side: Option<u32>) -> String {
-        let mut text = self.shared.concat();
+        let mut text = String::new();
         if let Some(side) = side {
             text.push_str(&format!("const SIDE: u32 = {side}u;\n\n"));
         }
         let moved: Vec<(&str, &str)> = (pattern.operands.iter().zip(&pattern.through))
             .filter(|(operand, through)| operand != through)
-            .map(|(&operand, &through)| (self.bindings[operand].name, self.bindings[through].name))
+            .map(|(&operand, &through)| (self.bindings[operand].name.as_str(), self.bindings[through].name.as_str()))
             .collect();
         for line in self.text.lines() {
             match declared(line) {
@@ -115,10 +157,10 @@ impl Shader {
 }
 
 /// The binding that a line declares: `@group(0) @binding(1) var<storage, read> x: array<f32>;`.
-fn declared(line: &'static str) -> Option<Binding> {
+fn declared(line: &str) -> Option<Binding> {
     let rest = line.strip_prefix("@group(0) @binding(")?.split_once(DECLARATION)?.1;
     let (access, rest) = rest.split_once("> ")?;
-    Some(Binding { name: rest.split_once(':')?.0, writes: access == "read_write" })
+    Some(Binding { name: rest.split_once(':')?.0.into(), writes: access == "read_write" })
 }
 
 /// The line with `name[` replaced by `other[` for every pair, where `name` is a whole identifier.
@@ -144,9 +186,8 @@ mod tests {
 
     #[test]
     fn declarations_are_read_from_the_text() {
-        let names: Vec<_> = find("sum").unwrap().bindings.iter().map(|b| (b.name, b.writes)).collect();
-        assert_eq!(names, [("x", false), ("work", true), ("y", true)]);
-        assert_eq!(find("nothing").map(|s| s.stem), None);
+        let names: Vec<_> = find("mse_chunks").bindings.iter().map(|b| (b.name.as_str(), b.writes)).collect();
+        assert_eq!(names, [("x", false), ("target_", false), ("parts", true)]);
     }
 
     #[test]
@@ -159,11 +200,11 @@ mod tests {
 
     #[test]
     fn a_variant_drops_the_alias_and_writes_through_the_other() {
-        let add = find("add").unwrap();
+        let add = find("add");
         let text = add.variant(&Pattern { operands: vec![0, 1, 2], through: vec![0, 1, 0] }, None);
         assert!(text.contains("@binding(1) var<storage, read_write> a: array<f32>;"), "{text}");
         assert!(text.contains("@binding(2) var<storage, read> b: array<f32>;"), "{text}");
         assert!(!text.contains("@binding(3)"), "{text}");
-        assert!(text.contains("a[u.y_at + i] = a[u.a_at + i] + b[u.b_at + i];"), "{text}");
+        assert!(text.contains("a[u.y_at + i] = value(a[u.a_at + i], b[u.b_at + i]);"), "{text}");
     }
 }

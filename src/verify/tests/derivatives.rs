@@ -1,5 +1,6 @@
 //! The oracle's gradient formulas against central differences of the oracle's own forward formulas, in f64: the full Jacobian of each op.
 
+use crate::op::{Map, Term};
 use crate::verify::data::Source;
 use crate::verify::reference as r;
 
@@ -43,9 +44,9 @@ const SHAPE: [usize; 3] = [3, 4, 5];
 fn dense_gradients_are_its_jacobian() {
     let [batch, inputs, outputs] = SHAPE;
     let (x, w, b) = (values(batch * inputs, 1), values(outputs * inputs, 2), values(outputs, 3));
-    check("dense_dx", &x, |x| r::dense(x, &w, &b, SHAPE).value, |_, dz| r::dense_dx(dz, &w, SHAPE).value);
-    check("dense_dw", &w, |w| r::dense(&x, w, &b, SHAPE).value, |_, dz| r::dense_dw(dz, &x, SHAPE).value);
-    check("dense_db", &b, |b| r::dense(&x, &w, b, SHAPE).value, |_, dz| r::dense_db(dz, [batch, outputs]).value);
+    check("dense_dx", &x, |x| r::dense(x, &w, Some(&b), SHAPE).value, |_, dz| r::dense_dx(dz, &w, SHAPE).value);
+    check("dense_dw", &w, |w| r::dense(&x, w, Some(&b), SHAPE).value, |_, dz| r::dense_dw(dz, &x, SHAPE).value);
+    check("dense_db", &b, |b| r::dense(&x, &w, Some(b), SHAPE).value, |_, dz| r::dense_db(dz, [batch, outputs]).value);
 }
 
 fn elementwise(name: &str, x: &[f64], f: impl Fn(f64) -> f64, grad: impl Fn(f64, f64) -> f64) {
@@ -55,12 +56,13 @@ fn elementwise(name: &str, x: &[f64], f: impl Fn(f64) -> f64, grad: impl Fn(f64,
 
 #[test]
 fn elementwise_gradients_are_their_jacobians() {
-    let x = values(12, 4);
-    elementwise("relu_grad", &x, r::relu, r::relu_grad);
+    let x = [&values(12, 4)[..], &[-17.0, 9.0, 0.625, 30.0]].concat();
+    for f in Map::ALL {
+        let (value, grad) = r::function(f);
+        elementwise(f.names()[1], &x, value, grad);
+    }
     assert_eq!((r::relu_grad(0.0, 3.0), r::relu_grad(-0.0, 3.0)), (0.0, 0.0), "relu'(0) = 0");
-    elementwise("sigmoid_grad", &[&x[..], &[-17.0, 9.0, 0.0, 30.0]].concat(), r::sigmoid, r::sigmoid_grad);
     assert!(r::sigmoid_grad(40.0, 1.0) > 4e-18, "it does not die where the sigmoid rounds to 1");
-    elementwise("tanh_grad", &[&x[..], &[-9.0, 5.0, 0.0, 0.625]].concat(), r::tanh, r::tanh_grad);
     assert!(r::tanh_grad(20.0, 1.0) > 1e-17, "it does not die where tanh rounds to 1");
     elementwise("scale", &x, |x| x * -1.7, |_, dy| dy * -1.7);
 }
@@ -68,15 +70,32 @@ fn elementwise_gradients_are_their_jacobians() {
 #[test]
 fn reductions_and_sums_have_their_gradients() {
     let (x, other) = (values(10, 5), values(10, 6));
-    check("broadcast", &x, |x| vec![r::sum(x).0], |x, dy| vec![dy[0]; x.len()]);
     check("add", &x, |x| x.iter().zip(&other).map(|(a, b)| a + b).collect(), |_, dy| dy.to_vec());
-    let scale = 1.0 / 10.0;
-    let grad = |y: &[f64], t: &[f64], dy: &[f64]| y.iter().zip(t).map(|(&y, &t)| r::mse_grad(y, t, dy[0], 2.0 * scale)).collect::<Vec<_>>();
-    check("mse_grad", &x, |y| vec![r::mse(y, &other, scale)], |y, dy| grad(y, &other, dy));
     let targets: Vec<f64> = other.iter().map(|t| t.abs() / 2.0).collect();
-    let bce = |z: &[f64], dy: &[f64]| z.iter().zip(&targets).map(|(&z, &t)| r::bce_grad(z, t, dy[0], scale)).collect::<Vec<_>>();
-    check("bce_grad", &x, |z| vec![r::bce(z, &targets, scale).0], bce);
-    check("mse_grad of the target", &x, |t| vec![r::mse(&other, t, scale)], |t, dy| grad(t, &other, dy));
+    let scale = 1.0 / 10.0;
+    for f in Term::ALL {
+        let slope = f64::from(f.slope());
+        let grad = |x: &[f64], t: &[f64], dy: &[f64]| -> Vec<f64> {
+            x.iter().zip(t).map(|(&x, &t)| r::reduce_grad(f, x, t, dy[0], slope * scale)).collect()
+        };
+        check(f.names()[1], &x, |x| vec![r::reduce(f, x, &targets, scale).0], |x, dy| grad(x, &targets, dy));
+        if f == Term::Mse {
+            check("mse_grad of the target", &x, |t| vec![r::reduce(f, &other, t, scale).0], |t, dy| grad(t, &other, dy));
+        }
+    }
+    check("rows", &x, |v| r::rows(v, 3), |_, dy| r::dense_db(dy, [3, 10]).value);
+    check("dense_db", &x, |dz| r::dense_db(dz, [2, 5]).value, |_, dy| r::rows(dy, 2));
+}
+
+/// The three products are linear in each factor, so that each is a derivative of another.
+#[test]
+fn products_turn_into_each_other() {
+    let [batch, inputs, outputs] = SHAPE;
+    let (x, w, dz) = (values(batch * inputs, 1), values(outputs * inputs, 2), values(batch * outputs, 3));
+    check("dense_dx by dz", &dz, |dz| r::dense_dx(dz, &w, SHAPE).value, |_, g| r::dense(g, &w, None, SHAPE).value);
+    check("dense_dx by w", &w, |w| r::dense_dx(&dz, w, SHAPE).value, |_, g| r::dense_dw(&dz, g, SHAPE).value);
+    check("dense_dw by dz", &dz, |dz| r::dense_dw(dz, &x, SHAPE).value, |_, g| r::dense(&x, g, None, SHAPE).value);
+    check("dense_dw by x", &x, |x| r::dense_dw(&dz, x, SHAPE).value, |_, g| r::dense_dx(&dz, g, SHAPE).value);
 }
 
 /// A formula with a swapped sign, a transposed index or a lost factor must not pass.
@@ -88,13 +107,13 @@ fn wrong_formulas_are_noticed() {
     assert!(fails(&|| check(
         "sign",
         &x,
-        |x| r::dense(x, &w, &b, SHAPE).value,
+        |x| r::dense(x, &w, Some(&b), SHAPE).value,
         |_, dz| r::dense_dx(dz, &w, SHAPE).value.iter().map(|v| -v).collect()
     )));
     assert!(fails(&|| check(
         "transposed",
         &w,
-        |w| r::dense(&x, w, &b, SHAPE).value,
+        |w| r::dense(&x, w, Some(&b), SHAPE).value,
         |_, dz| {
             let dw = r::dense_dw(dz, &x, SHAPE).value;
             (0..dw.len()).map(|i| dw[i % outputs * inputs + i / outputs]).collect()

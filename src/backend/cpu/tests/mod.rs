@@ -10,11 +10,12 @@ use super::program::Team;
 use super::{Core, Cpu, team};
 use crate::backend::Executable;
 use crate::device::View;
-use crate::op::{AdamHyper, Op, chunks};
+use crate::op::{Op, Reach, Term, Zip};
+use crate::verify::{ops, row};
 use crate::{Device, Dtype, Error, Level, Shape};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// A team of as many threads as the device has, however little there is to do.
 fn team_of(core: &Arc<Core>, ops: &[Op]) -> Team {
@@ -44,6 +45,12 @@ impl Dice {
     }
 }
 
+/// The names of all ops of the table.
+static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| row::names(&row::all()));
+/// Those of which the sizes are three, and those of which they are two.
+const THREE: [&str; 4] = ["dense", "dense_dx", "dense_dw", "gather"];
+const TWO: [&str; 2] = ["dense_db", "rows"];
+
 /// Buffers of a device, and a random list of ops on them.
 struct World {
     buffers: Vec<View>,
@@ -62,8 +69,8 @@ impl World {
             let numbers: Vec<f32> = (0..ELEMENTS).map(|_| dice.below(2001) as f32 / 1000.0 - 1.0).collect();
             device.backend().write(buffer, bytemuck::cast_slice(&numbers)).unwrap();
         }
-        let (clock, order, bytes) = (alloc(Dtype::U32, 2), alloc(Dtype::U32, 9), alloc(Dtype::U8, 4096));
-        let numbers: Vec<u32> = (0..9).map(|_| dice.below(11) as u32).collect();
+        let (clock, order, bytes) = (alloc(Dtype::U32, 2), alloc(Dtype::U32, 64), alloc(Dtype::U8, 4096));
+        let numbers: Vec<u32> = (0..64).map(|_| dice.below(70) as u32).collect();
         device.backend().write(&order, bytemuck::cast_slice(&numbers)).unwrap();
         // Neither the first row of the order nor the first entry of a ring.
         device.backend().write(&clock, bytemuck::cast_slice(&[4u32, 1])).unwrap();
@@ -90,56 +97,37 @@ impl World {
         }
     }
 
-    /// Some op, which `Op::check` may refuse.
+    /// Some op of the table, which `Op::check` may refuse.
     fn random(&self, dice: &mut Dice, order: &View, bytes: &View) -> Op {
         let sizes = [1, 2, 3, 8, 17, 32, 33, 64];
         let [b, i, o] = [0; 3].map(|_| sizes[dice.below(sizes.len())]);
-        let at = |dice: &mut Dice, m: usize, n: usize| self.view(dice, &[m, n]);
-        let clock = self.clock.clone();
-        // The same number of elements, of the same shape or without one.
-        let (x, y, z) = match dice.below(3) {
-            0 => (self.view(dice, &[b * i]), self.view(dice, &[b * i]), self.view(dice, &[b * i])),
-            _ => (at(dice, b, i), at(dice, b, i), at(dice, b, i)),
+        let name = NAMES[dice.below(NAMES.len())];
+        let dims: &[usize] = match name {
+            _ if THREE.contains(&name) => &[b, i, o],
+            _ if TWO.contains(&name) => &[b, i],
+            // With rows, which threads keep, or without.
+            _ if dice.below(3) == 0 => &[b * i],
+            _ => &[b, i],
         };
-        let one = self.view(dice, &[1]);
-        let work = self.view(dice, &[chunks(x.len())]);
-        match dice.below(24) {
-            0 | 1 => Op::Dense { x: at(dice, b, i), w: at(dice, o, i), b: self.view(dice, &[o]), y: at(dice, b, o) },
-            2 | 3 => Op::DenseDx { dz: at(dice, b, o), w: at(dice, o, i), dx: at(dice, b, i) },
-            4 | 5 => Op::DenseDw { dz: at(dice, b, o), x: at(dice, b, i), dw: at(dice, o, i) },
-            6 => Op::DenseDb { dz: at(dice, b, o), db: self.view(dice, &[o]) },
-            7 => Op::Relu { x, y },
-            8 => Op::ReluGrad { x, dy: y, dx: z },
-            9 => Op::Sigmoid { x, y },
-            10 => Op::SigmoidGrad { x, dy: y, dx: z },
-            11 => Op::Tanh { x, y },
-            12 => Op::MseGrad { y: x, target: y, dloss: one, dy: z, scale: 0.5 },
-            13 => Op::Mse { y: x, target: y, work, loss: one, scale: 0.01 },
-            14 => Op::Sum { x, work, y: one },
-            15 => Op::SquareSum { x, work, y: one },
-            16 => Op::Clip { y: x.clone(), x, square: one, most: 1.0 },
-            17 => Op::Add { y: x.clone(), a: x, b: y },
-            18 => Op::Add { a: x, b: y, y: z },
-            19 => Op::Scale { y: x.clone(), x, factor: 0.25 },
-            20 => Op::Copy { x, y },
-            21 => Op::Fill { y: x, value: 0.75 },
-            22 => match dice.below(4) {
-                3 => Op::Store { ring: self.view(dice, &[2, x.len()]), x, clock },
-                0 => Op::Uniform { clock, y: x, lo: -1.0, range: 2.0, seed: 7, purpose: 3 },
-                1 => Op::Advance { clock, rows: 3, period: 9 },
-                _ => Op::Gather {
-                    data: bytes.part(0, Shape::new(&[4096 / i, i]).unwrap()).unwrap(),
-                    order: order.clone(),
-                    clock,
-                    y: at(dice, b, i),
-                },
-            },
-            _ => {
-                let table = self.view(dice, &[2, 4]);
-                let hyper = AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-3 };
-                Op::Adam { v: self.view(dice, &[x.len()]), p: x, g: y, m: z, table, clock, hyper }
-            }
-        }
+        let (op, _) = ops::sized(name, dims).unwrap().unwrap();
+        let form = op.form();
+        let about: Vec<_> = form.operands().map(|operand| (operand.name, operand.reach)).collect();
+        // In place: the result is the first or the second operand.
+        let first = dice.below(4);
+        let same = form.in_place && first + 1 < about.len() && about[first].1 == Reach::Each;
+        let mut views: Vec<View> = Vec::new();
+        op.map(|shape| {
+            let (name, reach) = about[views.len()];
+            let view = match (name, reach) {
+                ("order", _) => order.part(0, *shape).unwrap(),
+                ("data", _) if dice.below(2) == 0 => bytes.part(0, *shape).unwrap(),
+                (_, Reach::Clock) => self.clock.clone(),
+                _ if same && views.len() == about.len() - 1 => views[first].clone(),
+                _ => self.view(dice, shape.dims()),
+            };
+            views.push(view.clone());
+            view
+        })
     }
 
     /// All numbers; a NaN is a NaN, whichever.
@@ -197,6 +185,8 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
     for threads in [1, 2, 3, 7] {
         let (core, device) = open(threads, Level::best());
         let mut lists: Vec<Vec<Op>> = (0..60).map(|seed| World::new(&device, seed, 12).ops).collect();
+        let missing: Vec<_> = NAMES.iter().filter(|&name| !lists.iter().flatten().any(|op| op.name() == *name)).collect();
+        assert!(missing.is_empty(), "no list has {missing:?}");
         lists.push(profile::step(&device, &[784, 128, 64, 32], 24, 4096).unwrap());
         for (ops, sizes) in lists.iter().flat_map(|ops| [(ops, SIZES), (ops, TINY)]) {
             let plan = Plan::with_sizes(ops, threads, core.level, sizes).unwrap();
@@ -315,7 +305,7 @@ fn weights_are_packed_again_only_when_somebody_has_written_them() {
         let write = |view: &View, x: f32| device.backend().write(view, bytemuck::cast_slice(&vec![x; view.len()])).unwrap();
         let (x, w, b, y) = (alloc(&[10, 7]), alloc(&[40, 7]), alloc(&[40]), alloc(&[10, 40]));
         write(&x, 1.0);
-        let dense = |b: &View, y: &View| Op::Dense { x: x.clone(), w: w.clone(), b: b.clone(), y: y.clone() };
+        let dense = |b: &View, y: &View| Op::Dense { x: x.clone(), w: w.clone(), b: Some(b.clone()), y: y.clone() };
         let mut team = team_of(&core, &[dense(&b, &y)]);
         // The first number of y, and the barriers it took.
         let run = |team: &mut Team| {
@@ -387,13 +377,13 @@ fn short_runs_end_with_the_right_numbers() {
         let (core, device) = open(threads, Level::best());
         let shape = Shape::new(&[threads * 64]).unwrap();
         let alloc = |shape| device.alloc(Dtype::F32, shape).unwrap();
-        let (x, sum, work, one) = (alloc(shape), alloc(Shape::new(&[1]).unwrap()), alloc(Shape::new(&[1]).unwrap()), alloc(shape));
+        let (x, sum, parts, one) = (alloc(shape), alloc(Shape::new(&[1]).unwrap()), alloc(Shape::new(&[1]).unwrap()), alloc(shape));
         // Everybody adds 1 to a part, one adds them up, everybody reads the sum.
         let ops = [
             Op::Fill { y: one.clone(), value: 1.0 },
-            Op::Add { a: x.clone(), b: one, y: x.clone() },
-            Op::Sum { x: x.clone(), work, y: sum.clone() },
-            Op::Broadcast { x: sum, y: x.clone() },
+            Op::Zip { f: Zip::Add, a: x.clone(), b: one.clone(), y: x.clone() },
+            Op::Reduce { f: Term::Sum, x: x.clone(), other: None, parts, y: sum.clone(), scale: 1.0 },
+            Op::ReduceGrad { f: Term::Sum, x: one, other: None, dy: sum, dx: x.clone(), scale: 1.0 },
             Op::Scale { x: x.clone(), y: x.clone(), factor: 1.0 / shape.len() as f32 },
         ];
         ops.iter().for_each(|op| op.check().unwrap());

@@ -88,11 +88,11 @@ fn time(cpu: &Arc<Cpu>, name: &'static str, [batch, inputs, outputs]: [usize; 3]
     let b = device.alloc(Dtype::F32, Shape::new(&[outputs]).unwrap()).unwrap();
     let c = |shape: [usize; 2]| random(&device, shape, 4);
     let op = match name {
-        "dense" => Op::Dense { x: x.clone(), w: w.clone(), b, y: c([batch, outputs]) },
+        "dense" => Op::Dense { x: x.clone(), w: w.clone(), b: Some(b), y: c([batch, outputs]) },
         "dense_dx" => Op::DenseDx { dz: dz.clone(), w: w.clone(), dx: c([batch, inputs]) },
         _ => Op::DenseDw { dz: dz.clone(), x: x.clone(), dw: c([outputs, inputs]) },
     };
-    let ours = op.writes()[0].1.clone();
+    let ours = op.result().clone();
     let theirs = c([ours.shape.rows(), ours.shape.columns()]);
     let plan = Plan::for_threads(std::slice::from_ref(&op), core.threads(), core.level).unwrap();
     let (slowest, quietest) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));

@@ -1,19 +1,18 @@
 //! The whole way through the driver: on a GPU where there is one, and always on a `libcuda.so.1` that runs the kernels on the CPU
 //! (`tests/standin/driver.cpp`), in a process of its own.
 
-use super::{build, compare_compiled, compare_ops, compare_products};
+use super::{build, compare_compiled, table};
 use crate::{Device, DeviceKind, Dtype, Shape};
 use std::process::Command;
 
-/// Compares the first GPU with the CPU. This runs by itself on a machine with a GPU.
+/// The first GPU against the contract. This runs by itself on a machine with a GPU.
 #[test]
-fn a_gpu_has_the_bits_of_the_cpu() {
+fn a_gpu_has_the_bits_of_the_contract() {
     let gpu = match Device::cuda(0) {
         Ok(gpu) => gpu,
         Err(e) => return build::absent("cuda", &e.to_string()),
     };
-    compare_ops(&gpu);
-    compare_products(&gpu);
+    table(&gpu);
     let (rung, submits, plan) = compare_compiled(&gpu);
     match std::env::var("NARROWS_FAKE_DRIVER").is_ok_and(|f| f == "graph") {
         true => assert!((rung, submits) == ("list", 15) && plan.starts_with("no graph: cuda:0: making a graph"), "{rung} {submits} {plan}"),
@@ -56,15 +55,15 @@ fn with_driver(test: &str, fault: &str) -> Option<String> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_way_through_the_driver_has_the_bits_of_the_cpu() {
-    let Some(text) = with_driver("a_gpu_has_the_bits_of_the_cpu", "") else { return };
+fn the_way_through_the_driver_has_the_bits_of_the_contract() {
+    let Some(text) = with_driver("a_gpu_has_the_bits_of_the_contract", "") else { return };
     assert!(text.contains("compared: Stand-in, compute capability 7.5"), "{text}");
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn where_no_graph_can_be_made_the_list_runs() {
-    with_driver("a_gpu_has_the_bits_of_the_cpu", "graph");
+    with_driver("a_gpu_has_the_bits_of_the_contract", "graph");
 }
 
 #[test]
@@ -86,7 +85,7 @@ fn every_failure_of_the_driver_is_a_typed_error() {
         ),
         (
             "ptx",
-            "error: cuda:0: loading adam.ptx failed with CUDA_ERROR_222: planted. The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer.",
+            "error: cuda:0: loading the kernels failed with CUDA_ERROR_222: planted. The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer.",
         ),
         (
             "memory",

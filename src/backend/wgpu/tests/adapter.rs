@@ -3,7 +3,7 @@
 use super::super::Wgpu;
 use super::{adapter, empty, floats};
 use crate::device::DeviceKind;
-use crate::op::{Op, chunks};
+use crate::op::{Op, Stream, Term, Zip, chunks};
 use crate::{Device, Dtype, Shape};
 use std::sync::Arc;
 
@@ -64,12 +64,12 @@ fn a_program_is_one_submit_and_does_what_the_ops_do_one_by_one() {
     let Some(device) = adapter("a_program_is_one_submit_and_does_what_the_ops_do_one_by_one") else { return };
     let n = 5000;
     let step = || {
-        let (x, y, work, loss) = (floats(&device, &[n]), floats(&device, &[n]), floats(&device, &[chunks(n)]), floats(&device, &[1]));
+        let (x, y, parts, loss) = (floats(&device, &[n]), floats(&device, &[n]), floats(&device, &[chunks(n)]), floats(&device, &[1]));
         let (clock, losses) = (empty(&device, Dtype::U32, &[2]), floats(&device, &[8]));
         let ops = vec![
-            Op::Uniform { clock: clock.clone(), y: y.clone(), lo: -1.0, range: 2.0, seed: 5, purpose: 1 },
-            Op::Add { a: x.clone(), b: y.clone(), y: x.clone() },
-            Op::Sum { x, work, y: loss.clone() },
+            Op::Uniform { clock: clock.clone(), y: y.clone(), lo: -1.0, range: 2.0, stream: Stream { seed: 5, purpose: 1 } },
+            Op::Zip { f: Zip::Add, a: x.clone(), b: y.clone(), y: x.clone() },
+            Op::Reduce { f: Term::Sum, x, other: None, parts, y: loss.clone(), scale: 1.0 },
             Op::Store { x: loss, clock: clock.clone(), ring: losses.clone() },
             Op::Advance { clock, rows: 3, period: 7 },
         ];
@@ -143,8 +143,8 @@ fn a_buffer_over_the_binding_limit_is_worked_on_in_pieces() {
     let y = floats(&device, &[n]);
     device.backend().run(&Op::Fill { y: y.clone(), value: 1.0 }).unwrap();
     device.backend().run(&Op::Scale { x: y.clone(), y: y.clone(), factor: 0.5 }).unwrap();
-    let (work, total) = (floats(&device, &[chunks(n)]), floats(&device, &[1]));
-    device.backend().run(&Op::Sum { x: y.clone(), work, y: total.clone() }).unwrap();
+    let (parts, total) = (floats(&device, &[chunks(n)]), floats(&device, &[1]));
+    device.backend().run(&Op::Reduce { f: Term::Sum, x: y.clone(), other: None, parts, y: total.clone(), scale: 1.0 }).unwrap();
     assert_eq!(read(&total), [n as f32 / 2.0]);
     let tail = y.part(n - 3, Shape::new(&[3]).unwrap()).unwrap();
     assert_eq!(read(&tail), [0.5; 3]);

@@ -3,13 +3,23 @@
 use super::super::bind::{Reach, bind};
 use super::super::plan::{Launch, plan};
 use super::{empty, floats, paper};
-use crate::op::{Op, chunks};
+use crate::device::View;
+use crate::op::{Map, Op, Term, Zip, chunks};
 use crate::{Dtype, Shape};
 
 const REACH: Reach = Reach { binding: 128 << 20, alignment: 256 };
 
+fn shaders(launches: &[Launch]) -> Vec<&'static str> {
+    launches.iter().map(|l| l.shader.name.as_str()).collect()
+}
+
 fn entries(launches: &[Launch]) -> Vec<&'static str> {
     launches.iter().map(|l| l.entry).collect()
+}
+
+fn sum(x: View) -> Op {
+    let (d, n) = (x.device().clone(), chunks(x.len()));
+    Op::Reduce { f: Term::Sum, x, other: None, parts: floats(&d, &[n]), y: floats(&d, &[1]), scale: 1.0 }
 }
 
 #[test]
@@ -18,7 +28,7 @@ fn elementwise_work_is_cut_into_pieces_whose_windows_fit() {
     let n = (1 << 25) + 5;
     let (x, y) = (floats(&d, &[n]), floats(&d, &[n + 3]));
     let y = y.part(3, Shape::new(&[n]).unwrap()).unwrap();
-    let launches = plan(&Op::Relu { x, y }).unwrap();
+    let launches = plan(&Op::Map { f: Map::Relu, x, y }).unwrap();
     assert_eq!(launches.iter().map(|l| l.words[0]).collect::<Vec<_>>(), [1 << 24, 1 << 24, 5]);
     for launch in &launches {
         let [gx, gy] = launch.grid;
@@ -33,13 +43,12 @@ fn elementwise_work_is_cut_into_pieces_whose_windows_fit() {
 fn reductions_are_cut_on_chunks() {
     let d = paper();
     let n = (1 << 25) + 4097;
-    let (x, work, y) = (floats(&d, &[n]), floats(&d, &[chunks(n)]), floats(&d, &[1]));
-    let launches = plan(&Op::Sum { x, work, y }).unwrap();
-    assert_eq!(entries(&launches), ["sum_chunks", "sum_chunks", "sum_chunks", "sum_total"]);
-    assert_eq!(launches.iter().map(|l| l.operands[1].1.offset).collect::<Vec<_>>(), [0, 4096, 8192, 0]);
-    assert_eq!(launches[2].words, [4097]);
-    assert_eq!(launches[2].operands[1].1.len(), 2);
-    assert_eq!(launches[3].words, [8194]);
+    let launches = plan(&sum(floats(&d, &[n]))).unwrap();
+    assert_eq!(shaders(&launches), ["sum_chunks", "sum_chunks", "sum_chunks", "total"]);
+    assert_eq!(launches.iter().map(|l| l.operands[1].view.offset).collect::<Vec<_>>(), [0, 4096, 8192, 0]);
+    assert_eq!(launches[2].words, [4097, 1 << 25]);
+    assert_eq!(launches[2].operands[1].view.len(), 2);
+    assert_eq!(launches[3].words, [8194, 0, 1f32.to_bits()]);
 }
 
 #[test]
@@ -47,10 +56,10 @@ fn an_empty_op_has_no_launch_but_a_sum_of_nothing_and_a_product_of_no_terms_have
     let d = paper();
     let f = |shape: &[usize]| floats(&d, shape);
     assert!(plan(&Op::Fill { y: f(&[0]), value: 1.0 }).unwrap().is_empty());
-    assert!(plan(&Op::Dense { x: f(&[0, 3]), w: f(&[2, 3]), b: f(&[2]), y: f(&[0, 2]) }).unwrap().is_empty());
+    assert!(plan(&Op::Dense { x: f(&[0, 3]), w: f(&[2, 3]), b: Some(f(&[2])), y: f(&[0, 2]) }).unwrap().is_empty());
     assert!(plan(&Op::DenseDb { dz: f(&[3, 0]), db: f(&[0]) }).unwrap().is_empty());
-    assert_eq!(entries(&plan(&Op::Sum { x: f(&[0]), work: f(&[1]), y: f(&[1]) }).unwrap()), ["sum_chunks", "sum_total"]);
-    assert_eq!(entries(&plan(&Op::Dense { x: f(&[2, 0]), w: f(&[3, 0]), b: f(&[3]), y: f(&[2, 3]) }).unwrap()), ["dense"]);
+    assert_eq!(shaders(&plan(&sum(f(&[0]))).unwrap()), ["sum_chunks", "total"]);
+    assert_eq!(entries(&plan(&Op::Dense { x: f(&[2, 0]), w: f(&[3, 0]), b: Some(f(&[3])), y: f(&[2, 3]) }).unwrap()), ["dense"]);
     assert_eq!(entries(&plan(&Op::DenseDb { dz: f(&[0, 3]), db: f(&[3]) }).unwrap()), ["dense_db"]);
 }
 
@@ -58,7 +67,7 @@ fn an_empty_op_has_no_launch_but_a_sum_of_nothing_and_a_product_of_no_terms_have
 fn rows_of_a_large_product_are_cut() {
     let d = paper();
     let f = |shape: &[usize]| floats(&d, shape);
-    let op = Op::Dense { x: f(&[60_000, 784]), w: f(&[128, 784]), b: f(&[128]), y: f(&[60_000, 128]) };
+    let op = Op::Dense { x: f(&[60_000, 784]), w: f(&[128, 784]), b: Some(f(&[128])), y: f(&[60_000, 128]) };
     let launches = plan(&op).unwrap();
     assert_eq!(launches.iter().map(|l| l.words[0]).sum::<u32>(), 60_000);
     assert!(launches.iter().all(|l| bind(l, REACH, "paper").is_ok()));
@@ -87,14 +96,14 @@ fn operands_of_one_buffer_are_bound_once_when_one_of_them_is_written() {
     let all = floats(&d, &[3000]);
     let at = |start, len| all.part(start, Shape::new(&[len]).unwrap()).unwrap();
     let b = floats(&d, &[100]);
-    let launches = plan(&Op::Add { a: at(1000, 100), b, y: at(2000, 100) }).unwrap();
+    let launches = plan(&Op::Zip { f: Zip::Add, a: at(1000, 100), b, y: at(2000, 100) }).unwrap();
     let bound = bind(&launches[0], REACH, "paper").unwrap();
     assert_eq!(bound.pattern.through, [0, 1, 0]);
     assert_eq!(bound.windows.len(), 2);
     let merged = &bound.windows[0];
     // 1000 elements are 4000 bytes: the window starts at 3840, which is element 960.
     assert_eq!((merged.place, merged.writes, merged.start, merged.size), (0, true, 3840, 4 * 2100 - 3840));
-    assert_eq!(bound.words, [40, 0, 1040, 100]);
+    assert_eq!(bound.words, [40, 0, 1040, 100, 0]);
 }
 
 #[test]
@@ -103,7 +112,7 @@ fn operands_of_one_buffer_that_are_only_read_are_bound_apart() {
     let weights = floats(&d, &[1000]);
     let w = weights.part(0, Shape::new(&[8, 100]).unwrap()).unwrap();
     let b = weights.part(800, Shape::new(&[8]).unwrap()).unwrap();
-    let launches = plan(&Op::Dense { x: floats(&d, &[4, 100]), w, b, y: floats(&d, &[4, 8]) }).unwrap();
+    let launches = plan(&Op::Dense { x: floats(&d, &[4, 100]), w, b: Some(b), y: floats(&d, &[4, 8]) }).unwrap();
     let bound = bind(&launches[0], REACH, "paper").unwrap();
     assert_eq!(bound.pattern.operands, bound.pattern.through);
     assert_eq!(bound.windows.len(), 4);
@@ -115,7 +124,7 @@ fn a_view_without_elements_at_the_end_of_a_buffer_has_a_window() {
     let d = paper();
     let all = floats(&d, &[64]);
     let x = all.part(64, Shape::new(&[0]).unwrap()).unwrap();
-    let launches = plan(&Op::Sum { x, work: floats(&d, &[1]), y: floats(&d, &[1]) }).unwrap();
+    let launches = plan(&sum(x)).unwrap();
     let bound = bind(&launches[0], REACH, "paper").unwrap();
     assert_eq!((bound.windows[0].start, bound.windows[0].size), (0, 4));
 }

@@ -5,7 +5,7 @@ use super::super::shader::{Pattern, Shader, all};
 use wgpu::naga;
 
 fn sides(shader: &Shader) -> &'static [Option<u32>] {
-    if shader.stem == "dense" { &[Some(8), Some(16)] } else { &[None] }
+    if shader.name == "dense" { &[Some(8), Some(16)] } else { &[None] }
 }
 
 fn module(shader: &Shader, pattern: &Pattern, side: Option<u32>) -> (naga::Module, naga::valid::ModuleInfo) {
@@ -28,7 +28,7 @@ fn every_shader_is_valid_and_fits_the_limits_that_webgpu_promises() {
     for shader in all() {
         for &side in sides(shader) {
             let (module, info) = module(shader, &Pattern::default(), side);
-            assert!(!module.entry_points.is_empty(), "{} has no entry point", shader.stem);
+            assert!(!module.entry_points.is_empty(), "{} has no entry point", shader.name);
             for (i, entry) in module.entry_points.iter().enumerate() {
                 assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{}", entry.name);
                 let used = |space: fn(naga::AddressSpace) -> bool| {
@@ -51,14 +51,15 @@ fn the_parameters_begin_with_an_offset_for_each_binding() {
         let (module, _) = module(shader, &Pattern::default(), sides(shader)[0]);
         let (_, params) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Params")).unwrap();
         let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("Params is no struct") };
-        assert!(u64::from(*span) <= PARAMS, "{}: {span} bytes of parameters", shader.stem);
+        assert!(u64::from(*span) <= PARAMS, "{}: {span} bytes of parameters", shader.name);
         let offsets: Vec<_> = members.iter().filter_map(|m| m.name.as_deref()?.strip_suffix("_at")).collect();
         let names: Vec<_> = shader.bindings.iter().map(|b| b.name.trim_end_matches('_')).collect();
-        assert_eq!(offsets, names, "{}", shader.stem);
+        assert_eq!(offsets, names, "{}", shader.name);
         for (i, binding) in shader.bindings.iter().enumerate() {
-            assert_eq!(members[i].offset, 4 * i as u32, "{}: {}", shader.stem, binding.name);
-            let variable = module.global_variables.iter().map(|(_, v)| v).find(|v| v.name.as_deref() == Some(binding.name)).unwrap();
-            assert_eq!(variable.binding.unwrap().binding, i as u32 + 1, "{}: {}", shader.stem, binding.name);
+            assert_eq!(members[i].offset, 4 * i as u32, "{}: {}", shader.name, binding.name);
+            let variable =
+                module.global_variables.iter().map(|(_, v)| v).find(|v| v.name.as_deref() == Some(binding.name.as_str())).unwrap();
+            assert_eq!(variable.binding.unwrap().binding, i as u32 + 1, "{}: {}", shader.name, binding.name);
         }
     }
 }
@@ -71,7 +72,7 @@ fn every_pair_of_operands_can_share_a_buffer() {
             .bindings
             .iter()
             .map(|b| {
-                let variable = plain.global_variables.iter().map(|(_, v)| v).find(|v| v.name.as_deref() == Some(b.name)).unwrap();
+                let variable = plain.global_variables.iter().map(|(_, v)| v).find(|v| v.name.as_deref() == Some(b.name.as_str())).unwrap();
                 element(&plain, variable)
             })
             .collect();
@@ -88,6 +89,6 @@ fn every_pair_of_operands_can_share_a_buffer() {
         let through = operands.iter().map(|&i| types.iter().position(|t| *t == types[i]).unwrap()).collect();
         let (merged, _) = module(shader, &Pattern { operands, through }, sides(shader)[0]);
         let left = merged.global_variables.iter().filter(|(_, v)| matches!(v.space, naga::AddressSpace::Storage { .. })).count();
-        assert!(left <= 2, "{}: {left} buffers are left", shader.stem);
+        assert!(left <= 2, "{}: {left} buffers are left", shader.name);
     }
 }

@@ -1,0 +1,102 @@
+//! The families of ops. A member is a function of numbers; what a family shares is written once in each language: the
+//! loop, the two stages of a sum, the arguments.
+
+/// A function of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Map {
+    /// `max(x, 0)`, NaN kept. The derivative at 0 is 0.
+    Relu,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+impl Map {
+    pub(crate) const ALL: [Map; 3] = [Map::Relu, Map::Sigmoid, Map::Tanh];
+
+    /// The names of the function and of its derivative.
+    pub(crate) fn names(self) -> [&'static str; 2] {
+        match self {
+            Map::Relu => ["relu", "relu_grad"],
+            Map::Sigmoid => ["sigmoid", "sigmoid_grad"],
+            Map::Tanh => ["tanh", "tanh_grad"],
+        }
+    }
+
+    /// Floating-point operations of the function and of its derivative.
+    pub(crate) fn flops(self) -> [u64; 2] {
+        match self {
+            Map::Relu => [1, 1],
+            Map::Sigmoid => [24, 26],
+            Map::Tanh => [36, 27],
+        }
+    }
+}
+
+/// A function of two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Zip {
+    /// `a + b`.
+    Add,
+}
+
+impl Zip {
+    pub(crate) const ALL: [Zip; 1] = [Zip::Add];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Zip::Add => "add",
+        }
+    }
+}
+
+/// The terms of a sum over all elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Term {
+    /// `x`.
+    Sum,
+    /// `x^2`.
+    SquareSum,
+    /// `(x - target)^2`.
+    Mse,
+    /// `max(x, 0) - x target + log1p(exp(-|x|))`: the binary cross-entropy of sigmoid(x) and the target.
+    Bce,
+}
+
+impl Term {
+    pub(crate) const ALL: [Term; 4] = [Term::Sum, Term::SquareSum, Term::Mse, Term::Bce];
+
+    /// The names of the sum and of its derivative.
+    pub(crate) fn names(self) -> [&'static str; 2] {
+        match self {
+            Term::Sum => ["sum", "sum_grad"],
+            Term::SquareSum => ["square_sum", "square_sum_grad"],
+            Term::Mse => ["mse", "mse_grad"],
+            Term::Bce => ["bce", "bce_grad"],
+        }
+    }
+
+    /// Floating-point operations for each element of the sum and of its derivative.
+    pub(crate) fn flops(self) -> [u64; 2] {
+        match self {
+            Term::Sum => [1, 1],
+            Term::SquareSum => [2, 1],
+            Term::Mse => [3, 2],
+            Term::Bce => [34, 26],
+        }
+    }
+
+    /// Whether a term takes a second number, the target. Then the sum is a mean, of which there is none over nothing.
+    pub(crate) fn has_target(self) -> bool {
+        matches!(self, Term::Mse | Term::Bce)
+    }
+
+    /// The factor of the derivative that its kernel leaves to the scale.
+    pub(crate) fn slope(self) -> f32 {
+        match self {
+            Term::SquareSum | Term::Mse => 2.0,
+            Term::Sum | Term::Bce => 1.0,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Sums over all elements: losses, and the norm of gradients.
+
+use super::{Tape, Val};
+use crate::device::View;
+use crate::op::{Op, Term, chunks};
+use crate::params::Params;
+use crate::{Error, Result, Shape};
+
+impl Tape {
+    /// The sum of all elements, of shape `[1]`; 0 of none.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn sum(&mut self, x: Val) -> Result<Val> {
+        self.reduce(Term::Sum, x, None, 1.0)
+    }
+
+    /// The mean over all elements of `(y - target)^2`, of shape `[1]`.
+    ///
+    /// # Errors
+    /// When the numbers of elements differ, or there are none.
+    pub fn mse(&mut self, y: Val, target: Val) -> Result<Val> {
+        let scale = self.one_over(y)?;
+        self.reduce(Term::Mse, y, Some(target), scale)
+    }
+
+    /// The mean over all elements of the binary cross-entropy `-t log s - (1 - t) log(1 - s)`, s = sigmoid(z), of shape
+    /// `[1]`: taken from the logits z, so that neither large nor small ones lose it. Targets are probabilities, such as
+    /// pixels in [0, 1].
+    ///
+    /// # Errors
+    /// When the numbers of elements differ, there are none, or the target is one of what is differentiated.
+    pub fn bce_with_logits(&mut self, z: Val, target: Val) -> Result<Val> {
+        if self.get(target)?.tracked {
+            return Err(Error::op(
+                "bce",
+                "the target depends on a variable or a parameter, and the loss has no derivative by its target",
+                "Pass the target with `input`.",
+            ));
+        }
+        let scale = self.one_over(z)?;
+        self.reduce(Term::Bce, z, Some(target), scale)
+    }
+
+    /// Scales all gradients of `params` down, so that their norm as one vector is at most `most`:
+    /// `g = g * min(1, most / (norm + 1e-6))`. Comes between `backward` and the optimiser's step.
+    ///
+    /// # Errors
+    /// When `most` is not a finite number above 0, or the parameters are on another device.
+    pub fn clip_grads(&mut self, params: &Params, most: f32) -> Result<()> {
+        let x = params.grads().clone();
+        self.clip(x, most)
+    }
+
+    fn clip(&mut self, x: View, most: f32) -> Result<()> {
+        let parts = self.new_view(Shape::new(&[chunks(x.len())])?)?;
+        let square = self.new_view(Shape::new(&[1])?)?;
+        self.push(Op::Reduce { f: Term::SquareSum, x: x.clone(), other: None, parts, y: square.clone(), scale: 1.0 })?;
+        self.push(Op::Clip { x: x.clone(), square, y: x, most }).map(drop)
+    }
+
+    /// 1 over the number of elements, rounded once.
+    fn one_over(&self, x: Val) -> Result<f32> {
+        Ok((1.0 / self.view(x)?.len().max(1) as f64) as f32)
+    }
+
+    fn reduce(&mut self, f: Term, x: Val, target: Option<Val>, scale: f32) -> Result<Val> {
+        let xv = self.view(x)?.clone();
+        let other = target.map(|target| self.view(target).cloned()).transpose()?;
+        let parts = self.new_view(Shape::new(&[chunks(xv.len())])?)?;
+        let y = self.new_view(Shape::new(&[1])?)?;
+        let inputs: Vec<Val> = [x].into_iter().chain(target).collect();
+        self.value(y.clone(), Op::Reduce { f, x: xv, other, parts, y, scale }, &inputs)
+    }
+}

@@ -1,0 +1,49 @@
+//! Values that come from no other value: random numbers and constants; and what random numbers choose.
+
+use super::{Tape, Val};
+use crate::clock::Clock;
+use crate::op::{Op, Stream};
+use crate::{Error, Result, Shape};
+
+impl Tape {
+    /// Numbers uniform from lo to hi (hi itself comes only by rounding), a function of (seed, purpose, the clock's step, position).
+    ///
+    /// # Errors
+    /// When lo and hi are not finite, or hi is below lo.
+    pub fn uniform(&mut self, shape: &[usize], (lo, hi): (f32, f32), seed: u64, purpose: u32, clock: &Clock) -> Result<Val> {
+        if !(lo.is_finite() && hi.is_finite() && (hi - lo).is_finite() && lo <= hi) {
+            return Err(Error::op("uniform", format!("the range is [{lo}, {hi})"), "Use finite bounds, the lower first."));
+        }
+        let y = self.new_view(Shape::new(shape)?)?;
+        self.value(
+            y.clone(),
+            Op::Uniform { clock: clock.tensor.view.clone(), y, lo, range: hi - lo, stream: Stream { seed, purpose } },
+            &[],
+        )
+    }
+
+    /// A value that is `value` everywhere.
+    ///
+    /// # Errors
+    /// When the shape is none.
+    pub fn fill(&mut self, shape: &[usize], value: f32) -> Result<Val> {
+        let y = self.new_view(Shape::new(shape)?)?;
+        self.value(y.clone(), Op::Fill { y, value }, &[])
+    }
+
+    /// Elements of `x`, each dropped (set to 0) with probability `drop`, a function of (seed, purpose, the clock's step,
+    /// position). With `rescale` those that are kept are multiplied by `1 / (1 - drop)`: dropout (Srivastava et al. 2014)
+    /// as PyTorch has it; without, masking noise (Vincent et al. 2008). The gradient draws the same mask again.
+    ///
+    /// # Errors
+    /// When `drop` is not in [0, 1).
+    pub fn mask(&mut self, x: Val, drop: f64, rescale: bool, seed: u64, purpose: u32, clock: &Clock) -> Result<Val> {
+        if !(0.0..1.0).contains(&drop) {
+            return Err(Error::op("mask", format!("the share that is dropped is {drop}"), "Use at least 0 and less than 1."));
+        }
+        let keep = ((1.0 - drop) * f64::from(1 << 24)).round() as u32;
+        let factor = if rescale { (1.0 / (1.0 - drop)) as f32 } else { 1.0 };
+        let clock = clock.tensor.view.clone();
+        self.unary(x, |x, y| Op::Mask { x, clock, y, keep, factor, stream: Stream { seed, purpose } })
+    }
+}

@@ -1,0 +1,68 @@
+//! What moves rows and counts steps: batches from a data set, and values of each step that are kept.
+
+use super::{Tape, Val};
+use crate::clock::Clock;
+use crate::op::Op;
+use crate::tensor::Tensor;
+use crate::{Error, Result, Shape};
+
+impl Tape {
+    /// `rows` rows of `data`, f32 or bytes, taken by `order` from the clock's cursor on; past the end the order begins again.
+    /// The result has `data`'s shape with `rows` as the first dimension. Bytes become i / 255.
+    ///
+    /// # Errors
+    /// When the order names rows that `data` has not.
+    pub fn gather(&mut self, data: &Tensor, order: &Tensor, clock: &Clock, rows: usize) -> Result<Val> {
+        let have = data.view.shape.rows();
+        if order.below.is_none_or(|below| below as usize > have) {
+            let below = order.below.map_or("no".into(), |b| b.to_string());
+            return Err(Error::op(
+                "gather",
+                format!("the order is for {below} rows but the data has {have}"),
+                "Make it with `Tensor::indices(device, order, rows of the data)`.",
+            ));
+        }
+        let mut dims = data.shape().to_vec();
+        dims[0] = rows;
+        let y = self.new_view(Shape::new(&dims)?)?;
+        let op = Op::Gather { data: data.view.clone(), order: order.view.clone(), clock: clock.tensor.view.clone(), y: y.clone() };
+        self.value(y, op, &[])
+    }
+
+    /// Moves the clock: the cursor by `rows`, around the length of `order`; the step by one.
+    ///
+    /// # Errors
+    /// When the order is empty.
+    pub fn advance(&mut self, clock: &Clock, rows: usize, order: &Tensor) -> Result<()> {
+        self.push_advance(clock, rows, order.view.len())
+    }
+
+    pub(crate) fn push_advance(&mut self, clock: &Clock, rows: usize, period: usize) -> Result<()> {
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.push(Op::Advance { clock: clock.tensor.view.clone(), rows: small(rows), period: small(period) }).map(drop)
+    }
+
+    /// Keeps a value of each step, such as its loss: `ring` has T entries of as many elements as `x`, and the one at the clock's step modulo T becomes `x`.
+    ///
+    /// ```
+    /// use narrows::{Clock, Device, Tape, Tensor};
+    /// let device = Device::cpu()?;
+    /// let data = Tensor::new(&device, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2])?;
+    /// let (order, clock, ring) = (Tensor::indices(&device, &[2, 0, 1], 3)?, Clock::new(&device)?, Tensor::zeros(&device, &[3, 2])?);
+    /// let mut tape = Tape::plan(&device);
+    /// let x = tape.gather(&data, &order, &clock, 1)?;
+    /// let y = tape.scale(x, 10.0)?;
+    /// tape.store(y, &ring, &clock)?;
+    /// tape.advance(&clock, 1, &order)?;
+    /// tape.compile()?.run(3)?;
+    /// assert_eq!(ring.read()?, [50.0, 60.0, 10.0, 20.0, 30.0, 40.0]);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `x` has no elements, or `ring` not a whole number of entries and at least one.
+    pub fn store(&mut self, x: Val, ring: &Tensor, clock: &Clock) -> Result<()> {
+        let x = self.view(x)?.clone();
+        self.push(Op::Store { x, clock: clock.tensor.view.clone(), ring: ring.view.clone() }).map(drop)
+    }
+}

@@ -1,0 +1,83 @@
+//! The ops by family: their rows, the data of a row with what must come of it, and how far that may be off.
+
+mod adam;
+mod dense;
+mod elementwise;
+mod map;
+mod moves;
+mod random;
+mod reduce;
+
+use super::case::Made;
+use super::row::{self, Given, Row, Rows};
+use crate::op::{AdamHyper, Map, Op, Stream, Term, Zip};
+use crate::{Result, Shape};
+
+/// The rows of all ops, in the order of the instruction set.
+pub(crate) fn rows(rows: &mut Rows) {
+    dense::rows(rows);
+    map::rows(rows);
+    elementwise::rows(rows);
+    reduce::rows(rows);
+    moves::rows(rows);
+    random::rows(rows);
+    adam::rows(rows);
+}
+
+/// The data of a row, and what must come of it.
+pub(crate) fn make(row: &Row) -> Made {
+    match &row.op {
+        Op::Dense { .. } | Op::DenseDx { .. } | Op::DenseDw { .. } | Op::DenseDb { .. } | Op::Rows { .. } => dense::make(row),
+        Op::Map { f, x, .. } => map::make(*f, x, row),
+        Op::MapGrad { f, x, .. } => map::make_grad(*f, x, row),
+        Op::Zip { .. } | Op::Clip { .. } | Op::Scale { .. } | Op::Fill { .. } | Op::Copy { .. } => elementwise::make(row),
+        Op::Reduce { f, x, scale, .. } => reduce::make(*f, x, *scale, row),
+        Op::ReduceGrad { f, x, scale, .. } => reduce::make_grad(*f, x, *scale, row),
+        Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => moves::make(row),
+        Op::Uniform { .. } | Op::Mask { .. } => random::make(row),
+        Op::Adam { table, hyper, .. } => adam::make(table, *hyper, row),
+    }
+}
+
+/// The ops that can be timed, each with sizes that stand for the article's network.
+pub(crate) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
+    [dense::sizes(), map::sizes(), elementwise::sizes(), reduce::sizes(), moves::sizes(), random::sizes(), adam::sizes()].concat()
+}
+
+/// The op of that name at those sizes, as the article's training has it; `None` where it does not take so many.
+pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Given)>> {
+    let given = Given { square: dims.iter().product::<usize>() as f32, bytes: true, ..Given::default() };
+    let op = match (name, dims) {
+        ("dense", &[b, i, o]) => dense::dense([b, i, o]),
+        ("dense_dx", &[b, i, o]) => dense::dense_dx([b, i, o]),
+        ("dense_dw", &[b, i, o]) => dense::dense_dw([b, i, o]),
+        ("dense_db", &[b, o]) => dense::dense_db([b, o]),
+        ("rows", &[b, o]) => dense::repeated([b, o]),
+        ("gather", &[items, row, batch]) => moves::gather(items, &[row], items, batch),
+        ("advance", _) => moves::advance(3, 9),
+        ("store", _) => moves::store(2, Shape::new(dims)?),
+        ("dense" | "dense_dx" | "dense_dw" | "dense_db" | "rows" | "gather", _) => return Ok(None),
+        _ => elements(name, Shape::new(dims)?),
+    };
+    Ok(Some((op, given)))
+}
+
+/// An op that takes any shape.
+fn elements(name: &str, s: Shape) -> Op<Shape> {
+    // 1/n as the mean over n elements has it; a step in mid-training.
+    let (clock, stream, mean) = (row::shape(&[2]), Stream { seed: 1, purpose: 2 }, 1.0 / s.len() as f32);
+    let of = |names: [&str; 2]| names.iter().position(|n| *n == name);
+    let maps = Map::ALL.into_iter().find_map(|f| of(f.names()).map(|at| [map::map, map::map_grad][at](f, s)));
+    let reduced = Term::ALL.into_iter().find_map(|f| of(f.names()).map(|at| [reduce::reduce, reduce::reduce_grad][at](f, s, mean)));
+    let zips = Zip::ALL.into_iter().find(|f| f.name() == name).map(|f| elementwise::zip(f, s));
+    maps.or(reduced).or(zips).unwrap_or_else(|| match name {
+        "clip" => elementwise::clip(s, 1.0),
+        "scale" => Op::Scale { x: s, y: s, factor: 0.5 },
+        "fill" => Op::Fill { y: s, value: 1.0 },
+        "copy" => Op::Copy { x: s, y: s },
+        "uniform" => Op::Uniform { clock, y: s, lo: 0.0, range: 1.0, stream },
+        "mask" => Op::Mask { x: s, clock, y: s, keep: 1 << 23, factor: 2.0, stream },
+        "adam" => adam::adam(s, 1, AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-8 }),
+        _ => unreachable!("{name} is none of `sizes`"),
+    })
+}

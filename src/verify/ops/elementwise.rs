@@ -1,0 +1,98 @@
+//! Functions of two numbers; clip, scale, fill and copy.
+
+use super::super::case::{FOUR_ULP, Made, Result, U, Within, each, f64s, floats, pairs};
+use super::super::data::Kind;
+use super::super::layout::Layout;
+use super::super::row::{Given, HUGE, KINDS, LARGE, Row, Rows, SIZES, Same, any, shape};
+use super::super::{contract, reference};
+use crate::Shape;
+use crate::op::{Op, Zip};
+
+pub(crate) fn zip(f: Zip, s: Shape) -> Op<Shape> {
+    Op::Zip { f, a: s, b: s, y: s }
+}
+
+pub(crate) fn clip(s: Shape, most: f32) -> Op<Shape> {
+    Op::Clip { x: s, square: shape(&[1]), y: s, most }
+}
+
+pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
+    let zips = Zip::ALL.map(|f| (f.name(), vec![128, 784]));
+    let others = [("clip", vec![222_384]), ("scale", vec![128, 784]), ("fill", vec![222_384]), ("copy", vec![128, 784])];
+    zips.into_iter().chain(others).collect()
+}
+
+pub(super) fn rows(rows: &mut Rows) {
+    let same = |same| Given { same, ..Given::default() };
+    let more = [255, 256, 257, 1000, 1023, 1025, 4095, 4097, 65_537, 100_352];
+    for (turn, n) in SIZES.into_iter().chain(more).enumerate() {
+        let s = any(n, turn);
+        for f in Zip::ALL {
+            rows.kinds(&zip(f, s));
+            for (i, alias) in [Same::First, Same::Second, Same::Operands, Same::All].into_iter().enumerate() {
+                rows.given(KINDS[(turn + i) % 3], zip(f, s), same(alias));
+            }
+        }
+        let mut clip = |kind, most, square, alias| {
+            rows.given(kind, self::clip(s, most), Given { square, ..same(alias) });
+        };
+        // Above the largest norm and below it; no norm at all; one that is infinite, and none.
+        clip(Kind::Integers, 2.0, 4097.0, Same::None);
+        clip(Kind::Integers, 70.0, 4096.0, Same::First);
+        clip(Kind::Reals, 1.0, 2.0 + n.max(1) as f32, Same::First);
+        clip(Kind::Reals, 0.1, [0.0, 1e-14, 1e-20][turn % 3], Same::None);
+        clip(Kind::Edges, 1.5, [9.0, f32::INFINITY, f32::NAN][turn % 3], [Same::None, Same::First][turn % 2]);
+        let mut scale = |kind, factor, alias| rows.given(kind, Op::Scale { x: s, y: s, factor }, same(alias));
+        scale(Kind::Integers, -3.0, Same::None);
+        scale(Kind::Integers, 4.0, Same::First);
+        scale(Kind::Reals, 0.1, Same::None);
+        scale(Kind::Reals, -1.0 / 3.0, Same::First);
+        scale(Kind::Edges, 1.5, [Same::None, Same::First][turn % 2]);
+        rows.add(Kind::Edges, Op::Fill { y: s, value: [f32::NAN, f32::INFINITY, -0.0, 1e-40][turn % 4] });
+        rows.add(Kind::Integers, Op::Fill { y: s, value: 3.0 + turn as f32 });
+        rows.add(Kind::Reals, Op::Fill { y: s, value: [0.0, -2.5, 0.1][turn % 3] });
+        rows.kinds(&Op::Copy { x: s, y: s });
+    }
+    // Over 65,535 workgroups, and buffers over 128 MiB.
+    let (large, huge) = (shape(&[LARGE]), shape(&[HUGE]));
+    let mut laid = |kind, op, given| rows.laid(kind, op, given, Layout::Odd);
+    laid(Kind::Integers, zip(Zip::Add, shape(&[17, LARGE / 17])), Given::default());
+    laid(Kind::Integers, Op::Scale { x: large, y: large, factor: 2.0 }, same(Same::First));
+    laid(Kind::Integers, Op::Fill { y: large, value: 7.0 }, Given::default());
+    laid(Kind::Reals, Op::Copy { x: huge, y: huge }, Given::default());
+}
+
+pub(super) fn make(row: &Row) -> Made {
+    let n = row.op.size();
+    let made = |inputs, result| Made { inputs, results: vec![result] };
+    match row.op {
+        Op::Zip { f, .. } => {
+            let a = row.numbers(0, n);
+            let b = if matches!(row.given.same, Same::Operands | Same::All) { a.clone() } else { row.numbers(1, n) };
+            let (oracle, bits) = (reference::pair(f), contract::pair(f));
+            // Both operands and the result may be lost.
+            let y = Result::rounded(pairs(&a, &b, bits), pairs(&f64s(&a), &f64s(&b), oracle), [1.0, 1.0]).losing(3.0, None);
+            made(floats([&a, &b]), y.sharp(row.exact()))
+        }
+        Op::Clip { most, .. } => {
+            let (x, square) = (row.numbers(0, n), row.given.square);
+            let oracle = each(&f64s(&x), |x| reference::clip(x, square.into(), most.into()));
+            // The root, the sum, the quotient and the product; in WGSL 4 ulp more for the root and for the quotient.
+            let w = Within { oracle, scale: None, floor: None, ieee: 4.0 * U, wgsl: 4.0 * U + 2.0 * FOUR_ULP, roundings: 2.0 };
+            made(floats([&x, &[square]]), Result::within(each(&x, |x| contract::clip(x, square, most)), w))
+        }
+        Op::Scale { factor, .. } => {
+            let x = row.numbers(0, n);
+            let oracle = each(&x, |x| f64::from(x) * f64::from(factor));
+            let floor = Some(vec![1.0 + f64::from(factor.abs()); n]);
+            let y = Result::rounded(each(&x, |x| contract::times(x, factor)), oracle, [1.0, 1.0]).losing(1.0, floor);
+            made(floats([&x]), y.sharp(row.exact() && factor.fract() == 0.0))
+        }
+        Op::Fill { value, .. } => made(vec![], Result::exactly(vec![value; n])),
+        Op::Copy { .. } => {
+            let x = row.numbers(0, n);
+            made(floats([&x]), Result::exactly(x.clone()))
+        }
+        ref op => unreachable!("{} is of another family", op.name()),
+    }
+}

@@ -1,0 +1,75 @@
+//! Functions of one number, and their derivatives.
+
+use super::super::case::{Made, Result, each, f64s, floats, pairs};
+use super::super::data::Kind;
+use super::super::layout::Layout;
+use super::super::row::{Given, LARGE, Row, Rows, SIZES, any, shape};
+use super::super::{contract, reference};
+use crate::Shape;
+use crate::op::{Map, Op};
+
+/// How far a function or its derivative may be off.
+struct Bound {
+    /// Half ulps of the result on the CPU and in WGSL. 0: every step is exact.
+    units: [f64; 2],
+    /// What turns a lost subnormal into an error of the result: 1, and this times abs(dy).
+    lost: f64,
+}
+
+/// Of the function and of its derivative; and whether the derivative jumps at 0.
+fn bounds(f: Map) -> ([Bound; 2], bool) {
+    let bound = |ieee, wgsl, lost| Bound { units: [ieee, wgsl], lost };
+    match f {
+        Map::Relu => ([bound(0.0, 0.0, 0.0), bound(0.0, 0.0, 0.0)], true),
+        // exp is good to 4 ulp, of which the sum and the quotient leave all in the tail; two roundings more.
+        Map::Sigmoid => ([bound(10.0, 18.0, 0.0), bound(14.0, 22.0, 1.0)], false),
+        // Above 0.625 e is at most 0.29, so its error of 4 ulp counts for less than half in the difference and in the sum.
+        Map::Tanh => ([bound(8.0, 16.0, 0.0), bound(14.0, 22.0, 4.0)], false),
+    }
+}
+
+pub(crate) fn map(f: Map, s: Shape) -> Op<Shape> {
+    Op::Map { f, x: s, y: s }
+}
+
+pub(crate) fn map_grad(f: Map, s: Shape) -> Op<Shape> {
+    Op::MapGrad { f, x: s, dy: s, dx: s }
+}
+
+pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
+    Map::ALL.into_iter().flat_map(Map::names).map(|name| (name, vec![128, 784])).collect()
+}
+
+pub(super) fn rows(rows: &mut Rows) {
+    let more = [255, 256, 257, 1000, 1023, 1025, 4095, 4097, 65_537, 100_352];
+    for (turn, n) in SIZES.into_iter().chain(more).enumerate() {
+        for f in Map::ALL {
+            rows.kinds(&map(f, any(n, turn)));
+            rows.kinds(&map_grad(f, any(n, turn)));
+        }
+    }
+    rows.laid(Kind::Integers, map(Map::Relu, shape(&[LARGE])), Given::default(), Layout::Odd);
+    rows.laid(Kind::Reals, map(Map::Relu, shape(&[1000])), Given::default(), Layout::Far);
+}
+
+pub(super) fn make(f: Map, s: &Shape, row: &Row) -> Made {
+    let ([bound, _], _) = bounds(f);
+    let x = row.numbers(0, s.len());
+    let (oracle, bits) = (reference::function(f).0, contract::function(f).0);
+    let y = Result::rounded(each(&x, bits), each(&f64s(&x), oracle), bound.units);
+    Made { inputs: floats([&x]), results: vec![y.sharp(bound.units[0] == 0.0 && row.exact())] }
+}
+
+pub(super) fn make_grad(f: Map, s: &Shape, row: &Row) -> Made {
+    let ([_, bound], jumps) = bounds(f);
+    let (x, dy) = (row.numbers(0, s.len()), row.numbers(1, s.len()));
+    // A subnormal x counts as 0, and there a derivative that jumps may be another: no bound could say so, and none stands
+    // in x.
+    let tame = |x: f32| if jumps && x.is_subnormal() { 1e-30 } else { x };
+    let x = each(&x, tame);
+    let (oracle, bits) = (reference::function(f).1, contract::function(f).1);
+    let floor = each(&dy, |dy| bound.lost * f64::from(dy.abs()) + 1.0);
+    let dx = Result::rounded(pairs(&x, &dy, bits), pairs(&f64s(&x), &f64s(&dy), oracle), bound.units);
+    let dx = dx.losing(6.0, Some(floor)).sharp(bound.units[0] == 0.0);
+    Made { inputs: floats([&x, &dy]), results: vec![dx] }
+}

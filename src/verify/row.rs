@@ -1,0 +1,209 @@
+//! The rows of the table. A row is an op with its sizes and scalars, what its operands hold, and how they lie in memory.
+
+use super::data::{Kind, Source, numbers};
+use super::layout::Layout;
+use super::ops;
+use crate::Shape;
+use crate::device::View;
+use crate::op::{Op, Role};
+use std::collections::HashSet;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) op: Op<Shape>,
+    pub(crate) given: Given,
+    pub(crate) kind: Kind,
+    pub(crate) seed: u64,
+    pub(crate) layout: Layout,
+}
+
+/// What a row says of its operands beside their shapes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Given {
+    pub(crate) same: Same,
+    pub(crate) clock: [u32; 2],
+    /// The square of the norm that clip reads.
+    pub(crate) square: f32,
+    /// Whether a data set is of bytes.
+    pub(crate) bytes: bool,
+    /// Whether an order names rows that are not there.
+    pub(crate) beyond: bool,
+}
+
+/// Which operands of an in-place op are one and the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Same {
+    /// All apart.
+    #[default]
+    None,
+    /// The result is the first operand.
+    First,
+    /// The result is the second operand.
+    Second,
+    /// Both operands are one, the result another.
+    Operands,
+    /// All are one.
+    All,
+}
+
+/// Sizes on both sides of every power of two that tiles, vectors and warps have.
+pub(crate) const SIZES: [usize; 14] = [0, 1, 2, 3, 7, 16, 17, 31, 33, 64, 65, 127, 128, 129];
+pub(crate) const KINDS: [Kind; 3] = [Kind::Integers, Kind::Reals, Kind::Edges];
+/// More than 65,535 workgroups of 256.
+pub(crate) const LARGE: usize = 17_000_000;
+/// More than 128 MiB of f32.
+pub(crate) const HUGE: usize = (1 << 25) + 5;
+
+impl Row {
+    pub(crate) fn name(&self) -> &'static str {
+        self.op.name()
+    }
+
+    /// What makes a row distinct: neither its seed nor, but for views at the far end of a buffer, its layout.
+    pub(crate) fn key(&self) -> String {
+        format!("{:?} {:?} {:?} {}", self.op, self.given, self.kind, self.layout == Layout::Far)
+    }
+
+    /// About how many elementary steps a naive device takes: what decides whether a slow device gets the row.
+    pub(crate) fn work(&self) -> usize {
+        let terms = match &self.op {
+            Op::Dense { x, .. } => x.columns(),
+            Op::DenseDx { dz, .. } => dz.columns(),
+            Op::DenseDw { dz, .. } | Op::DenseDb { dz, .. } => dz.rows(),
+            _ => 1,
+        };
+        terms * self.op.size()
+    }
+
+    /// Whether the row needs hundreds of megabytes.
+    pub(crate) fn large(&self) -> bool {
+        let dense = matches!(self.op, Op::Dense { .. } | Op::DenseDx { .. } | Op::DenseDw { .. });
+        self.layout == Layout::Far || (!dense && self.work() > 1 << 22)
+    }
+
+    /// Which of the row's operands is the op's operand with that number.
+    pub(crate) fn place(&self, operand: usize) -> usize {
+        let last = self.op.form().operands().count() - 1;
+        match self.given.same {
+            Same::First if operand == last => 0,
+            Same::Second if operand == last => 1,
+            Same::Operands => operand.saturating_sub(1),
+            Same::All => 0,
+            _ => operand,
+        }
+    }
+
+    /// The op on views of the row's operands.
+    pub(crate) fn on(&self, views: &[View]) -> Op {
+        let mut operand = 0..;
+        self.op.map(|_| views[self.place(operand.next().unwrap_or_default())].clone())
+    }
+
+    /// Whether every sum is exact in any order, so that all devices must have the same bits.
+    pub(crate) fn exact(&self) -> bool {
+        self.kind == Kind::Integers
+    }
+
+    /// Numbers for the op's operand with that number, any special values among them.
+    pub(crate) fn numbers(&self, operand: u64, n: usize) -> Vec<f32> {
+        numbers(self.kind, n, self.seed, operand, 8, &super::data::SPECIAL)
+    }
+
+    /// Numbers for sums: at most one NaN or infinity, in the first operand; with a few more there would be nothing left
+    /// to compare. Integers are at most `limit`.
+    pub(crate) fn tame(&self, operand: u64, n: usize, limit: u32) -> Vec<f32> {
+        let mut x = numbers(self.kind, n, self.seed, operand, limit, &super::data::TAME);
+        if self.kind == Kind::Edges && operand == 0 && n > 0 {
+            match Source::new(self.seed, 99).below(4) {
+                1 | 3 => x[n / 2] = f32::NAN,
+                2 => x[n / 2] = f32::NEG_INFINITY,
+                _ => {}
+            }
+        }
+        x
+    }
+}
+
+/// Collects rows; layouts come in turn, and the seed is the row's number.
+#[derive(Default)]
+pub(crate) struct Rows(Vec<Row>);
+
+impl Rows {
+    pub(crate) fn add(&mut self, kind: Kind, op: Op<Shape>) {
+        self.given(kind, op, Given::default());
+    }
+
+    pub(crate) fn given(&mut self, kind: Kind, op: Op<Shape>, given: Given) {
+        // Every ninth row has all its operands in one buffer.
+        let n = self.0.len();
+        let layout = if n % 9 == 4 { Layout::Together } else { Layout::ALL[n % Layout::ALL.len()] };
+        self.laid(kind, op, given, layout);
+    }
+
+    pub(crate) fn laid(&mut self, kind: Kind, op: Op<Shape>, given: Given, layout: Layout) {
+        let seed = self.0.len() as u64;
+        self.0.push(Row { op, given, kind, seed, layout });
+    }
+
+    pub(crate) fn kinds(&mut self, op: &Op<Shape>) {
+        for kind in KINDS {
+            self.add(kind, op.clone());
+        }
+    }
+}
+
+/// A shape that is known to be one.
+pub(crate) fn shape(dims: &[usize]) -> Shape {
+    Shape::new(dims).expect("the table's shapes are small")
+}
+
+/// A shape of n elements; its form changes with `turn`.
+pub(crate) fn any(n: usize, turn: usize) -> Shape {
+    match (turn % 5, n % 3) {
+        (1, _) => shape(&[1, n]),
+        (2, _) => shape(&[n, 1]),
+        (3, 0) => shape(&[n / 3, 3, 1]),
+        (4, 0) => shape(&[3, 1, n / 3, 1]),
+        _ => shape(&[n]),
+    }
+}
+
+/// All rows, op after op.
+pub(crate) fn all() -> Vec<Row> {
+    let mut rows = Rows::default();
+    ops::rows(&mut rows);
+    let mut rows = rows.0;
+    let mut seen = HashSet::new();
+    rows.retain(|r| seen.insert(r.key()));
+    let names = names(&rows);
+    rows.sort_by_key(|r| names.iter().position(|n| *n == r.name()));
+    rows
+}
+
+/// The names of the rows' ops, each once.
+pub(crate) fn names(rows: &[Row]) -> Vec<&'static str> {
+    let mut seen = HashSet::new();
+    rows.iter().map(Row::name).filter(|name| seen.insert(*name)).collect()
+}
+
+/// Some small rows of each op, and of each kind of data some.
+pub(crate) fn quick(rows: Vec<Row>) -> Vec<Row> {
+    let mut chosen = Vec::new();
+    for op in names(&rows) {
+        for (kind, most) in KINDS.into_iter().zip([8, 6, 5]) {
+            let of: Vec<&Row> = rows.iter().filter(|r| r.name() == op && r.kind == kind && !r.large() && r.work() <= 40_000).collect();
+            // A golden-ratio walk meets all layouts and seeds; equal steps could miss some of them throughout.
+            let walk = (0..most).map(|i| ((0.5 + i as f64 * 0.618_033_988_75).fract() * of.len() as f64) as usize);
+            let mut picked: Vec<usize> = walk.filter(|&i| i < of.len()).collect();
+            picked.sort();
+            picked.dedup();
+            chosen.extend(picked.into_iter().map(|i| of[i].clone()));
+        }
+    }
+    chosen
+}
+
+/// Whether an operand holds something before the op that matters.
+pub(crate) fn is_given(role: Role) -> bool {
+    matches!(role, Role::Read | Role::Update)
+}
