@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Assembles kernels/ptx/*.ptx for every architecture that we name, and fails on a spill. Prints a table of registers and shared memory.
+"""Assembles kernels/ptx/*.ptx for every architecture that we name, and fails on a spill. Writes registers and shared memory to kernels/ptx/registers.md.
 
     .ptx/bin/pip install --no-deps nvidia-cuda-nvcc-cu12==12.9.86
     .ptx/bin/python kernels/check_ptx.py
 
-No GPU is needed. PTXAS names another ptxas; without it the one of the wheel, or the one on the PATH.
+No GPU is needed. PTXAS names another ptxas; without it, the script takes the wheel's, then the one on the PATH.
 """
 
 import os
@@ -28,6 +28,29 @@ def find_ptxas():
     if not os.access(found[0], os.X_OK):
         os.chmod(found[0], 0o755)
     return found[0]
+
+
+def version(ptxas):
+    """Such as 12.9.86."""
+    text = subprocess.run([ptxas, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\bV(\d[\d.]*)", text)
+    if not found:
+        sys.exit(f"check_ptx: {ptxas} does not say which version it is:\n{text}")
+    return found[1]
+
+
+def page(ptxas_version, rows):
+    """The text of kernels/ptx/registers.md."""
+    text = [
+        "# Registers per kernel",
+        "",
+        f"Written by `kernels/check_ptx.py` with ptxas {ptxas_version}: every kernel of this folder, assembled for each architecture; no GPU takes part.",
+        "",
+        "| kernel | registers on " + ", ".join(f"sm_{a}" for a in ARCHITECTURES) + " | shared memory, bytes | stack and spills, bytes |",
+        "|---|---|---|---|",
+    ]
+    text += [f"| {kernel} | {', '.join(map(str, row['registers']))} | {row['shared']} | {row['spills']} |" for kernel, row in rows.items()]
+    return "\n".join(text) + "\n"
 
 
 def assemble(ptxas, path, architecture):
@@ -60,10 +83,7 @@ def main():
                     spilled.append(f"{kernel} on sm_{architecture}: {spills} bytes")
     if not rows:
         sys.exit("check_ptx: there is no PTX. Run kernels/build_ptx.py first.")
-    print("| kernel | registers on " + ", ".join(f"sm_{a}" for a in ARCHITECTURES) + " | shared memory, bytes | stack and spills, bytes |")
-    print("|---|---|---|---|")
-    for kernel, row in rows.items():
-        print(f"| {kernel} | {', '.join(map(str, row['registers']))} | {row['shared']} | {row['spills']} |")
+    (PTX / "registers.md").write_text(page(version(ptxas), rows))
     if spilled:
         sys.exit("check_ptx: kernels spill: " + "; ".join(spilled))
 
