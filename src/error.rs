@@ -21,7 +21,7 @@ pub enum Error {
     Argument {
         /// The argument's name.
         name: String,
-        /// Which value it had, and what it has to be.
+        /// The value it had, and what it has to be.
         problem: String,
         /// What to do about it.
         remedy: String,
@@ -47,7 +47,7 @@ pub enum Error {
         remedy: String,
     },
     /// The operating system refused to read or write.
-    #[error("{}: {action}: {source}. Check that the path exists, that it may be used and that the disk is not full.", path.display())]
+    #[error("{}: {action}: {source}. Check that the path exists, that you may access it and that the disk is not full.", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

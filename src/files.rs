@@ -1,4 +1,4 @@
-//! Files that are whole or not there at all.
+//! Files that are either whole or absent.
 
 use crate::{Error, Result};
 use std::fs::{self, File};
@@ -10,48 +10,49 @@ use tempfile::NamedTempFile;
 pub(crate) fn read(path: &Path, action: &'static str) -> Result<Vec<u8>> {
     let mut file = File::open(path).map_err(|e| Error::io(path, action, e))?;
     if !file.metadata().map_err(|e| Error::io(path, action, e))?.is_file() {
-        return Err(Error::data(path, "this is no regular file", "Name a file."));
+        return Err(Error::data(path, "this is not a regular file", "Name a file."));
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|e| Error::io(path, action, e))?;
     Ok(bytes)
 }
 
-/// How the names of temporary files begin and end.
+/// How the names of temporary files start and end.
 const PREFIX: &str = ".narrows-";
 const SUFFIX: &str = ".part";
 
-/// Removes the temporary files that killed processes left in a folder. Only for a folder that nobody else writes into.
+/// Removes the temporary files that killed processes left in a folder. Only for a folder that no other process writes
+/// into.
 pub(crate) fn sweep(folder: &Path) {
     let ours = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(ours) {
-            // What stays is in nobody's way.
+            // A file that stays does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// A file that takes its name when it is finished, so that whoever reads it, at any moment and after any crash, finds all of the old file or all of
-/// the new one: a temporary file in the same folder is written, brought to the disk and renamed, and then the folder is brought to the disk.
-/// Dropped unfinished, it leaves nothing.
+/// A file that takes its name when it is finished, so that a reader finds all of the old file or all of the new one, at
+/// any moment and after any crash: a temporary file in the same folder is written, synced to disk and renamed, and then
+/// the folder is synced to disk. Dropped unfinished, it leaves nothing.
 pub(crate) struct AtomicFile {
     path: PathBuf,
     file: BufWriter<NamedTempFile>,
 }
 
 impl AtomicFile {
-    /// Makes the temporary file.
+    /// Creates the temporary file.
     pub(crate) fn create(path: &Path) -> Result<AtomicFile> {
         if path.file_name().is_none() {
-            return Err(Error::io(path, "writing", io::Error::new(io::ErrorKind::InvalidInput, "the path names no file")));
+            return Err(Error::io(path, "writing", io::Error::new(io::ErrorKind::InvalidInput, "the path does not name a file")));
         }
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
-        // Temporary files are private; what is kept is as readable as any other file under this umask.
+        // Temporary files are private; the finished file is as readable as any other under this umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "making a temporary file beside it", e))?;
+        let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "creating a temporary file beside it", e))?;
         Ok(AtomicFile { path: path.to_path_buf(), file: BufWriter::new(file) })
     }
 
@@ -64,11 +65,11 @@ impl AtomicFile {
         let path = &self.path;
         let failed = |action| move |source| Error::io(path, action, source);
         let file = self.file.into_inner().map_err(|e| failed("writing")(e.into_error()))?;
-        file.as_file().sync_all().map_err(failed("bringing it to the disk"))?;
+        file.as_file().sync_all().map_err(failed("syncing it to disk"))?;
         file.persist(path).map_err(|e| failed("renaming the finished file")(e.error))?;
-        // Only Unix lets a folder be opened and brought to the disk.
+        // Only Unix allows a folder to be opened and synced.
         if cfg!(unix) {
-            File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(failed("bringing its folder to the disk"))?;
+            File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(failed("syncing its folder to disk"))?;
         }
         Ok(())
     }
@@ -98,7 +99,7 @@ fn folder(path: &Path) -> &Path {
 /// Writes a whole [`AtomicFile`].
 ///
 /// # Errors
-/// Whatever `write` or the system reports; then `path` is as it was and the temporary file is gone.
+/// Any error of `write` or of the system; then `path` is as it was and the temporary file is gone.
 pub(crate) fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     write(&mut file.file).map_err(|e| Error::io(path, "writing", e))?;
@@ -122,7 +123,7 @@ mod tests {
         write_atomic(&path, |w| w.write_all(b"first")).unwrap();
         write_atomic(&path, |w| {
             w.write_all(b"sec")?;
-            // While it is written, readers still see the old one.
+            // While the new file is written, readers still see the old one.
             assert_eq!(fs::read(&path).unwrap(), b"first");
             w.write_all(b"ond")
         })

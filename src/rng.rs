@@ -1,9 +1,10 @@
-//! Random numbers from a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+//! Random numbers from a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1,
+//! 2, 3", SC 2011).
 //!
-//! A number is a function of (seed, purpose, step, position) and of nothing else, so that any thread on any device can draw it.
+//! A number is a function of (seed, purpose, step, position) and nothing else, so any thread on any device can draw it.
 //! The key is (seed low word, seed high word), the counter is (block, step, purpose, 0); a block is four numbers.
 
-/// The purposes that keep streams of one seed apart.
+/// The purposes that keep the streams of one seed apart.
 pub(crate) mod purpose {
     /// The order of the rows; the step is the epoch.
     pub(crate) const SHUFFLE: u32 = 1;
@@ -48,7 +49,7 @@ impl Rng {
         Rng { key: [seed as u32, (seed >> 32) as u32], step, purpose, block: 0, words: [0; 4], used: 4 }
     }
 
-    /// 32 random bits. A stream repeats after 2^34 of them.
+    /// 32 random bits. A stream repeats after 2^34 numbers.
     pub fn next_u32(&mut self) -> u32 {
         if self.used == 4 {
             self.words = philox4x32_10([self.block, self.step, self.purpose, 0], self.key);
@@ -64,7 +65,8 @@ impl Rng {
         (self.next_u32() >> 8) as f32 / 16_777_216.0
     }
 
-    /// An integer in 0 .. n, every one equally likely; 0 for n = 0. (Lemire, "Fast random integer generation in an interval", 2019.)
+    /// An integer in 0 .. n, every one equally likely; 0 for n = 0. (Lemire, "Fast random integer generation in an
+    /// interval", 2019.)
     pub fn below(&mut self, n: u32) -> u32 {
         if n == 0 {
             return 0;
@@ -147,7 +149,8 @@ mod tests {
         }
         // Six times the standard deviation of 91.
         assert!(count.iter().all(|&c| c.abs_diff(10_000) < 550), "{count:?}");
-        // Without the second draw, two thirds of 2^32 would give 0 .. 2^31 twice as often: a mean of 5/12 in place of 1/2.
+        // Without the second draw, two thirds of 2^32 would give 0 .. 2^31 twice as often: a mean of 5/12 in place of
+        // 1/2.
         let n = 3u32 << 30;
         let mean = (0..20_000).map(|_| f64::from(rng.below(n)) / f64::from(n)).sum::<f64>() / 20_000.0;
         assert!((mean - 0.5).abs() < 0.015, "{mean}");

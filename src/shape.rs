@@ -6,9 +6,9 @@ use std::fmt;
 /// The element type of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
-    /// 32-bit IEEE floats: everything that is computed with.
+    /// 32-bit IEEE floats: all arithmetic.
     F32,
-    /// Bytes: images that are only gathered.
+    /// Bytes: images, which are only gathered.
     U8,
     /// 32-bit unsigned integers: orders, cursors and step counters.
     U32,
@@ -69,7 +69,7 @@ impl Shape {
         Ok(Shape { dims: all, rank: dims.len() })
     }
 
-    /// A part of a shape that is known to be right.
+    /// A part of a shape that is known to be valid.
     pub(crate) fn matrix(rows: usize, columns: usize) -> Shape {
         Shape { dims: [rows, columns, 1, 1], rank: 2 }
     }

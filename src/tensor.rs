@@ -3,7 +3,8 @@
 use crate::device::View;
 use crate::{Device, Dtype, Error, Result, Shape};
 
-/// Data on a device: a counted handle, so that a clone is the same data. What has a history is a [`Val`](crate::Val) on a [`Tape`](crate::Tape).
+/// Data on a device: a counted handle, so a clone is the same data. A value with a history is a [`Val`](crate::Val) on
+/// a [`Tape`](crate::Tape).
 #[derive(Clone, Debug)]
 pub struct Tensor {
     pub(crate) view: View,
@@ -23,7 +24,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// When the shape has not as many elements as `data`, or the device has no memory for them.
+    /// When the shape and `data` differ in their number of elements, or the device has no memory for them.
     pub fn new(device: &Device, data: &[f32], shape: &[usize]) -> Result<Tensor> {
         Tensor::upload(device, Dtype::F32, bytemuck::cast_slice(data), data.len(), shape)
     }
@@ -91,7 +92,7 @@ impl Tensor {
         Ok(Tensor { view: reshaped(&self.view, shape)?, below: self.below })
     }
 
-    /// The data, on the host. Waits for what the device still has to do.
+    /// The data, on the host. Waits until the device has finished its work.
     ///
     /// # Errors
     /// When the tensor does not hold f32, or the device fails.
@@ -99,7 +100,7 @@ impl Tensor {
         read(&self.view)
     }
 
-    /// Indices and counters, on the host.
+    /// Indices or counters, on the host.
     ///
     /// # Errors
     /// When the tensor does not hold u32, or the device fails.
@@ -126,7 +127,8 @@ impl Tensor {
     /// Replaces indices or counters.
     ///
     /// # Errors
-    /// When the tensor does not hold u32, has another number of elements, or an index is out of the range that the tensor was made with.
+    /// When the tensor does not hold u32, has another number of elements, or an index is out of the range that the
+    /// tensor was made with.
     pub fn write_u32(&self, data: &[u32]) -> Result<()> {
         if let Some(below) = self.below {
             check_indices(data, below as usize)?;
@@ -141,9 +143,11 @@ fn check_indices(data: &[u32], below: usize) -> Result<()> {
     }
     match data.iter().position(|&i| i as usize >= below) {
         None => Ok(()),
-        Some(at) => {
-            Err(Error::argument("indices", format!("index {} at position {at}, of {below} rows", data[at]), "Use row numbers from 0 on."))
-        }
+        Some(at) => Err(Error::argument(
+            "indices",
+            format!("index {} at position {at} is not one of {below} rows", data[at]),
+            "Count the rows from 0.",
+        )),
     }
 }
 
@@ -205,5 +209,5 @@ fn holds<T: Element>(verb: &'static str, view: &View) -> Result<()> {
     if view.dtype() == T::DTYPE {
         return Ok(());
     }
-    Err(Error::op(verb, format!("elements of {} where {} are held", T::DTYPE, view.dtype()), "Use the method for that type."))
+    Err(Error::op(verb, format!("the tensor holds {}, not {}", view.dtype(), T::DTYPE), "Use the method for that type."))
 }

@@ -1,4 +1,4 @@
-//! Rows from wherever they are, a chunk at a time, so that no more than a chunk is in memory.
+//! Rows from memory, a file or a pipe, a chunk at a time, so that no more than a chunk is in memory.
 
 use super::{Dataset, check_finite, check_rows};
 #[cfg(feature = "files")]
@@ -6,12 +6,12 @@ use super::{csv::CsvRows, npy::NpyRows};
 use crate::Result;
 use std::fmt;
 
-/// The most rows in a chunk, and the most numbers unless a single row has more.
+/// The most rows in a chunk, and the most numbers, unless a single row has more.
 const ROWS: usize = 1024;
 const NUMBERS: usize = 1 << 20;
 
-/// An iterator over the rows of a data set, a file or a pipe, in chunks of bounded size: each item is some whole rows, one after the other. It ends after
-/// the first error. See [`Dataset::chunks`] and `data::Options::stream`.
+/// An iterator over the rows of a data set, a file or a pipe, in chunks of bounded size: each item holds whole rows,
+/// one after the other. It ends after the first error. See [`Dataset::chunks`] and `data::Options::stream`.
 pub struct Chunks {
     source: Source,
     columns: usize,
@@ -33,7 +33,7 @@ impl Chunks {
         Chunks { source, columns, rows: (NUMBERS / columns.max(1)).clamp(1, ROWS), done: false }
     }
 
-    /// The rows of an iterator of your own, each item some whole rows of `columns` numbers. Errors call it `name`.
+    /// The rows of your own iterator, whose items hold whole rows of `columns` numbers. Errors call it `name`.
     pub fn of(name: &str, columns: usize, chunks: impl Iterator<Item = Result<Vec<f32>>> + Send + 'static) -> Chunks {
         Chunks::new(Source::Other(name.into(), Box::new(chunks)), columns)
     }

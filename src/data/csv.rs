@@ -1,7 +1,8 @@
 //! Tables in CSV: numbers between commas, a header or none, at most one column of labels.
 //!
-//! Whether the first line is a header is seen from its fields (the label aside): if none is a number and not all are empty, it is one.
-//! A line that is half and half is an error and no guess. A row may take 16 MiB; memory grows with what was read and with nothing else.
+//! The first line is a header if none of its fields (the label aside) is a number and not all are empty.
+//! A line that is half names and half numbers is an error: the reader does not guess. A row may take 16 MiB; memory
+//! grows only with what has been read.
 
 use super::{Column, Dataset, Options, Values, check_rows};
 use crate::{Error, Result};
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most bytes of one row.
 const ROW_BYTES: usize = 16 << 20;
-const NUMBERS: &str = "Every field must be a finite number such as 1.5 or -2e-3; name the column of labels, drop the others.";
+const NUMBERS: &str = "Every field must be a finite number such as 1.5 or -2e-3; name the column of labels and drop other columns of text.";
 
 /// A table being read.
 pub(super) struct CsvRows {
@@ -66,7 +67,7 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The classes met so far, by their texts, and the class of each row.
+/// The classes found so far, by their texts, and the class of each row.
 #[derive(Default)]
 pub(super) struct Labels {
     classes: HashMap<Vec<u8>, u8>,
@@ -113,18 +114,14 @@ impl CsvRows {
         if let Some(Column::Name(name)) = &options.label
             && let count @ 2.. = texts.iter().filter(|text| *text == name).count()
         {
-            return Err(Error::data(
-                path,
-                format!("{count} columns are called `{}`", shorten(name)),
-                "Give the number of the one, counted from 0.",
-            ));
+            return Err(Error::data(path, format!("{count} columns are called `{}`", shorten(name)), "Give its number, counted from 0."));
         }
         if let Some(at) = table.label.filter(|&at| at >= table.fields) {
             let problem = format!("the labels should be in column {at} (counted from 0), but there are {} columns", table.fields);
             return Err(Error::data(path, problem, "Give a smaller number."));
         }
         if table.columns() == 0 {
-            return Err(Error::data(path, "there is no column but that of the labels", "Give at least one column of numbers."));
+            return Err(Error::data(path, "there is no column besides the labels", "Give at least one column of numbers."));
         }
         let header = match options.header {
             Some(header) => header,
@@ -169,7 +166,7 @@ impl CsvRows {
         self.fields - usize::from(self.label.is_some())
     }
 
-    /// Appends up to `rows` rows, and their labels where those are wanted; gives how many there were.
+    /// Appends up to `rows` rows, with their labels if wanted; returns how many there were.
     pub(super) fn take(&mut self, rows: usize, values: &mut Vec<f32>, mut labels: Option<&mut Labels>) -> Result<usize> {
         for row in 0..rows {
             if !std::mem::take(&mut self.waiting) && !self.advance()? {
@@ -207,11 +204,13 @@ impl CsvRows {
         })
     }
 
-    /// The line on which the row begins that was just read, counted from 1. The reader's own count would be that of blank lines before it.
+    /// The line on which the row just read begins, counted from 1. The reader's own position would give
+    /// that of any blank lines before it.
     fn line(&self) -> u64 {
         let end = self.reader.position();
         let seen = lock(&self.seen);
-        // The reader has passed the end of the row, which may be a line end, the first half of one, or the end of the file.
+        // The reader has passed the end of the row, which may be a line end, the first half of one, or the end of the
+        // file.
         let last = end.byte().checked_sub(seen.before + 1).and_then(|at| seen.piece.get(at as usize));
         let inside = self.record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
         end.line().saturating_sub(inside + u64::from(last == Some(&b'\n')))
@@ -250,7 +249,7 @@ impl Labels {
         let class = match self.classes.get(text) {
             Some(class) => *class,
             None => {
-                let class = u8::try_from(next).map_err(|_| "this is the 257th label, and 256 are the most".to_string())?;
+                let class = u8::try_from(next).map_err(|_| "this is the 257th label, and 256 is the limit".to_string())?;
                 self.classes.insert(text.to_vec(), class);
                 class
             }
@@ -259,7 +258,8 @@ impl Labels {
         Ok(())
     }
 
-    /// The label of each row: the number itself where all are whole numbers from 0 to 255, else the place of its text in the sorted list, which then comes too.
+    /// The label of each row: the number itself where all are whole numbers from 0 to 255, else the index of its text
+    /// in the sorted list, which is returned too.
     fn finish(self) -> (Vec<u8>, Option<Vec<String>>) {
         let mut texts: Vec<(Vec<u8>, u8)> = self.classes.into_iter().collect();
         texts.sort();
@@ -284,11 +284,11 @@ fn number(field: &[u8]) -> std::result::Result<f32, String> {
     match std::str::from_utf8(text).ok().and_then(|text| text.parse::<f32>().ok()) {
         Some(number) if number.is_finite() => Ok(number),
         Some(_) => Err(format!("`{}` is not finite as a 32-bit float", shown())),
-        None => Err(format!("`{}` is no number", shown())),
+        None => Err(format!("`{}` is not a number", shown())),
     }
 }
 
-/// At most 40 characters, none of which controls a terminal.
+/// At most 40 characters, with no control characters.
 pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(40).is_some() {

@@ -1,10 +1,11 @@
 //! The built-in data set: 28 x 28 handwriting-like digits that need no file and no network.
 //!
-//! An image is a function of (seed, index) alone. The points of a form in `strokes.rs` are shaken, bent, slanted, turned and scaled,
-//! a smooth curve is laid through them, and a round pen of varying width is drawn along it. As in MNIST, the digit fills a box of 20
-//! pixels and its centre of mass lies near the centre of the image.
+//! An image is a function of (seed, index) alone. The points of a form in `strokes.rs` are jittered, bent, slanted,
+//! turned and scaled, a smooth curve is laid through them, and a round pen of varying width is drawn along it. As in
+//! MNIST, the digit fills a box of 20 pixels and its centre of mass lies near the centre of the image.
 //!
-//! Only `+ - * /`, `sqrt`, `floor` and comparisons are used: IEEE 754 defines their results, so every platform draws the same bytes.
+//! Only `+ - * /`, `sqrt`, `floor` and comparisons are used: IEEE 754 defines their results, so every platform draws
+//! the same bytes.
 
 use super::strokes::{FORMS, Stroke};
 use super::{Dataset, Split, Values};
@@ -25,7 +26,8 @@ pub fn builtin() -> Split {
     Split { train: digits(0, 0..TRAIN).named("builtin (train)"), test: digits(0, TRAIN..TRAIN + TEST).named("builtin (test)") }
 }
 
-/// The synthetic digits `range` of `seed`, 28 x 28 bytes each, with labels. Every ten from a multiple of ten hold each class once.
+/// The synthetic digits `range` of `seed`, 28 x 28 bytes each, with labels. Every ten images from a multiple of ten
+/// hold each class once.
 pub fn digits(seed: u64, range: Range<u32>) -> Dataset {
     let labels: Vec<u8> = range.clone().into_par_iter().map(|index| class(seed, index)).collect();
     let mut pixels = vec![0u8; labels.len() * SIDE * SIDE];
@@ -47,7 +49,7 @@ struct Point {
     y: f32,
 }
 
-/// A sum of three uniforms: mean 0, variance 1, never beyond 3, and no logarithm.
+/// A sum of three uniforms: mean 0, variance 1, never beyond 3; it needs no logarithm.
 fn bell(rng: &mut Rng) -> f32 {
     (rng.uniform() + rng.uniform() + rng.uniform() - 1.5) * 2.0
 }
@@ -85,7 +87,7 @@ fn form(label: u8, rng: &mut Rng) -> &'static [Stroke] {
     forms[0].strokes
 }
 
-/// How this writer deforms what was taught at school.
+/// How this writer deforms the forms taught at school.
 struct Hand {
     shake: f32,
     bend: [f32; 7],
@@ -97,7 +99,7 @@ struct Hand {
 impl Hand {
     fn new(rng: &mut Rng, label: u8) -> Hand {
         let shake = between(rng, 0.005, 0.045);
-        // A ring shows a bend as corners.
+        // In a ring, bending shows as corners.
         let most = if label == 0 { 0.08 } else { 0.16 };
         let mut bend = [0.0; 7];
         for b in &mut bend {
@@ -161,10 +163,10 @@ fn curve(points: &[Point], hand: &Hand) -> Vec<Point> {
     line
 }
 
-/// What the line looks like, in pixels.
+/// The drawn line, in pixels.
 struct Pen {
     radius: f32,
-    /// How the radius swells and shrinks along a stroke: a polynomial of the way from 0 to 1.
+    /// How the radius grows and shrinks along a stroke: a polynomial of the position from 0 to 1.
     swell: [f32; 3],
     softness: f32,
     darkness: f32,
@@ -217,7 +219,8 @@ fn pixels(a: f32, b: f32, reach: f32) -> Range<usize> {
     low as usize..high as usize
 }
 
-/// Scales the digit so that its longer side, ink included, takes about 20 pixels, and puts its centre of mass near the middle.
+/// Scales the digit so that its longer side, ink included, takes about 20 pixels, and puts its centre of mass near the
+/// middle.
 fn placed(mut lines: Vec<Vec<Point>>, pen: &Pen, rng: &mut Rng) -> Vec<Vec<Point>> {
     let (mut low, mut high) = (Point { x: f32::MAX, y: f32::MAX }, Point { x: f32::MIN, y: f32::MIN });
     for p in lines.iter().flatten() {
@@ -261,8 +264,9 @@ mod tests {
         }
     }
 
-    /// The mean square distance of an image from its best copy in the space of `k` principal components of `images`
-    /// (in units of 255, summed over pixels): the total variance less the k largest eigenvalues, found by block power iteration.
+    /// The mean square distance of an image from its best copy in the space of `k` principal components of `images` (in
+    /// units of 255, summed over pixels): the total variance less the k largest eigenvalues, found by block power
+    /// iteration.
     fn pca_error(images: &Dataset, k: usize) -> f64 {
         let (n, d) = (images.len(), images.columns());
         let mut x: Vec<f64> = images.rows_f32(0..n).into_iter().map(f64::from).collect();
@@ -299,7 +303,7 @@ mod tests {
         (0..d).map(|a| covariance[a * d + a]).sum::<f64>() - kept
     }
 
-    /// Fails when a platform or a change of the code draws other bytes; then every number measured on them is void.
+    /// Fails when a platform or a code change draws other bytes; then every number measured on them is void.
     #[test]
     fn the_first_hundred_images_are_the_pinned_bytes() {
         let first = digits(0, 0..100);
@@ -336,7 +340,8 @@ mod tests {
         assert_eq!(distinct.len(), 24_000);
     }
 
-    /// MNIST: mean 0.131, empty pixels 0.81, of the others 0.61 grey; nothing in the outermost ring; centre of mass at (14, 14).
+    /// MNIST: mean 0.131, empty pixels 0.81, of the others 0.61 grey; nothing in the outermost ring; centre of mass at
+    /// (14, 14).
     #[test]
     fn the_pictures_have_the_greys_and_the_place_of_mnist() {
         let set = digits(0, 0..2000);
@@ -356,7 +361,7 @@ mod tests {
         }
     }
 
-    /// 32 numbers tell about as much of such a digit as of one of MNIST, where 13.2 of a variance of 52.7 is lost.
+    /// 32 numbers say about as much about such a digit as about one of MNIST, where 13.2 of a variance of 52.7 is lost.
     #[test]
     fn thirty_two_components_lose_as_much_as_on_mnist() {
         let lost = pca_error(&digits(0, 0..3000), 32);

@@ -1,14 +1,14 @@
 //! The IDX files that MNIST comes in, read by hand, gzipped or not.
 //!
 //! ```text
-//! offset 0   0 0 8 R          the magic number: 8 = unsigned bytes, R = the number of dimensions (3 for images, 1 for labels)
+//! offset 0   0 0 8 R          the magic number: 8 = unsigned bytes, R = the number of dimensions (images 3, labels 1)
 //! offset 4   R times u32      the dimensions, big-endian, the rows first
 //! then       the bytes, row-major, and nothing after them
 //! ```
 //!
-//! No length in a file is believed. What a header declares is checked against the size of the file before anything is allocated
-//! (a gzip stream cannot unpack to more than 1032 times its size), memory grows as bytes arrive, and reading stops one byte after
-//! what was declared: a header that lies and a gzip bomb are errors and cost nothing.
+//! No length in a file is trusted. The header is checked against the size of the file before anything is allocated (a
+//! gzip stream cannot unpack to more than 1032 times its size), memory grows as bytes arrive, and reading stops one
+//! byte after the declared end: a wrong header and a gzip bomb are errors and cost nothing.
 
 use super::{Dataset, Split, Values};
 use crate::{Error, Result, Shape};
@@ -17,9 +17,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// The most that deflate can say with one byte, rounded up.
+/// The most bytes that one byte of deflate can stand for, rounded up.
 const GZIP_MOST: u64 = 1033;
-/// How much memory is asked for at a time, at first.
+/// How much memory is requested at a time, at first.
 const CHUNK: usize = 1 << 20;
 
 /// Opens the folder `folder` with the four files of MNIST.
@@ -64,7 +64,7 @@ pub(super) fn is_one(folder: &Path) -> bool {
         .any(|prefix| ["images-idx3-ubyte", "labels-idx1-ubyte"].iter().any(|stem| find(folder, prefix, stem).is_some()))
 }
 
-/// The images of one half of the split, with their labels if there is a file of them.
+/// The images of one half of the split, with their labels if there is a label file.
 fn part(folder: &Path, prefix: &str, name: &str) -> Result<Dataset> {
     let images = find(folder, prefix, "images-idx3-ubyte")
         .ok_or_else(|| Error::data(folder, format!("{prefix}-images-idx3-ubyte is not in this folder"), REMEDY))?;
@@ -101,7 +101,7 @@ fn find(folder: &Path, prefix: &str, stem: &str) -> Option<PathBuf> {
 fn read(path: &Path, rank: usize) -> Result<(Vec<usize>, Vec<u8>)> {
     let mut file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
     let info = file.metadata().map_err(|e| Error::io(path, "reading its size", e))?;
-    // A pipe or a device has no size; then only the limit on a whole data set holds.
+    // A pipe or a device has no size; then only the limit on a whole data set applies.
     let size = if info.is_file() { Some(info.len()) } else { None };
     let mut start = Vec::new();
     (&mut file).take(2).read_to_end(&mut start).map_err(|e| Error::io(path, "reading", e))?;
@@ -131,7 +131,7 @@ impl Reader<'_> {
         let declared = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64)).filter(|&n| n <= Shape::MAX_LEN as u64);
         let Some(declared) = declared else {
             let shape = dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
-            return Err(self.bad_at(4, format!("the header declares {shape} bytes, and {} are the most that is read", Shape::MAX_LEN)));
+            return Err(self.bad_at(4, format!("the header declares {shape} bytes, and at most {} are read", Shape::MAX_LEN)));
         };
         self.check_size(header.len() as u64 + declared)?;
         let values = self.bytes(declared as usize, rank)?;
@@ -139,11 +139,12 @@ impl Reader<'_> {
         Ok((dims, values))
     }
 
-    /// Exactly `count` bytes. At offset 0 it is the header, whose first four bytes are checked before the rest is missed.
+    /// Exactly `count` bytes. At offset 0 this is the header, whose first four bytes are checked before it can be too
+    /// short.
     fn bytes(&mut self, count: usize, rank: usize) -> Result<Vec<u8>> {
         let (start, mut bytes) = (self.offset, Vec::new());
         while bytes.len() < count {
-            // Never more than a chunk, or twice what has come, ahead of the bytes.
+            // Never more than a chunk ahead of the bytes, or twice what has arrived.
             let step = (count - bytes.len()).min(bytes.len().max(CHUNK));
             bytes.try_reserve_exact(step).map_err(|_| Error::io(self.path, "keeping it in memory", ErrorKind::OutOfMemory.into()))?;
             let came = (&mut self.source).take(step as u64).read_to_end(&mut bytes);
@@ -166,7 +167,7 @@ impl Reader<'_> {
                 _ => {
                     let found = u32::from_be_bytes([start[0], start[1], start[2], start[3]]);
                     let wanted = 0x0800 + rank;
-                    Err(self.bad_at(0, format!("the magic number is 0x{found:08x}, not 0x{wanted:08x}: this is no IDX file")))
+                    Err(self.bad_at(0, format!("the magic number is 0x{found:08x}, not 0x{wanted:08x}: this is not an IDX file")))
                 }
             };
         };
@@ -179,7 +180,7 @@ impl Reader<'_> {
                 0x0e => "64-bit floats",
                 _ => "unknown",
             };
-            return Err(self.bad_at(2, format!("the element type is 0x{kind:02x} ({name}), and only 0x08 (unsigned bytes) is read")));
+            return Err(self.bad_at(2, format!("the element type is 0x{kind:02x} ({name}), and only 0x08 (unsigned bytes) is supported")));
         }
         if usize::from(dims) != rank {
             let wanted = if rank == 3 { "images have 3" } else { "labels have 1" };
@@ -193,7 +194,7 @@ impl Reader<'_> {
         let Some(size) = self.size else { return Ok(()) };
         if self.gzip {
             if declared > size.saturating_mul(GZIP_MOST) {
-                return Err(self.bad_at(4, format!("the header declares {declared} bytes, and {size} bytes of gzip cannot hold as many")));
+                return Err(self.bad_at(4, format!("the header declares {declared} bytes, and {size} bytes of gzip cannot hold that many")));
             }
         } else if declared != size {
             let what = if declared > size { "cut off, or its header lies" } else { "followed by something else, or its header lies" };
@@ -228,7 +229,7 @@ impl Reader<'_> {
         Error::data(
             self.path,
             format!("offset {offset}{unpacked}: {problem}"),
-            "Get the file again from where it came from, and check that it is an IDX file of unsigned bytes.",
+            "Get the file again from its source, and check that it is an IDX file of unsigned bytes.",
         )
     }
 }

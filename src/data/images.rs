@@ -1,4 +1,4 @@
-//! Folders of images: PNG and JPEG, made grey and of one size; each sub-folder is a class.
+//! Folders of images: PNG and JPEG, converted to grey and to one size; each sub-folder is a class.
 
 use super::{Dataset, Options, Values, check_rows};
 use crate::{Error, Result, Shape};
@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a single image may cost: neither a side nor the memory of its pixels may be larger.
+/// The limits of a single image: its longest side, and the memory of its pixels.
 const SIDE: u32 = 1 << 14;
 const BYTES: u64 = 256 << 20;
 
@@ -48,7 +48,7 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Dataset> {
         Ok(())
     };
     let done: Vec<Result<()>> = pixels.par_chunks_mut(one).zip(&files).map(draw).collect();
-    // The first bad file in the order of the names, whichever thread was faster.
+    // The first bad file in the order of the names, whichever thread finished first.
     done.into_iter().collect::<Result<()>>()?;
     let labels = classes.as_ref().map(|_| files.iter().map(|(_, class)| *class).collect());
     let data = Dataset::trusted(&name, Values::Bytes(pixels), &[1, height, width], labels);
@@ -74,7 +74,7 @@ fn files(folder: &Path) -> Result<(Vec<Labelled>, Option<Vec<String>>)> {
         return Err(Error::data(folder, problem, "Move every image into the sub-folder of its class."));
     }
     if folders.len() > 256 {
-        return Err(Error::data(folder, format!("there are {} sub-folders, and 256 classes are the most", folders.len()), REMEDY));
+        return Err(Error::data(folder, format!("there are {} sub-folders, and 256 classes are the limit", folders.len()), REMEDY));
     }
     let (mut all, mut classes) = (Vec::new(), Vec::new());
     for (class, inner) in folders.into_iter().enumerate() {
@@ -91,7 +91,7 @@ fn files(folder: &Path) -> Result<(Vec<Labelled>, Option<Vec<String>>)> {
     Ok((all, Some(classes)))
 }
 
-/// What is in a folder, sorted, hidden files left out.
+/// The entries of a folder, sorted, without hidden files.
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |e| Error::io(folder, "listing the folder", e);
     let mut paths = Vec::new();
@@ -110,7 +110,7 @@ fn is_image(path: &Path) -> bool {
     ["png", "jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known)) && path.is_file()
 }
 
-/// The image on white paper: what is transparent shows it.
+/// The image on white paper, which shows through where the image is transparent.
 fn on_white(image: &image::GrayAlphaImage) -> image::GrayImage {
     let blend = |&[grey, alpha]: &[u8; 2]| {
         let (grey, alpha) = (u32::from(grey), u32::from(alpha));
@@ -119,7 +119,7 @@ fn on_white(image: &image::GrayAlphaImage) -> image::GrayImage {
     image::GrayImage::from_fn(image.width(), image.height(), |x, y| image::Luma([blend(&image.get_pixel(x, y).0)]))
 }
 
-/// The grey values of one file, whose kind its first bytes tell.
+/// The grey values of one file; its first bytes tell its format.
 fn decode(path: &Path) -> Result<image::GrayImage> {
     let failed = |e| Error::io(path, "reading", e);
     let mut reader = ImageReader::open(path).map_err(failed)?.with_guessed_format().map_err(failed)?;

@@ -1,10 +1,10 @@
-//! MNIST: from the cache folder, or from the network into it.
+//! MNIST: from the cache folder, or downloaded into it.
 
 use super::{Split, idx};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Where the files are, and what they must be.
+/// Where the files come from, and what they must hold.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Origin {
@@ -31,7 +31,7 @@ const FILES: [(&str, &str); 4] = [
     ("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 ];
 
-/// How far a download is.
+/// How far a download has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
     /// The file.
@@ -42,11 +42,13 @@ pub struct Progress<'a> {
     pub total: Option<u64>,
 }
 
-/// MNIST: 60,000 images of handwritten digits to train on and 10,000 to test, 28 x 28. What is not in `folder` (default: [`mnist_folder`]) is downloaded
-/// into it once, from one of two mirrors, and its sha256 is checked. Files put there by hand may be unpacked, and are used as they are.
+/// MNIST: 60,000 images of handwritten digits to train on and 10,000 to test, 28 x 28. Files missing from `folder`
+/// (default: [`mnist_folder`]) are downloaded into it once, from one of two mirrors, and their sha256 is checked. Files
+/// put there by hand may be unpacked, and are used as they are.
 ///
 /// # Errors
-/// No folder to use, no server that has the files, or files that are wrong. The text names the files and the folder to put them in.
+/// No folder to use, no server that has the files, or wrong files. The text names the files and the folder to put them
+/// in.
 ///
 /// ```no_run
 /// let digits = narrows::data::mnist(None)?;
@@ -65,7 +67,7 @@ pub fn mnist_with(folder: Option<&Path>, progress: impl FnMut(Progress)) -> Resu
     mnist_from(&Origin::default(), folder, progress)
 }
 
-/// As [`mnist_with`], from elsewhere: for tests.
+/// As [`mnist_with`], from another origin: for tests.
 #[doc(hidden)]
 pub fn mnist_from(origin: &Origin, folder: Option<&Path>, progress: impl FnMut(Progress)) -> Result<Split> {
     let folder = match folder {
@@ -76,7 +78,8 @@ pub fn mnist_from(origin: &Origin, folder: Option<&Path>, progress: impl FnMut(P
     idx::open(&folder)
 }
 
-/// The folder that MNIST is kept in: `NARROWS_CACHE/mnist`, else `XDG_CACHE_HOME/narrows/mnist`, else `~/.cache/narrows/mnist` (Windows: in `LOCALAPPDATA`).
+/// The folder that MNIST is kept in: `NARROWS_CACHE/mnist`, else `XDG_CACHE_HOME/narrows/mnist`, else
+/// `~/.cache/narrows/mnist` (Windows: in `LOCALAPPDATA`).
 ///
 /// # Errors
 /// When none of these variables is set.
@@ -87,7 +90,7 @@ pub fn mnist_folder() -> Result<PathBuf> {
         .or_else(|| set("HOME").map(|home| home.join(".cache/narrows")))
         .or_else(|| set("LOCALAPPDATA").map(|local| local.join("narrows")));
     cache.map(|cache| cache.join("mnist")).ok_or_else(|| {
-        Error::argument("cache", "neither NARROWS_CACHE, XDG_CACHE_HOME nor HOME is set", "Set NARROWS_CACHE to a folder for downloads.")
+        Error::argument("cache", "none of NARROWS_CACHE, XDG_CACHE_HOME and HOME is set", "Set NARROWS_CACHE to a folder for downloads.")
     })
 }
 
@@ -100,7 +103,7 @@ pub fn mnist_is_cached() -> bool {
 fn fetch_missing(origin: &Origin, folder: &Path, _: impl FnMut(Progress)) -> Result<()> {
     match origin.files.iter().find(|(name, _)| !idx::has(folder, name)) {
         None => Ok(()),
-        Some((name, _)) => Err(missing(origin, folder, format!("{name} is not there, and this build downloads nothing"))),
+        Some((name, _)) => Err(missing(origin, folder, format!("{name} is missing, and this build cannot download it"))),
     }
 }
 
@@ -127,7 +130,7 @@ mod network {
     use std::time::Duration;
     use ureq::Agent;
 
-    /// The largest of the files has 10 MB.
+    /// The largest file has 10 MB.
     const MOST: u64 = 64 << 20;
 
     /// Downloads the files that the folder does not hold.
@@ -136,7 +139,7 @@ mod network {
         if wanted.is_empty() {
             return Ok(());
         }
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "making the folder for downloads", e))?;
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "creating the folder for downloads", e))?;
         let config = Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(15)))
             .timeout_recv_response(Some(Duration::from_secs(30)))

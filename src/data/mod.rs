@@ -42,7 +42,7 @@ use std::sync::Arc;
 pub enum Values {
     /// Pixels: the byte b stands for b / 255.
     Bytes(Vec<u8>),
-    /// Numbers as they are, all finite.
+    /// Plain numbers, all finite.
     Floats(Vec<f32>),
 }
 
@@ -60,7 +60,7 @@ impl Values {
         self.len() == 0
     }
 
-    /// The bytes that they are stored in.
+    /// The bytes in which they are stored.
     pub(crate) fn raw(&self) -> &[u8] {
         match self {
             Values::Bytes(v) => v,
@@ -98,7 +98,7 @@ pub struct Dataset {
 /// The stream of random numbers that splits are drawn from.
 const SPLIT: u32 = 0x6461_7401;
 
-/// What to train on, and what to judge by.
+/// The rows to train on, and the rows to judge by.
 #[derive(Clone, Debug)]
 pub struct Split {
     /// The rows to train on.
@@ -127,7 +127,7 @@ impl Dataset {
         Ok(Dataset::trusted(name, Values::Floats(values), row_dims, None))
     }
 
-    /// What the caller has checked.
+    /// A data set whose parts the caller has checked.
     fn trusted(name: &str, values: Values, row_dims: &[usize], labels: Option<Vec<u8>>) -> Dataset {
         let labels = labels.map(Into::into);
         Dataset { name: name.into(), values: Arc::new(values), row_dims: row_dims.into(), labels, classes: None, synthetic: false }
@@ -143,7 +143,7 @@ impl Dataset {
     /// The same rows with a label each.
     ///
     /// # Errors
-    /// Another number of labels than of rows.
+    /// A number of labels that is not the number of rows.
     pub fn with_labels(mut self, labels: Vec<u8>) -> Result<Dataset> {
         if labels.len() != self.len() {
             return Err(Error::data(
@@ -156,7 +156,7 @@ impl Dataset {
         Ok(self)
     }
 
-    /// The same rows, marked as made by a program: reports say so.
+    /// The same rows, marked as synthetic: reports say so.
     pub fn synthetic(mut self) -> Dataset {
         self.synthetic = true;
         self
@@ -168,7 +168,7 @@ impl Dataset {
         self
     }
 
-    /// What reports call it.
+    /// The name in reports.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -219,8 +219,8 @@ impl Dataset {
         &self.values
     }
 
-    /// The elements, rows x columns, where the device reads them from the host's memory: a tensor that is only read. `None` where it needs a copy, or they are
-    /// too many for one tensor.
+    /// The elements, rows x columns, as a read-only tensor in the host's memory. `None` if the device needs a copy, or
+    /// if they are too many for one tensor.
     pub(crate) fn shared(&self, device: &Device) -> Option<Tensor> {
         let shape = Shape::new(&[self.len(), self.columns()]).ok()?;
         Some(Tensor { view: device.share(self.values.clone(), shape)?, below: None })
@@ -231,7 +231,7 @@ impl Dataset {
         image_size(&self.row_dims)
     }
 
-    /// The rows `range` as floats, bytes divided by 255. Rows that do not exist are left out.
+    /// The rows `range` as floats, with bytes divided by 255. Rows that do not exist are left out.
     pub fn rows_f32(&self, range: Range<usize>) -> Vec<f32> {
         let span = self.span(range);
         match &*self.values {
@@ -251,8 +251,8 @@ impl Dataset {
         Dataset { values: Arc::new(values), labels, ..self.clone() }
     }
 
-    /// Splits the rows at random: about (1 - `fraction`) of them, and `fraction` of them, at least one each. The same seed gives the same parts, and
-    /// within each the order stays.
+    /// Splits the rows at random: about (1 - `fraction`) of them, and `fraction` of them, at least one each. The same
+    /// seed gives the same parts, and each part keeps the order of the rows.
     ///
     /// # Errors
     /// A fraction that is not between 0 and 1, or fewer than two rows.
@@ -285,13 +285,13 @@ impl Dataset {
     /// A copy with each column scaled; labels and name stay.
     ///
     /// # Errors
-    /// A scaler for another number of columns.
+    /// A scaler with another number of columns.
     pub fn scaled_by(&self, scaler: &Scaler) -> Result<Dataset> {
         if self.columns() != scaler.columns() {
             return Err(Error::data(
                 &*self.name,
                 format!("its rows have {} columns but the scaler is for {}", self.columns(), scaler.columns()),
-                "Use the scaler that was learnt on such rows.",
+                "Use a scaler that was learnt on such rows.",
             ));
         }
         let mut values = self.rows_f32(0..self.len());
@@ -299,7 +299,7 @@ impl Dataset {
         Ok(Dataset { values: Arc::new(Values::Floats(values)), ..self.clone() })
     }
 
-    /// A copy of the rows with these numbers, which exist.
+    /// A copy of the rows with these numbers, all of which exist.
     fn pick(&self, rows: &[u32]) -> Dataset {
         fn of<T: Copy>(values: &[T], columns: usize, rows: &[u32]) -> Vec<T> {
             let mut picked = Vec::with_capacity(rows.len() * columns);
@@ -314,7 +314,7 @@ impl Dataset {
         Dataset { values: Arc::new(values), labels, ..self.clone() }
     }
 
-    /// Where the rows that exist of `range` lie in the values.
+    /// Where the existing rows of `range` lie in the values.
     fn span(&self, range: Range<usize>) -> Range<usize> {
         let end = range.end.min(self.len());
         range.start.min(end) * self.columns()..end * self.columns()
@@ -360,7 +360,7 @@ fn check_rows(name: &str, len: usize, row_dims: &[usize]) -> Result<usize> {
     if columns == 0 {
         return Err(Error::data(
             name,
-            format!("a row of shape {row_dims:?} has no elements or not 1 to 3 dimensions"),
+            format!("a row of shape {row_dims:?} does not have elements in 1 to 3 dimensions"),
             "Use [columns] for a table and [channels, height, width] for images.",
         ));
     }
@@ -368,24 +368,27 @@ fn check_rows(name: &str, len: usize, row_dims: &[usize]) -> Result<usize> {
         return Err(Error::data(
             name,
             format!("{len} values are not whole rows of {columns}: {} are left over", len % columns),
-            "Pass every row complete, or another row shape.",
+            "Pass complete rows, or another row shape.",
         ));
     }
     Ok(columns)
 }
 
-/// Opens a data set by name. `builtin` is the synthetic digits; `mnist` comes from the cache or the network (see `mnist`); anything else is a path:
+/// Opens a data set by name. `builtin` is the synthetic digits; `mnist` comes from the cache or the network (see
+/// `mnist`); anything else is a path:
 ///
-/// - a folder with the four files of MNIST (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
-///   `t10k-labels-idx1-ubyte`), gzipped or not;
-/// - a folder of PNG and JPEG images, where each sub-folder is a class; they become grey and as large as the first;
+/// - a folder with the four files of MNIST (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
+///   `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`), gzipped or not;
+/// - a folder of PNG and JPEG images, where each sub-folder is a class; they become grey and take the size of the
+///   first;
 /// - a CSV file of numbers, with or without a header;
-/// - an npy file of f32, f64 or u8 (a byte b means b / 255), whose first dimension are the rows.
+/// - an npy file of f32, f64 or u8 (a byte b means b / 255), whose first dimension is the rows.
 ///
-/// What comes in one part is split at random, always in the same way: 5/6 to train, 1/6 to test. `Options` says more, such as a column of labels.
+/// Data in one part are split at random, always in the same way: 5/6 to train, 1/6 to test. `Options` has more, such as
+/// a column of labels.
 ///
 /// # Errors
-/// A folder or file that is missing, or a file that is wrong, with the line or the offset.
+/// A missing folder or file, or a wrong file, with the line or the offset.
 ///
 /// ```
 /// let digits = narrows::data::open("builtin")?;
@@ -402,7 +405,7 @@ pub fn open(name: &str) -> Result<Split> {
         _ => Err(Error::argument(
             "data",
             format!("{name} is not builtin, and this build reads no files"),
-            "Use builtin, or build with the feature files.",
+            "Use builtin, or build with the feature `files`.",
         )),
     }
 }

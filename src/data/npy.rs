@@ -1,12 +1,13 @@
 //! Arrays in numpy's npy format, read by hand: f32, f64 or u8, two to four dimensions, rows first, little-endian.
 //!
 //! ```text
-//! offset 0   \x93NUMPY, the version (1 0, 2 0 or 3 0), the length of the header (u16, from version 2 on u32, little-endian)
+//! offset 0   \x93NUMPY, the version (1 0, 2 0 or 3 0), the length of the header (u16, u32 from version 2 on)
 //! then       a Python literal: {'descr': '<f4', 'fortran_order': False, 'shape': (60000, 784), }
 //! then       the elements, row-major, and nothing after them
 //! ```
 //!
-//! The header's length and its shape are checked against the size of the file before anything is allocated. No pickle is ever read.
+//! The header's length and its shape are checked against the size of the file before anything is allocated. No pickle
+//! is ever read.
 
 use super::csv::shorten;
 use super::{Dataset, Values, check_rows};
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The longest header that is read; numpy's own limit is 10,000.
 const HEADER_BYTES: usize = 1 << 16;
-/// How many rows of a file are read at a time, if all are wanted.
+/// How many rows are read at a time when a whole file is read.
 const STEP: usize = 1 << 20;
 const REMEDY: &str = "Save it again: numpy.save(file, numpy.ascontiguousarray(array, dtype='<f4')), with the rows as the first dimension.";
 
@@ -34,12 +35,12 @@ enum Element {
 pub(super) struct NpyRows {
     path: PathBuf,
     source: BufReader<Box<dyn Read + Send>>,
-    /// Whether the size of the source is known, and is that of the header.
+    /// Whether the size of the source is known, and agrees with the header.
     sized: bool,
     element: Element,
     dims: Vec<usize>,
     columns: usize,
-    /// Rows that are still in the file, and rows taken.
+    /// Rows still in the file, and rows taken.
     left: usize,
     taken: usize,
 }
@@ -52,14 +53,14 @@ impl NpyRows {
         if !info.is_file() {
             return Err(Error::data(
                 path,
-                "this is no regular file, so its size is unknown",
+                "this is not a regular file, so its size is unknown",
                 "Write it to a file first, or pipe it: --data -.",
             ));
         }
         NpyRows::read(path, Box::new(file), Some(info.len()))
     }
 
-    /// An array that comes through a pipe. Nothing is allocated by what its header says.
+    /// An array from a pipe. Its header decides no allocation.
     pub(super) fn piped(path: &Path, source: Box<dyn Read + Send>) -> Result<NpyRows> {
         NpyRows::read(path, source, None)
     }
@@ -80,18 +81,16 @@ impl NpyRows {
         };
         let start = take(8, "its first eight bytes")?;
         if start[..6] != *MAGIC {
-            return Err(bad("offset 0: it does not begin with \\x93NUMPY, so it is no npy file".into()));
+            return Err(bad("offset 0: it does not begin with \\x93NUMPY, so it is not an npy file".into()));
         }
         let (wide, length) = match (start[6], start[7]) {
             (1, 0) => (2, take(2, "the length of its header")?),
             (2 | 3, 0) => (4, take(4, "the length of its header")?),
-            (major, minor) => return Err(bad(format!("offset 6: the version is {major}.{minor}, and 1.0, 2.0 and 3.0 are known"))),
+            (major, minor) => return Err(bad(format!("offset 6: the version is {major}.{minor}, and 1.0, 2.0 and 3.0 are supported"))),
         };
         let length = length.iter().rev().fold(0usize, |n, &byte| n << 8 | usize::from(byte));
         if length > HEADER_BYTES {
-            return Err(bad(format!(
-                "offset 8: the header declares {length} bytes of itself, and {HEADER_BYTES} are the most that is read"
-            )));
+            return Err(bad(format!("offset 8: the header declares {length} bytes of itself, and at most {HEADER_BYTES} are read")));
         }
         let begin = 8 + wide + length;
         let text = take(length, "its header")?;
@@ -101,7 +100,7 @@ impl NpyRows {
             return Err(bad("its elements are in Fortran order, columns first".into()));
         }
         if !(2..=4).contains(&header.shape.len()) {
-            return Err(bad(format!("it has {} dimensions, and 2 to 4 are read", header.shape.len())));
+            return Err(bad(format!("it has {} dimensions, and 2 to 4 are supported", header.shape.len())));
         }
         let declared = header.shape.iter().try_fold(element.bytes() as u64, |n, &d| n.checked_mul(d));
         let wanted = declared.and_then(|n| n.checked_add(begin as u64));
@@ -118,7 +117,7 @@ impl NpyRows {
         // A shape with a 0 in it needs no bytes, whatever its other numbers are.
         let dims: Option<Vec<usize>> = header.shape[1..].iter().map(|&d| usize::try_from(d).ok()).collect();
         let (Some(dims), Ok(left)) = (dims, usize::try_from(header.shape[0])) else {
-            return Err(bad(format!("the shape {:?} is beyond this machine", header.shape)));
+            return Err(bad(format!("the shape {:?} is too large for this machine", header.shape)));
         };
         if dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_none_or(|n| n > Shape::MAX_LEN) {
             return Err(bad(format!("a row of shape {dims:?} has more than {} elements", Shape::MAX_LEN)));
@@ -189,7 +188,7 @@ impl NpyRows {
         if bytes.len() < count {
             let whole = self.taken + bytes.len() / (self.columns * self.element.bytes());
             return Err(match self.sized {
-                true => Error::data(&self.path, "the file became shorter while it was read", "Let nothing write it meanwhile."),
+                true => Error::data(&self.path, "the file shrank while it was read", "Make sure that nothing writes to it meanwhile."),
                 false => Error::data(&self.path, format!("it ends after {whole} of {} rows", self.taken + self.left), REMEDY),
             });
         }
@@ -222,7 +221,7 @@ struct Header {
 
 impl Header {
     fn parse(text: &[u8]) -> std::result::Result<Header, String> {
-        let text = std::str::from_utf8(text).map_err(|_| "it is no text".to_string())?;
+        let text = std::str::from_utf8(text).map_err(|_| "it is not text".to_string())?;
         let mut rest = Text(text);
         let (mut descr, mut fortran, mut shape) = (None, None, None);
         rest.expect("{")?;
@@ -234,10 +233,10 @@ impl Header {
                 "descr" => descr.replace(rest.quoted()?.to_string()).is_some(),
                 "fortran_order" => fortran.replace(rest.truth()?).is_some(),
                 "shape" => shape.replace(rest.tuple()?).is_some(),
-                other => return Err(format!("`{}` is no key of an npy header", shorten(other))),
+                other => return Err(format!("`{}` is not a key of an npy header", shorten(other))),
             };
             if again {
-                return Err(format!("`{key}` stands there twice"));
+                return Err(format!("`{key}` appears twice"));
             }
             if !rest.accept(",") && !rest.begins("}") {
                 return Err(rest.unexpected(", or }"));
@@ -259,12 +258,12 @@ impl Header {
             "|u1" => Ok(Element::U8),
             object if object.contains('O') => Err("its elements are Python objects (a pickle), and those are never read".into()),
             big if big.starts_with('>') => Err(format!("its elements are big-endian ({})", shorten(big))),
-            other => Err(format!("its elements are {}, and <f4, <f8 and |u1 are read", shorten(other))),
+            other => Err(format!("its elements are {}, and <f4, <f8 and |u1 are supported", shorten(other))),
         }
     }
 }
 
-/// What is left of a header.
+/// The rest of a header.
 struct Text<'a>(&'a str);
 
 impl<'a> Text<'a> {

@@ -1,4 +1,4 @@
-//! Data sets by name: what a path is decides how it is read.
+//! Data sets by name: the kind of a path decides how it is read.
 
 use super::{Chunks, Dataset, Split, builtin, csv::CsvRows, idx, images, mnist, npy, npy::NpyRows};
 use crate::{Error, Result};
@@ -26,7 +26,7 @@ impl From<&str> for Column {
     }
 }
 
-/// How files are read, where they do not say it themselves.
+/// How files are read, where they do not say so themselves.
 ///
 /// ```no_run
 /// let iris = narrows::data::Options::default().label("species").open("iris.csv")?;
@@ -51,19 +51,21 @@ enum Kind {
 }
 
 impl Options {
-    /// CSV: whether the first line names the columns. Without this it does if no field of it, the label aside, is a number.
+    /// CSV: whether the first line names the columns. By default it does if none of its fields, the label aside, is a
+    /// number.
     pub fn header(mut self, header: bool) -> Options {
         self.header = Some(header);
         self
     }
 
-    /// CSV: the column with the labels. It is no part of the rows. A column given by name means that there is a header.
+    /// CSV: the column with the labels, which is not part of the rows. A column given by name implies a header.
     pub fn label(mut self, column: impl Into<Column>) -> Options {
         self.label = Some(column.into());
         self
     }
 
-    /// Folders of images: the size that each is brought to. Without this it is the size of the first, in the order of the names.
+    /// Folders of images: the size to which each is scaled. By default, the size of the first in the order of the
+    /// names.
     pub fn image_size(mut self, height: usize, width: usize) -> Options {
         self.image_size = Some((height, width));
         self
@@ -72,7 +74,7 @@ impl Options {
     /// As [`open`](super::open), with these options.
     ///
     /// # Errors
-    /// As [`open`](super::open); or an option that such data do not have.
+    /// As [`open`](super::open); or an option that does not apply to such data.
     pub fn open(&self, name: &str) -> Result<Split> {
         let path = Path::new(name);
         match self.kind(name)? {
@@ -90,7 +92,7 @@ impl Options {
     /// Reads all rows of a CSV file, an npy file or a folder of images.
     ///
     /// # Errors
-    /// A path that is none of these, or what is wrong in the file, with its line or offset.
+    /// A path that is none of these, or a fault in the file, with its line or offset.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Dataset> {
         let path = path.as_ref();
         match self.kind(&path.to_string_lossy())? {
@@ -106,7 +108,7 @@ impl Options {
     /// The rows of a CSV file or an npy file a chunk at a time; a file of any size takes little memory.
     ///
     /// # Errors
-    /// A path that is neither, or a header that is wrong. What is wrong further down is an error of the iterator.
+    /// A path that is neither, or a wrong header. A fault further down is an error of the iterator.
     pub fn stream(&self, path: impl AsRef<Path>) -> Result<Chunks> {
         let path = path.as_ref();
         match self.kind(&path.to_string_lossy())? {
@@ -116,10 +118,11 @@ impl Options {
         }
     }
 
-    /// The rows of CSV or npy that come through a pipe, a chunk at a time: the first bytes tell which of the two. Errors call it `name`.
+    /// The rows of CSV or npy from a pipe, a chunk at a time: the first bytes tell which of the two it is. Errors call
+    /// it `name`.
     ///
     /// # Errors
-    /// As [`Options::stream`]; or an option for CSV where it is npy.
+    /// As [`Options::stream`]; or an option for CSV when the source is npy.
     pub fn stream_from(&self, name: &str, mut source: impl Read + Send + 'static) -> Result<Chunks> {
         let path = Path::new(name);
         let mut start = Vec::new();
@@ -128,7 +131,7 @@ impl Options {
         let source = Box::new(Cursor::new(start).chain(source));
         match is_npy {
             true if self.label.is_some() || self.header.is_some() => {
-                Err(Error::argument("label, header", format!("{name} is npy, and they are for CSV"), "Leave them away."))
+                Err(Error::argument("label, header", format!("{name} is npy, and these options are for CSV"), "Leave them out."))
             }
             true => Ok(NpyRows::piped(path, source)?.into()),
             false => Ok(CsvRows::open(path, Some(source), self)?.into()),
@@ -145,7 +148,7 @@ impl Options {
         self.kind(name).is_ok_and(|kind| kind == Kind::Images)
     }
 
-    /// What the name means, if the options suit it.
+    /// The kind of data that the name stands for, if the options suit it.
     fn kind(&self, name: &str) -> Result<Kind> {
         let path = Path::new(name);
         let ending = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
@@ -157,7 +160,7 @@ impl Options {
             _ if !path.is_dir() && ending("npy") => Kind::Npy,
             _ => Kind::Idx,
         };
-        let unused = |option: &str, of: &str| Err(Error::argument(option, format!("{name} is not {of}"), "Leave this option away."));
+        let unused = |option: &str, of: &str| Err(Error::argument(option, format!("{name} is not {of}"), "Leave this option out."));
         match kind {
             kind if kind != Kind::Images && self.image_size.is_some() => unused("image size", "a folder of images"),
             kind if kind != Kind::Csv && self.label.is_some() => unused("label", "a CSV file"),

@@ -1,9 +1,10 @@
-//! Columns of any range, moved to where a network wants them, and back.
+//! Columns of any range, scaled to suit a network, and back.
 
 use super::Dataset;
 use crate::{Error, Result};
 
-/// Scaling of each column: x' = (x - shift) / scale, with both numbers learnt on the training rows. A constant column has scale 1 and becomes 0.
+/// Scaling of each column: x' = (x - shift) / scale, with both numbers learnt on the training rows. A constant column
+/// has scale 1 and becomes 0.
 ///
 /// ```
 /// use narrows::data::{Dataset, Scaler};
@@ -23,7 +24,7 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// One with these numbers, a pair per column.
+    /// A scaler with these numbers, a pair per column.
     ///
     /// # Errors
     /// No columns, lengths that differ, a shift that is not finite, or a scale that is not finite and above 0.
@@ -38,7 +39,8 @@ impl Scaler {
         Ok(Scaler { shift, scale })
     }
 
-    /// The smallest value of each column becomes 0 and the largest 1, which is what a sigmoid can give. Other rows may fall outside.
+    /// The smallest value of each column becomes 0 and the largest 1, the range of a sigmoid. Other rows may fall
+    /// outside.
     ///
     /// # Errors
     /// No rows, or a column whose range is beyond f32.
@@ -53,13 +55,15 @@ impl Scaler {
         })?;
         let range: Vec<f32> = min.iter().zip(&max).map(|(&min, &max)| if max > min { max - min } else { 1.0 }).collect();
         if let Some(at) = range.iter().position(|r| !r.is_finite()) {
-            let problem = format!("column {at} (counted from 0) goes from {} to {}, further than a 32-bit float reaches", min[at], max[at]);
+            let problem =
+                format!("column {at} (counted from 0) goes from {} to {}, further apart than a 32-bit float reaches", min[at], max[at]);
             return Err(Error::data(data.name(), problem, "Divide the column by some power of ten."));
         }
         Scaler::new(min, range)
     }
 
-    /// Standardisation: each column gets mean 0 and variance 1 (over the number of rows, not one less). For networks with a linear output.
+    /// Standardisation: each column gets mean 0 and variance 1 (over the number of rows, not one less). For networks
+    /// with a linear output.
     ///
     /// # Errors
     /// No rows.
@@ -82,12 +86,12 @@ impl Scaler {
         Scaler::new(mean.into_iter().map(|mean| mean as f32).collect(), scale)
     }
 
-    /// What is taken from each column.
+    /// The number subtracted from each column.
     pub fn shift(&self) -> &[f32] {
         &self.shift
     }
 
-    /// What each column is then divided by, above 0.
+    /// The number, above 0, by which each column is then divided.
     pub fn scale(&self) -> &[f32] {
         &self.scale
     }
@@ -97,17 +101,17 @@ impl Scaler {
         self.shift.len()
     }
 
-    /// Scales whole rows in place. What would be beyond f32 becomes its largest number.
+    /// Scales whole rows in place. A value beyond f32 becomes the largest f32.
     pub fn apply(&self, rows: &mut [f32]) {
         self.each(rows, |x, shift, scale| (x - shift) / scale);
     }
 
-    /// Takes the scaling back, in place.
+    /// Undoes the scaling, in place.
     pub fn undo(&self, rows: &mut [f32]) {
         self.each(rows, |x, shift, scale| shift + x * scale);
     }
 
-    /// In f64, where neither difference nor product of two f32 overflows.
+    /// In f64, where neither the difference nor the product of two f32 overflows.
     fn each(&self, rows: &mut [f32], f: impl Fn(f64, f64, f64) -> f64) {
         for row in rows.chunks_mut(self.columns()) {
             for ((x, &shift), &scale) in row.iter_mut().zip(&self.shift).zip(&self.scale) {

@@ -1,4 +1,4 @@
-//! How the ten digits are written: the pen's way, in hundredths of the digit's height, y downwards.
+//! How the ten digits are written: the path of the pen, in hundredths of the digit's height, y downwards.
 //!
 //! The pen runs through the points in a smooth curve; a point given twice is a corner.
 

@@ -5,10 +5,11 @@ use crate::{Error, Result};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// The bytes of an npy header, so long that the number of rows can be filled in at the end.
+/// The bytes of an npy header: enough for the number of rows, which is filled in at the end.
 const NPY_HEADER: usize = 128;
 
-/// Writes rows of floats as CSV or npy, a chunk at a time. A file appears whole when it is finished; dropped before, it leaves nothing.
+/// Writes rows of floats as CSV or npy, a chunk at a time. A file appears whole when it is finished; a writer that is
+/// dropped before leaves nothing.
 ///
 /// ```
 /// use narrows::data::{Options, RowWriter};
@@ -29,15 +30,15 @@ pub struct RowWriter {
 enum Sink {
     Csv(AtomicFile),
     Npy(AtomicFile),
-    /// CSV to wherever it goes, under the name that errors give it.
+    /// CSV to any sink, and the name that errors give it.
     Pipe(String, Box<dyn Write>),
 }
 
 impl RowWriter {
-    /// Begins the file `path`: CSV with a header, or an npy file of f32, by how its name ends.
+    /// Starts the file `path`: CSV with a header, or npy of f32, depending on how its name ends.
     ///
     /// # Errors
-    /// A name that ends otherwise, no columns, or a folder that can't be written.
+    /// A name with another ending, no columns, or a folder that can't be written.
     pub fn create(path: impl AsRef<Path>, names: &[impl AsRef<str>]) -> Result<RowWriter> {
         let path = path.as_ref();
         RowWriter::check(path)?;
@@ -46,10 +47,10 @@ impl RowWriter {
         RowWriter::begin(if npy { Sink::Npy(file) } else { Sink::Csv(file) }, names)
     }
 
-    /// Begins CSV with a header to `sink`, which errors call `name`.
+    /// Starts CSV with a header to `sink`, which errors call `name`.
     ///
     /// # Errors
-    /// No columns, or what the sink says.
+    /// No columns, or an error of the sink.
     pub fn csv(name: &str, sink: impl Write + 'static, names: &[impl AsRef<str>]) -> Result<RowWriter> {
         RowWriter::begin(Sink::Pipe(name.into(), Box::new(sink)), names)
     }
@@ -83,15 +84,11 @@ impl RowWriter {
     /// Appends whole rows.
     ///
     /// # Errors
-    /// Values that are not whole rows, or what the system says.
+    /// Values that are not whole rows, or an error of the system.
     pub fn write(&mut self, values: &[f32]) -> Result<()> {
         let columns = self.columns;
         if !values.len().is_multiple_of(columns) {
-            return Err(Error::argument(
-                "rows",
-                format!("{} values are not whole rows of {columns}", values.len()),
-                "Pass every row complete.",
-            ));
+            return Err(Error::argument("rows", format!("{} values are not whole rows of {columns}", values.len()), "Pass complete rows."));
         }
         self.rows += values.len() / columns;
         self.put(|sink| match sink {
@@ -101,10 +98,10 @@ impl RowWriter {
         })
     }
 
-    /// Finishes the file, or flushes the pipe; gives the number of rows.
+    /// Finishes the file, or flushes the pipe; returns the number of rows.
     ///
     /// # Errors
-    /// What the system says; then a file is as it was.
+    /// An error of the system; then an existing file is as it was.
     pub fn finish(mut self) -> Result<usize> {
         let (rows, columns) = (self.rows, self.columns);
         self.put(|sink| match sink {

@@ -1,4 +1,5 @@
-//! What a report says about a training besides what it measures: kept in `run.json`, so that the page can be written again.
+//! What a report says about a training beyond its measurements: kept in `run.json`, so that the page can be written
+//! again.
 
 use crate::data::{Dataset, Split, Values};
 use crate::{Device, Error, Result, files};
@@ -7,19 +8,19 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Counts up when `run.json` changes its meaning.
+/// Goes up when the meaning of `run.json` changes.
 const FORMAT: u64 = 1;
 
 /// Where, when and how a network was trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct About {
-    /// The command that trains it again.
+    /// The command that repeats the training.
     pub command: String,
     /// The name under which the data are opened: `builtin` or a path.
     pub data: String,
     /// SHA-256 of all rows and labels, once [`crate::report::run`] has seen them.
     pub sha256: Option<String>,
-    /// The device, and what the driver or the operating system calls it.
+    /// The device, and its name in the driver or the operating system.
     pub device: String,
     /// Processor and operating system.
     pub machine: String,
@@ -29,12 +30,12 @@ pub struct About {
     pub ended: u64,
     /// Seconds of training alone.
     pub seconds: f64,
-    /// Names and values of everything that the training depends on, in the order in which a reader wants them.
+    /// Names and values of everything that the training depends on, in reading order.
     pub settings: Vec<(String, String)>,
 }
 
 impl About {
-    /// This machine, this version and this moment; the settings are still to come.
+    /// This machine, this version and this moment; the settings are added later.
     pub fn new(device: &Device, data: &str, command: &str, seconds: f64) -> About {
         About {
             command: command.into(),
@@ -49,7 +50,7 @@ impl About {
         }
     }
 
-    /// With one more setting.
+    /// Adds one setting.
     pub fn setting(mut self, name: &str, value: impl ToString) -> About {
         self.settings.push((name.into(), value.to_string()));
         self
@@ -58,9 +59,9 @@ impl About {
     /// Reads `run.json`.
     ///
     /// # Errors
-    /// When it is absent or something else.
+    /// When it is absent, or is not such a file.
     pub fn read(path: &Path) -> Result<About> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "reading what is known of the run", e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "reading the record of the run", e))?;
         let bad = |problem: String| Error::data(path, problem, "Use the run.json of a folder that `narrows train` wrote.");
         let json: Value = serde_json::from_str(&text).map_err(|e| bad(format!("it is no JSON ({e})")))?;
         if json["format"].as_u64() != Some(FORMAT) {
@@ -78,7 +79,7 @@ impl About {
             version: string("version")?,
             ended: json["ended"].as_u64().ok_or_else(|| bad(format!("its `ended` is {}", json["ended"])))?,
             seconds: json["seconds"].as_f64().ok_or_else(|| bad(format!("its `seconds` is {}", json["seconds"])))?,
-            settings: settings.ok_or_else(|| bad("its `settings` are no pairs of texts".into()))?,
+            settings: settings.ok_or_else(|| bad("its `settings` are not pairs of texts".into()))?,
         })
     }
 
@@ -105,7 +106,8 @@ impl About {
     }
 }
 
-/// SHA-256 of the rows and labels of both halves with their shapes, in hexadecimal. Two data sets with the same one train the same network.
+/// SHA-256 of the rows and labels of both halves with their shapes, in hexadecimal. Two data sets with the same one
+/// train the same network.
 pub fn fingerprint(split: &Split) -> String {
     let mut hash = Sha256::new();
     let mut half = |data: &Dataset| {
@@ -124,7 +126,7 @@ pub fn fingerprint(split: &Split) -> String {
 fn machine() -> String {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    // Only Linux says the processor's name in a file.
+    // Only Linux has the processor's name in a file.
     let cpu = std::fs::read_to_string("/proc/cpuinfo").ok();
     let cpu = cpu.as_deref().and_then(|text| text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(": ")));
     let name = cpu.map_or(arch, |(_, name)| name.trim());
@@ -148,7 +150,7 @@ mod tests {
             about.write(&path).unwrap();
             assert_eq!(About::read(&path).unwrap(), about);
         }
-        for (text, said) in [("{", "no JSON"), ("{}", "its format is null"), ("{\"format\":1}", "its `settings` are no pairs")] {
+        for (text, said) in [("{", "no JSON"), ("{}", "its format is null"), ("{\"format\":1}", "its `settings` are not pairs")] {
             std::fs::write(&path, text).unwrap();
             let error = About::read(&path).unwrap_err().to_string();
             assert!(error.contains(said) || error.contains("its `command` is null"), "{error}");

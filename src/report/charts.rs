@@ -9,14 +9,15 @@ use crate::{Error, Result};
 
 /// Two of them stand beside each other on the page.
 const WIDE: (f64, f64) = (520.0, 330.0);
-/// More epochs than this are a line without dots.
+/// With more epochs than this the line has no dots.
 const MOST_DOTS: usize = 60;
 /// Bars of a histogram.
 const BARS: usize = 48;
-/// Dots in a scatter plot: more hide each other and make the file large.
+/// Dots in a scatter plot: more would hide each other and make the file large.
 const MOST_POINTS: usize = 4000;
 
-/// Training, validation and test loss by epoch, as SVG. The scale is logarithmic where the error falls to a third or less.
+/// Training, validation and test loss by epoch, as SVG. The scale is logarithmic where the error falls to a third or
+/// less.
 pub fn loss(points: &[Point]) -> String {
     let train: Vec<(f64, f64)> = points.iter().map(|p| (p.epoch as f64, p.train_loss)).collect();
     let test: Vec<(f64, f64)> = points.iter().filter_map(|p| p.test_loss.map(|l| (p.epoch as f64, l))).collect();
@@ -49,7 +50,7 @@ fn nice(step: usize) -> usize {
     }
 }
 
-/// How many rows have which error, as SVG, with the median and the error that one row of a hundred exceeds.
+/// A histogram of the errors of rows, as SVG, with the median and the error that one row in a hundred exceeds.
 ///
 /// # Errors
 /// When there are no errors.
@@ -61,7 +62,7 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
     };
     let quantile = |q: f64| sorted[((sorted.len() - 1) as f64 * q).round() as usize];
     let (median, rare) = (quantile(0.5), quantile(0.99));
-    // A few rows far away would press all others into one bar.
+    // A few outliers would squeeze all other rows into one bar.
     let hi = most.min(2.0 * rare).max(f64::MIN_POSITIVE);
     let beyond = sorted.iter().filter(|&&e| e > hi).count();
     let mut counts = [0usize; BARS];
@@ -82,16 +83,16 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
     Ok(plot.svg())
 }
 
-/// The codes of rows in the plane, coloured by class, as SVG. Of more than two numbers the first two principal components are drawn; of more than 4,000 rows
-/// the first 4,000.
+/// The codes of rows in the plane, coloured by class, as SVG. Codes of more than two numbers are drawn by their first
+/// two principal components; of more than 4,000 rows only the first 4,000 are drawn.
 ///
 /// # Errors
-/// When there are no codes, or not as many as rows.
+/// When there are no codes, or their number is not that of the rows.
 pub fn scatter(name: &str, codes: &Rows, rows: &Dataset) -> Result<String> {
     let labels = rows.labels();
     if codes.rows == 0 || rows.len() != codes.rows {
         let problem = format!("there are {} codes of {} rows", codes.rows, rows.len());
-        return Err(Error::argument("scatter", problem, "Pass at least one code, and the rows that they are of."));
+        return Err(Error::argument("scatter", problem, "Pass at least one code, and the rows they belong to."));
     }
     let (points, [x_label, y_label]) = plane(codes)?;
     let shown = points.len().min(MOST_POINTS);
@@ -115,7 +116,7 @@ pub fn scatter(name: &str, codes: &Rows, rows: &Dataset) -> Result<String> {
         let mut classes: Vec<usize> = (0..shown).map(class).collect();
         classes.sort_unstable();
         classes.dedup();
-        // More classes than colours are told apart by their names alone.
+        // Beyond the number of colours, classes are told apart by their names alone.
         for &c in classes.iter().filter(|_| classes.len() <= 30) {
             let median = |f: fn(&(f64, f64)) -> f64| {
                 let mut values: Vec<f64> = (0..shown).filter(|&i| class(i) == c).map(|i| f(&points[i])).collect();
@@ -129,7 +130,7 @@ pub fn scatter(name: &str, codes: &Rows, rows: &Dataset) -> Result<String> {
     Ok(plot.svg())
 }
 
-/// Codes as points of a plane, and what its axes are.
+/// Codes as points of a plane, and the names of its axes.
 #[allow(clippy::type_complexity)]
 fn plane(codes: &Rows) -> Result<(Vec<(f64, f64)>, [String; 2])> {
     let at = |i: usize, j: usize| f64::from(codes.values[i * codes.columns + j]);
@@ -151,8 +152,8 @@ fn plane(codes: &Rows) -> Result<(Vec<(f64, f64)>, [String; 2])> {
     })
 }
 
-/// Test error against the size of the code, as SVG: (numbers in the code, sum over a row's elements of the squared error) of autoencoders, and of
-/// principal components.
+/// Test error against the size of the code, as SVG: (numbers in the code, sum over a row's elements of the squared
+/// error) of autoencoders, and of principal components.
 ///
 /// # Errors
 /// When there is nothing to draw.

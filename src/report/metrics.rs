@@ -5,8 +5,9 @@ use crate::train::Epoch;
 use crate::{Error, Result, files};
 use std::path::Path;
 
-/// Writes `metrics.csv`: a header and a line per epoch. Losses are means over all elements, the training one over the epoch's rows;
-/// `seconds` is training alone, evaluation excluded; `test_loss` and `validation_loss` are empty where there are no such rows.
+/// Writes `metrics.csv`: a header and a line per epoch. Losses are means over all elements, the training one over the
+/// epoch's rows; `seconds` is training alone, evaluation excluded; `test_loss` and `validation_loss` are empty where
+/// there are no such rows.
 ///
 /// # Errors
 /// When the folder can't be written or the disk is full; then the old file is as it was.
@@ -23,7 +24,7 @@ pub fn metrics(path: &Path, epochs: &[Epoch]) -> Result<()> {
     })
 }
 
-/// What a report draws of an epoch.
+/// What a report draws for an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Counted from 1.
@@ -36,10 +37,11 @@ pub struct Point {
     pub validation_loss: Option<f64>,
 }
 
-/// Reads the epochs of a `metrics.csv`; columns that it does not know are passed over.
+/// Reads the epochs of a `metrics.csv`; unknown columns are ignored.
 ///
 /// # Errors
-/// When the file is absent, or has no epoch, no `epoch` or `train_loss`, something else than a finite number there, or epochs that do not count from 1.
+/// When the file is absent, has no epoch, no column `epoch` or `train_loss`, a field there that is not a finite number,
+/// or epochs that do not count from 1.
 pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "reading the epochs", e))?;
     let bad = |problem: String| Error::data(path, problem, "Use a metrics.csv that narrows wrote.");
@@ -54,7 +56,7 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |i: usize| cells.get(i).copied().unwrap_or_default();
         let wrong = |i: usize, what: &str| bad(format!("line {}: `{}` is {what}", at + 1, shorten(cell(i))));
-        let number = |i: usize| cell(i).parse().ok().filter(|n: &f64| n.is_finite()).ok_or_else(|| wrong(i, "no finite number"));
+        let number = |i: usize| cell(i).parse().ok().filter(|n: &f64| n.is_finite()).ok_or_else(|| wrong(i, "not a finite number"));
         let optional = |column: Option<usize>| column.filter(|&i| !cell(i).is_empty()).map(number).transpose();
         if number(epoch)? != at as f64 {
             return Err(wrong(epoch, "not the epoch of this line"));
@@ -62,7 +64,7 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
         points.push(Point { epoch: at, train_loss: number(train)?, test_loss: optional(test)?, validation_loss: optional(validation)? });
     }
     if points.is_empty() {
-        return Err(bad("there is no epoch in it".into()));
+        return Err(bad("it holds no epoch".into()));
     }
     Ok(points)
 }
@@ -92,9 +94,9 @@ mod tests {
             ("", "no column `epoch`"),
             ("epoch,loss\n1,2\n", "no column `train_loss`"),
             ("epoch,train_loss\n", "no epoch"),
-            ("epoch,train_loss\n1,x\n", "line 2: `x` is no finite number"),
-            ("epoch,train_loss\n1,1e999\n", "line 2: `1e999` is no finite number"),
-            ("epoch,train_loss\n1\n", "line 2: `` is no finite number"),
+            ("epoch,train_loss\n1,x\n", "line 2: `x` is not a finite number"),
+            ("epoch,train_loss\n1,1e999\n", "line 2: `1e999` is not a finite number"),
+            ("epoch,train_loss\n1\n", "line 2: `` is not a finite number"),
             ("epoch,train_loss\n1e300,1\n", "line 2: `1e300` is not the epoch of this line"),
             ("epoch,train_loss\n1,1\n3,1\n", "line 3: `3` is not the epoch of this line"),
         ] {

@@ -1,4 +1,5 @@
-//! What a person looks at: pictures, plots, the table of a training run, and the page that holds them all.
+//! Everything made for people to look at: pictures, plots, the table of a training run, and the page that holds them
+//! all.
 
 mod about;
 mod charts;
@@ -19,7 +20,8 @@ pub use weights::{Tiles, weights};
 use crate::{Result, files};
 use std::path::Path;
 
-/// Removes the temporary files that killed processes left in the folder of a run. Only for a folder that nobody else writes into.
+/// Removes the temporary files that killed processes left in the folder of a run. Only for a folder that no other
+/// process writes into.
 pub fn sweep(folder: &Path) {
     files::sweep(folder);
 }
@@ -27,7 +29,7 @@ pub fn sweep(folder: &Path) {
 /// Writes a file whole or not at all, as every file of a report is written.
 ///
 /// # Errors
-/// Whatever the system reports; then the old file is as it was.
+/// Any error of the system; then the old file is as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     files::write_atomic(path, |w| w.write_all(bytes))
 }

@@ -18,7 +18,7 @@ pub(super) struct Page<'a> {
     pub(super) ae: &'a Autoencoder,
     pub(super) split: &'a Split,
     pub(super) evaluation: &'a Evaluation,
-    /// The errors of as many principal components, the sum per row: training, test.
+    /// The errors of as many principal components as the code has numbers, summed per row: training, test.
     pub(super) components: Option<[f64; 2]>,
     pub(super) loss: &'a str,
     pub(super) errors: &'a str,
@@ -27,7 +27,7 @@ pub(super) struct Page<'a> {
     pub(super) worst: Vec<Sample>,
 }
 
-/// A row and what came back of it.
+/// A row and its reconstruction.
 pub(super) struct Sample {
     pub(super) row: usize,
     pub(super) class: Option<String>,
@@ -99,13 +99,13 @@ impl Page<'_> {
             Some([_, pca]) if pca > 0.0 => {
                 let change = 100.0 * (test.sum / pca - 1.0);
                 let than = if change < 0.0 { "less" } else { "more" };
-                format!(", {:.0} % {than} than {k} principal components leave", change.abs())
+                format!(", {:.0} % {than} than with {k} principal components", change.abs())
             }
             _ => String::new(),
         };
         format!(
-            "<p class=\"lede\">{synthetic}It keeps <b>{k} numbers</b> of each {row} of {}. On {} {row}s of <b>{}</b> that training never saw, a squared \
-             error of <b>{}</b> per {row} is left{beside}.</p>",
+            "<p class=\"lede\">{synthetic}It keeps <b>{k} numbers</b> of each {row} of {}. On {} {row}s of <b>{}</b> that training never saw, the \
+             squared error is <b>{}</b> per {row}{beside}.</p>",
             self.ae.inputs(),
             grouped(test.rows),
             escape(&self.about.data),
@@ -156,7 +156,7 @@ impl Page<'_> {
             let [classes, originals, back, difference, errors] = lines;
             Ok(format!(
                 "<section class=\"keep\"><h2>{title}</h2><table class=\"gallery\"><tr><th>{head}</th>{classes}</tr>\
-                 <tr><th scope=\"row\">original</th>{originals}</tr><tr><th scope=\"row\">came back</th>{back}</tr>\
+                 <tr><th scope=\"row\">original</th>{originals}</tr><tr><th scope=\"row\">reconstruction</th>{back}</tr>\
                  <tr><th scope=\"row\">difference</th>{difference}</tr><tr><th scope=\"row\">MSE</th>{errors}</tr></table><p class=\"note\">{note}</p></section>\n"
             ))
         };
@@ -247,7 +247,7 @@ impl Page<'_> {
         format!(
             "<section class=\"three\">{}{}{}</section>\n<section class=\"keep\"><h2>To repeat it</h2><pre>{}</pre><p class=\"note\">With narrows {} on the \
              data with the hash above. On the same kind of device the same command gives the same weights. <code>narrows report --run DIR</code> writes \
-             this page anew from the files of the run.</p></section>\n",
+             this page again from the files of the run.</p></section>\n",
             list("Configuration", &about.settings),
             list("Data", &data),
             list("Machine", &machine),
@@ -266,7 +266,7 @@ fn short(v: f64) -> String {
     format!("{v:.digits$}")
 }
 
-/// So many decimals, or four significant digits where that would leave one or none.
+/// This number of decimals, or four significant digits where that would leave one or none.
 fn fixed(v: f64, decimals: i32) -> String {
     if v != 0.0 && v.abs() < 10f64.powi(1 - decimals) { short(v) } else { format!("{v:.*}", decimals as usize) }
 }

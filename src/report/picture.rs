@@ -6,9 +6,9 @@ use image::{ExtendedColorType, ImageEncoder};
 use std::io;
 use std::path::Path;
 
-/// Each pixel becomes a square of this many.
+/// Each pixel becomes a square with sides of this many pixels.
 const SCALE: usize = 4;
-/// Pairs beside each other in a band.
+/// Pairs side by side in a band.
 const COLUMNS: usize = 10;
 /// Between columns and around everything.
 const MARGIN: usize = 4;
@@ -18,18 +18,21 @@ const GAP: usize = 12;
 const BAND_GAP: usize = 28;
 /// The paper around the images: not black, so that their edges show.
 const PAPER: u8 = 48;
-/// What is not a number is neither dark nor light.
+/// NaN is neither dark nor light.
 const NOT_A_NUMBER: u8 = 128;
 /// The most pixels that a picture may have.
 const MOST: usize = 1 << 28;
 
-/// Writes a PNG to `path`: `originals` in a row and each one's reconstruction below it, ten pairs to a band, four times enlarged.
+/// Writes a PNG to `path`: `originals` in a row and each one's reconstruction below it, ten pairs to a band, four times
+/// enlarged.
 ///
-/// `originals` and `reconstructions` hold as many images of `size` = (height, width) each. 0 is dark and 1 white; if an original has a value outside,
-/// their smallest is dark and their largest white. What is still outside is clamped, NaN is drawn grey. The file is written whole or not at all.
+/// `originals` and `reconstructions` hold as many images of `size` = (height, width) each. 0 is dark and 1 white; if an
+/// original has a value outside, their smallest is dark and their largest white. Values still outside are clamped, and
+/// NaN is drawn grey. The file is written whole or not at all.
 ///
 /// # Errors
-/// No images, lengths that differ or are not whole images, a picture over 268 million pixels, or a file that cannot be written.
+/// No images, lengths that differ or are not whole images, a picture over 268 million pixels, or a file that cannot be
+/// written.
 pub fn comparison(path: &Path, originals: &[f32], reconstructions: &[f32], size: (usize, usize)) -> Result<()> {
     let (width, height, pixels) = paint(originals, reconstructions, size)?;
     files::write_atomic(path, |w| PngEncoder::new(w).write_image(&pixels, width, height, ExtendedColorType::L8).map_err(io::Error::other))

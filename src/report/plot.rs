@@ -1,5 +1,5 @@
-//! Plots as SVG, written by hand: two axes, and lines, bars, dots and rules between them. They follow the reader's choice of light or dark; on paper
-//! they are light.
+//! Plots as SVG, written by hand: two axes, and lines, bars, dots and rules between them. They follow the reader's
+//! light or dark theme; on paper they are light.
 
 use std::fmt::Write;
 
@@ -8,7 +8,8 @@ const RIGHT: f64 = 22.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 52.0;
 
-/// Colours of lines (a to c) and of classes (c0 to c9). Explicit rules for both themes, because many viewers know no CSS variables.
+/// Colours of lines (a to c) and of classes (c0 to c9). Explicit rules for both themes, because many viewers know no
+/// CSS variables.
 const STYLE: &str = "\
 .nw text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',sans-serif;fill:#55626f}\
 .nw .title{font-size:14px;font-weight:600;fill:#1b2530}.nw .paper{fill:#fff}.nw .grid{stroke:#e7eaee;fill:none}.nw .frame{stroke:#aab4be;fill:none}\
@@ -60,7 +61,7 @@ impl Axis {
         Axis { label: label.into(), lo, hi, log: true, ticks }
     }
 
-    /// With these ticks in place of its own.
+    /// Replaces its ticks with these.
     pub(super) fn ticks(mut self, at: &[usize]) -> Axis {
         self.ticks = at.iter().map(|&v| (v as f64, v.to_string())).collect();
         self
@@ -214,12 +215,12 @@ impl Plot {
     }
 }
 
-/// What a line of the legend takes besides its letters: a dot or a piece of line, and what parts it from the next.
+/// The width of a legend entry besides its letters: a dot or a piece of line, and the gap to the next.
 fn gap(class: &str) -> f64 {
     if class.starts_with('c') { 20.0 } else { 40.0 }
 }
 
-/// Text as XML and HTML take it.
+/// Text escaped for XML and HTML.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,4 +1,4 @@
-//! Everything that the folder of a run holds for a person's eyes.
+//! Everything in the folder of a run that people look at.
 
 use super::about::{About, fingerprint};
 use super::page::{self, Page, Sample};
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// Rows that are shown with their reconstructions.
 const SAMPLES: usize = 10;
-/// Wider rows are not compared with principal components: fitting them would take longer than many a training.
+/// Wider rows are not compared with principal components: fitting those would often take longer than the training.
 const MOST_COLUMNS: usize = 1024;
 
-/// What [`run`] wrote.
+/// The files that [`run`] wrote.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// `report.html`.
@@ -24,16 +24,18 @@ pub struct Written {
     pub picture: Option<PathBuf>,
 }
 
-/// Measures a trained network and writes into its folder, in which a `metrics.csv` lies: `loss.svg`, `errors.svg`, `run.json`, the self-contained page
-/// `report.html`, and, where the rows are images, `reconstruction.png` and `weights.png`.
+/// Measures a trained network and writes into its folder, which holds a `metrics.csv`: `loss.svg`, `errors.svg`,
+/// `run.json`, the self-contained page `report.html`, and, where the rows are images, `reconstruction.png` and
+/// `weights.png`.
 ///
 /// # Errors
-/// When the data do not fit the network or are not those of the run, `metrics.csv` is no such table, or something can't be written.
+/// When the data do not fit the network or are not those of the run, `metrics.csv` is not such a table, or a file can't
+/// be written.
 pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Result<Written> {
     let points = metrics::read_metrics(&folder.join("metrics.csv"))?;
     let sha256 = fingerprint(split);
     if let Some(known) = about.sha256.as_deref().filter(|&known| known != sha256) {
-        let problem = format!("these are other data (SHA-256 {sha256:.12}...) than those of the run ({known:.12}...)");
+        let problem = format!("these are not the data of the run (SHA-256 {sha256:.12}..., not {known:.12}...)");
         return Err(Error::data(&about.data, problem, "Name the data that it was trained on."));
     }
     let about = About { sha256: Some(sha256), ..about.clone() };
@@ -77,14 +79,14 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
     Ok(written)
 }
 
-/// The errors of principal components with as many numbers as the code has: the sum per row of training and of test rows.
+/// The errors of as many principal components as the code has numbers, summed per row, on training and test rows.
 fn components(ae: &Autoencoder, split: &Split) -> Result<Option<[f64; 2]>> {
     let k = ae.code_width();
     if ae.inputs() > MOST_COLUMNS || k > ae.inputs() {
         return Ok(None);
     }
     let pca = Pca::fit(&ae.scaled(&split.train)?)?;
-    // What is left of the rows that it was fitted to is the variance of the other components.
+    // On the rows that it was fitted to, the error is the variance of the other components.
     let train = pca.variances()[k..].iter().sum::<f64>().max(0.0);
     Ok(Some([train, pca.errors(&ae.scaled(&split.test)?, &[k])?[0]]))
 }
@@ -99,7 +101,7 @@ fn chosen(data: &Dataset) -> Vec<usize> {
     rows
 }
 
-/// The rows that come back worst, the worst first.
+/// The rows with the largest errors, largest first.
 fn worst(errors: &[f64]) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..errors.len()).collect();
     rows.sort_by(|&a, &b| errors[b].total_cmp(&errors[a]));
@@ -151,12 +153,12 @@ mod tests {
         assert!(html.contains("synthetic") && html.contains("narrows train --out 'a &amp; b'") && html.contains("&lt;0&gt;"));
         assert!(!html.contains("src=\"http") && !html.contains("<link") && !html.contains("<script"), "the page needs something else");
         assert!(html.matches("data:image/png;base64,").count() == 2 * 10 * 3 + 1);
-        // From what was kept, the same page comes again; on other data none.
+        // The record gives the same page again; with other data there is no page.
         let kept = About::read(&folder.path().join("run.json")).unwrap();
         run(folder.path(), &ae, &split, &kept).unwrap();
         assert_eq!(std::fs::read_to_string(&written.page).unwrap(), html);
         let other = Split { train: data::digits(1, 0..300), test: split.test.clone() };
-        assert!(run(folder.path(), &ae, &other, &kept).unwrap_err().to_string().contains("other data"));
+        assert!(run(folder.path(), &ae, &other, &kept).unwrap_err().to_string().contains("not the data of the run"));
     }
 
     #[test]

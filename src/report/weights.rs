@@ -1,16 +1,16 @@
-//! The weights of the first layer as images, and the colours of what is above and below 0.
+//! The weights of the first layer as images, and the colours for values above and below 0.
 
 use crate::{Autoencoder, Error, Result};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-/// Tiles beside each other.
+/// Tiles side by side.
 const COLUMNS: usize = 16;
 /// The most tiles that are drawn.
 const MOST: usize = 128;
 /// Between two tiles; there the picture is transparent.
 const GAP: usize = 4;
-/// About as wide a tile becomes.
+/// The approximate width of a tile.
 const WIDTH: usize = 56;
 /// Blue below 0, near white at 0, red above: ColorBrewer's RdBu, which people with any colour vision can read.
 const SCALE: [[f32; 3]; 9] = [
@@ -31,19 +31,20 @@ pub struct Tiles {
     pub png: Vec<u8>,
     /// Units that are drawn.
     pub shown: usize,
-    /// Units that there are.
+    /// All units.
     pub units: usize,
-    /// The size from which on a weight has the darkest red or blue: 99.5 % of the weights are smaller.
+    /// The magnitude from which a weight has the darkest red or blue: 99.5 % of the weights are smaller.
     pub limit: f32,
 }
 
-/// Draws what each unit of the first layer looks for: one tile of `size` = (height, width) each, blue below 0 and red above, all on one scale.
+/// Draws what each unit of the first layer looks for: one tile of `size` = (height, width) each, blue below 0 and red
+/// above, all on one scale.
 ///
 /// # Errors
 /// When the network does not take images of this size, or the device fails.
 pub fn weights(ae: &Autoencoder, (h, w): (usize, usize)) -> Result<Tiles> {
     if h.checked_mul(w) != Some(ae.inputs()) {
-        let problem = format!("the network takes {} numbers, and an image of {h}x{w} has others", ae.inputs());
+        let problem = format!("the network takes {} numbers, which is not an image of {h}x{w}", ae.inputs());
         return Err(Error::argument("weights", problem, "Pass the height and width of the images that it was trained on."));
     }
     let values = ae.params().read("encoder.0.weight")?;
@@ -70,7 +71,7 @@ pub fn weights(ae: &Autoencoder, (h, w): (usize, usize)) -> Result<Tiles> {
     Ok(Tiles { png: png(width, height, &pixels, ExtendedColorType::Rgba8)?, shown, units, limit })
 }
 
-/// The colour of a value in [-1, 1]; what is outside is clamped, NaN is black.
+/// The colour of a value in [-1, 1]; values outside are clamped, and NaN is black.
 pub(super) fn diverging(value: f32) -> [u8; 3] {
     if value.is_nan() {
         return [0; 3];

@@ -1,13 +1,14 @@
-//! Eigenvalues and eigenvectors of a symmetric matrix in f64: Householder's tridiagonal form, then implicit QL (Golub and Van Loan, chapter 8).
+//! Eigenvalues and eigenvectors of a symmetric matrix in f64: Householder's tridiagonal form, then implicit QL (Golub
+//! and Van Loan, chapter 8).
 //!
-//! The vectors are kept in stripes of 16 columns, so that a sweep of rotations runs over contiguous numbers and the stripes share nothing: threads
-//! change no bit of the result.
+//! The vectors are kept in stripes of 16 columns, so that a sweep of rotations runs over contiguous numbers and the
+//! stripes share nothing: threads change no bit of the result.
 
 use rayon::prelude::*;
 
 /// Columns in a stripe.
 const STRIPE: usize = 16;
-/// What is this small beside a largest element of 1 is rounding.
+/// Beside a largest element of 1, anything this small is rounding.
 const NOTHING: f64 = f64::EPSILON / 4.0;
 /// Sweeps per eigenvalue; 2 is usual.
 const MOST_SWEEPS: usize = 60;
@@ -15,17 +16,19 @@ const MOST_SWEEPS: usize = 60;
 /// Eigenvalues in descending order.
 pub(super) struct Eigen {
     pub(super) values: Vec<f64>,
-    /// The vector of the i-th value is the i-th row; the rows are orthonormal, and of each the element that is largest in size is positive.
+    /// The vector of the i-th value is the i-th row; the rows are orthonormal, and the largest element of each by
+    /// magnitude is positive.
     pub(super) vectors: Vec<f64>,
 }
 
-/// The decomposition of the symmetric n x n matrix `a`, or `None` where it does not converge, which only numbers that are not finite bring about.
+/// The decomposition of the symmetric n x n matrix `a`, or `None` if it does not converge, which only happens with
+/// numbers that are not finite.
 pub(super) fn symmetric(mut a: Vec<f64>, n: usize) -> Option<Eigen> {
     let size = a.iter().fold(0.0f64, |most, v| if v.is_nan() { f64::NAN } else { most.max(v.abs()) });
     if !size.is_finite() {
         return None;
     }
-    // At a size of about 1 no square of anything that counts can overflow or vanish.
+    // With elements of about 1, no square that matters can overflow or vanish.
     let unit = if size > 0.0 { size } else { 1.0 };
     a.iter_mut().for_each(|v| *v /= unit);
     let (mut diagonal, mut below) = tridiagonal(&mut a, n);
@@ -50,7 +53,8 @@ pub(super) fn symmetric(mut a: Vec<f64>, n: usize) -> Option<Eigen> {
     Some(Eigen { values: order.iter().map(|&i| diagonal[i] * unit).collect(), vectors })
 }
 
-/// Reduces `a` to its diagonal and the one below. Row k of `a` is left with the vector of the k-th reflection, I - v v', from column k + 1 on.
+/// Reduces `a` to its diagonal and the one below. Row k of `a` is left with the vector of the k-th reflection, I - v
+/// v', from column k + 1 on.
 fn tridiagonal(a: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut diagonal, mut below) = (vec![0.0; n], vec![0.0; n]);
     for k in 0..n {
@@ -59,7 +63,8 @@ fn tridiagonal(a: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>) {
         let v = &mut done[k * n + k + 1..];
         let Some(&first) = v.first() else { break };
         let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
-        // Where fewer rows than columns were summed, what is left after their number of steps is rounding, and its squares vanish.
+        // Where fewer rows than columns were summed, only rounding remains after that number of steps, and its squares
+        // vanish.
         if v[1..].iter().all(|&x| x.abs() <= NOTHING) {
             below[k] = first;
             v.fill(0.0);
@@ -105,7 +110,8 @@ fn reflections(a: &[f64], n: usize) -> Vec<f64> {
     stripes
 }
 
-/// Makes the tridiagonal matrix diagonal, and hands the rotations (row i with row i + 1, cosine, sine) of each sweep to `apply`.
+/// Makes the tridiagonal matrix diagonal, and hands the rotations (row i with row i + 1, cosine, sine) of each sweep to
+/// `apply`.
 fn ql(d: &mut [f64], e: &mut [f64], mut apply: impl FnMut(&[(usize, f64, f64)])) -> Option<()> {
     let n = d.len();
     let mut rotations = Vec::with_capacity(n);

@@ -1,4 +1,4 @@
-//! What stands beside an autoencoder: the linear code that it has to beat.
+//! The comparison for an autoencoder: the linear code that it has to beat.
 
 mod eigen;
 mod pca;

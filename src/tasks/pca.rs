@@ -1,4 +1,4 @@
-//! Principal components: the best linear code there is (Pearson 1901), and so the yardstick of every autoencoder.
+//! Principal components: the best linear code there is (Pearson 1901), and so the yardstick for every autoencoder.
 
 use super::eigen::{self, dot};
 use crate::data::{Dataset, Values};
@@ -6,14 +6,15 @@ use crate::nn::Rows;
 use crate::{Error, Result};
 use rayon::prelude::*;
 
-/// Rows that are summed at a time: they stay in a core's cache.
+/// Rows summed at a time: they stay in a core's cache.
 const BLOCK: usize = 256;
-/// Rows that are projected at a time.
+/// Rows projected at a time.
 const CHUNK: usize = 1024;
 
 /// The mean and the principal components of a data set, in f64.
 ///
-/// A linear autoencoder with k numbers in its code reaches the error of k components and no less (Baldi and Hornik 1989).
+/// A linear autoencoder with k numbers in its code reaches the error of k components and no less (Baldi and
+/// Hornik 1989).
 ///
 /// ```
 /// use narrows::{data, tasks::Pca};
@@ -35,7 +36,8 @@ impl Pca {
     /// The most columns that [`Pca::fit`] takes: its time grows with their cube, its memory with their square.
     pub const MOST_COLUMNS: usize = 4096;
 
-    /// All components of `data`. 60,000 rows of 784 columns take about two seconds on two cores. The sums over bytes are exact.
+    /// All components of `data`. 60,000 rows of 784 columns take about two seconds on two cores. The sums over bytes
+    /// are exact.
     ///
     /// # Errors
     /// No rows, more than [`Pca::MOST_COLUMNS`] columns, or numbers whose squares are not finite.
@@ -45,7 +47,7 @@ impl Pca {
             return Err(Error::data(data.name(), "principal components of no rows", "Pass at least one row."));
         }
         if d > Pca::MOST_COLUMNS {
-            let problem = format!("its rows have {d} columns, and the covariance of them {} MB", d * d / 125_000);
+            let problem = format!("its rows have {d} columns, and their covariance needs {} MB", d * d / 125_000);
             return Err(Error::data(data.name(), problem, format!("Use at most {} columns: make images smaller.", Pca::MOST_COLUMNS)));
         }
         let (mean, covariance) = moments(data);
@@ -66,10 +68,10 @@ impl Pca {
         &self.variances
     }
 
-    /// The i-th component, a vector of length 1, of which the element that is largest in size is positive.
+    /// The i-th component, a vector of length 1, whose largest element by magnitude is positive.
     ///
     /// # Errors
-    /// When there are not so many.
+    /// When there are fewer.
     pub fn component(&self, i: usize) -> Result<&[f64]> {
         let d = self.mean.len();
         self.check(i + 1)?;
@@ -85,7 +87,8 @@ impl Pca {
         Ok(Rows { rows: data.len(), columns: k, values: values.into_iter().map(|v| v as f32).collect() })
     }
 
-    /// For each of `ks`: what k components leave of a row, the sum over its columns of (x - y)^2, and of that the mean over the rows of `data`.
+    /// For each k of `ks`: the squared error that k components leave, sum over the columns of (x - y)^2, as the mean
+    /// over the rows of `data`.
     ///
     /// # Errors
     /// When one of `ks` or the rows do not fit, or there are no rows.
@@ -138,7 +141,8 @@ impl Pca {
 /// The mean and the covariance (divided by the number of rows).
 fn moments(data: &Dataset) -> (Vec<f64>, Vec<f64>) {
     let (d, n) = (data.columns(), data.len() as f64);
-    // Bytes are summed as integers, which is exact up to 2^53, and many are 0. Floats are moved near to their mean first, so that nothing cancels.
+    // Bytes are summed as integers, which is exact up to 2^53, and many are 0. Floats are shifted close to their mean
+    // first, so that nothing cancels.
     let (shift, unit) = match data.values() {
         Values::Bytes(_) => (vec![0.0; d], 255.0),
         Values::Floats(values) => {

@@ -119,7 +119,7 @@ fn what_can_not_be_done_ends_with_its_exit_code_says_why_and_writes_nothing() {
     let model = "--device cpu --model m/model.safetensors";
     for (args, code, said) in [
         (format!("encode {model} --data ragged.csv -o old.csv"), 3, "ragged.csv: line 2: 2 fields"),
-        (format!("encode {model} --data late.csv -o old.csv"), 3, "late.csv: line 5001, column 3: `x` is no number"),
+        (format!("encode {model} --data late.csv -o old.csv"), 3, "late.csv: line 5001, column 3: `x` is not a number"),
         (format!("encode {model} --data late.csv -o new.npy"), 3, "line 5001"),
         (format!("score {model} --data late.csv --contamination 0.1 -o new.csv"), 3, "line 5001"),
         (format!("encode {model} --data two.csv -o new.csv"), 3, "its rows have 2 columns where 3 are needed"),
@@ -130,7 +130,7 @@ fn what_can_not_be_done_ends_with_its_exit_code_says_why_and_writes_nothing() {
         (format!("encode {model} --data absent.csv"), 3, "absent.csv: opening"),
         (format!("encode {model} --data absent"), 3, "there is no such folder"),
         (format!("encode {model} --data -"), 3, "stdin: the table is empty"),
-        (format!("encode {model} --data t.csv --header no --label 2"), 3, "line 1, column 1: `a` is no number"),
+        (format!("encode {model} --data t.csv --header no --label 2"), 3, "line 1, column 1: `a` is not a number"),
         (format!("encode {model} --data t.csv --label kind -o new.txt"), 2, "ends neither in .csv nor in .npy"),
         (format!("encode {model} --data t.csv --label kind -o no/where.csv"), 3, "no/where.csv"),
         (format!("encode {model} --data builtin --label 1"), 2, "builtin is not a CSV file"),
@@ -147,7 +147,7 @@ fn what_can_not_be_done_ends_with_its_exit_code_says_why_and_writes_nothing() {
         ("encode --device cpu --data t.csv".into(), 2, "--model"),
         ("train --device cpu --data one.csv --layers 2".into(), 3, "1 rows can't be split"),
         ("train --device cpu --data flat.csv --layers 2".into(), 3, "0 rows can't be split"),
-        ("train --device cpu --data t.csv --layers 2".into(), 3, "`owl` is no number"),
+        ("train --device cpu --data t.csv --layers 2".into(), 3, "`owl` is not a number"),
         ("data imagenet".into(), 2, "unrecognized subcommand"),
     ] {
         let (got, out, err) = run(root, &args);

@@ -77,12 +77,12 @@ fn the_texts() {
             text(Tensor::zeros(&device, &[1 << 20, 1 << 20])),
             "shape: [1048576, 1048576] has more than 2147483647 elements. Split the data into smaller tensors.",
         ),
-        (text(Tensor::indices(&device, &[0, 9], 3)), "indices: index 9 at position 1, of 3 rows. Use row numbers from 0 on."),
+        (text(Tensor::indices(&device, &[0, 9], 3)), "indices: index 9 at position 1 is not one of 3 rows. Count the rows from 0."),
         (
             text(tensor(&[3]).write(&[1.0])),
             "write: 1 numbers into 3 elements (the shape is 3). Pass as many numbers as there are elements.",
         ),
-        (text(order.read()), "read: elements of f32 where u32 are held. Use the method for that type."),
+        (text(order.read()), "read: the tensor holds u32, not f32. Use the method for that type."),
         (
             text(Params::new(&device, &[("w".into(), vec![1]), ("w".into(), vec![1])])),
             "parameter: `w` comes twice. Give every parameter its own name.",
@@ -235,7 +235,7 @@ fn the_texts_of_readers_writers_and_what_runs_on_rows() {
         (
             read(&table("n.csv", "a,b\n1,nan\n"), plain()),
             "F/n.csv: line 2, column 2 (`b`): `nan` is not finite as a 32-bit float. Every field must be a finite number such as 1.5 or -2e-3; name the \
-             column of labels, drop the others."
+             column of labels and drop other columns of text."
                 .into(),
         ),
         (read(&write("b.npy", &npy(">f4", "False")), plain()), format!("F/b.npy: its elements are big-endian (>f4). {AGAIN}")),
@@ -248,8 +248,8 @@ fn the_texts_of_readers_writers_and_what_runs_on_rows() {
             read(Path::new("builtin"), plain()),
             "builtin: this is a data set of two parts. Use `open`, which gives both.".into(),
         ),
-        (text(plain().label("x").open("builtin")), "label: builtin is not a CSV file. Leave this option away.".into()),
-        (text(plain().image_size(2, 2).open("builtin")), "image size: builtin is not a folder of images. Leave this option away.".into()),
+        (text(plain().label("x").open("builtin")), "label: builtin is not a CSV file. Leave this option out.".into()),
+        (text(plain().image_size(2, 2).open("builtin")), "image size: builtin is not a folder of images. Leave this option out.".into()),
         (
             text(RowWriter::create("codes.txt", &["x"])),
             "output: codes.txt ends neither in .csv nor in .npy. Name a file that does.".into(),

@@ -55,12 +55,12 @@ pub fn idx_cases(table: &mut Table) {
         (0, gzip[..gzip.len() - 1].to_vec(), "the gzip stream is damaged"),
         (0, changed(5), "the gzip stream is damaged"),
         (0, changed(1), "the gzip stream is damaged"),
-        (0, changed(110), "this is no IDX file"),
+        (0, changed(110), "this is not an IDX file"),
         (0, [&gzip[..], b"rubbish"].concat(), "the gzip stream is damaged"),
         (0, [&gzip[..], &gzip].concat(), "there are more bytes than the header declares"),
         (0, gz(&good[0][..20]), "the file ends here, 14 bytes early"),
-        (0, gz(b"no IDX file at all"), "this is no IDX file"),
-        (0, gz(&idx(&[2_500_000, 28, 28], &pixels)), "bytes of gzip cannot hold as many"),
+        (0, gz(b"no IDX file at all"), "this is not an IDX file"),
+        (0, gz(&idx(&[2_500_000, 28, 28], &pixels)), "bytes of gzip cannot hold that many"),
         (0, gz(&idx(&[u32::MAX, 28, 28], &pixels)), "4294967295x28x28"),
         (0, bomb, "there are more bytes than the header declares"),
     ] {
@@ -92,24 +92,24 @@ pub fn csv_cases(table: &mut Table) {
         ("", text("1,2\n3\n"), "line 2: 1 fields where the first line has 2"),
         ("", text("1,2\n3,4,5\n"), "line 2: 3 fields"),
         ("", text("1,2\n3,4,\n"), "line 2: 3 fields"),
-        ("", text("a,b\n1,2\n\n3,x\n"), "line 4, column 2 (`b`): `x` is no number"),
+        ("", text("a,b\n1,2\n\n3,x\n"), "line 4, column 2 (`b`): `x` is not a number"),
         ("", text("a,b\n1,NaN\n"), "`NaN` is not finite"),
         ("", text("1,2\n1,-inf\n"), "`-inf` is not finite"),
         ("", text("1,2\n1,1e400\n"), "`1e400` is not finite as a 32-bit float"),
         ("", text("1,\n"), "line 1, column 2: the field is empty"),
         ("", text("a,b\n , 2\n"), "the field is empty"),
-        ("", text("x;y\n1;2\n"), "`1;2` is no number"),
-        ("", text("x\ty\n1\t2\n"), "is no number"),
-        ("", text("1,0x10\n"), "`0x10` is no number"),
-        ("", text("1,1_000\n"), "`1_000` is no number"),
-        ("", text("1,\"2,3\"\n"), "`2,3` is no number"),
-        ("", text("1,\"2\n3,4\n"), "is no number"),
-        ("", b"1,\xff\xfe\n".to_vec(), "is no number"),
+        ("", text("x;y\n1;2\n"), "`1;2` is not a number"),
+        ("", text("x\ty\n1\t2\n"), "is not a number"),
+        ("", text("1,0x10\n"), "`0x10` is not a number"),
+        ("", text("1,1_000\n"), "`1_000` is not a number"),
+        ("", text("1,\"2,3\"\n"), "`2,3` is not a number"),
+        ("", text("1,\"2\n3,4\n"), "is not a number"),
+        ("", b"1,\xff\xfe\n".to_vec(), "is not a number"),
         ("", b"\xff\xfe1\0,\x002\0\n\0".to_vec(), "line 2: 1 fields"),
-        ("", b"1,2\0\n".to_vec(), "is no number"),
-        ("", b"\x1b[31m,1\n2,3\n".to_vec(), "`\u{fffd}[31m` is no number"),
+        ("", b"1,2\0\n".to_vec(), "is not a number"),
+        ("", b"\x1b[31m,1\n2,3\n".to_vec(), "`\u{fffd}[31m` is not a number"),
         ("", wide.into_bytes(), "the row takes more than 16 MiB"),
-        ("--header no", text("a,b\n1,2\n"), "line 1, column 1: `a` is no number"),
+        ("--header no", text("a,b\n1,2\n"), "line 1, column 1: `a` is not a number"),
         ("--header yes", text("1,2\n3,4\n"), "1 rows can't be split"),
         ("--label c", text("a,b\n1,2\n"), "no column is called `c`"),
         ("--label a", text("a,b,a\n1,2,3\n4,5,6\n"), "2 columns are called `a`. Give the number of the one"),
@@ -117,16 +117,16 @@ pub fn csv_cases(table: &mut Table) {
         ("--label 18446744073709551615", text("a,b\n1,2\n"), "but there are 2 columns"),
         ("--label 0", text("a\n1\n"), "no column but that of the labels"),
         ("--label 1", text("1,\n2,3\n"), "the label is empty"),
-        ("--label kind", many.into_bytes(), "this is the 257th label, and 256 are the most"),
+        ("--label kind", many.into_bytes(), "this is the 257th label, and 256 is the limit"),
         ("--loss bce --scale none", text("1,2\n3,4\n5,6\n"), "binary cross-entropy is for numbers in [0, 1]"),
-        ("", text("3e38,1\n-3e38,1\n3e38,1\n-3e38,1\n"), "further than a 32-bit float reaches"),
+        ("", text("3e38,1\n-3e38,1\n3e38,1\n-3e38,1\n"), "further apart than a 32-bit float reaches"),
     ] {
         table.file("t.csv", bytes, &format!("{TRAIN} t.csv {more}"), said);
     }
     for (bytes, said) in [
         ("1,2\n3,4\n", "its rows have 2 columns where 3 are needed"),
         ("1,2,3\n4,5\n", "line 2: 2 fields where the first line has 3"),
-        ("a,b,c\n1,2,x\n", "line 2, column 3 (`c`): `x` is no number"),
+        ("a,b,c\n1,2,x\n", "line 2, column 3 (`c`): `x` is not a number"),
         ("", "the table is empty"),
     ] {
         table.file("t.csv", bytes, &format!("{ENCODE} t.csv"), said);
@@ -180,11 +180,11 @@ pub fn npy_cases(table: &mut Table) {
         (header("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }"), "Fortran order"),
         (header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }"), "records, not single numbers"),
         (header("{'descr': '<f4', 'fortran_order': False, }"), "is missing"),
-        (header("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}"), "stands there twice"),
+        (header("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}"), "appears twice"),
         (header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'x': 1}"), "is no key"),
         (header("{'descr': '<f4"), "stands where a quoted text should"),
         (header(&format!("{{'shape': {}", "(".repeat(60_000))), "stands where a dimension should"),
-        ([&b"\x93NUMPY\x01\x00\x02\x00\xff\xff"[..], &ok].concat(), "it is no text"),
+        ([&b"\x93NUMPY\x01\x00\x02\x00\xff\xff"[..], &ok].concat(), "it is not text"),
     ] {
         table.file("a.npy", bytes, &format!("{TRAIN} a.npy"), said);
     }
@@ -229,7 +229,7 @@ pub fn image_cases(table: &mut Table) {
     dark("bad/a.png", table, &[], "1 rows can't be split");
     let many: Vec<(String, &[u8])> = (0..257).map(|i| (format!("bad/{i}/a.png"), &png[..])).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
-    table.add(&many, &format!("{TRAIN} bad"), 3, "there are 257 sub-folders, and 256 classes are the most");
+    table.add(&many, &format!("{TRAIN} bad"), 3, "there are 257 sub-folders, and 256 classes are the limit");
     for (size, said) in [("2000000000x2000000000", "shape"), ("40000x40000", "have more than 2147483647 pixels")] {
         table.add(&[("bad/a.png", &png), ("bad/b.png", &png)], &format!("{TRAIN} bad --image-size {size}"), 0, said);
     }

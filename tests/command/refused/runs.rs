@@ -174,12 +174,12 @@ pub fn run_cases(table: &mut Table, root: &Path) {
         ("run.json", Some("{}"), "its format is null where 1 is known"),
         ("run.json", Some("{\"format\":1}"), "run.json: its `"),
         ("run.json", Some("[[[["), "run.json: it is no JSON"),
-        ("run.json", None, "run.json: reading what is known of the run"),
+        ("run.json", None, "run.json: reading the record of the run"),
         ("metrics.csv", Some(""), "metrics.csv: there is no column `epoch`"),
         ("metrics.csv", Some("epoch,loss\n1,2\n"), "there is no column `train_loss`"),
-        ("metrics.csv", Some("epoch,train_loss\n"), "there is no epoch in it"),
-        ("metrics.csv", Some("epoch,train_loss\n1,x\n"), "line 2: `x` is no finite number"),
-        ("metrics.csv", Some("epoch,train_loss\n1,1e999\n"), "line 2: `1e999` is no finite number"),
+        ("metrics.csv", Some("epoch,train_loss\n"), "it holds no epoch"),
+        ("metrics.csv", Some("epoch,train_loss\n1,x\n"), "line 2: `x` is not a finite number"),
+        ("metrics.csv", Some("epoch,train_loss\n1,1e999\n"), "line 2: `1e999` is not a finite number"),
         ("metrics.csv", Some("epoch,train_loss\n1e300,1\n"), "line 2: `1e300` is not the epoch of this line"),
         ("metrics.csv", None, "metrics.csv: reading the epochs"),
         ("model.safetensors", Some("x"), "it is not a whole safetensors file"),
@@ -190,7 +190,7 @@ pub fn run_cases(table: &mut Table, root: &Path) {
         &[("run.json", Some(text("run.json").replace("\"sha256\": \"", "\"sha256\": \"0").into_bytes()))],
         REPORT,
         3,
-        "these are other data",
+        "these are not the data of the run",
     );
 }
 
