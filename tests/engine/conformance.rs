@@ -35,7 +35,7 @@ fn cpu_gives_the_same_bits_at_every_level_for_any_number_of_threads() {
     let (select, threads): (_, &[usize]) = if emulated { (Select::default(), &[2]) } else { (Select::all(), &[1, 2, 7]) };
     for level in Level::ALL.into_iter().filter(|&level| !emulated || level == Level::best()) {
         if !level.is_available() {
-            absent(&level.to_string(), "this processor does not have the level");
+            absent(&level.to_string(), "this processor does not support the level");
             continue;
         }
         devices.extend(threads.iter().map(|&threads| Device::cpu_with(threads, level).unwrap()));

@@ -1,38 +1,42 @@
-//! The barrier of the standing team: the only synchronisation of this crate that is its own.
+//! The barrier of the standing team: the only synchronisation that this crate implements itself.
 //!
-//! **What it promises.** `wait` returns in no thread of the team before all of them have called it, and what a thread wrote before its call is seen by
-//! all after theirs.
+//! **What it promises.** `wait` returns in no thread of the team before all of them have called it, and what a thread
+//! wrote before its call is visible to all after theirs.
 //!
-//! **Why nothing is lost.** `arrived` counts the calls of a round. Each call is a read-modify-write with acquire and release, so the last of them, which
-//! counts to the team's size, has seen all writes of all the others (they form one release sequence). It sets the count back, then opens the next
-//! round with a release store. Whoever reads the new round with acquire has thereby seen everything, the count set back included, so that the first to
-//! arrive in the new round counts from 0.
+//! **Why nothing is lost.** `arrived` counts the calls of a round. Each call is a read-modify-write with acquire and
+//! release, so the last of them, which counts to the team's size, has seen all writes of all the others (they form one
+//! release sequence). It sets the count back, then opens the next round with a release store. A thread that reads the
+//! new round with acquire has thereby seen everything, the reset count included, so that the first to arrive in the new
+//! round counts from 0.
 //!
-//! **Why no thread is a round behind.** A round can't open without the call of every thread, so the number that a thread reads as it arrives is that
-//! of the round it arrives in, however relaxed the load.
+//! **Why no thread is a round behind.** A round can't open without the call of every thread, so the number that a
+//! thread reads as it arrives is that of the round it arrives in, however relaxed the load.
 //!
-//! **Why nobody sleeps for ever.** A thread that wants to sleep first counts itself in `sleeping`, then reads the round under the lock. The thread that
-//! opens first stores the round, then reads `sleeping`. All four are sequentially consistent: in their one order either the count comes before its
-//! reading, and the bell is rung, or the store comes before the other's reading, and nobody goes to sleep. The bell is rung after the lock was taken
-//! once, and the sleeper gives the lock back only by waiting for the bell, so the ring can't fall between its look and its sleep.
+//! **Why no thread sleeps for ever.** A thread that wants to sleep first counts itself in `sleeping`, then reads the
+//! round under the lock. The thread that opens first stores the round, then reads `sleeping`. All four are sequentially
+//! consistent: in their one order either the count comes before the opener reads it, and the bell is rung, or the store
+//! comes before the sleeper reads the round, and no thread goes to sleep. The bell is rung after the lock was taken
+//! once, and the sleeper gives the lock back only by waiting for the bell, so the ring can't fall between its look and
+//! its sleep.
 //!
-//! **Why a panic ends the team.** The thread that panics calls `break_up` and never `wait` again. It has not arrived in the round that is under way, so
-//! nobody else stores to `round`: it stays broken, and every `wait` returns false.
+//! **Why a panic ends the team.** The thread that panics calls `break_up` and never `wait` again. It has not arrived in
+//! the current round, so no other thread stores to `round`: it stays broken, and every `wait` returns false.
 //!
-//! A waiting thread spins while that is cheap, then yields its core to whoever may be the one it waits for, then sleeps.
+//! A waiting thread spins while that is cheap, then yields its core, perhaps to the thread it waits for, then sleeps.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A cache line of its own, so that those who spin on the round don't slow down those who arrive. Processors fetch lines in pairs.
+/// A cache line of its own, so that threads spinning on the round don't slow down those that arrive. Processors fetch
+/// lines in pairs.
 #[repr(align(128))]
 struct Line(AtomicUsize);
 
-/// How often the round is looked at before the core is given away, if there is a core for every thread: some 50 microseconds.
+/// How often the round is read before the core is yielded, if there is a core for every thread: some 50 microseconds.
 const SPINS: usize = 1000;
-/// The same where there are more threads than cores: less than it takes to put one thread in place of another.
+/// The same with more threads than cores: less time than a context switch takes.
 const SPINS_CROWDED: usize = 10;
-/// How often the core is given away before sleeping.
+/// How often the core is yielded before sleeping.
 const YIELDS: usize = 20;
 
 /// The round of a team that has lost a thread.
@@ -49,7 +53,7 @@ pub(super) struct Barrier {
 }
 
 impl Barrier {
-    /// For a team of so many threads, at least one, on so many cores.
+    /// For a team of this many threads, at least one, on this many cores.
     pub(super) fn new(team: usize, cores: usize) -> Barrier {
         let line = || Line(AtomicUsize::new(0));
         let spins = if team <= cores { SPINS } else { SPINS_CROWDED };
@@ -79,7 +83,7 @@ impl Barrier {
         now != BROKEN
     }
 
-    /// Sends all others home: one thread will not come any more.
+    /// Ends the waiting of all others: one thread will not arrive any more.
     pub(super) fn break_up(&self) {
         self.open(BROKEN);
     }
@@ -92,7 +96,7 @@ impl Barrier {
         }
     }
 
-    /// Sleeps until the round is over; the round that is then.
+    /// Sleeps until the round is over; returns the new round.
     fn sleep(&self, round: usize) -> usize {
         self.sleeping.fetch_add(1, Ordering::SeqCst);
         let mut door = self.lock();

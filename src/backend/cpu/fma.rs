@@ -1,13 +1,13 @@
 //! `a b + c`, rounded once: by the processor's instruction where there is one, and to the same bits where there is
 //! none.
 //!
-//! No op calls the C library's `fmaf`: it is a call for every number, and each library has its own.
+//! No op calls the C library's `fmaf`: that is a call for every number, and each library implements its own.
 
 use super::vector::{Vector, Wide};
 
 /// How a body multiplies and adds.
 pub(super) trait Fma {
-    /// Whether this is the instruction.
+    /// Whether this is the processor's instruction.
     const FUSED: bool;
     /// Four numbers of a product.
     type Four: Vector;
@@ -39,16 +39,16 @@ impl Fma for InF64 {
     type Four = Wide;
 
     /// The product is exact in f64. The sum is rounded to odd (Boldo and Melquiond, "Emulation of FMA and correctly
-    /// rounded sums", 2008): if anything is lost, the last bit says so, and rounding once more to f32 can't mistake the
-    /// sum for a number halfway between two.
+    /// rounded sums", 2008): if anything is lost, the last bit says so, and the second rounding, to f32, can't mistake
+    /// the sum for a number halfway between two.
     #[inline(always)]
     fn fma(a: f32, b: f32, c: f32) -> f32 {
         let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
         let sum = product + c;
-        // What rounding the sum has lost, exactly (Knuth). NaN where the sum is infinite or NaN.
+        // The exact error of rounding the sum (Knuth). NaN where the sum is infinite or NaN.
         let back = sum - product;
         let lost = (product - (sum - back)) + (c - back);
-        // In integers, which any compiler can vectorise: one step towards what was lost, if anything was and the last
+        // In integers, which any compiler can vectorise: one step towards the lost part, if there is one and the last
         // bit is 0.
         let bits = sum.to_bits();
         let odd = if lost.abs() > 0.0 { !bits & 1 } else { 0 };

@@ -1,10 +1,10 @@
-//! gather: rows of the data set by an order and a cursor. Bound by memory: 5 bytes an element for bytes, 8 for floats.
+//! gather: rows of the data set, by an order and a cursor. Bound by memory: 5 bytes an element for bytes, 8 for floats.
 
 use super::level::leveled;
 use super::tile;
 use crate::Level;
 
-/// Which rows are gathered: the order, and where in it to begin.
+/// Which rows are gathered: the order, and where in it to start.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) order: &'a [u32],
@@ -14,14 +14,15 @@ pub(super) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The row that output row `r` comes from. An index past the data is clamped, so that it can't reach past the buffer.
+    /// The row that output row `r` comes from. An index past the data is clamped, so that it can't reach past the
+    /// buffer.
     fn source(&self, r: usize) -> usize {
         let at = (self.cursor as usize + r) % self.order.len();
         (self.order[at] as usize).min(self.count - 1)
     }
 }
 
-/// y begins at output row `first`; a row has `columns`, which is not 0.
+/// y starts at output row `first`; a row has `columns`, which is not 0.
 pub(super) fn gather_floats(data: &[f32], rows: Rows, first: usize, columns: usize, y: &mut [f32]) {
     each(data, rows, first, columns, y, |row, y| y.copy_from_slice(row));
 }
@@ -54,8 +55,8 @@ const PARTS: [f32; 2] = [257.0 / 65536.0, 1.0 / (255.0 * 65536.0)];
 #[inline(always)]
 fn bytes_body(data: &[u8], y: &mut [f32]) {
     for (y, &byte) in y.iter_mut().zip(data) {
-        // A division by 255 is what other libraries' conversion gives, and it takes three times as long; a multiplication by 1/255 differs from it for
-        // half the bytes.
+        // The conversions of other libraries divide by 255, which takes three times as long; a multiplication by 1/255
+        // gives other bits for half the bytes.
         let byte = byte as f32;
         *y = byte * PARTS[0] + byte * PARTS[1];
     }

@@ -1,9 +1,10 @@
-//! The matrix product behind the three products of a dense layer: `c[m, n] = sum_k a(m, k) b(k, n)`, K in blocks of 256 as docs/numerics.md says.
+//! The matrix product behind the three products of a dense layer: `c[m, n] = sum_k a(m, k) b(k, n)`, K in blocks of
+//! 256, as in docs/numerics.md.
 //!
-//! One thread computes a rectangle of c. a is read where it lies, or packed here, where many panels of b read it, 264 rows at a time. b comes packed in
-//! panels of NR columns, or is packed here through strides, a block of 256 x 1024 at a time, which stays in a core's L2 cache; a panel of b stays in L1 while
-//! all rows of a go past it. Rows of b that a register tile can read where they lie are not packed at all. Bound by
-//! arithmetic.
+//! One thread computes a rectangle of c. a is read where it lies, or, if many panels of b read it, packed here, 264
+//! rows at a time. b comes packed in panels of NR columns, or is packed here through strides, a block of 256 x 1024 at
+//! a time, which stays in a core's L2 cache; a panel of b stays in L1 while all rows of a go past it. Rows of b that a
+//! register tile can read where they lie are not packed at all. Bound by arithmetic.
 
 use super::memory::Rectangle;
 use super::pack;
@@ -20,12 +21,13 @@ const MC: usize = 264;
 const MR_MAX: usize = 8;
 /// The largest NR of any level.
 pub(super) const NR_MAX: usize = 32;
-/// Rows of a for which it pays to pack a b whose rows could be read where they lie.
+/// From this number of rows of a, it pays to pack a b whose rows could be read where they lie.
 const MANY: usize = 96;
-/// And where these rows lie so many numbers apart that they share few sets of the L1 cache, or that each lies on
-/// another page. With AVX-512, where fewer tiles read a panel, packing x for dw was slower (docs/measurements.md).
+/// The same (rows, numbers from one row of b to the next) where the rows of b lie so far apart that they share few sets
+/// of the L1 cache, or that each lies on another page. With AVX-512, where fewer tiles read a panel, packing x for dw
+/// was slower (docs/experiments.md).
 const MANY_APART: (usize, usize) = (32, 128);
-/// Panels of b for which it does not pay to pack a.
+/// Up to this number of panels of b, it does not pay to pack a.
 const FEW: usize = 8;
 
 /// A matrix read through strides: element (i, j) is `data[i * row + j * column]`.
@@ -37,7 +39,7 @@ pub(super) struct Strided<'a> {
 }
 
 impl<'a> Strided<'a> {
-    /// Some rows and terms, as what is fetched: a line in each tile.
+    /// Some rows and terms, as something to fetch: a line in each tile.
     fn ahead(self, rows: Range<usize>, terms: Range<usize>) -> Ahead<'a> {
         let data = self.data.get(rows.start * self.row + terms.start * self.column..).unwrap_or_default();
         match self.column {
@@ -51,12 +53,13 @@ impl<'a> Strided<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Right<'a> {
     Strided(Strided<'a>),
-    /// All of it by [`pack`].
+    /// All of it, packed by [`pack`].
     Packed(&'a [f32]),
 }
 
 impl<'a> Right<'a> {
-    /// NR columns from j on, in the terms from k0 on of all k, as what four tiles fetch, each every fourth term.
+    /// NR columns from j on, in the terms from k0 on of all k, as something that four tiles fetch, each every fourth
+    /// term.
     fn ahead<const NR: usize>(self, j: usize, k0: usize, k: usize) -> Ahead<'a> {
         let (data, pitch) = match self {
             Right::Packed(b) => (&b[j * k + k0 * NR..], NR),
@@ -109,7 +112,7 @@ pub(super) fn product(level: Level, p: &Product, c: &mut Rectangle, scratch: &mu
     }
 }
 
-/// Whether tiles read rows of b where they lie, for so many rows of a.
+/// Whether tiles read rows of b where they lie, given this number of rows of a.
 fn lies_well<const NR: usize>(b: Strided, rows: usize) -> bool {
     let (many, apart) = MANY_APART;
     b.column == 1 && rows < if NR == NR_MAX || b.row < apart { MANY } else { many }
@@ -125,7 +128,7 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
             for m0 in (0..rows).step_by(MC) {
                 let m1 = rows.min(m0 + MC);
                 let cut = Cut::new(m1 - m0, MR);
-                // Where many panels read these rows of a, they are packed, and the next ones fetched meanwhile.
+                // If many panels read these rows of a, they are packed, and the next ones are fetched meanwhile.
                 let packed = n1 - n0 > FEW * NR;
                 if packed {
                     pack::lines::<MR>(tile.lines, p.a, m0..m1, k0..k0 + kc, lines);
@@ -134,7 +137,7 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
                     true => Lines::Packed(lines),
                     false => Lines::Strided(Strided { data: &p.a.data[m0 * p.a.row + k0 * p.a.column..], ..p.a }),
                 };
-                // What of a comes next.
+                // The part of a that comes next.
                 let (m2, k2) = if m1 < rows { (m1, k0) } else { (0, k0 + kc) };
                 let later = if packed { p.a.ahead(m2..rows.min(m2 + MC), k2..k.min(k2 + BLOCK)) } else { Ahead::default() };
                 for j in (n0..n1).step_by(NR) {
@@ -143,7 +146,8 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
                         Right::Packed(b) => Panel::new(&b[j * k + k0 * NR..][..kc * NR], NR, kc),
                         Right::Strided(b) if nr == NR && lies_well::<NR>(b, rows) => Panel::new(&b.data[k0 * b.row + j..], b.row, kc),
                         Right::Strided(b) => {
-                            // Where all rows of a go past it at once, the panels take turns in one place, which stays in L1.
+                            // If all rows of a go past a panel at once, the panels take turns in one place, which stays
+                            // in L1.
                             let place = if rows <= MC { 0 } else { (j - n0) * kc };
                             let to = &mut scratch[place..][..NR * kc];
                             if m0 == 0 {
@@ -152,7 +156,7 @@ fn blocked<const MR: usize, const NR: usize>(tile: Tile<MR, NR>, p: &Product, c:
                             Panel::new(to, NR, kc)
                         }
                     };
-                    // What of b comes next.
+                    // The part of b that comes next.
                     let (j1, k1) = match (j + NR < n1, m1 < rows) {
                         (true, _) => (j + NR, k0),
                         (false, true) => (n0, k0),
@@ -178,12 +182,12 @@ mod tests {
     use super::*;
     use crate::verify::contract;
 
-    /// A tile of AVX-512's size by arrays, so that what that level does is tested where it is not.
+    /// A tile of AVX-512's size, by arrays, so that the work of that level is tested on processors without it.
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
     fn arrays(lines: PackLines) -> Tile<8, 32> {
         Tile {
-            // SAFETY: every processor has arrays.
+            // SAFETY: arrays need no instructions that a processor could lack.
             strip: |a, cut, b, c, finish| unsafe { tile::strip::<[f32; 16], 8, 32>(a, cut, b, c, finish) },
             transpose: transpose::portable,
             lines,

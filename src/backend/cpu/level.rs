@@ -3,11 +3,11 @@
 use crate::{Error, Result};
 use std::fmt;
 
-/// An instruction-set level of the CPU backend. The results are the same bits at each of them, and on every processor.
+/// An instruction-set level of the CPU backend. All levels give the same bits, on every processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// What the compiler assumes of every processor of this architecture. On x86-64 that excludes fused multiply-add,
-    /// which is computed in f64 there, to the same bits: a tenth of the speed or less.
+    /// which is then computed in f64, to the same bits, at a tenth of the speed or less.
     Portable,
     /// AVX2 with FMA (x86-64 since 2013).
     Avx2,
@@ -19,7 +19,7 @@ impl Level {
     /// All levels, lowest first.
     pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
 
-    /// Whether this processor has the level.
+    /// Whether this processor supports the level.
     pub fn is_available(self) -> bool {
         match self {
             Level::Portable => true,
@@ -38,7 +38,7 @@ impl Level {
         }
     }
 
-    /// The highest level that this processor has.
+    /// The highest level that this processor supports.
     pub fn best() -> Level {
         Level::ALL.into_iter().rev().find(|l| l.is_available()).unwrap_or(Level::Portable)
     }
@@ -46,7 +46,7 @@ impl Level {
     /// The level that `NARROWS_CPU_LEVEL` names (`portable`, `avx2`, `avx512`), else the best.
     ///
     /// # Errors
-    /// When the variable names no level, or one that this processor does not have.
+    /// When the variable names no level, or one that this processor does not support.
     pub fn from_environment() -> Result<Level> {
         let Some(name) = std::env::var_os("NARROWS_CPU_LEVEL") else { return Ok(Level::best()) };
         let name = name.to_string_lossy();
@@ -60,7 +60,7 @@ impl Level {
         if self.is_available() {
             return Ok(self);
         }
-        Err(Error::device("cpu", format!("this processor does not have the level {self}"), format!("Use at most {}.", Level::best())))
+        Err(Error::device("cpu", format!("this processor does not support the level {self}"), format!("Use {} or lower.", Level::best())))
     }
 }
 
@@ -99,7 +99,8 @@ macro_rules! leveled {
                 $body$(::<$($of),+>)?($($arg),*)
             }
             match level {
-                // SAFETY: a device is opened at a level only after `Level::require` found its features on this processor.
+                // SAFETY: a device is opened at a level only after `Level::require` found its features on this
+                // processor.
                 #[cfg(target_arch = "x86_64")]
                 $crate::Level::Avx512 => unsafe { avx512($($arg),*) },
                 // SAFETY: as above.

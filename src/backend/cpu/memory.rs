@@ -10,27 +10,28 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Cache lines and the widest vectors fit this.
+/// Aligned for cache lines and the widest vectors.
 const ALIGN: usize = 64;
 
-/// An aligned allocation of zeros, or memory of the host that is only read. A pointer and a length, never a `Vec` borrowed through a cell: slices are
-/// formed by [`Slices`] alone.
+/// An aligned, zeroed allocation, or memory of the host that is only read. A pointer and a length, never a `Vec`
+/// borrowed through a cell: slices are formed by [`Slices`] alone.
 pub(crate) struct Memory {
     start: NonNull<u8>,
     layout: Layout,
-    /// Who owns the memory, if it is not this.
+    /// The owner of the memory, if it is not this allocation.
     owner: Option<Arc<Values>>,
     /// How often it has been written.
     version: AtomicU64,
 }
 
-// SAFETY: the memory is plain bytes without thread affinity, and it is reached only through `Slices`, which exists only while the device's queue lock is held.
+// SAFETY: the memory is plain bytes without thread affinity, and it is reached only through `Slices`, which exists only
+// while the device's queue lock is held.
 unsafe impl Send for Memory {}
 // SAFETY: as above; a shared `Memory` by itself gives no access to its bytes.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// `None` when the system has not that much.
+    /// `None` when the system does not have that much memory.
     pub(crate) fn zeroed(bytes: usize) -> Option<Memory> {
         let layout = Layout::from_size_align(bytes.max(1).next_multiple_of(ALIGN), ALIGN).ok()?;
         // SAFETY: the layout's size is not zero.
@@ -38,7 +39,7 @@ impl Memory {
         Some(Memory { start, layout, owner: None, version: AtomicU64::new(0) })
     }
 
-    /// Values of the host, where they are.
+    /// Values of the host, where they lie.
     pub(crate) fn shared(owner: Arc<Values>) -> Memory {
         let bytes = owner.raw();
         let (start, layout) = (NonNull::from(bytes).cast(), Layout::for_value(bytes));
@@ -50,20 +51,21 @@ impl Memory {
         view.buffer.storage.downcast_ref().expect("a buffer of this device holds `Memory`")
     }
 
-    /// Says that somebody has written to it. The caller holds the device's queue lock, as for [`Memory::version`].
+    /// Records that it was written. The caller holds the device's queue lock, as for [`Memory::version`].
     pub(crate) fn changed(&self) {
         self.version.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Another number after each change.
+    /// A number that changes with each write.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// All of it as floats, for who owns it.
+    /// All of it as floats, for the owner.
     pub(crate) fn floats(&mut self) -> &mut [f32] {
         assert!(self.owner.is_none(), "memory of the host is only read");
-        // SAFETY: the allocation is borrowed mutably, it is this one's own, it holds that many floats, and any bits are a float.
+        // SAFETY: the allocation is borrowed mutably, it owns its memory, it holds that many floats, and any bits are a
+        // float.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.layout.size() / size_of::<f32>()) }
     }
 }
@@ -77,10 +79,12 @@ impl Drop for Memory {
     }
 }
 
-/// The right to form slices: held by whoever holds the device's queue lock, lent by it to the threads of its team, and had by nobody else.
+/// The right to form slices: it belongs to the holder of the device's queue lock, who lends it to the threads of its
+/// team, and to no one else.
 ///
-/// Within a team the rule is that of `touch.rs`: between two barriers no thread touches an element that another one writes. A work says which
-/// elements it touches, the plan puts the barriers by that, and a test compares what is said with the slices that are formed.
+/// Within a team the rule is that of `touch.rs`: between two barriers no thread touches an element that another one
+/// writes. A work declares the elements it touches, the plan places the barriers accordingly, and a test compares the
+/// declaration with the slices that are formed.
 pub(crate) struct Slices(());
 
 impl Slices {
@@ -94,10 +98,10 @@ impl Slices {
     pub(crate) fn read<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a [T] {
         let start = first::<T>(view, &part, false);
         log(view, &part, false);
-        // SAFETY: `first` proved the bounds, the element type and the alignment. `Values` that are shared can't be written by anybody. For the
-        // rest: the queue lock is held, so no other run is under way; no thread of this one
-        // writes these elements before the next barrier; and `Op::check` proved that no written operand of this op overlaps this one (an op
-        // that works in place asks for `write` alone).
+        // SAFETY: `first` proved the bounds, the element type and the alignment. Shared `Values` can't be written at
+        // all. For the rest: the queue lock is held, so no other run is in progress; no thread of this one writes these
+        // elements before the next barrier; and `Op::check` proved that no written operand of this op overlaps this one
+        // (an op that works in place asks for `write` alone).
         unsafe { std::slice::from_raw_parts(start, part.len()) }
     }
 
@@ -111,8 +115,9 @@ impl Slices {
     pub(crate) fn write<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a mut [T] {
         let start = first::<T>(view, &part, true);
         log(view, &part, true);
-        // SAFETY: as in `read`; it is not memory of the host, as `first` proved; no other thread touches these elements before the next barrier; and
-        // each op asks once for each operand that it writes, so that this is the only reference to them.
+        // SAFETY: as in `read`; it is not memory of the host, as `first` proved; no other thread touches these elements
+        // before the next barrier; and each op asks once for each operand that it writes, so that this is the only
+        // reference to them.
         unsafe { std::slice::from_raw_parts_mut(start, part.len()) }
     }
 
@@ -196,18 +201,19 @@ impl<const MR: usize, const NR: usize> Corner<'_, MR, NR> {
     #[inline(always)]
     pub(crate) fn row(&mut self, i: usize) -> &mut [f32; NR] {
         assert!(i < MR);
-        // SAFETY: `Rectangle::corner` asserted that MR rows of NR columns lie inside the rectangle, which is borrowed mutably.
+        // SAFETY: `Rectangle::corner` asserted that MR rows of NR columns lie inside the rectangle, which is borrowed
+        // mutably.
         unsafe { &mut *self.start.add(i * self.pitch).cast() }
     }
 }
 
-/// What a test asks to be told: buffer, elements, whether they are written.
+/// What a test records: buffer, elements, whether they are written.
 #[cfg(test)]
 pub(crate) type Formed = (usize, Range<usize>, bool);
 
 #[cfg(test)]
 thread_local! {
-    /// The slices that this thread formed, for the test that compares them with what the works say.
+    /// The slices that this thread formed, for the test that compares them with what the works declare.
     pub(crate) static FORMED: std::cell::RefCell<Option<Vec<Formed>>> = const { std::cell::RefCell::new(None) };
 }
 

@@ -1,4 +1,4 @@
-//! The CPU: a standing team of rayon's threads, SIMD by compiling one scalar body for several instruction sets.
+//! The CPU: a standing team of rayon's threads; SIMD by compiling one scalar body for several instruction sets.
 
 mod adam;
 mod advance;
@@ -57,9 +57,9 @@ pub(crate) struct Cpu {
 struct Core {
     level: Level,
     pool: rayon::ThreadPool,
-    /// What each thread packs into.
+    /// The memory into which each thread packs.
     scratch: Vec<Mutex<Memory>>,
-    /// Held by whoever touches the device's memory.
+    /// Held while the device's memory is touched.
     queue: Mutex<()>,
 }
 
@@ -79,7 +79,7 @@ const WORTH_A_TEAM: u64 = 1 << 17;
 
 /// The threads that the operating system grants.
 pub(crate) fn cores() -> usize {
-    // Asked once: the answer takes some files to read.
+    // Asked once: the answer takes reading some files.
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST_THREADS))
 }
@@ -161,7 +161,8 @@ impl Backend for Cpu {
         Ok(Box::new(program::Team::new(self.core.clone(), ops.len(), plan)))
     }
 
-    /// For each thread two turns or more of the article's encoder (`plan.rs`), so that one with a free core has something to help with.
+    /// At least two turns of the article's encoder for each thread (`plan.rs`), so that a thread on a free core has
+    /// turns to take over.
     fn rows(&self) -> usize {
         512 * self.core.threads()
     }
@@ -175,10 +176,11 @@ impl Core {
             Error::device(
                 "cpu",
                 "an op panicked on this device, so its memory can't be trusted",
-                "Open the device anew, and take the weights from a saved model.",
+                "Open the device again, and load the weights from a saved model.",
             )
         })?;
-        // SAFETY: the queue lock is held until after `f` has returned, and slices can't outlive the `Slices` that `f` borrows.
+        // SAFETY: the queue lock is held until after `f` has returned, and slices can't outlive the `Slices` that `f`
+        // borrows.
         let slices = unsafe { Slices::new() };
         Ok(f(&slices))
     }
@@ -189,7 +191,7 @@ impl Core {
 
     /// The memory that a thread packs into.
     fn scratch(&self, thread: usize) -> MutexGuard<'_, Memory> {
-        // Whatever a panic has left there: it is scratch.
+        // A panic may have left anything there: it is scratch.
         self.scratch[thread].lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,5 +1,6 @@
-//! What the matrix product packs before its tiles read it: panels of b, NR columns each, and lines of a, MR rows each, term by term. Where they lie in a
-//! matrix, neighbours in a tile are often a power of two apart, so that they push each other out of the cache.
+//! Packing for the matrix product, before its tiles read: panels of b, NR columns each, and lines of a, MR rows each,
+//! term by term. In the matrix, neighbours in a tile are often a power of two apart, so they evict each other from the
+//! cache.
 
 use super::gemm::Strided;
 use super::memory::Rectangle;
@@ -17,7 +18,7 @@ pub(super) fn turned(level: Level, w: &[f32], to: &mut Rectangle) {
     }
 }
 
-/// Packs columns of rows, `pitch` apart, as rows of a panel of `width` columns: those from `first` on, as many as there are.
+/// Packs columns of rows, `pitch` apart, as rows of a panel of `width` columns: those from `first` on, up to the last.
 pub(super) fn straight(rows: &[f32], pitch: usize, first: usize, to: &mut [f32], width: usize) {
     fn of_width<const W: usize>(rows: &[f32], pitch: usize, first: usize, to: &mut [f32]) {
         let n = W.min(pitch - first);
@@ -30,7 +31,8 @@ pub(super) fn straight(rows: &[f32], pitch: usize, first: usize, to: &mut [f32],
     }
 }
 
-/// Lines of w, `pitch` apart, become columns of `to`. That is fetched before: a panel of weights was last read a step ago, and a store waits for its line.
+/// Lines of w, `pitch` apart, become columns of `to`, which is fetched first: a panel of weights was last read a step
+/// ago, and a store waits for its line.
 fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
     /// Terms of a panel of 32 columns that stay in L1 until all columns are there.
     const TERMS: usize = 64;
@@ -40,7 +42,7 @@ fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
         let terms = k..depth.min(k + TERMS);
         for i in (0..eights).step_by(8) {
             let first = columns.start + i;
-            // Of the terms that come next, as many as these are of all columns.
+            // The next terms of all columns, as many as these.
             let share = |i: usize| depth.min(terms.end + i * TERMS / eights);
             for k in share(i)..share(i + 8) {
                 to.row(k, columns.clone()).iter().step_by(tile::LINE).for_each(|x| tile::fetch::<{ tile::NEAR }, f32>(x));
@@ -72,8 +74,8 @@ pub(super) fn panel<const NR: usize>(transpose: Transpose, b: Strided, k0: usize
     turn(transpose, from, b.column, &mut Rectangle::whole(to.as_flattened_mut(), NR).part(0..rows, 0..nr));
 }
 
-/// Packs rows of a, tile by tile as [`Cut`] says: MR numbers for each of the terms, of which a tile that is lower
-/// leaves the last as they are.
+/// Packs rows of a, tile by tile as [`Cut`] says: MR numbers for each of the terms, of which a lower tile leaves the
+/// last as they are.
 pub(super) fn lines<const MR: usize>(pack: PackLines, a: Strided, rows: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
     /// Tiles whose numbers for one term are read together: they share cache lines.
     const GROUP: usize = 8;
@@ -102,7 +104,7 @@ pub(super) fn lines<const MR: usize>(pack: PackLines, a: Strided, rows: Range<us
     }
 }
 
-/// As many numbers as `from` has, at most N; N at once where there are so many.
+/// As many numbers as `from` has, at most N; all N at once where there are N.
 #[inline(always)]
 fn copy<const N: usize>(from: &[f32], to: &mut [f32; N]) {
     match <&[f32; N]>::try_from(from) {

@@ -1,9 +1,10 @@
 //! Where the threads of a team run: each on a core of its own, if there are enough.
 //!
-//! Schedulers like to wake a thread on the core of the one that wakes it, and some, in virtual machines that are to keep few cores busy, leave both there
-//! for many milliseconds while another core idles. A team that shares a core takes twice as long, and more at each barrier. So a thread that finds
-//! itself on the core of another one of its team moves away. It is a nudge and no binding: the allowed cores are afterwards what they were before, and
-//! the scheduler may move the thread again.
+//! Schedulers tend to wake a thread on the core of its waker, and some, in virtual machines meant to keep few cores
+//! busy, leave both there for many milliseconds while another core idles. A team that shares a core takes twice as
+//! long, and more at each barrier. So a thread that finds itself on the core of another thread of its team moves away.
+//! This is a nudge, not a binding: afterwards the same cores are allowed as before, and the scheduler may move the
+//! thread again.
 #![cfg_attr(target_os = "linux", allow(unsafe_code))]
 
 use std::cell::Cell;
@@ -21,8 +22,8 @@ pub(super) struct Places([AtomicU64; 16]);
 pub(super) struct Place(Cell<Option<usize>>);
 
 impl Places {
-    /// Takes the core that the calling thread runs on, or, if another one of the team has it, moves to one that nobody has. Where all are taken, nothing
-    /// happens.
+    /// Takes the core that the calling thread runs on, or, if another thread of the team has it, moves to a free one.
+    /// If all are taken, nothing happens.
     pub(super) fn settle(&self, place: &Place) {
         let Some(here) = system::core() else { return };
         if place.0.get() == Some(here) {
@@ -42,7 +43,8 @@ impl Places {
         }
     }
 
-    /// Of several threads that want a core one gets it. Nothing else hangs on these bits, so that their order among others does not matter.
+    /// Of several threads that want a core, one gets it. Nothing else depends on these bits, so relaxed ordering is
+    /// enough.
     fn take(&self, core: usize) -> bool {
         let bit = 1 << (core % 64);
         self.0.get(core / 64).is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
@@ -62,11 +64,11 @@ mod system {
 
     /// The core that this thread runs on.
     pub(super) fn core() -> Option<usize> {
-        // SAFETY: it takes nothing and touches nothing.
+        // SAFETY: the call takes no arguments and touches no memory of ours.
         usize::try_from(unsafe { sched_getcpu() }).ok()
     }
 
-    /// Moves this thread to the first allowed core that `take` gives, and allows all again that were allowed before.
+    /// Moves this thread to the first allowed core that `take` grants, then allows the same cores as before.
     pub(super) fn move_to(take: impl Fn(usize) -> bool) -> Option<usize> {
         let mut allowed: Set = [0; 16];
         // SAFETY: the set has the size that is passed, and 0 is the calling thread.
@@ -77,7 +79,8 @@ mod system {
         let core = (0..64 * allowed.len()).find(|&core| is_allowed(core) && take(core))?;
         let mut one: Set = [0; 16];
         one[core / 64] = 1 << (core % 64);
-        // SAFETY: as above, twice. A core that is gone meanwhile is an error that changes nothing; then this thread stays where it is.
+        // SAFETY: as above, twice. If the core has gone meanwhile, the call fails and changes nothing: this thread
+        // stays where it is.
         unsafe {
             sched_setaffinity(0, size_of::<Set>(), &one);
             sched_setaffinity(0, size_of::<Set>(), &allowed);
@@ -109,10 +112,10 @@ mod tests {
         places.settle(&first);
         let core = first.0.get().expect("the system names the core");
         assert!(!places.take(core));
-        // The same thread as a second one of the team: its core is taken.
+        // The same thread, posing as a second one of the team: its core is taken.
         places.settle(&second);
         assert_ne!(second.0.get(), Some(core));
-        // Whoever has found no core has found all of them taken.
+        // A thread finds no core only if all are taken.
         assert!(second.0.get().is_some() || system::move_to(|core| places.take(core)).is_none());
         places.leave(&first);
         assert!(places.take(core));

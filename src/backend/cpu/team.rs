@@ -1,4 +1,5 @@
-//! The standing team: one entry into the thread pool, in which every thread walks the same way and waits for the others at barriers.
+//! The standing team: one entry into the thread pool, in which all threads take the same path and wait for each other
+//! at barriers.
 
 use super::barrier::Barrier;
 use super::cores;
@@ -15,13 +16,13 @@ pub(super) struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// Waits for the whole team; false if a thread has panicked: then it is time to go.
+    /// Waits for the whole team; false if a thread has panicked: then the caller returns.
     #[must_use]
     pub(super) fn wait(&self) -> bool {
         self.barrier.wait(|| self.settle())
     }
 
-    /// Takes a core of its own, where the team is one that every thread can have one.
+    /// Takes a core of its own, if there is one for every thread of the team.
     fn settle(&self) {
         if (2..=cores()).contains(&self.threads) {
             self.places.settle(&self.place);
@@ -31,14 +32,15 @@ impl Member<'_> {
 
 impl Drop for Member<'_> {
     fn drop(&mut self) {
-        // Who leaves by a panic would be waited for in vain.
+        // The others would wait for ever for a thread that leaves by a panic.
         if std::thread::panicking() {
             self.barrier.break_up();
         }
     }
 }
 
-/// Runs `f` in so many threads of the pool at once, in one entry. Returns when all are done; a panic in one of them is passed on then.
+/// Runs `f` in this many threads of the pool at once, in one entry. Returns when all are done, and then passes on a
+/// panic of one of them.
 pub(super) fn run(pool: &ThreadPool, threads: usize, f: impl Fn(&Member) + Sync) {
     let (barrier, places) = (Barrier::new(threads, cores()), Places::default());
     let work = |thread| {
@@ -58,8 +60,9 @@ pub(super) fn run(pool: &ThreadPool, threads: usize, f: impl Fn(&Member) + Sync)
     });
 }
 
-/// Calls `f` on a thread that is not a worker of somebody else's pool. Such a worker must not wait here by itself: while it waits, rayon gives it the
-/// next task of its own pool, which may ask for the lock that it holds. So a fresh thread waits in its place.
+/// Calls `f` on a thread that is not a worker of another pool. Such a worker must not wait here itself: while it waits,
+/// rayon gives it the next task of its own pool, which may need the lock that it holds. So a new thread waits in its
+/// place.
 fn outside(f: impl FnOnce() + Send) {
     if rayon::current_thread_index().is_none() {
         return f();

@@ -1,5 +1,5 @@
-//! The kernel of the matrix product, a strip of register tiles. It is written once for all vectors; by intrinsics on
-//! x86, because given loops over arrays the compiler spills the accumulators there (2.7 GFLOP/s for 8 x 32 where this
+//! The kernel of the matrix product, a strip of register tiles. It is written once for all vectors. On x86 these are
+//! intrinsics, because from loops over arrays the compiler spills the accumulators (2.7 GFLOP/s for 8 x 32, where this
 //! reaches 100 to 170 on one core).
 #![allow(unsafe_code)]
 
@@ -14,8 +14,8 @@ use std::ops::Range;
 
 /// How a level computes: MR rows and NR columns of c at a time.
 pub(super) struct Tile<const MR: usize, const NR: usize> {
-    /// `c[i][j] = sum_k a(i, k) b[k][j]`, k ascending, one fused multiply-add each; then what `Finish` says. For at most NR columns and any number of rows,
-    /// a tile at a time, so that the panel of b is read from L1 again and again.
+    /// `c[i][j] = sum_k a(i, k) b[k][j]`, k ascending, one fused multiply-add each; then as `Finish` says. For at most
+    /// NR columns and any number of rows, a tile at a time, so that the panel of b is read from L1 each time.
     pub(super) strip: fn(Lines, Cut, Panel, Rectangle, Finish),
     pub(super) transpose: Transpose,
     pub(super) lines: PackLines,
@@ -24,7 +24,7 @@ pub(super) struct Tile<const MR: usize, const NR: usize> {
 /// Rows of a.
 #[derive(Clone, Copy)]
 pub(super) enum Lines<'a> {
-    /// Tile after tile, MR numbers for each term of each, whatever they are for rows that a lower tile does not have.
+    /// Tile after tile, MR numbers for each term of each; those for rows that a lower tile lacks may hold anything.
     Packed(&'a [f32]),
     Strided(Strided<'a>),
 }
@@ -35,12 +35,12 @@ pub(super) struct Panel<'a> {
     pub(super) data: &'a [f32],
     pub(super) pitch: usize,
     pub(super) depth: usize,
-    /// What the first tiles fetch into L2, and what those after them do.
+    /// What the first tiles fetch into L2, and what the later ones do.
     pub(super) ahead: [Ahead<'a>; 2],
 }
 
-/// What later strips read. It is fetched line by line while this one is computed: all of it at once would wait for
-/// memory, and more often than once for a line takes the time of multiplications.
+/// What later strips read. It is fetched line by line while this one is computed: fetching all at once would wait for
+/// memory, and fetching a line more than once takes time from the multiplications.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ahead<'a> {
     pub(super) data: &'a [f32],
@@ -52,7 +52,7 @@ pub(super) struct Ahead<'a> {
 }
 
 impl Ahead<'_> {
-    /// What the next `now` of the last `left` tiles fetch of it, if all is to be there after them.
+    /// What the next `now` of the last `left` tiles fetch of it, so that all of it is there afterwards.
     pub(super) fn last(self, left: usize, now: usize) -> Self {
         let start = self.tiles.checked_sub(left);
         let of =
@@ -66,8 +66,8 @@ impl<'a> Panel<'a> {
         Panel { data, pitch, depth, ahead: Default::default() }
     }
 
-    /// Where a tile fetches from at its first term, and how much further at every fourth: something that is there
-    /// already, if nothing is ahead.
+    /// Where a tile fetches from at its first term, and how much further at every fourth. If nothing is ahead, it
+    /// fetches something already in cache.
     #[inline(always)]
     fn ahead(&self, tile: usize) -> (*const f32, usize) {
         let [first, then] = &self.ahead;
@@ -80,7 +80,7 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// What becomes of the sums: they are added to what c holds, or replace it; then the bias is added, one number for each column.
+/// What happens to the sums: they are added to c, or replace it; then the bias is added, one number for each column.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
     pub(super) add: bool,
@@ -101,7 +101,7 @@ impl Finish<'_> {
 
 /// 4 x 8 by arrays.
 pub(super) const PORTABLE: Tile<4, 8> = Tile {
-    // SAFETY: every processor has arrays.
+    // SAFETY: arrays need no instructions that a processor could lack.
     strip: |a, cut, b, c, finish| unsafe { strip::<<Portable as Fma>::Four, 4, 8>(a, cut, b, c, finish) },
     transpose: transpose::portable,
     lines: transpose::lines_portable::<4>,
@@ -115,7 +115,8 @@ pub(super) const AVX2: Tile<6, 16> = {
         // SAFETY: this is compiled for, and called on, a processor that has the vectors.
         unsafe { strip::<__m256, 6, 16>(a, cut, b, c, finish) }
     }
-    // SAFETY: only a device at the level avx2 or above takes this tile, and `Level::require` found the features before it was opened.
+    // SAFETY: only a device at the level avx2 or above takes this tile, and `Level::require` found the features before
+    // it was opened.
     Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose::avx2, lines: transpose::lines_avx2 }
 };
 
@@ -127,16 +128,17 @@ pub(super) const AVX512: Tile<8, 32> = {
         // SAFETY: this is compiled for, and called on, a processor that has the vectors.
         unsafe { strip::<__m512, 8, 32>(a, cut, b, c, finish) }
     }
-    // SAFETY: only a device at the level avx512 takes this tile, and `Level::require` found the features before it was opened.
+    // SAFETY: only a device at the level avx512 takes this tile, and `Level::require` found the features before it was
+    // opened.
     Tile { strip: |a, cut, b, c, finish| unsafe { body(a, cut, b, c, finish) }, transpose: transpose::avx2, lines: transpose::lines_avx512 }
 };
 
-/// How rows are cut into register tiles: as few as there can be, of heights that differ by one at most. A low tile has
-/// too few sums to keep the processor busy: sixteen rows by six, five and five take less time than by six, six and
-/// four.
+/// How rows are cut into register tiles: as few as possible, with heights that differ by at most one. A low tile has
+/// too few sums to keep the processor busy: sixteen rows as six, five and five take less time than as six, six
+/// and four.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cut {
-    /// Tiles that have a row more than the others; they come first.
+    /// Tiles with one row more than the others; they come first.
     pub(super) tall: usize,
     /// The others, and their height.
     pub(super) low: usize,
@@ -144,7 +146,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// Into tiles of `most` rows at most.
+    /// Cuts into tiles of at most `most` rows.
     pub(super) fn new(rows: usize, most: usize) -> Cut {
         let tiles = rows.div_ceil(most);
         let height = rows.checked_div(tiles).unwrap_or(0);
@@ -152,7 +154,7 @@ impl Cut {
         Cut { tall, low: tiles - tall, height }
     }
 
-    /// How many tiles there are.
+    /// The number of tiles.
     pub(super) fn tiles(self) -> usize {
         self.tall + self.low
     }
@@ -171,14 +173,14 @@ impl Cut {
 /// As for the methods of the vector.
 #[inline(always)]
 pub(super) unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines, cut: Cut, b: Panel, mut c: Rectangle, finish: Finish) {
-    /// How far ahead of what a tile reads of packed rows it is fetched, in numbers.
+    /// How far ahead of a tile's reads packed rows are fetched, in numbers.
     const NEXT: usize = 1024;
     const { assert!(2 * V::N == NR && MR <= 8) };
     assert!(cut.tall * (cut.height + 1) + cut.low * cut.height == c.rows(), "tiles are not all rows");
     assert!(cut.height + usize::from(cut.tall > 0) <= MR, "a tile is too high");
     assert!(b.depth > 0 && (b.depth - 1) * b.pitch + NR <= b.data.len(), "a panel reaches past its data");
     assert!(c.columns().len() <= NR && finish.bias.is_none_or(|bias| bias.len() == c.columns().len()), "a strip is at most one panel wide");
-    // SAFETY: the caller knows the vectors.
+    // SAFETY: the caller knows that the processor has the vectors.
     unsafe {
         match a {
             Lines::Packed(data) => {
@@ -187,15 +189,15 @@ pub(super) unsafe fn strip<V: Vector, const MR: usize, const NR: usize>(a: Lines
             Lines::Strided(a) if a.row == 1 => heights::<V, MR, NR>(Strided { row: 1, ..a }, None, MR, cut, b, &mut c, finish),
             Lines::Strided(a) => {
                 assert!(a.column == 1, "a left side has either rows or columns without gaps");
-                // Along rows the processor itself sees what comes next.
+                // Along rows the processor prefetches by itself.
                 heights::<V, MR, NR>(Strided { column: 1, ..a }, None, 0, cut, b, &mut c, finish);
             }
         }
     }
 }
 
-/// All tiles, by a kernel for each height. A packed tile begins `packed` numbers after the one before. A tile fetches
-/// what lies `next` after what it reads.
+/// All tiles, by a kernel for each height. A packed tile starts `packed` numbers after the previous one. A tile fetches
+/// what lies `next` numbers after its reads.
 ///
 /// # Safety
 /// As for the methods of the vector.
@@ -212,7 +214,7 @@ unsafe fn heights<V: Vector, const MR: usize, const NR: usize>(
     let (mut tile, mut row) = (0, 0);
     for (count, height) in [(cut.tall, cut.height + 1), (cut.low, cut.height)] {
         let of = Run { a, packed, next, tiles: tile..tile + count, row };
-        // SAFETY: the caller knows the vectors.
+        // SAFETY: the caller knows that the processor has the vectors.
         unsafe {
             match height {
                 1 => tiles::<V, 1, NR>(of, b, c, finish),
@@ -230,7 +232,7 @@ unsafe fn heights<V: Vector, const MR: usize, const NR: usize>(
     }
 }
 
-/// Some tiles of the same height, the first of which begins at `row` of c. See [`heights`].
+/// Some tiles of the same height, the first of which starts at `row` of c. See [`heights`].
 struct Run<'a> {
     a: Strided<'a>,
     packed: Option<usize>,
@@ -239,7 +241,7 @@ struct Run<'a> {
     row: usize,
 }
 
-/// Tiles of H rows. What leads from one to the next is kept short: the processor does it while it still multiplies.
+/// Tiles of H rows. The code between two tiles is kept short: the processor runs it while it still multiplies.
 ///
 /// # Safety
 /// As for the methods of the vector.
@@ -252,7 +254,7 @@ unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c
     for at in tiles {
         let data = &a.data[packed.map_or(first * a.row, |packed| at * packed)..];
         assert!((H - 1) * a.row + (depth - 1) * a.column < data.len(), "rows reach past their data");
-        // Long sums leave time to bring c here.
+        // Long sums leave time to fetch c.
         if whole && depth >= 64 {
             let mut c = c.corner::<H, NR>(first, columns.start);
             for i in 0..H {
@@ -261,7 +263,8 @@ unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c
         }
         let (mut ahead, step) = b.ahead(at);
         let (mut a_at, mut b_at) = (data.as_ptr(), b.data.as_ptr());
-        // SAFETY: the caller knows the vectors. That the rows lie inside for every term, and NR numbers of the panel, was just asserted.
+        // SAFETY: the caller knows that the processor has the vectors. That the rows lie inside for every term, and NR
+        // numbers of the panel, was just asserted.
         let mut sums = unsafe { [[V::splat(0.0); 2]; H] };
         for _ in 0..depth / 4 {
             // SAFETY: as above.
@@ -271,7 +274,7 @@ unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c
                 term(&mut sums, a_at.add(2 * a.column), a.row, b_at.add(2 * b.pitch));
                 term(&mut sums, a_at.add(3 * a.column), a.row, b_at.add(3 * b.pitch));
             }
-            // A packed term is half a line long at most, so that every other one meets all lines.
+            // A packed term is at most half a line long, so every other term reaches all lines.
             for k in (0..4).step_by(if packed.is_some() { 2 } else { 1 }).filter(|_| next > 0) {
                 fetch::<NEAR, f32>(a_at.wrapping_add(k * a.column + next));
             }
@@ -322,7 +325,8 @@ unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c
 /// One term of all sums.
 ///
 /// # Safety
-/// As for the methods of the vector; `a` points to the term in the first row, each of the lines lies so far from it, and `b` to two vectors.
+/// As for the methods of the vector; `a` points to the term in the first row, each of the lines lies so far from it,
+/// and `b` to two vectors.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "as in `tiles`")]
 unsafe fn term<V: Vector, const MR: usize>(sums: &mut [[V; 2]; MR], a: *const f32, row: usize, b: *const f32) {

@@ -1,4 +1,4 @@
-//! The transpositions that packing needs, by intrinsics on x86: given loops over arrays the compiler moves number by
+//! The transpositions that packing needs, by intrinsics on x86: from loops over arrays the compiler moves number by
 //! number.
 #![allow(unsafe_code)]
 
@@ -7,8 +7,8 @@ use super::memory::Rectangle;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-/// `to[k][i] = from[i * pitch + k]` for eight lines i, which become the eight columns of `to`, and as many terms k as
-/// that has rows.
+/// `to[k][i] = from[i * pitch + k]` for eight lines i, which become the eight columns of `to`, and for as many
+/// terms k as `to` has rows.
 pub(super) type Transpose = fn(&[f32], usize, Rectangle);
 
 /// Number by number.
@@ -78,7 +78,7 @@ pub(super) fn lines_portable<const MR: usize>(from: &[f32], pitch: usize, lines:
     }
 }
 
-/// Up to six lines, four terms at a time, in the way of [`avx2`]: what is stored of each term is four numbers and two.
+/// Up to six lines, four terms at a time, as in [`avx2`]: each term is stored as four numbers and two.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32]) {
     #[target_feature(enable = "avx2")]
@@ -89,8 +89,8 @@ pub(super) fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32
         let whole = depth / 4 * 4;
         let (vectors, rest) = to.split_at_mut(whole * MR);
         for (k, to) in vectors.as_chunks_mut::<{ 4 * MR }>().0.iter_mut().enumerate() {
-            // Lines that are not there repeat the last.
-            // SAFETY: so many lines of `depth` terms lie inside, as just asserted.
+            // Missing lines repeat the last.
+            // SAFETY: this many lines of `depth` terms lie inside, as just asserted.
             let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i.min(lines - 1) * pitch + 4 * k)) };
             let rows = four_terms(line);
             for (row, to) in rows.into_iter().zip(to.as_chunks_mut::<MR>().0) {

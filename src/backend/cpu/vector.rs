@@ -1,4 +1,4 @@
-//! Some floats in one register of the processor: what the register tile of the matrix product is made of, at each level.
+//! Some floats in one register of the processor: the parts of the register tile of the matrix product, at each level.
 #![allow(unsafe_code)]
 
 use super::fma::{Fma, InF64};
@@ -8,12 +8,12 @@ use std::arch::x86_64::*;
 /// N floats.
 ///
 /// # Safety
-/// Whoever calls a method knows that the processor has these vectors, and compiles for a processor that has them: then each becomes one instruction.
-/// A pointer points to N floats, aligned or not.
+/// The caller of a method knows that the processor has these vectors, and is compiled for such a processor: then each
+/// method becomes one instruction. A pointer points to N floats, aligned or not.
 pub(super) trait Vector: Copy {
     const N: usize;
 
-    /// N times the same number.
+    /// The same number N times.
     unsafe fn splat(x: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -22,7 +22,7 @@ pub(super) trait Vector: Copy {
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
 }
 
-/// What every compiler can turn into its own vectors, where it has fused multiply-add.
+/// Arrays, which any compiler can turn into vectors, where there is fused multiply-add.
 impl<const L: usize> Vector for [f32; L] {
     const N: usize = L;
 
@@ -33,7 +33,7 @@ impl<const L: usize> Vector for [f32; L] {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller's pointer points to so many floats.
+        // SAFETY: the caller's pointer points to N floats.
         unsafe { from.cast::<Self>().read_unaligned() }
     }
 
@@ -84,8 +84,8 @@ impl Vector for Wide {
         Wide(std::array::from_fn(|i| f64::from((self.0[i] + other.0[i]) as f32)))
     }
 
-    /// Rounding twice is rounding once, but where the f64 lies halfway between two f32. That is rare, and then it is
-    /// done with more care.
+    /// Rounding twice equals rounding once, unless the f64 lies halfway between two f32. That is rare, and then more
+    /// care is taken.
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
         #[cold]
@@ -93,7 +93,7 @@ impl Vector for Wide {
             Wide(std::array::from_fn(|i| InF64::fma(a.0[i] as f32, b.0[i] as f32, c.0[i] as f32).into()))
         }
         let sums: [f64; 4] = std::array::from_fn(|i| self.0[i] * factor.0[i] + sum.0[i]);
-        // The 29 bits that an f32 has not.
+        // The 29 bits that an f32 lacks.
         let rest = sums.map(|sum| sum.to_bits() as u32 & 0x1fff_ffff);
         if rest.iter().fold(false, |any, &rest| any | (rest == 0x1000_0000)) {
             return halfway([self, factor, sum]);
@@ -111,13 +111,13 @@ macro_rules! vector {
 
             #[inline(always)]
             unsafe fn splat(x: f32) -> Self {
-                // SAFETY: the caller knows that the processor has it; so in all that follow.
+                // SAFETY: the caller knows that the processor has it; the same holds for all that follow.
                 unsafe { $splat(x) }
             }
 
             #[inline(always)]
             unsafe fn load(from: *const f32) -> Self {
-                // SAFETY: the caller's pointer points to so many floats.
+                // SAFETY: the caller's pointer points to N floats.
                 unsafe { $load(from) }
             }
 

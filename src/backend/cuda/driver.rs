@@ -1,6 +1,7 @@
-//! What can be known before a GPU is opened: whether there is a driver, whether it is new enough, and which GPUs it sees.
+//! The checks before a GPU is opened: whether there is a driver, whether it is new enough, and which GPUs it sees.
 //!
-//! cudarc panics when the driver's library is absent and when a function is missing from it. So both are asked for here, before anything else is called.
+//! cudarc panics when the driver's library is absent, and when it lacks a function. So both are checked here, before
+//! anything else is called.
 #![allow(unsafe_code)]
 
 use crate::device::{DeviceInfo, DeviceKind};
@@ -45,7 +46,7 @@ const SYMBOLS: [&str; 32] = [
 
 /// The CUDA version of the PTX that ships (its `.version 8.0`), as the driver counts: 1000 major + 10 minor.
 const PTX_CUDA: i32 = 12_000;
-/// The compute capability that the PTX is made for.
+/// The compute capability that the PTX is compiled for.
 const CAPABILITY: (i32, i32) = (7, 5);
 
 /// A GPU that the driver sees.
@@ -88,7 +89,7 @@ pub(super) fn gpus() -> Result<Vec<Gpu>> {
 fn gpu(index: i32) -> Result<Gpu> {
     let asked = || {
         let device = result::device::get(index)?;
-        // SAFETY: `device` was just given by the driver.
+        // SAFETY: the driver has just returned `device`.
         let attribute = |a| unsafe { result::device::get_attribute(device, a) };
         let major = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
         let minor = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
@@ -100,7 +101,7 @@ fn gpu(index: i32) -> Result<Gpu> {
 /// Proves that the driver is there, is new enough and has a GPU.
 fn driver() -> Result<()> {
     let library = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
-    // SAFETY: this loads the driver's library and lets it go again; its initialisers are the vendor's.
+    // SAFETY: this loads the driver's library and unloads it again; its initialisers are the vendor's.
     if !unsafe { sys::is_culib_present() } {
         return Err(Error::device("cuda", format!("{library} was not found"), "Install the NVIDIA driver, or use --device auto."));
     }
@@ -118,7 +119,7 @@ fn driver() -> Result<()> {
         let digits = |v: i32| format!("{}.{}", v / 1000, v % 1000 / 10);
         return Err(Error::device(
             "cuda",
-            format!("the driver is of CUDA {} where {} is needed for the PTX", digits(version), digits(PTX_CUDA)),
+            format!("the driver supports CUDA {}, and the PTX needs {}", digits(version), digits(PTX_CUDA)),
             update,
         ));
     }
@@ -132,7 +133,7 @@ fn no_gpu() -> Error {
     Error::device("cuda", "the driver sees no GPU", "Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device auto.")
 }
 
-/// An error of the driver, with the way out where we know one.
+/// An error of the driver, with a remedy where one is known.
 pub(super) fn failed(device: &str, doing: &str, e: DriverError) -> Error {
     use sys::CUresult as R;
     let name = e.error_name().map_or_else(|_| format!("{:?}", e.0), |s| s.to_string_lossy().into_owned());
@@ -145,7 +146,7 @@ pub(super) fn failed(device: &str, doing: &str, e: DriverError) -> Error {
         R::CUDA_ERROR_SYSTEM_DRIVER_MISMATCH | R::CUDA_ERROR_STUB_LIBRARY => {
             "Install one NVIDIA driver whose library and kernel module agree, and restart."
         }
-        R::CUDA_ERROR_DEVICE_UNAVAILABLE => "Another program holds the GPU alone. End it, or use --device auto.",
+        R::CUDA_ERROR_DEVICE_UNAVAILABLE => "Another program has the GPU to itself. End it, or use --device auto.",
         _ => "Run the program again; if it fails again, check `nvidia-smi` and the kernel's log.",
     };
     Error::device(device, format!("{doing} failed with {name}{text}"), remedy)

@@ -30,11 +30,12 @@ pub(super) struct Ready {
 }
 
 impl Queue {
-    /// The caller has checked that the driver is there and that it has this GPU.
+    /// The caller has checked that the driver is present and sees this GPU.
     pub(super) fn open(index: usize) -> Result<Queue> {
         let id = format!("cuda:{index}");
         let context = CudaContext::new(index).map_err(|e| failed(&id, "opening the GPU", e))?;
-        // SAFETY: every access to this context's memory goes through the one stream below, so its order needs no events.
+        // SAFETY: every access to this context's memory goes through the one stream below, so its order needs no
+        // events.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(|e| failed(&id, "making a stream", e))?;
         let module = context.load_module(Ptx::from_src(PTX)).map_err(|e| failed(&id, "loading the kernels", e))?;
@@ -45,7 +46,7 @@ impl Queue {
 
     /// Takes the queue and makes the GPU's context current for this thread.
     fn take(&self) -> Result<MutexGuard<'_, ()>> {
-        // Nothing that is done under this lock leaves anything half-changed on the host, so a panic elsewhere does not matter here.
+        // Nothing under this lock can leave the host's state half-changed, so a panic elsewhere does not matter here.
         let order = self.order.lock().unwrap_or_else(|e| e.into_inner());
         self.stream.context().bind_to_thread().map_err(|e| self.failed("using the GPU", e))?;
         Ok(order)
@@ -67,7 +68,8 @@ impl Queue {
         if from.is_empty() {
             return Ok(());
         }
-        // SAFETY: the view lies inside its buffer and has that many bytes. `from` is pageable memory, which the driver stages before it returns.
+        // SAFETY: the view lies inside its buffer and has that many bytes. `from` is pageable memory, which the driver
+        // stages before it returns.
         unsafe { result::memcpy_htod_async(self.address(to), from, self.stream.cu_stream()) }
             .map_err(|e| self.failed("writing to the GPU", e))
     }
@@ -93,7 +95,7 @@ impl Queue {
             return Err(Error::device(
                 &self.id,
                 format!("there is no kernel {}", launch.entry),
-                "This is a defect: run kernels/build_ptx.py and build again.",
+                "This is a bug: run kernels/build_ptx.py and build again.",
             ));
         };
         assert!(launch.args.len() <= MAX_ARGS, "{} has more than {MAX_ARGS} arguments", launch.entry);
@@ -111,9 +113,10 @@ impl Queue {
             for ready in launches {
                 let (grid, block) = ((ready.launch.grid, 1, 1), (ready.launch.block, 1, 1));
                 let (mut pointers, stream) = (ready.pointers(), self.stream.cu_stream());
-                // SAFETY: the function's module is loaded as long as `ready` lives. The arguments are those of the kernel's signature (the stand-in
-                // compares every plan with the sources), each slot as wide as the widest. Addresses come from views that `ready` keeps alive,
-                // and `Op::check` proved their bounds; memory is freed in the order of this same stream, and so after the kernel.
+                // SAFETY: the function's module is loaded as long as `ready` lives. The arguments are those of the
+                // kernel's signature (the stand-in compares every plan with the sources), each slot as wide as the
+                // widest argument. Addresses come from views that `ready` keeps alive, and `Op::check` proved their
+                // bounds; memory is freed in the order of this same stream, and so after the kernel.
                 unsafe { result::launch_kernel(ready.function.cu_function(), grid, block, 0, stream, &mut pointers) }
                     .map_err(|e| self.failed(&ready.launch.entry, e))?;
             }
@@ -124,14 +127,16 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // No module is unloaded under a kernel that still runs. An error has nowhere to go: whoever reads gets it first.
+        // No module may be unloaded while its kernel still runs. An error has nowhere to go here: the next read reports
+        // it.
         let _ = self.stream.synchronize();
     }
 }
 
 impl Ready {
     fn pointers(&self) -> [*mut c_void; MAX_ARGS] {
-        // The driver reads the arguments through these pointers, and copies them, before a launch returns. It reads as many as the kernel has.
+        // The driver reads the arguments through these pointers, and copies them, before a launch returns. It reads as
+        // many as the kernel has.
         self.slots.each_ref().map(|slot| ptr::from_ref(slot).cast_mut().cast())
     }
 }
@@ -146,7 +151,8 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// A chain: each node waits for the one before it. It is built node by node rather than captured from the stream, so that other threads may use the stream meanwhile.
+    /// A chain: each node waits for the one before it. It is built node by node, not captured from the stream, so that
+    /// other threads may use the stream meanwhile.
     pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Ready>>) -> Result<Graph> {
         let order = queue.take()?;
         let fail = |e| queue.failed("making a graph", e);
@@ -172,7 +178,8 @@ impl Graph {
                 ctx: ptr::null_mut(),
             };
             let before = last;
-            // SAFETY: as for a launch; the driver copies the arguments before it returns, and reads as many dependencies as it is told: none for the first node.
+            // SAFETY: as for a launch; the driver copies the arguments before it returns, and reads as many
+            // dependencies as it is told: none for the first node.
             unsafe { sys::cuGraphAddKernelNode_v2(&mut last, graph, &before, usize::from(n > 0), &node) }.result().map_err(fail)?;
         }
         // SAFETY: the graph was made above.
@@ -196,7 +203,7 @@ impl Graph {
 
 impl Drop for Graph {
     fn drop(&mut self) {
-        // A graph that still runs is freed by the driver when it has ended.
+        // The driver frees a graph that still runs when it has ended.
         if !self.executable.is_null() {
             // SAFETY: made in `new`, and destroyed once. An error has nowhere to go and loses only memory.
             let _ = unsafe { result::graph::exec_destroy(self.executable) };

@@ -1,11 +1,11 @@
-//! A list of launches that is replayed: as a CUDA graph, or else one launch after the other.
+//! A list of launches, replayed as a CUDA graph or, failing that, launch by launch.
 
 use super::launch::{Graph, Queue, Ready};
 use crate::backend::Executable;
 use crate::program::Counts;
 use std::sync::Arc;
 
-/// The graph, where the driver makes one of the list; else the list.
+/// The graph, if the driver can make one of the list; otherwise the list.
 pub(super) fn compile(queue: Arc<Queue>, launches: Vec<Ready>) -> Box<dyn Executable> {
     let launches = Arc::new(launches);
     let graph = match launches.is_empty() {
@@ -18,7 +18,7 @@ pub(super) fn compile(queue: Arc<Queue>, launches: Vec<Ready>) -> Box<dyn Execut
 struct Replay {
     queue: Arc<Queue>,
     launches: Arc<Vec<Ready>>,
-    /// Or why there is none.
+    /// Why there is no graph, if so.
     graph: Result<Graph, String>,
     counts: Counts,
 }

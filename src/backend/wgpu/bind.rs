@@ -1,16 +1,17 @@
-//! From a launch to what is bound: one window per binding, operands of one buffer merged, and the words of the parameters.
+//! From a launch to its bindings: one window per binding, with operands of one buffer merged, and the words of the
+//! parameters.
 
 use super::plan::{Bind, Launch};
 use super::shader::{Pattern, Shader};
 use crate::device::View;
 use crate::{Error, Result};
 
-/// What a device can bind.
+/// The limits of a device's bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reach {
     /// The most bytes of one binding.
     pub(super) binding: u64,
-    /// What the start of a binding must be a multiple of, in bytes.
+    /// The start of a binding must be a multiple of this, in bytes.
     pub(super) alignment: u64,
 }
 
@@ -20,7 +21,7 @@ pub(super) struct Window {
     /// The binding's place in the shader's list.
     pub(super) place: usize,
     pub(super) writes: bool,
-    /// A view into the buffer, for the buffer's sake.
+    /// A view into the buffer, kept for its buffer.
     pub(super) view: View,
     /// In bytes.
     pub(super) start: u64,
@@ -33,7 +34,8 @@ pub(super) struct Bound {
     pub(super) shader: &'static Shader,
     pub(super) pattern: Pattern,
     pub(super) windows: Vec<Window>,
-    /// The whole `Params`: an offset in elements for every binding that the shader declares, then the launch's own words.
+    /// The whole `Params`: an offset in elements for every binding that the shader declares, then the launch's own
+    /// words.
     pub(super) words: Vec<u32>,
 }
 
@@ -81,13 +83,13 @@ pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound>
     Ok(Bound { shader, pattern, windows, words })
 }
 
-/// The bytes that cover all of the views: from a multiple of the alignment to a multiple of 4, one word at the least.
+/// The bytes that cover all of the views: from a multiple of the alignment to a multiple of 4, at least one word.
 fn extent<'a>(views: impl Iterator<Item = &'a View>, alignment: u64) -> (u64, u64) {
     let bytes = views.filter(|v| v.len() > 0).map(|v| {
         let size = v.dtype().size() as u64;
         (v.offset as u64 * size, (v.offset + v.len()) as u64 * size)
     });
-    // Views without elements may lie at the very end of a buffer, where nothing can be bound: any window does for them.
+    // Views without elements may lie at the end of a buffer, where nothing can be bound: any window will do for them.
     let (start, end) = bytes.reduce(|(s, e), (start, end)| (s.min(start), e.max(end))).unwrap_or((0, 4));
     (start / alignment * alignment, end.next_multiple_of(4))
 }

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The parameters of a launch take at most this many bytes.
+/// The parameters of one launch take at most this many bytes.
 pub(super) const PARAMS: u64 = 64;
 
 pub(super) struct Core {
@@ -23,7 +23,7 @@ pub(super) struct Core {
     largest: u64,
     faults: Arc<Mutex<Faults>>,
     state: Mutex<State>,
-    /// What a test does to a shader's text before it is compiled.
+    /// A change that a test makes to a shader's text before it is compiled.
     #[cfg(test)]
     pub(super) plant: std::sync::OnceLock<Plant>,
 }
@@ -33,11 +33,11 @@ pub(super) struct Core {
 pub(super) type Plant = Box<dyn Fn(&str, String) -> String + Send + Sync>;
 
 thread_local! {
-    /// Writes from the host and buffers mapped, by this thread: a program counts those of its runs.
+    /// Writes from the host and mapped buffers, counted per thread: a program counts those of its runs.
     static TRAFFIC: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// What this thread wrote and mapped so far.
+/// What this thread has written and mapped so far.
 pub(super) fn traffic() -> (u64, u64) {
     TRAFFIC.get()
 }
@@ -50,7 +50,7 @@ pub(super) fn count_map() {
     TRAFFIC.set((TRAFFIC.get().0, TRAFFIC.get().1 + 1));
 }
 
-/// What drivers reported outside of any call.
+/// Errors that drivers reported outside any call.
 #[derive(Default)]
 struct Faults {
     lost: Option<String>,
@@ -58,13 +58,13 @@ struct Faults {
     stray: Option<String>,
 }
 
-/// What is reused from call to call. Whoever holds its lock has the queue.
+/// State that calls reuse. Holding its lock means holding the queue.
 #[derive(Default)]
 pub(super) struct State {
     pipelines: HashMap<Key, Pipeline>,
-    /// The parameters of the op that is run.
+    /// The parameters of the op being run.
     params: Option<wgpu::Buffer>,
-    /// Where reads land.
+    /// The buffer that reads arrive in.
     pub(super) staging: Option<wgpu::Buffer>,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Ready {
     pub(super) grid: [u32; 2],
 }
 
-/// A lock that a panic elsewhere cannot take away: the state is a cache, valid at any moment.
+/// A lock that ignores poisoning: the state is a cache, valid at any moment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -99,7 +99,7 @@ impl Core {
         let limits = adapter.limits();
         let wanted = wgpu::DeviceDescriptor { label: Some("narrows"), required_limits: limits.clone(), ..Default::default() };
         let (device, queue) = pollster::block_on(adapter.request_device(&wanted)).map_err(|e| {
-            Error::device(&info.id, format!("{} does not open: {e}", info.name), "Update its driver, or use another device.")
+            Error::device(&info.id, format!("{} could not be opened: {e}", info.name), "Update its driver, or use another device.")
         })?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let sink = faults.clone();
@@ -143,12 +143,12 @@ impl Core {
             );
         }
         match faults.stray.take() {
-            Some(text) => Err(self.error(text.trim_end_matches('.'), "Use another device, and report this with the text.")),
+            Some(text) => Err(self.error(text.trim_end_matches('.'), "Use another device, and report this message.")),
             None => Ok(()),
         }
     }
 
-    /// Does something with the device; whatever the device has to say about it becomes an error.
+    /// Does something with the device, and returns any fault that the device reports as an error.
     pub(super) fn guarded<T>(&self, doing: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
         self.alive()?;
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -163,7 +163,7 @@ impl Core {
             Some(wgpu::Error::OutOfMemory { .. }) => {
                 Err(self.error(format!("out of memory in {doing}"), "Use a smaller batch or model, or another device."))
             }
-            Some(e) => Err(self.error(format!("{doing}: {}", one_line(&e)), "Use another device, and report this with the text.")),
+            Some(e) => Err(self.error(format!("{doing}: {}", one_line(&e)), "Use another device, and report this message.")),
         }
     }
 
@@ -201,7 +201,7 @@ impl Core {
             if state.params.as_ref().is_none_or(|b| b.size() < params.len() as u64) {
                 state.params = Some(self.buffer(params.len() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST));
             }
-            let buffer = state.params.clone().ok_or_else(|| self.error("no parameters", "This is a bug of narrows: please report it."))?;
+            let buffer = state.params.clone().ok_or_else(|| self.error("no parameters", "This is a bug in narrows: please report it."))?;
             // Writes join the queue: launches that were submitted before still see the old parameters.
             count_write();
             self.queue.write_buffer(&buffer, 0, &params);
@@ -227,7 +227,7 @@ impl Core {
             if words.len() as u64 > PARAMS {
                 return Err(self.error(
                     format!("{} has {} bytes of parameters", bound.shader.name, words.len()),
-                    "This is a bug of narrows: please report it.",
+                    "This is a bug in narrows: please report it.",
                 ));
             }
             slot[..words.len()].copy_from_slice(words);

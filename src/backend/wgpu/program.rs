@@ -1,4 +1,5 @@
-//! A list of ops, prepared: pipelines, bind groups and one buffer of parameters. A run of many steps is one pass and one submit.
+//! A list of ops, prepared: pipelines, bind groups and one buffer of parameters. A run of many steps is one pass and
+//! one submit.
 
 use super::bind::bind;
 use super::core::{Core, Ready, count_write, traffic};
@@ -9,8 +10,8 @@ use crate::op::Op;
 use crate::program::Counts;
 use std::sync::Arc;
 
-/// A pass of more dispatches than this is cut between two steps, so that the memory for recording it stays bounded and no driver takes a long
-/// submit for a hang. An epoch of MNIST with the article's network is 469 steps of some 40.
+/// A pass of more dispatches than this is cut between two steps, so that the memory for recording it stays bounded and
+/// no driver mistakes a long submit for a hang. An epoch of MNIST with the article's network is 469 steps of some 40.
 const LAUNCHES: usize = 1 << 16;
 
 pub(super) struct Program {

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::device::View;
 use std::sync::mpsc;
 
-/// Bytes that are moved at once, so that staging memory stays small next to the data.
+/// Bytes moved at once, so that staging memory stays small beside the data.
 const MOST: u64 = 64 << 20;
 
 impl Core {
@@ -37,7 +37,7 @@ impl Core {
                 self.queue.write_buffer(buffer, at, piece);
                 at += piece.len() as u64;
                 if body.len() as u64 > MOST {
-                    // Hands the staging memory over, instead of keeping it for the next submit.
+                    // Submits the staging memory now, instead of keeping it for the next submit.
                     self.queue.submit([]);
                 }
             }

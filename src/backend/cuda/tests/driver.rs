@@ -75,7 +75,7 @@ fn every_failure_of_the_driver_is_a_typed_error() {
         ("", "error: cuda:7: there is no such GPU, the driver sees 1 GPU. Use a lower number."),
         (
             "old",
-            "absent: cuda: the driver is of CUDA 11.8 where 12.0 is needed for the PTX. Update the NVIDIA driver to 525 or newer, or use --device auto.",
+            "absent: cuda: the driver supports CUDA 11.8, and the PTX needs 12.0. Update the NVIDIA driver to 525 or newer, or use --device auto.",
         ),
         ("nodevice", "absent: cuda: the driver sees no GPU. Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device auto."),
         ("nocount", "absent: cuda: the driver sees no GPU. Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device auto."),
