@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# What a machine with a GPU has to say, in one go: the table on every device, the sanitizers, and the timings, ours and, where they are, the peers'.
+# Everything that needs a GPU, in one run: the table on every device, the sanitizers, and the timings, ours and, if
+# present, those of the peers.
 #
 #     benches/gpu.sh NARROWS [MNIST [PEERS [PYTHON]]]
 #
-# NARROWS is the built program, MNIST the folder with the four files, PEERS a folder with torch_seed.py and jax_seed.py. Nothing is built here. What is
-# absent is named as absent. Ends with 1 if the table or a sanitizer found something.
+# NARROWS is the built program, MNIST the folder with the four files, PEERS a folder with torch_seed.py and
+# jax_seed.py. Nothing is built here. Whatever is absent is reported as absent. Exits with 1 if the table or a sanitizer
+# found something.
 set -u
 narrows=${1:?"the path of the built narrows"} mnist=${2:-} peers=${3:-} python=${4:-python3}
 failed=0

@@ -1,5 +1,6 @@
-//! Products and elementwise ops on the CPU, each as a program of its own: `cargo bench --bench ops`. The first line is what they are measured by, the
-//! rate of fused multiply-adds on registers alone, on one core. `dense` is a forward product, `dense_and_gradients` all three.
+//! Products and elementwise ops on the CPU, each as a program of its own: `cargo bench --bench ops`. The first line is
+//! their yardstick, the rate of fused multiply-adds on registers alone, on one core. `dense` is a forward product,
+//! `dense_and_gradients` all three.
 
 mod peak;
 

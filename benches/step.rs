@@ -1,4 +1,5 @@
-//! A training step of the article's network on every device: `cargo bench --bench step`. The id is `step/DEVICE/BATCH`, the throughput in FLOP.
+//! A training step of the article's network on every device: `cargo bench --bench step`. The id is `step/DEVICE/BATCH`,
+//! the throughput in FLOP.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, Program, Tape, Tensor, data};

@@ -1,4 +1,5 @@
-//! An epoch of the article's network on 4,000 built-in digits, as `fit` trains it, the upload included: `cargo bench --bench training`.
+//! An epoch of the article's network on 4,000 built-in digits, as `fit` trains it, the upload included:
+//! `cargo bench --bench training`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use narrows::{Autoencoder, Device, Fit, data};

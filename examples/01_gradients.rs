@@ -1,4 +1,4 @@
-//! 1. A tape runs ops as they are called, records them by that, and gives gradients.
+//! 1. A tape runs ops as they are called, records them, and gives gradients.
 
 use narrows::{Device, Tape, Tensor};
 

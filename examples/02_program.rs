@@ -1,4 +1,4 @@
-//! 2. A tape compiles into a program: the same ops, replayed any number of times in one call, with nothing coming from the host.
+//! 2. A tape compiles into a program: the same ops, replayed any number of times in one call, without the host.
 
 use narrows::{Adam, AdamConfig, Autoencoder, Device, Tape, Tensor, data};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! 4. Schedules, early stopping, checkpoints: a training that was broken off goes on to the very bits of an unbroken one.
+//! 4. Schedules, early stopping, checkpoints: an interrupted training resumes to the same bits as an unbroken one.
 
 use narrows::{Autoencoder, Device, Fit, Schedule, data};
 use std::ops::ControlFlow;

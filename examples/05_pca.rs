@@ -1,4 +1,6 @@
-//! 5. Without hidden layers and activations an autoencoder is principal component analysis (Baldi and Hornik 1989): the code that every other must beat.
+//! 5. Without hidden layers and activations an autoencoder is principal component analysis (Baldi and Hornik 1989).
+//!
+//! That is the linear code that every other one must beat.
 
 use narrows::tasks::Pca;
 use narrows::{Autoencoder, Device, Fit, Schedule, data};

@@ -1,4 +1,4 @@
-//! 6. A table with columns in any unit: what a network trained on usual rows reconstructs badly is unusual.
+//! 6. A table with columns in any unit: a row that a network trained on usual rows reconstructs badly is unusual.
 
 use narrows::data::{Dataset, Scaler};
 use narrows::nn::contamination;

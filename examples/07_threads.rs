@@ -1,4 +1,4 @@
-//! 7. A trained network is shared between threads; each encodes its rows, and every row has the bits that it has alone.
+//! 7. A trained network is shared between threads; each encodes its rows, to the same bits as with one thread.
 
 use narrows::{Autoencoder, Device, Fit, data};
 
