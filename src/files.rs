@@ -52,7 +52,7 @@ impl AtomicFile {
         // Temporary files are private; the finished file is as readable as any other under this umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "creating a temporary file beside it", e))?;
+        let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "making a temporary file beside it", e))?;
         Ok(AtomicFile { path: path.to_path_buf(), file: BufWriter::new(file) })
     }
 

@@ -139,7 +139,7 @@ mod network {
         if wanted.is_empty() {
             return Ok(());
         }
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "creating the folder for downloads", e))?;
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "making the folder for downloads", e))?;
         let config = Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(15)))
             .timeout_recv_response(Some(Duration::from_secs(30)))

@@ -360,7 +360,7 @@ fn check_rows(name: &str, len: usize, row_dims: &[usize]) -> Result<usize> {
     if columns == 0 {
         return Err(Error::data(
             name,
-            format!("a row of shape {row_dims:?} does not have elements in 1 to 3 dimensions"),
+            format!("a row of shape {row_dims:?} has no elements or not 1 to 3 dimensions"),
             "Use [columns] for a table and [channels, height, width] for images.",
         ));
     }

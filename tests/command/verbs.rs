@@ -126,7 +126,7 @@ fn what_can_not_be_done_ends_with_its_exit_code_says_why_and_writes_nothing() {
         (format!("decode {model} --data two.csv -o new.csv"), 3, "its rows have 2 columns where 1 are needed"),
         (format!("encode {model} --data t.csv"), 3, "its rows have 4 columns where 3 are needed"),
         (format!("encode {model} --data t.csv --label what"), 3, "no column is called `what`"),
-        (format!("encode {model} --data bad.npy"), 3, "no npy file"),
+        (format!("encode {model} --data bad.npy"), 3, "not an npy file"),
         (format!("encode {model} --data absent.csv"), 3, "absent.csv: opening"),
         (format!("encode {model} --data absent"), 3, "there is no such folder"),
         (format!("encode {model} --data -"), 3, "stdin: the table is empty"),

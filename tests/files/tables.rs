@@ -252,7 +252,7 @@ fn bad_tables() -> Vec<(Options, Vec<u8>, &'static str)> {
         (plain().label("c"), text("a,b\n1,2\n"), "no column is called `c`: the first line is a,b"),
         (plain().label("a"), text("a,b,a\n1,2,3\n"), "2 columns are called `a`"),
         (plain().label(2), text("a,b\n1,2\n"), "column 2 (counted from 0), but there are 2 columns"),
-        (plain().label(0), text("a\n1\n"), "no column but that of the labels"),
+        (plain().label(0), text("a\n1\n"), "no column besides the labels"),
         (plain().label(1), text("1,\n"), "line 1, column 2: the label is empty"),
         (plain().label("a"), text("a,b,c\n1,2,x\n"), "line 2, column 3 (`c`): `x` is not a number"),
         (plain().label("kind"), many.into_bytes(), "line 258, column 1: this is the 257th label"),
@@ -276,7 +276,7 @@ fn bad_arrays() -> Vec<(Vec<u8>, &'static str)> {
     let nested = format!("{{'shape': {}", "(".repeat(60_000));
     vec![
         (vec![], "the file ends inside its first eight bytes"),
-        (b"PK\x03\x04 an npz".to_vec(), "no npy file"),
+        (b"PK\x03\x04 an npz".to_vec(), "not an npy file"),
         (b"\x93NUMPY\x01\x00\x10".to_vec(), "the file ends inside the length of its header"),
         (version, "offset 6: the version is 9.0"),
         (lying, "the file ends inside its header"),
@@ -304,7 +304,7 @@ fn bad_arrays() -> Vec<(Vec<u8>, &'static str)> {
         (header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }"), "records, not single numbers"),
         (header("{'descr': '<f4', 'fortran_order': False, }"), "descr, fortran_order or shape is missing"),
         (header("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}"), "`descr` appears twice"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'x': 1}"), "`x` is no key"),
+        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'x': 1}"), "`x` is not a key"),
         (header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)} 1"), "`1` stands where its end should"),
         (header("{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 2)}"), "stands where False should"),
         (header("{'descr': '<f4"), "stands where a quoted text should"),
