@@ -1,8 +1,9 @@
-//! Devices, the buffers on them, and views into buffers.
+//! Devices, the buffers on them, views into buffers, and what a device can do: the bottom of the house, which knows
+//! nothing above it but the instruction set. `backend/open.rs` opens them.
 
-use crate::backend::{self, Backend, Storage};
-use crate::data::Values;
-use crate::{Dtype, Error, Result, Shape};
+use crate::op::Op;
+use crate::{Dtype, Result, Shape};
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +59,91 @@ pub struct DeviceList {
     pub absent: Vec<Absent>,
 }
 
+/// A backend's own allocation, behind a type that the engine does not know.
+pub(crate) type Storage = Box<dyn Any + Send + Sync>;
+
+/// Memory of the host that a device may read where it lies: the same bytes at the same place for as long as it lives.
+pub(crate) trait HostMemory: Send + Sync {
+    fn bytes(&self) -> &[u8];
+}
+
+/// What a device can do. Every call is in order on the device's one queue; `read` waits for what was called before it.
+pub(crate) trait Backend: Send + Sync {
+    fn info(&self) -> &DeviceInfo;
+
+    /// `bytes` zero bytes (0 is legal).
+    fn alloc(&self, bytes: usize) -> Result<Storage>;
+
+    /// Memory of the host as memory of the device, which ops only read. `None` where the device has its own.
+    fn share(&self, _: Arc<dyn HostMemory>) -> Option<Storage> {
+        None
+    }
+
+    /// Copies to the device. `from` has exactly the view's bytes.
+    fn write(&self, to: &View, from: &[u8]) -> Result<()>;
+
+    /// Copies from the device. `to` has exactly the view's bytes.
+    fn read(&self, from: &View, to: &mut [u8]) -> Result<()>;
+
+    /// Runs a checked op.
+    fn run(&self, op: &Op) -> Result<()>;
+
+    /// Prepares a list of checked ops to be run many times.
+    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>>;
+
+    /// Rows of a batch that keep the device busy: more only take more memory, and on a CPU leave its caches.
+    fn rows(&self) -> usize {
+        2048
+    }
+}
+
+/// A list of ops that is ready to run.
+pub(crate) trait Executable {
+    /// Runs the whole list `steps` times.
+    fn run(&mut self, steps: usize) -> Result<()>;
+
+    /// How the list is run: `list` is op by op, which is always right; `team` is by a standing team of threads.
+    fn rung(&self) -> &'static str;
+
+    /// What was done since the list was compiled.
+    fn counts(&self) -> Counts;
+
+    /// How a step is run, in lines, where there is more to tell than the list.
+    fn plan(&self) -> String {
+        String::new()
+    }
+}
+
+/// What a compiled program did since it was compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls of `run`.
+    pub runs: u64,
+    /// Times the list was run.
+    pub steps: u64,
+    /// Kernels launched or dispatched; on the CPU, ops executed.
+    pub launches: u64,
+    /// Submissions to a GPU queue; on the CPU, entries into the thread pool.
+    pub submits: u64,
+    /// Buffers that runs mapped for reading: none.
+    pub maps: u64,
+    /// Writes from the host in the course of runs: none.
+    pub writes: u64,
+    /// Times that all threads of the CPU's team waited for one another.
+    pub barriers: u64,
+}
+
+impl Counts {
+    /// Counts one run of `steps` steps of `launches` launches each, given to the device in `submits` calls.
+    pub(crate) fn add(&mut self, steps: usize, launches: usize, submits: usize) {
+        let product = (steps as u64).saturating_mul(launches as u64);
+        self.runs = self.runs.saturating_add(1);
+        self.steps = self.steps.saturating_add(steps as u64);
+        self.launches = self.launches.saturating_add(product);
+        self.submits = self.submits.saturating_add(submits as u64);
+    }
+}
+
 /// A device that computes: a counted handle, cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct Device {
@@ -66,122 +152,6 @@ pub struct Device {
 }
 
 impl Device {
-    /// Names the devices of this machine without opening them, and the kinds that are absent with the reason.
-    pub fn list() -> DeviceList {
-        backend::list()
-    }
-
-    /// The CPU, with one thread per core that the operating system grants.
-    ///
-    /// # Errors
-    /// When the threads cannot be started, or `NARROWS_CPU_LEVEL` names a level that this processor has not.
-    pub fn cpu() -> Result<Device> {
-        Device::cpu_with(backend::cpu::cores(), backend::cpu::Level::from_environment()?)
-    }
-
-    /// The CPU with a number of threads (1 to 1024) and an instruction-set level. Neither changes a single bit of any result.
-    ///
-    /// # Errors
-    /// When the level is not available, or the threads cannot be started.
-    pub fn cpu_with(threads: usize, level: backend::cpu::Level) -> Result<Device> {
-        Ok(Device::new(Arc::new(backend::cpu::Cpu::new(threads, level)?), "asked for"))
-    }
-
-    /// The NVIDIA GPU with that number.
-    ///
-    /// # Errors
-    /// When the driver or the GPU is absent, or the crate was built without the feature `cuda`.
-    pub fn cuda(index: usize) -> Result<Device> {
-        backend::open_cuda(index).map(|b| Device::new(b, "asked for"))
-    }
-
-    /// The CUDA kernels, executed on the CPU by a stand-in library that was compiled from the same sources: for tests on machines without a GPU.
-    /// See `tests/standin/` for how the library is built.
-    ///
-    /// # Errors
-    /// When the library cannot be loaded, or the crate was built without the feature `cuda`.
-    #[cfg(feature = "standin")]
-    pub fn cuda_standin(library: &std::path::Path) -> Result<Device> {
-        backend::open_cuda_standin(library).map(|b| Device::new(b, "asked for"))
-    }
-
-    /// The wgpu adapter with that number, as [`Device::list`] counts them.
-    ///
-    /// # Errors
-    /// When there is no such adapter, or the crate was built without the feature `wgpu`.
-    pub fn wgpu(index: usize) -> Result<Device> {
-        backend::open_wgpu(index).map(|b| Device::new(b, "asked for"))
-    }
-
-    /// The first of: an NVIDIA GPU, a hardware wgpu adapter, the CPU. [`Device::why`] tells what was passed over.
-    ///
-    /// # Errors
-    /// When not even the CPU can be opened.
-    pub fn auto() -> Result<Device> {
-        let mut passed = Vec::new();
-        let list = Device::list();
-        for info in list.found.iter().filter(|i| i.kind != DeviceKind::Cpu) {
-            if info.software {
-                passed.push(format!("{} ({}) is a software rasteriser", info.id, info.name));
-                continue;
-            }
-            match Device::open(&info.id) {
-                Ok(device) => return Ok(device.because(passed)),
-                Err(e) => passed.push(e.to_string()),
-            }
-        }
-        passed.extend(list.absent.into_iter().map(|a| a.reason));
-        Ok(Device::cpu()?.because(passed))
-    }
-
-    /// Opens a device by its name: `auto`, `cpu`, `cuda`, `cuda:N`, `wgpu` or `wgpu:N`. `wgpu` alone takes the first hardware adapter, or else the first.
-    ///
-    /// # Errors
-    /// When the name is none of these, or the device is absent; the text lists what is there.
-    pub fn open(name: &str) -> Result<Device> {
-        let (kind, index) = match name.split_once(':') {
-            Some((kind, index)) => match index.parse::<usize>() {
-                Ok(index) => (kind, Some(index)),
-                Err(_) => return Err(unknown(name)),
-            },
-            None => (name, None),
-        };
-        let opened = match (kind, index) {
-            ("auto", None) => return Device::auto(),
-            ("cpu", None) => return Device::cpu(),
-            ("cuda", _) => Device::cuda(index.unwrap_or(0)),
-            ("wgpu", Some(index)) => Device::wgpu(index),
-            ("wgpu", None) => {
-                let found = Device::list().found;
-                let adapters = found.iter().filter(|i| i.kind == DeviceKind::Wgpu);
-                let best = adapters.enumerate().min_by_key(|(n, i)| (i.software, *n)).map_or(0, |(n, _)| n);
-                Device::wgpu(best)
-            }
-            _ => return Err(unknown(name)),
-        };
-        opened.map_err(|e| match e {
-            Error::Device { device, problem, remedy } => {
-                let there: Vec<_> = Device::list().found.into_iter().map(|i| i.id).collect();
-                Error::Device { device, problem, remedy: format!("{remedy} Here are: {}", there.join(", ")) }
-            }
-            other => other,
-        })
-    }
-
-    /// As [`Device::open`], with a number of threads (1 to 1024) if it turns out to be the CPU.
-    ///
-    /// # Errors
-    /// As [`Device::open`] and [`Device::cpu_with`].
-    pub fn open_with(name: &str, threads: Option<usize>) -> Result<Device> {
-        let device = Device::open(name)?;
-        match threads {
-            Some(threads) if device.info().kind == DeviceKind::Cpu => {
-                Ok(Device { why: device.why, ..Device::cpu_with(threads, backend::cpu::Level::from_environment()?)? })
-            }
-            _ => Ok(device),
-        }
-    }
-
     /// The name that [`Device::open`] takes.
     pub fn id(&self) -> &str {
         &self.info().id
@@ -201,9 +171,9 @@ impl Device {
         Device { backend, why: why.into() }
     }
 
-    fn because(mut self, passed: Vec<String>) -> Device {
-        self.why = if passed.is_empty() { "the first choice".into() } else { passed.join("; ").into() };
-        self
+    /// The same device, taken for another reason.
+    pub(crate) fn because(self, why: &str) -> Device {
+        Device { why: why.into(), ..self }
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {
@@ -221,17 +191,13 @@ impl Device {
         Ok(View { buffer: Arc::new(Buffer { device: self.clone(), dtype, len, storage }), offset: 0, shape })
     }
 
-    /// A data set in the host's memory, seen whole, as a buffer that is only read. `None` where the device has its own memory.
-    pub(crate) fn share(&self, values: Arc<Values>, shape: Shape) -> Option<View> {
-        let (dtype, len) = (values.dtype(), values.len());
-        assert_eq!(len, shape.len(), "the shape is not that of the values");
-        let storage = self.backend.share(values)?;
+    /// Memory of the host, seen whole, as a buffer that is only read. `None` where the device has its own memory.
+    pub(crate) fn share(&self, memory: Arc<dyn HostMemory>, dtype: Dtype, shape: Shape) -> Option<View> {
+        let len = shape.len();
+        assert_eq!(memory.bytes().len(), len * dtype.size(), "the shape is not that of the memory");
+        let storage = self.backend.share(memory)?;
         Some(View { buffer: Arc::new(Buffer { device: self.clone(), dtype, len, storage }), offset: 0, shape })
     }
-}
-
-fn unknown(name: &str) -> Error {
-    Error::argument("device", format!("`{name}` is not the name of a device"), "Use auto, cpu, cuda, cuda:N, wgpu or wgpu:N.")
 }
 
 impl fmt::Debug for Device {

@@ -1,7 +1,8 @@
 //! THE DERIVATIVE TABLE: for each op, the ops that carry the gradient of its output to its inputs.
 
 use crate::op::{Op, Term, Zip};
-use crate::tape::{Tape, Val};
+use crate::tape::Tape;
+use crate::val::Val;
 use crate::{Error, Result};
 
 /// Pushes the ops that turn `g`, the gradient of the op's output, into gradients of its inputs. `inputs` are in the

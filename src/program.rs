@@ -1,41 +1,10 @@
 //! Programs: a tape's list of ops, frozen, that a device replays.
 
-use crate::backend::Executable;
-use crate::device::View;
+use crate::device::{Counts, Executable, View};
 use crate::op::{Cost, Op, Operand, Role};
-use crate::tape::Val;
+use crate::val::Val;
 use crate::{Device, Error, Result, tensor};
 use std::fmt;
-
-/// What a compiled program did since it was compiled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Calls of `run`.
-    pub runs: u64,
-    /// Times the list was run.
-    pub steps: u64,
-    /// Kernels launched or dispatched; on the CPU, ops executed.
-    pub launches: u64,
-    /// Submissions to a GPU queue; on the CPU, entries into the thread pool.
-    pub submits: u64,
-    /// Buffers that runs mapped for reading: none.
-    pub maps: u64,
-    /// Writes from the host in the course of runs: none.
-    pub writes: u64,
-    /// Times that all threads of the CPU's team waited for one another.
-    pub barriers: u64,
-}
-
-impl Counts {
-    /// Counts one run of `steps` steps of `launches` launches each, given to the device in `submits` calls.
-    pub(crate) fn add(&mut self, steps: usize, launches: usize, submits: usize) {
-        let product = (steps as u64).saturating_mul(launches as u64);
-        self.runs = self.runs.saturating_add(1);
-        self.steps = self.steps.saturating_add(steps as u64);
-        self.launches = self.launches.saturating_add(product);
-        self.submits = self.submits.saturating_add(submits as u64);
-    }
-}
 
 /// A frozen list of ops. One call replays it as often as wanted, with nothing coming from the host in between.
 ///

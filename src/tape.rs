@@ -12,15 +12,9 @@ use crate::op::Op;
 use crate::params::Params;
 use crate::program::{Program, Slot};
 use crate::tensor::{self, Tensor};
+use crate::val::Val;
 use crate::{Device, Dtype, Error, Result, Shape};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A value on a [`Tape`]: an index that is good on that tape, and on the program compiled from it, and nowhere else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Val {
-    tape: u64,
-    index: usize,
-}
 
 /// Runs ops as they are called ([`Tape::new`]) or only checks and records them ([`Tape::plan`]); gives gradients; compiles into a [`Program`].
 ///
@@ -247,15 +241,5 @@ impl Tape {
         let slots =
             self.nodes.iter().map(|n| Slot { view: n.view.clone(), written: matches!(n.source, Source::Leaf), grad: n.grad }).collect();
         Program::new(self.id, self.device, self.ops, slots)
-    }
-}
-
-impl Val {
-    /// The index on the tape with that number.
-    pub(crate) fn on(self, tape: u64) -> Result<usize> {
-        if self.tape == tape {
-            return Ok(self.index);
-        }
-        Err(Error::argument("value", "it belongs to another tape", "Use values only on the tape that made them, or on its program."))
     }
 }

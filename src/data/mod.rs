@@ -31,6 +31,7 @@ pub use scaler::Scaler;
 #[cfg(feature = "files")]
 pub use write::RowWriter;
 
+use crate::device::HostMemory;
 use crate::rng::permutation;
 use crate::{Device, Dtype, Error, Result, Shape, Tensor};
 use std::fmt;
@@ -73,6 +74,13 @@ impl Values {
             Values::Bytes(_) => Dtype::U8,
             Values::Floats(_) => Dtype::F32,
         }
+    }
+}
+
+/// Nobody writes to values behind an `Arc`.
+impl HostMemory for Values {
+    fn bytes(&self) -> &[u8] {
+        self.raw()
     }
 }
 
@@ -223,7 +231,7 @@ impl Dataset {
     /// if they are too many for one tensor.
     pub(crate) fn shared(&self, device: &Device) -> Option<Tensor> {
         let shape = Shape::new(&[self.len(), self.columns()]).ok()?;
-        Some(Tensor { view: device.share(self.values.clone(), shape)?, below: None })
+        Some(Tensor { view: device.share(self.values.clone(), self.values.dtype(), shape)?, below: None })
     }
 
     /// (height, width) where a row is one grey image: `[1, height, width]` or `[height, width]`.

@@ -1,8 +1,7 @@
 //! Where bytes become slices: the only place of the CPU backend that forms references into buffers.
 #![allow(unsafe_code)]
 
-use crate::data::Values;
-use crate::device::View;
+use crate::device::{HostMemory, View};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -19,7 +18,7 @@ pub(crate) struct Memory {
     start: NonNull<u8>,
     layout: Layout,
     /// The owner of the memory, if it is not this allocation.
-    owner: Option<Arc<Values>>,
+    owner: Option<Arc<dyn HostMemory>>,
     /// How often it has been written.
     version: AtomicU64,
 }
@@ -39,9 +38,9 @@ impl Memory {
         Some(Memory { start, layout, owner: None, version: AtomicU64::new(0) })
     }
 
-    /// Values of the host, where they lie.
-    pub(crate) fn shared(owner: Arc<Values>) -> Memory {
-        let bytes = owner.raw();
+    /// Memory of the host, where it lies.
+    pub(crate) fn shared(owner: Arc<dyn HostMemory>) -> Memory {
+        let bytes = owner.bytes();
         let (start, layout) = (NonNull::from(bytes).cast(), Layout::for_value(bytes));
         Memory { start, layout, owner: Some(owner), version: AtomicU64::new(0) }
     }
@@ -98,8 +97,8 @@ impl Slices {
     pub(crate) fn read<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a [T] {
         let start = first::<T>(view, &part, false);
         log(view, &part, false);
-        // SAFETY: `first` proved the bounds, the element type and the alignment. Shared `Values` can't be written at
-        // all. For the rest: the queue lock is held, so no other run is in progress; no thread of this one writes these
+        // SAFETY: `first` proved the bounds, the element type and the alignment. What the host shares is never
+        // written (`HostMemory`). For the rest: the queue lock is held, so no other run is in progress; no thread of this one writes these
         // elements before the next barrier; and `Op::check` proved that no written operand of this op overlaps this one
         // (an op that works in place asks for `write` alone).
         unsafe { std::slice::from_raw_parts(start, part.len()) }

@@ -36,9 +36,7 @@ mod zip;
 
 pub use level::Level;
 
-use crate::backend::{Backend, Executable, Storage};
-use crate::data::Values;
-use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
+use crate::device::{Absent, Backend, DeviceInfo, DeviceKind, DeviceList, Executable, HostMemory, Storage, View};
 use crate::op::Op;
 use crate::{Dtype, Error, Result};
 use fma::{Fma, Portable};
@@ -122,8 +120,8 @@ impl Backend for Cpu {
         }
     }
 
-    fn share(&self, values: Arc<Values>) -> Option<Storage> {
-        Some(Box::new(Memory::shared(values)))
+    fn share(&self, memory: Arc<dyn HostMemory>) -> Option<Storage> {
+        Some(Box::new(Memory::shared(memory)))
     }
 
     fn write(&self, to: &View, from: &[u8]) -> Result<()> {

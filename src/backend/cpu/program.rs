@@ -5,9 +5,7 @@ use super::plan::{Phase, Plan};
 use super::work::Work;
 use super::{Core, team};
 use crate::Result;
-use crate::backend::Executable;
-use crate::device::View;
-use crate::program::Counts;
+use crate::device::{Counts, Executable, View};
 use std::sync::Arc;
 
 pub(super) struct Team {

@@ -9,8 +9,7 @@ pub(crate) mod standin;
 #[cfg(all(test, feature = "standin"))]
 mod tests;
 
-use crate::backend::{Backend, Executable, Storage};
-use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
+use crate::device::{Absent, Backend, DeviceInfo, DeviceKind, DeviceList, Executable, Storage, View};
 use crate::op::Op;
 use crate::{Error, Result};
 use launch::Queue;

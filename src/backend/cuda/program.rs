@@ -1,8 +1,7 @@
 //! A list of launches, replayed as a CUDA graph or, failing that, launch by launch.
 
 use super::launch::{Graph, Queue, Ready};
-use crate::backend::Executable;
-use crate::program::Counts;
+use crate::device::{Counts, Executable};
 use std::sync::Arc;
 
 /// The graph, if the driver can make one of the list; otherwise the list.

@@ -2,10 +2,8 @@
 #![allow(unsafe_code)]
 
 use super::plan::{Launch, MAX_ARGS, plan};
-use crate::backend::{Backend, Executable, Storage};
-use crate::device::{DeviceInfo, DeviceKind, View};
+use crate::device::{Backend, Counts, DeviceInfo, DeviceKind, Executable, Storage, View};
 use crate::op::Op;
-use crate::program::Counts;
 use crate::{Error, Result};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ffi::{CStr, CString, c_char, c_void};

@@ -14,8 +14,7 @@ mod tests;
 mod transfer;
 
 use self::core::Core;
-use crate::backend::{Backend, Executable, Storage};
-use crate::device::{Absent, DeviceInfo, DeviceKind, DeviceList, View};
+use crate::device::{Absent, Backend, DeviceInfo, DeviceKind, DeviceList, Executable, Storage, View};
 use crate::op::Op;
 use crate::{Error, Result};
 use std::sync::{Arc, LazyLock};

@@ -5,9 +5,8 @@ use super::bind::bind;
 use super::core::{Core, Ready, count_write, traffic};
 use super::plan::plan;
 use crate::Result;
-use crate::backend::Executable;
+use crate::device::{Counts, Executable};
 use crate::op::Op;
-use crate::program::Counts;
 use std::sync::Arc;
 
 /// A pass of more dispatches than this is cut between two steps, so that the memory for recording it stays bounded and

@@ -1,7 +1,6 @@
 //! The table is tested: backends with planted faults, each of which every op's rows must catch.
 
-use crate::backend::{Backend, Executable, Storage};
-use crate::device::{Device, DeviceInfo, View};
+use crate::device::{Backend, Device, DeviceInfo, Executable, Storage, View};
 use crate::op::Op;
 use crate::verify::{Select, run};
 use crate::{DeviceKind, Dtype, Level, Result, Shape};

@@ -6,8 +6,7 @@ mod kernels;
 mod plans;
 mod shaders;
 
-use crate::backend::{Backend, Executable, Storage};
-use crate::device::{DeviceInfo, DeviceKind, View};
+use crate::device::{Backend, DeviceInfo, DeviceKind, Executable, Storage, View};
 use crate::op::Op;
 use crate::{Device, Dtype, Error, Result, Shape};
 use std::sync::{Arc, LazyLock};
