@@ -5,6 +5,8 @@ mod chunks;
 mod csv;
 mod digits;
 #[cfg(feature = "files")]
+mod fingerprint;
+#[cfg(feature = "files")]
 mod idx;
 #[cfg(feature = "files")]
 mod images;
@@ -23,6 +25,8 @@ pub use chunks::Chunks;
 #[cfg(feature = "files")]
 pub(crate) use csv::shorten;
 pub use digits::{builtin, digits};
+#[cfg(feature = "files")]
+pub use fingerprint::fingerprint;
 #[cfg(feature = "files")]
 pub use mnist::{Origin, Progress, mnist, mnist_folder, mnist_from, mnist_is_cached, mnist_with};
 #[cfg(feature = "files")]

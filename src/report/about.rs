@@ -1,10 +1,8 @@
 //! What a report says about a training beyond its measurements: kept in `run.json`, so that the page can be written
 //! again.
 
-use crate::data::{Dataset, Split, Values};
 use crate::{Device, Error, Result, files};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -106,23 +104,6 @@ impl About {
     }
 }
 
-/// SHA-256 of the rows and labels of both halves with their shapes, in hexadecimal. Two data sets with the same one
-/// train the same network.
-pub fn fingerprint(split: &Split) -> String {
-    let mut hash = Sha256::new();
-    let mut half = |data: &Dataset| {
-        hash.update(format!("{:?} {}", data.row_dims(), data.len()));
-        match data.values() {
-            Values::Bytes(v) => hash.update(v),
-            Values::Floats(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
-        }
-        hash.update(data.labels().unwrap_or_default());
-    };
-    half(&split.train);
-    half(&split.test);
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
 fn machine() -> String {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -136,7 +117,6 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::digits;
 
     fn about() -> About {
         About::new(&Device::cpu().unwrap(), "builtin", "narrows train --data 'a b'", 1.5).setting("epochs", 10).setting("layers", "8,2")
@@ -168,18 +148,5 @@ mod tests {
         ] {
             assert_eq!(About { ended, ..about() }.date(), date);
         }
-    }
-
-    #[test]
-    fn one_pixel_or_one_label_more_is_another_fingerprint() {
-        let split = |train, test| Split { train, test };
-        let (a, b) = (digits(0, 0..20), digits(0, 20..30));
-        let first = fingerprint(&split(a.clone(), b.clone()));
-        assert_eq!((first.len(), &first), (64, &fingerprint(&split(a.clone().named("other"), b.clone()))));
-        let mut labels = b.labels().unwrap().to_vec();
-        labels[3] ^= 1;
-        assert_ne!(first, fingerprint(&split(a.clone(), b.clone().with_labels(labels).unwrap())));
-        assert_ne!(first, fingerprint(&split(a.head(19), b.clone())));
-        assert_ne!(first, fingerprint(&split(b, a)));
     }
 }

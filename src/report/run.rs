@@ -1,10 +1,10 @@
 //! Everything in the folder of a run that people look at.
 
-use super::about::{About, fingerprint};
+use super::about::About;
 use super::page::{self, Page, Sample};
 use super::picture::Tones;
 use super::{charts, metrics, picture, weights};
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Split, fingerprint};
 use crate::tasks::Pca;
 use crate::train::Evaluation;
 use crate::{Autoencoder, Error, Result, files};

@@ -201,7 +201,8 @@ impl Fingerprints {
         if fit.checkpoints.is_none() {
             return (Fingerprints::default(), f());
         }
-        let fingerprints = || Fingerprints { data: Some(fingerprint(data)), validation: fit.validation.as_ref().map(fingerprint) };
+        let fingerprints =
+            || Fingerprints { data: Some(data.fingerprint()), validation: fit.validation.as_ref().map(Dataset::fingerprint) };
         std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, fingerprints) {
             Ok(thread) => {
                 let done = f();
@@ -211,12 +212,6 @@ impl Fingerprints {
             Err(_) => (fingerprints(), f()),
         })
     }
-}
-
-/// sha256 over the shape, the type and all elements.
-fn fingerprint(data: &Dataset) -> String {
-    let values = data.values();
-    digits(&[format!("{}{}x{}", values.dtype(), data.len(), data.columns()).as_bytes(), values.raw()])
 }
 
 impl Training<'_> {

@@ -1,0 +1,67 @@
+//! What two data sets share when they train the same network: SHA-256 over their rows, in hexadecimal. Files hold these
+//! digits, so what is hashed never changes.
+
+use super::{Dataset, Split, Values};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of the rows and labels of both halves with their shapes, in hexadecimal. Two data sets with the same one train the same network.
+pub fn fingerprint(split: &Split) -> String {
+    let mut hash = Sha256::new();
+    for half in [&split.train, &split.test] {
+        hash.update(format!("{:?} {}", half.row_dims(), half.len()));
+        elements(&mut hash, half);
+        hash.update(half.labels().unwrap_or_default());
+    }
+    hex(hash)
+}
+
+impl Dataset {
+    /// SHA-256 over the shape, the type and all elements, as checkpoints hold it. Labels train nothing.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{}{}x{}", self.values().dtype(), self.len(), self.columns()));
+        elements(&mut hash, self);
+        hex(hash)
+    }
+}
+
+fn elements(hash: &mut Sha256, of: &Dataset) {
+    match of.values() {
+        Values::Bytes(v) => hash.update(v),
+        Values::Floats(v) if cfg!(target_endian = "little") => hash.update(bytemuck::cast_slice::<f32, u8>(v)),
+        Values::Floats(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
+    }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::digits;
+
+    /// By another program: `hashlib.sha256(b"f323x2" + struct.pack("<6f", *range(6)))` of Python, and the like.
+    #[test]
+    fn the_digits_in_files_are_those_of_always() {
+        let floats = Dataset::from_rows("floats", vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[2]).unwrap();
+        let bytes = Dataset::from_bytes("bytes", vec![7, 8, 9, 10], &[1, 2, 1]).unwrap().with_labels(vec![3, 1]).unwrap();
+        assert_eq!(floats.fingerprint(), "cc27ade205c749e2c62ebde457fc32da03e6ee13fa33f3fcce28c7554f973845");
+        assert_eq!(bytes.fingerprint(), "2d3951e1f197c346cc372e2fa520d1016629876d4e123871128730fe30fa0329");
+        assert_eq!(fingerprint(&Split { train: floats, test: bytes }), "5a50494ffa828bcb747d2351a6681b1c3825397c0bc12e37a3be298521fc7c07");
+    }
+
+    #[test]
+    fn one_pixel_or_one_label_more_is_another_fingerprint() {
+        let split = |train, test| Split { train, test };
+        let (a, b) = (digits(0, 0..20), digits(0, 20..30));
+        let first = fingerprint(&split(a.clone(), b.clone()));
+        assert_eq!((first.len(), &first), (64, &fingerprint(&split(a.clone().named("other"), b.clone()))));
+        let mut labels = b.labels().unwrap().to_vec();
+        labels[3] ^= 1;
+        assert_ne!(first, fingerprint(&split(a.clone(), b.clone().with_labels(labels).unwrap())));
+        assert_ne!(first, fingerprint(&split(a.head(19), b.clone())));
+        assert_ne!(first, fingerprint(&split(b, a)));
+    }
+}
