@@ -23,7 +23,7 @@ pub(super) struct Queue {
 }
 
 /// A launch whose function and addresses are known. It holds the views, and with them the memory.
-pub(super) struct Ready {
+pub(super) struct Call {
     function: CudaFunction,
     slots: [u64; MAX_ARGS],
     launch: Launch,
@@ -90,7 +90,7 @@ impl Queue {
         memory.device_ptr(&self.stream).0 + (view.offset * view.dtype().size()) as u64
     }
 
-    pub(super) fn ready(&self, launch: Launch) -> Result<Ready> {
+    pub(super) fn ready(&self, launch: Launch) -> Result<Call> {
         let Some(function) = self.functions.get(launch.entry.as_str()) else {
             return Err(Error::device(
                 &self.id,
@@ -103,11 +103,11 @@ impl Queue {
         for (slot, arg) in slots.iter_mut().zip(&launch.args) {
             *slot = arg.slot(|view| self.address(view));
         }
-        Ok(Ready { function: function.clone(), slots, launch })
+        Ok(Call { function: function.clone(), slots, launch })
     }
 
     /// Enqueues the launches in order, `times` times over, and waits for nothing.
-    pub(super) fn launch(&self, launches: &[Ready], times: usize) -> Result<()> {
+    pub(super) fn launch(&self, launches: &[Call], times: usize) -> Result<()> {
         let _order = self.take()?;
         for _ in 0..times {
             for ready in launches {
@@ -133,7 +133,7 @@ impl Drop for Queue {
     }
 }
 
-impl Ready {
+impl Call {
     fn pointers(&self) -> [*mut c_void; MAX_ARGS] {
         // The driver reads the arguments through these pointers, and copies them, before a launch returns. It reads as
         // many as the kernel has.
@@ -147,13 +147,13 @@ pub(super) struct Graph {
     graph: sys::CUgraph,
     executable: sys::CUgraphExec,
     /// The functions and the memory that the nodes name.
-    _launches: Arc<Vec<Ready>>,
+    _launches: Arc<Vec<Call>>,
 }
 
 impl Graph {
     /// A chain: each node waits for the one before it. It is built node by node, not captured from the stream, so that
     /// other threads may use the stream meanwhile.
-    pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Ready>>) -> Result<Graph> {
+    pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Call>>) -> Result<Graph> {
         let order = queue.take()?;
         let fail = |e| queue.failed("making a graph", e);
         let mut graph = ptr::null_mut();

@@ -1,11 +1,11 @@
 //! A list of launches, replayed as a CUDA graph or, failing that, launch by launch.
 
-use super::launch::{Graph, Queue, Ready};
+use super::launch::{Call, Graph, Queue};
 use crate::device::{Counts, Executable};
 use std::sync::Arc;
 
 /// The graph, if the driver can make one of the list; otherwise the list.
-pub(super) fn compile(queue: Arc<Queue>, launches: Vec<Ready>) -> Box<dyn Executable> {
+pub(super) fn compile(queue: Arc<Queue>, launches: Vec<Call>) -> Box<dyn Executable> {
     let launches = Arc::new(launches);
     let graph = match launches.is_empty() {
         true => Err("an empty list makes no graph".to_string()),
@@ -16,7 +16,7 @@ pub(super) fn compile(queue: Arc<Queue>, launches: Vec<Ready>) -> Box<dyn Execut
 
 struct Replay {
     queue: Arc<Queue>,
-    launches: Arc<Vec<Ready>>,
+    launches: Arc<Vec<Call>>,
     /// Why there is no graph, if so.
     graph: Result<Graph, String>,
     counts: Counts,

@@ -20,11 +20,11 @@ type LaunchFn = unsafe extern "C" fn(*const c_char, *const [u32; 3], *const [u32
 /// The stand-in as a device.
 pub(crate) struct StandIn {
     info: DeviceInfo,
-    core: Arc<Core>,
+    loaded: Arc<Loaded>,
 }
 
 /// What the device and its programs share.
-struct Core {
+struct Loaded {
     launch: LaunchFn,
     /// Keeps `launch` loaded.
     _library: libloading::Library,
@@ -67,11 +67,11 @@ impl StandIn {
         let launch = unsafe { *library.get::<LaunchFn>(b"launch\0").map_err(cannot)? };
         let name = "the CUDA kernels, compiled for the CPU".into();
         let info = DeviceInfo { id: "cuda-standin".into(), kind: DeviceKind::Cuda, name, software: true };
-        Ok(StandIn { info, core: Arc::new(Core { launch, _library: library, queue: Mutex::new(()) }) })
+        Ok(StandIn { info, loaded: Arc::new(Loaded { launch, _library: library, queue: Mutex::new(()) }) })
     }
 }
 
-impl Core {
+impl Loaded {
     fn lock(&self) -> Result<MutexGuard<'_, ()>> {
         self.queue.lock().map_err(|_| {
             Error::device("cuda-standin", "a call panicked on this device, so its memory can't be trusted", "Open the device anew.")
@@ -114,7 +114,7 @@ impl Backend for StandIn {
     }
 
     fn write(&self, to: &View, from: &[u8]) -> Result<()> {
-        let _queue = self.core.lock()?;
+        let _queue = self.loaded.lock()?;
         assert_eq!(from.len(), to.len() * to.dtype().size(), "as many bytes as the view has");
         // SAFETY: the view lies inside its buffer and has that many bytes; the queue lock is held, so nobody else reads or writes them.
         unsafe { address(to).copy_from_nonoverlapping(from.as_ptr(), from.len()) }
@@ -122,7 +122,7 @@ impl Backend for StandIn {
     }
 
     fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
-        let _queue = self.core.lock()?;
+        let _queue = self.loaded.lock()?;
         assert_eq!(to.len(), from.len() * from.dtype().size(), "as many bytes as the view has");
         // SAFETY: as in `write`.
         unsafe { address(from).copy_to_nonoverlapping(to.as_mut_ptr(), to.len()) }
@@ -130,27 +130,27 @@ impl Backend for StandIn {
     }
 
     fn run(&self, op: &Op) -> Result<()> {
-        let queue = self.core.lock()?;
-        plan(op).iter().try_for_each(|launch| self.core.launch(&queue, launch))
+        let queue = self.loaded.lock()?;
+        plan(op).iter().try_for_each(|launch| self.loaded.launch(&queue, launch))
     }
 
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
         let launches = ops.iter().flat_map(plan).collect();
-        Ok(Box::new(List { core: self.core.clone(), launches, counts: Counts::default() }))
+        Ok(Box::new(List { loaded: self.loaded.clone(), launches, counts: Counts::default() }))
     }
 }
 
 struct List {
-    core: Arc<Core>,
+    loaded: Arc<Loaded>,
     launches: Vec<Launch>,
     counts: Counts,
 }
 
 impl Executable for List {
     fn run(&mut self, steps: usize) -> Result<()> {
-        let queue = self.core.lock()?;
+        let queue = self.loaded.lock()?;
         for _ in 0..steps {
-            self.launches.iter().try_for_each(|launch| self.core.launch(&queue, launch))?;
+            self.launches.iter().try_for_each(|launch| self.loaded.launch(&queue, launch))?;
         }
         self.counts.add(steps, self.launches.len(), steps * self.launches.len());
         Ok(())

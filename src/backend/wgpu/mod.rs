@@ -1,11 +1,11 @@
 //! WGSL through Vulkan, Metal or DirectX 12.
 //!
 //! `plan` turns an op into launches as plain data, `bind` says what each of them binds, `shader` holds the texts and their variants,
-//! `core` is the open device with its caches, `transfer` moves bytes to and from it, `program` replays a list of ops.
+//! `opened` is the open device with its caches, `transfer` moves bytes to and from it, `program` replays a list of ops.
 //! Nothing here panics on what a device does: errors are caught in scopes, or by a handler, and become [`Error`].
 
 mod bind;
-mod core;
+mod opened;
 mod plan;
 mod program;
 mod shader;
@@ -13,10 +13,10 @@ mod shader;
 mod tests;
 mod transfer;
 
-use self::core::Core;
 use crate::device::{Absent, Backend, DeviceInfo, DeviceKind, DeviceList, Executable, Storage, View};
 use crate::op::Op;
 use crate::{Error, Result};
+use opened::Opened;
 use std::sync::{Arc, LazyLock};
 
 /// One for the process: it is where drivers are loaded.
@@ -30,7 +30,7 @@ static INSTANCE: LazyLock<wgpu::Instance> = LazyLock::new(|| {
 /// A device behind wgpu.
 pub(crate) struct Wgpu {
     info: DeviceInfo,
-    core: Arc<Core>,
+    opened: Arc<Opened>,
 }
 
 fn adapters() -> Vec<wgpu::Adapter> {
@@ -73,7 +73,7 @@ impl Wgpu {
             return Err(Error::device(id, problem, "Install a Vulkan driver (Mesa's lavapipe runs on any CPU), or use --device auto."));
         };
         let info = describe(index, adapter);
-        Ok(Wgpu { core: Arc::new(Core::open(&info, adapter)?), info })
+        Ok(Wgpu { opened: Arc::new(Opened::open(&info, adapter)?), info })
     }
 }
 
@@ -83,22 +83,22 @@ impl Backend for Wgpu {
     }
 
     fn alloc(&self, bytes: usize) -> Result<Storage> {
-        Ok(Box::new(self.core.alloc(bytes as u64)?))
+        Ok(Box::new(self.opened.alloc(bytes as u64)?))
     }
 
     fn write(&self, to: &View, from: &[u8]) -> Result<()> {
-        self.core.write(to, from)
+        self.opened.write(to, from)
     }
 
     fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
-        self.core.read(from, to)
+        self.opened.read(from, to)
     }
 
     fn run(&self, op: &Op) -> Result<()> {
-        self.core.run(op)
+        self.opened.run(op)
     }
 
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
-        Ok(Box::new(program::Program::new(self.core.clone(), ops)?))
+        Ok(Box::new(program::Program::new(self.opened.clone(), ops)?))
     }
 }

@@ -2,7 +2,7 @@
 //! one submit.
 
 use super::bind::bind;
-use super::core::{Core, Ready, count_write, traffic};
+use super::opened::{Dispatch, Opened, count_write, traffic};
 use super::plan::plan;
 use crate::Result;
 use crate::device::{Counts, Executable};
@@ -14,33 +14,33 @@ use std::sync::Arc;
 const LAUNCHES: usize = 1 << 16;
 
 pub(super) struct Program {
-    core: Arc<Core>,
-    launches: Vec<Ready>,
+    opened: Arc<Opened>,
+    launches: Vec<Dispatch>,
     counts: Counts,
 }
 
 impl Program {
-    pub(super) fn new(core: Arc<Core>, ops: &[Op]) -> Result<Program> {
+    pub(super) fn new(opened: Arc<Opened>, ops: &[Op]) -> Result<Program> {
         let mut planned = Vec::new();
         for op in ops {
             planned.extend(plan(op)?);
         }
-        let bound = planned.iter().map(|l| bind(l, core.reach, &core.id)).collect::<Result<Vec<_>>>()?;
-        let state = &mut *core.state();
-        let launches = core.guarded("compile", || {
-            let params = core.slots(&bound)?;
-            let buffer = core.buffer(params.len().max(4) as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+        let bound = planned.iter().map(|l| bind(l, opened.reach, &opened.id)).collect::<Result<Vec<_>>>()?;
+        let state = &mut *opened.state();
+        let launches = opened.guarded("compile", || {
+            let params = opened.slots(&bound)?;
+            let buffer = opened.buffer(params.len().max(4) as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
             count_write();
-            core.queue.write_buffer(&buffer, 0, &params);
+            opened.queue.write_buffer(&buffer, 0, &params);
             let pairs = planned.iter().zip(&bound).enumerate();
-            pairs.map(|(i, (l, bound))| core.ready(state, l.entry, l.side, l.grid, bound, &buffer, i as u64)).collect::<Result<Vec<_>>>()
+            pairs.map(|(i, (l, bound))| opened.ready(state, l.entry, l.side, l.grid, bound, &buffer, i as u64)).collect::<Result<Vec<_>>>()
         })?;
-        Ok(Program { core: core.clone(), launches, counts: Counts::default() })
+        Ok(Program { opened: opened.clone(), launches, counts: Counts::default() })
     }
 
     fn submit(&self, steps: usize) -> Result<()> {
-        self.core.guarded("run", || {
-            let mut encoder = self.core.device.create_command_encoder(&Default::default());
+        self.opened.guarded("run", || {
+            let mut encoder = self.opened.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for _ in 0..steps {
                 for launch in &self.launches {
@@ -50,7 +50,7 @@ impl Program {
                 }
             }
             drop(pass);
-            self.core.queue.submit([encoder.finish()]);
+            self.opened.queue.submit([encoder.finish()]);
             Ok(())
         })
     }

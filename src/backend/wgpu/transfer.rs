@@ -1,6 +1,6 @@
 //! Bytes to and from the device. wgpu moves whole words at multiples of 4; views of bytes start and end anywhere.
 
-use super::core::{Core, State, count_map, count_write};
+use super::opened::{Opened, State, count_map, count_write};
 use crate::Result;
 use crate::device::View;
 use std::sync::mpsc;
@@ -8,7 +8,7 @@ use std::sync::mpsc;
 /// Bytes moved at once, so that staging memory stays small beside the data.
 const MOST: u64 = 64 << 20;
 
-impl Core {
+impl Opened {
     /// # Errors
     /// When the device is lost or out of memory.
     pub(super) fn write(&self, to: &View, from: &[u8]) -> Result<()> {

@@ -111,15 +111,15 @@ fn a_lost_device_errs_and_does_not_panic() {
         return;
     }
     let backend = Arc::new(Wgpu::open(0).unwrap());
-    let core = backend.core.clone();
+    let opened = backend.opened.clone();
     let device = Device::new(backend, "asked for");
     let y = floats(&device, &[3]);
     let op = Op::Fill { y: y.clone(), value: 2.0 };
     let mut program = device.backend().compile(std::slice::from_ref(&op)).unwrap();
     device.backend().run(&op).unwrap();
-    core.device.destroy();
+    opened.device.destroy();
     // A driver that loses a device says so at once; a device that is destroyed says so when its queue is empty.
-    core.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    opened.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
     let mut bytes = [0; 12];
     let errors = [
         device.backend().run(&op).err(),

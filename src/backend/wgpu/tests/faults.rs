@@ -81,7 +81,7 @@ fn faulty(set: &[&'static Fault]) -> (Device, Vec<Arc<AtomicUsize>>) {
         }
         text
     };
-    assert!(backend.core.plant.set(Box::new(plant)).is_ok());
+    assert!(backend.opened.plant.set(Box::new(plant)).is_ok());
     (Device::new(Arc::new(backend), "asked for"), counts)
 }
 

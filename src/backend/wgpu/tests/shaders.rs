@@ -1,6 +1,6 @@
 //! Every shader, and every variant of it that merges operands, is valid by naga; and `Params` says what `bind` writes.
 
-use super::super::core::PARAMS;
+use super::super::opened::PARAMS;
 use super::super::shader::{Pattern, Shader, all};
 use wgpu::naga;
 

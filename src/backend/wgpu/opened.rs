@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The parameters of one launch take at most this many bytes.
 pub(super) const PARAMS: u64 = 64;
 
-pub(super) struct Core {
+pub(super) struct Opened {
     pub(super) id: String,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -83,7 +83,7 @@ struct Pipeline {
 }
 
 /// A launch that is ready to be recorded.
-pub(super) struct Ready {
+pub(super) struct Dispatch {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) group: wgpu::BindGroup,
     pub(super) grid: [u32; 2],
@@ -94,8 +94,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Core {
-    pub(super) fn open(info: &DeviceInfo, adapter: &wgpu::Adapter) -> Result<Core> {
+impl Opened {
+    pub(super) fn open(info: &DeviceInfo, adapter: &wgpu::Adapter) -> Result<Opened> {
         let limits = adapter.limits();
         let wanted = wgpu::DeviceDescriptor { label: Some("narrows"), required_limits: limits.clone(), ..Default::default() };
         let (device, queue) = pollster::block_on(adapter.request_device(&wanted)).map_err(|e| {
@@ -111,7 +111,7 @@ impl Core {
             lock(&sink).lost.get_or_insert(if text.is_empty() { format!("{reason:?}").to_lowercase() } else { text });
         });
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
-        Ok(Core {
+        Ok(Opened {
             id: info.id.clone(),
             device,
             queue,
@@ -246,7 +246,7 @@ impl Core {
         bound: &Bound,
         params: &wgpu::Buffer,
         slot: u64,
-    ) -> Result<Ready> {
+    ) -> Result<Dispatch> {
         let Pipeline { pipeline, layout } = self.pipeline(state, entry, side, bound);
         let window =
             |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) });
@@ -255,7 +255,7 @@ impl Core {
             entries.push(wgpu::BindGroupEntry { binding: w.place as u32 + 1, resource: window(self.storage(&w.view)?, w.start, w.size) });
         }
         let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries });
-        Ok(Ready { pipeline, group, grid })
+        Ok(Dispatch { pipeline, group, grid })
     }
 
     /// Compiled at first use: some 15 ms on lavapipe.
