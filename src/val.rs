@@ -2,7 +2,8 @@
 
 use crate::{Error, Result};
 
-/// A value on a [`Tape`](crate::Tape): an index that is good on that tape, and on the program compiled from it, and nowhere else.
+/// A value on a [`Tape`](crate::Tape): an index that is good on that tape, and on the program compiled from it, and
+/// nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Val {
     pub(crate) tape: u64,

@@ -21,7 +21,8 @@ impl Device {
         Device::cpu_with(cpu::cores(), Level::from_environment()?)
     }
 
-    /// The CPU with a number of threads (1 to 1024) and an instruction-set level. Neither changes a single bit of any result.
+    /// The CPU with a number of threads (1 to 1024) and an instruction-set level. Neither changes a single bit of any
+    /// result.
     ///
     /// # Errors
     /// When the level is not available, or the threads cannot be started.
@@ -37,7 +38,8 @@ impl Device {
         open_cuda(index).map(|b| Device::new(b, "asked for"))
     }
 
-    /// The CUDA kernels, executed on the CPU by a stand-in library that was compiled from the same sources: for tests on machines without a GPU.
+    /// The CUDA kernels, executed on the CPU by a stand-in library that was compiled from the same sources: for tests
+    /// on machines without a GPU.
     /// See `tests/standin/` for how the library is built.
     ///
     /// # Errors
@@ -76,7 +78,8 @@ impl Device {
         Ok(Device::cpu()?.because(&reason(passed)))
     }
 
-    /// Opens a device by its name: `auto`, `cpu`, `cuda`, `cuda:N`, `wgpu` or `wgpu:N`. `wgpu` alone takes the first hardware adapter, or else the first.
+    /// Opens a device by its name: `auto`, `cpu`, `cuda`, `cuda:N`, `wgpu` or `wgpu:N`. `wgpu` alone takes the first
+    /// hardware adapter, or else the first.
     ///
     /// # Errors
     /// When the name is none of these, or the device is absent; the text lists what is there.

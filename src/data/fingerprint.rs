@@ -4,7 +4,8 @@
 use super::{Dataset, Split, Values};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of the rows and labels of both halves with their shapes, in hexadecimal. Two data sets with the same one train the same network.
+/// SHA-256 of the rows and labels of both halves with their shapes, in hexadecimal. Two data sets with the same one
+/// train the same network.
 pub fn fingerprint(split: &Split) -> String {
     let mut hash = Sha256::new();
     for half in [&split.train, &split.test] {

@@ -9,7 +9,8 @@ use std::env;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Every device of this machine, and the stand-in for CUDA. What is absent is said by name; what NARROWS_REQUIRE names (`wgpu`, `cuda`, `standin`) may not be.
+/// Every device of this machine, and the stand-in for CUDA. What is absent is said by name; what NARROWS_REQUIRE names
+/// (`wgpu`, `cuda`, `standin`) may not be.
 pub fn devices() -> &'static [Device] {
     static DEVICES: OnceLock<Vec<Device>> = OnceLock::new();
     DEVICES.get_or_init(|| {
