@@ -1,6 +1,7 @@
 //! Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), with the arithmetic of PyTorch's.
 
 use crate::clock::Clock;
+use crate::device::View;
 use crate::op::{AdamHyper, Op};
 use crate::params::Params;
 use crate::{Dtype, Error, Result, Shape, Tape, Tensor};
@@ -95,19 +96,40 @@ impl Adam {
     /// # Errors
     /// When the tape is for another device, or the device fails.
     pub fn step(&self, tape: &mut Tape) -> Result<()> {
-        tape.push_update(Op::Adam {
-            p: self.params.values().clone(),
-            g: self.params.grads().clone(),
-            m: self.m.view.clone(),
-            v: self.v.view.clone(),
-            table: self.table.view.clone(),
-            clock: self.clock.tensor.view.clone(),
-            hyper: self.hyper,
-        })?;
+        self.push(tape, |whole| whole.clone())?;
         if self.moves {
             tape.push_advance(&self.clock, 0, 1)?;
         }
         Ok(())
+    }
+
+    /// Pushes one step of the parameters of one group. All groups share the step counter, so it belongs to a clock that the
+    /// program moves once, after all of them: see [`Adam::with_clock`].
+    ///
+    /// # Errors
+    /// When there is no such group, Adam moves a counter of its own, the tape is for another device, or the device fails.
+    pub fn step_on(&self, tape: &mut Tape, group: &str) -> Result<()> {
+        let group = self.params.group(group)?;
+        if self.moves {
+            return Err(Error::op(
+                "adam",
+                "a step of one group, and a step counter that counts steps of all parameters",
+                "Make it with `Adam::with_clock`, and advance that clock once a step.",
+            ));
+        }
+        self.push(tape, |whole| group.part(whole))
+    }
+
+    fn push(&self, tape: &mut Tape, part: impl Fn(&View) -> View) -> Result<()> {
+        tape.push_update(Op::Adam {
+            p: part(self.params.values()),
+            g: part(self.params.grads()),
+            m: part(&self.m.view),
+            v: part(&self.v.view),
+            table: self.table.view.clone(),
+            clock: self.clock.tensor.view.clone(),
+            hyper: self.hyper,
+        })
     }
 }
 

@@ -1,11 +1,28 @@
-//! Parameters: named views into one flat buffer, with their gradients in another.
+//! Parameters: named views into one flat buffer, with their gradients in another; and state, which is saved but not trained.
 
 use crate::device::View;
-use crate::{Device, Dtype, Error, Result, Shape, tensor};
+use crate::{Device, Dtype, Error, Result, Shape, Tensor, tensor};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
+/// Names and shapes, in the order in which they lie in memory.
+pub type Layout = Vec<(String, Vec<usize>)>;
+
 /// The parameters of a model: one flat buffer of values, one of gradients, and names for the parts of both. A clone is the same parameters.
+///
+/// Parameters that are trained together are a group: a range of both buffers, with a name. State is what a model keeps and saves but does not
+/// train, such as a running mean: it has a buffer of its own and no gradients.
+///
+/// ```
+/// use narrows::{Device, Params};
+/// let shape = |name: &str, dims: &[usize]| vec![(name.to_string(), dims.to_vec())];
+/// let groups = [("model", shape("w", &[3, 2])), ("critic", shape("c", &[3]))];
+/// let params = Params::in_groups(&Device::cpu()?, &groups, &shape("mean", &[2]))?;
+/// assert_eq!((params.len(), params.group_len("critic")?), (9, 3));
+/// params.state("mean")?.write(&[0.5, 0.25])?;
+/// # Ok::<(), narrows::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Params {
     inner: Arc<Inner>,
@@ -14,8 +31,29 @@ pub struct Params {
 #[derive(Debug)]
 struct Inner {
     entries: Vec<Entry>,
+    groups: Vec<Group>,
     values: View,
     grads: View,
+    /// Parts of one flat buffer.
+    state: Vec<(String, Tensor)>,
+}
+
+/// A range of the parameters.
+#[derive(Debug)]
+pub(crate) struct Group {
+    name: String,
+    /// Which parameters.
+    pub(crate) entries: Range<usize>,
+    /// Where its numbers begin in a flat buffer, and how many they are.
+    start: usize,
+    shape: Shape,
+}
+
+impl Group {
+    /// The group's part of a flat buffer over all parameters.
+    pub(crate) fn part(&self, whole: &View) -> View {
+        View { offset: whole.offset + self.start, shape: self.shape, ..whole.clone() }
+    }
 }
 
 #[derive(Debug)]
@@ -26,27 +64,53 @@ struct Entry {
 }
 
 impl Params {
-    /// Zeros under those names and shapes, laid out in this order.
+    /// Zeros under those names and shapes, laid out in this order, as one group without a name.
     ///
     /// # Errors
     /// When a name comes twice, a shape is not one, or the device has no memory for them.
     pub fn new(device: &Device, layout: &[(String, Vec<usize>)]) -> Result<Params> {
-        let shapes = layout.iter().map(|(_, dims)| Shape::new(dims)).collect::<Result<Vec<_>>>()?;
-        let total = Shape::new(&[shapes.iter().map(Shape::len).sum()])?;
-        let values = device.alloc(Dtype::F32, total)?;
-        let grads = device.alloc(Dtype::F32, total)?;
-        let mut entries: Vec<Entry> = Vec::with_capacity(layout.len());
-        let mut seen = HashSet::new();
-        let mut start = 0;
-        for ((name, _), shape) in layout.iter().zip(shapes) {
-            if !seen.insert(name) {
-                return Err(Error::argument("parameter", format!("`{name}` comes twice"), "Give every parameter its own name."));
+        Params::in_groups(device, &[("", layout.to_vec())], &[])
+    }
+
+    /// Zeros in groups, one after the other, and state beside them.
+    ///
+    /// # Errors
+    /// When a name comes twice, a shape is not one, or the device has no memory for them.
+    pub fn in_groups(device: &Device, groups: &[(&str, Layout)], state: &[(String, Vec<usize>)]) -> Result<Params> {
+        let names = groups.iter().flat_map(|(_, layout)| layout).chain(state).map(|(name, _)| name.as_str());
+        once("parameter", names)?;
+        once("group", groups.iter().map(|(name, _)| *name))?;
+        let total = |layout: &mut dyn Iterator<Item = &(String, Vec<usize>)>| -> Result<Shape> {
+            let shapes = layout.map(|(_, dims)| Shape::new(dims)).collect::<Result<Vec<_>>>()?;
+            Shape::new(&[shapes.iter().map(Shape::len).sum()])
+        };
+        let whole = total(&mut groups.iter().flat_map(|(_, layout)| layout))?;
+        let (values, grads) = (device.alloc(Dtype::F32, whole)?, device.alloc(Dtype::F32, whole)?);
+        let (mut entries, mut ranges, mut start) = (Vec::new(), Vec::new(), 0);
+        for (name, layout) in groups {
+            let first = (entries.len(), start);
+            for (name, dims) in layout {
+                let shape = Shape::new(dims)?;
+                let part = |whole: &View| View { offset: start, shape, ..whole.clone() };
+                entries.push(Entry { name: name.clone(), value: part(&values), grad: part(&grads) });
+                start += shape.len();
             }
-            let part = |whole: &View| View { offset: start, shape, ..whole.clone() };
-            entries.push(Entry { name: name.clone(), value: part(&values), grad: part(&grads) });
-            start += shape.len();
+            ranges.push(Group {
+                name: name.to_string(),
+                entries: first.0..entries.len(),
+                start: first.1,
+                shape: Shape::new(&[start - first.1])?,
+            });
         }
-        Ok(Params { inner: Arc::new(Inner { entries, values, grads }) })
+        let all_state = device.alloc(Dtype::F32, total(&mut state.iter())?)?;
+        let mut kept = Vec::with_capacity(state.len());
+        let mut offset = 0;
+        for (name, dims) in state {
+            let shape = Shape::new(dims)?;
+            kept.push((name.clone(), Tensor { view: View { offset, shape, ..all_state.clone() }, below: None }));
+            offset += shape.len();
+        }
+        Ok(Params { inner: Arc::new(Inner { entries, groups: ranges, values, grads, state: kept }) })
     }
 
     /// The names, in the order of the layout.
@@ -57,6 +121,33 @@ impl Params {
     /// How many numbers all parameters have together.
     pub fn len(&self) -> usize {
         self.inner.values.len()
+    }
+
+    /// The names of the groups, in the order of the layout.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.inner.groups.iter().map(|g| g.name.as_str())
+    }
+
+    /// How many numbers the parameters of a group have together.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn group_len(&self, group: &str) -> Result<usize> {
+        Ok(self.group(group)?.shape.len())
+    }
+
+    /// Some of the state: what a model keeps but does not train. Reading and writing the tensor reads and writes the state.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn state(&self, name: &str) -> Result<Tensor> {
+        let found = self.inner.state.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor.clone());
+        found.ok_or_else(|| absent("state", name, &mut self.state_names()))
+    }
+
+    /// The names of the state, in the order of the layout.
+    pub fn state_names(&self) -> impl Iterator<Item = &str> {
+        self.inner.state.iter().map(|(name, _)| name.as_str())
     }
 
     /// Whether there are none.
@@ -111,10 +202,11 @@ impl Params {
     }
 
     pub(crate) fn position(&self, name: &str) -> Result<usize> {
-        self.names().position(|n| n == name).ok_or_else(|| {
-            let names: Vec<_> = self.names().collect();
-            Error::argument("parameter", format!("there is no `{name}`"), format!("Use one of {}.", names.join(", ")))
-        })
+        self.names().position(|n| n == name).ok_or_else(|| absent("parameter", name, &mut self.names()))
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Result<&Group> {
+        self.inner.groups.iter().find(|g| g.name == name).ok_or_else(|| absent("group", name, &mut self.groups()))
     }
 
     pub(crate) fn value(&self, at: usize) -> &View {
@@ -140,4 +232,21 @@ impl Params {
     pub(crate) fn same(&self, other: &Params) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
+}
+
+/// Refuses names of which one comes twice.
+fn once<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(Error::argument(what, format!("`{name}` comes twice"), format!("Give every {what} its own name.")));
+        }
+    }
+    Ok(())
+}
+
+fn absent(what: &str, name: &str, known: &mut dyn Iterator<Item = &str>) -> Error {
+    let names: Vec<_> = known.collect();
+    let remedy = if names.is_empty() { format!("There is no {what} at all.") } else { format!("Use one of {}.", names.join(", ")) };
+    Error::argument(what, format!("there is no `{name}`"), remedy)
 }

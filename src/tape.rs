@@ -40,6 +40,8 @@ pub struct Tape {
     ops: Vec<Op>,
     nodes: Vec<Node>,
     params: Vec<Params>,
+    /// By node: whether the `backward` that runs takes a gradient of it.
+    wanted: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,8 @@ enum Source {
     /// The op with that number.
     Op(usize),
     Reshape,
+    /// A value without history.
+    Constant,
     /// A gradient; what is computed from it can't be differentiated again.
     Gradient,
 }
@@ -81,7 +85,7 @@ impl Tape {
 
     fn with(device: &Device, eager: bool) -> Tape {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Tape { id, device: device.clone(), eager, ops: Vec::new(), nodes: Vec::new(), params: Vec::new() }
+        Tape { id, device: device.clone(), eager, ops: Vec::new(), nodes: Vec::new(), params: Vec::new(), wanted: Vec::new() }
     }
 
     #[cfg(test)]
@@ -200,6 +204,25 @@ impl Tape {
             Some(index) => Val { tape: self.id, index },
             None => self.node(params.value(at).clone(), Source::Param(set, at), vec![], true),
         })
+    }
+
+    /// A parameter as a constant: no gradient is taken of it. Where it is also asked for by [`Tape::param`], that one is differentiated.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the parameters are on another device.
+    pub fn frozen(&mut self, params: &Params, name: &str) -> Result<Val> {
+        self.here("frozen", params.device())?;
+        let at = params.position(name)?;
+        Ok(self.node(params.value(at).clone(), Source::Constant, vec![], false))
+    }
+
+    /// The same elements without their history: no gradient passes. Free.
+    ///
+    /// # Errors
+    /// When the value belongs to another tape.
+    pub fn detach(&mut self, x: Val) -> Result<Val> {
+        let view = self.view(x)?.clone();
+        Ok(self.node(view, Source::Constant, vec![], false))
     }
 
     /// The same elements under another shape. Free.

@@ -3,6 +3,7 @@
 use super::{Node, Source, Tape, Val};
 use crate::device::View;
 use crate::op::{Op, Zip};
+use crate::params::Params;
 use crate::{Error, Result, grad};
 
 impl Tape {
@@ -10,21 +11,71 @@ impl Tape {
     /// Gradients of parameters that it does not depend on are set to 0. A second call computes all of them afresh: nothing accumulates.
     ///
     /// # Errors
-    /// When the loss is not one number, depends on nothing that is differentiated, or is made of gradients.
+    /// When the loss is not one number, depends on nothing that is differentiated, or is made of gradients; or when a weight or a value that a
+    /// gradient needs was written since the loss was computed from it.
     pub fn backward(&mut self, loss: Val) -> Result<()> {
-        let node = self.get(loss)?;
-        if node.view.len() != 1 {
-            return Err(Error::op(
-                "backward",
-                format!("the loss has {} elements ({})", node.view.len(), node.view.shape),
-                "Reduce it with `sum` or `mse`.",
-            ));
-        }
-        if !node.tracked {
+        self.check_loss(loss)?;
+        if !self.get(loss)?.tracked {
             return Err(Error::op(
                 "backward",
                 "the loss depends on no variable and no parameter",
                 "Use `variable` or `param` for what is to be differentiated.",
+            ));
+        }
+        self.wanted = self.nodes.iter().map(|n| n.tracked).collect();
+        self.differentiate(loss)?;
+        let all = self.params.iter().enumerate().flat_map(|(set, params)| (0..params.count()).map(move |at| (set, at))).collect();
+        self.clear_unreached(all)
+    }
+
+    /// Pushes the ops that compute the gradient of `loss` with respect to the parameters of one group. To this pass all else is constant: no
+    /// other gradient is computed, and the gradients of other groups stay as they are. Gradients of the group that the loss does not depend on
+    /// are set to 0.
+    ///
+    /// ```
+    /// use narrows::{Device, Params, Tape};
+    /// let device = Device::cpu()?;
+    /// let one = |name: &str| vec![(name.to_string(), vec![1])];
+    /// let params = Params::in_groups(&device, &[("left", one("a")), ("right", one("b"))], &[])?;
+    /// let mut tape = Tape::new(&device);
+    /// let (a, b) = (tape.param(&params, "a")?, tape.param(&params, "b")?);
+    /// let sum = tape.add(a, b)?;
+    /// let loss = tape.scale(sum, 3.0)?;
+    /// tape.backward_on(loss, &params, "right")?;
+    /// assert_eq!((params.read_grad("a")?, params.read_grad("b")?), (vec![0.0], vec![3.0]));
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such group, the loss depends on no parameter of it, or as [`Tape::backward`].
+    pub fn backward_on(&mut self, loss: Val, params: &Params, group: &str) -> Result<()> {
+        self.check_loss(loss)?;
+        let entries = params.group(group)?.entries.clone();
+        let set = self.params.iter().position(|p| p.same(params));
+        self.wanted = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let own = matches!(node.source, Source::Param(s, at) if Some(s) == set && entries.contains(&at));
+            let wanted = own || node.tracked && node.inputs.iter().any(|input| self.wanted[input.index]);
+            self.wanted.push(wanted);
+        }
+        let Some(set) = set.filter(|_| self.wanted[loss.index]) else {
+            return Err(Error::op(
+                "backward",
+                format!("the loss depends on no parameter of the group `{group}`"),
+                "Take it of the group that the loss is to train, and use `param` for its parameters, not `frozen`.",
+            ));
+        };
+        self.differentiate(loss)?;
+        self.clear_unreached(entries.map(|at| (set, at)).collect())
+    }
+
+    fn check_loss(&self, loss: Val) -> Result<()> {
+        let view = self.view(loss)?;
+        if view.len() != 1 {
+            return Err(Error::op(
+                "backward",
+                format!("the loss has {} elements ({})", view.len(), view.shape),
+                "Reduce it with `sum` or `mse`.",
             ));
         }
         if self.ancestors(loss).any(|n| matches!(n.source, Source::Gradient)) {
@@ -34,6 +85,11 @@ impl Tape {
                 "Take gradients of a loss that is not itself made of gradients.",
             ));
         }
+        Ok(())
+    }
+
+    /// Reads the list backwards from the loss, towards all that is wanted.
+    fn differentiate(&mut self, loss: Val) -> Result<()> {
         let seed = self.new_view(self.view(loss)?.shape)?;
         self.nodes.iter_mut().for_each(|n| n.grad = None);
         self.push(Op::Fill { y: seed.clone(), value: 1.0 })?;
@@ -44,13 +100,35 @@ impl Tape {
             let Some(dy) = node.grad else { continue };
             let (source, inputs) = (node.source.clone(), node.inputs.clone());
             match source {
-                Source::Op(at) => grad::derivative(self, self.ops[at].clone(), &inputs, dy)?,
+                Source::Op(at) => {
+                    let pushed = self.ops.len();
+                    grad::derivative(self, self.ops[at].clone(), &inputs, dy)?;
+                    self.check_fresh(at, pushed)?;
+                }
                 Source::Reshape => self.pass(inputs[0], dy)?,
                 // No gradient is an ancestor of the loss.
-                Source::Leaf | Source::Param(..) | Source::Gradient => {}
+                Source::Leaf | Source::Constant | Source::Param(..) | Source::Gradient => {}
             }
         }
-        self.clear_unreached()
+        Ok(())
+    }
+
+    /// Refuses a derivative, pushed from `pushed` on, that reads an operand of the op `at` which another op has written since.
+    fn check_fresh(&self, at: usize, pushed: usize) -> Result<()> {
+        let op = &self.ops[at];
+        let (reads, writes) = (op.reads(), op.writes());
+        let operand = |view: &View| reads.iter().chain(&writes).any(|(_, own)| own.identical(view));
+        for (name, view) in self.ops[pushed..].iter().flat_map(|op| op.reads()).filter(|(_, view)| operand(view)) {
+            let mut between = self.ops[at + 1..pushed].iter();
+            if let Some(writer) = between.find(|op| op.writes().iter().any(|(_, written)| written.overlaps(view))) {
+                return Err(Error::op(
+                    op.name(),
+                    format!("its gradient needs {name} as it was, and `{}` has written it since", writer.name()),
+                    "Compute the loss anew after the optimiser's step, or take all gradients before it.",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What a value was computed from, itself included.
@@ -65,31 +143,29 @@ impl Tape {
         self.nodes.iter().zip(reached).filter_map(|(node, reached)| reached.then_some(node))
     }
 
-    /// One fill with 0 for each parameter gradient that `backward` did not reach.
-    fn clear_unreached(&mut self) -> Result<()> {
-        let reached = |set: usize, at: usize, nodes: &[Node]| {
-            nodes.iter().any(|n| n.grad.is_some() && matches!(n.source, Source::Param(s, a) if (s, a) == (set, at)))
-        };
-        let unreached: Vec<View> = self
-            .params
-            .iter()
-            .enumerate()
-            .flat_map(|(set, params)| (0..params.count()).map(move |at| (set, at, params.grad(at).clone())))
-            .filter(|(set, at, _)| !reached(*set, *at, &self.nodes))
-            .map(|(_, _, grad)| grad)
-            .collect();
-        for grad in unreached {
-            self.push(Op::Fill { y: grad, value: 0.0 })?;
+    /// One fill with 0 for each of these parameter gradients that was not reached.
+    fn clear_unreached(&mut self, all: Vec<(usize, usize)>) -> Result<()> {
+        for (set, at) in all {
+            let reached = |n: &Node| n.grad.is_some() && matches!(n.source, Source::Param(s, a) if (s, a) == (set, at));
+            if !self.nodes.iter().any(reached) {
+                let grad = self.params[set].grad(at).clone();
+                self.push(Op::Fill { y: grad, value: 0.0 })?;
+            }
         }
         Ok(())
     }
 
+    /// Whether the `backward` that runs takes a gradient of this value. What was made since it began is a gradient itself.
+    fn wants(&self, val: Val) -> bool {
+        self.wanted.get(val.index).copied().unwrap_or(false)
+    }
+
     /// Adds to the gradient of `input` what `op` computes into the view that it is given.
     pub(crate) fn contribute(&mut self, input: Val, op: impl FnOnce(View) -> Op) -> Result<()> {
-        let node = &self.nodes[input.index];
-        if !node.tracked {
+        if !self.wants(input) {
             return Ok(());
         }
+        let node = &self.nodes[input.index];
         let first = node.grad.is_none();
         let to = match node.source {
             Source::Param(set, at) if first => self.params[set].grad(at).clone(),
@@ -106,10 +182,10 @@ impl Tape {
 
     /// Adds `dy` to the gradient of `input` as it is.
     pub(crate) fn pass(&mut self, input: Val, dy: Val) -> Result<()> {
-        let node = &self.nodes[input.index];
-        if !node.tracked {
+        if !self.wants(input) {
             return Ok(());
         }
+        let node = &self.nodes[input.index];
         // `add` takes operands of different shapes with as many elements; each gradient has the shape of its own value.
         let (shape, view) = (node.view.shape, self.view(dy)?.clone());
         let dy = if view.shape == shape { dy } else { self.node(View { shape, ..view }, Source::Gradient, vec![], true) };

@@ -48,8 +48,15 @@ impl Tape {
     /// # Errors
     /// When `most` is not a finite number above 0, or the parameters are on another device.
     pub fn clip_grads(&mut self, params: &Params, most: f32) -> Result<()> {
-        let x = params.grads().clone();
-        self.clip(x, most)
+        self.clip(params.grads().clone(), most)
+    }
+
+    /// Scales the gradients of one group down, as [`Tape::clip_grads`] does those of all.
+    ///
+    /// # Errors
+    /// When there is no such group, or as [`Tape::clip_grads`].
+    pub fn clip_grads_on(&mut self, params: &Params, group: &str, most: f32) -> Result<()> {
+        self.clip(params.group(group)?.part(params.grads()), most)
     }
 
     fn clip(&mut self, x: View, most: f32) -> Result<()> {
