@@ -2,29 +2,22 @@
 //! the throughput in FLOP.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, Program, Tape, Tensor, data};
+use narrows::nn::Objective;
+use narrows::train::Step;
+use narrows::{AdamConfig, Autoencoder, Device, Program, Tape, Tensor, data};
 use std::time::{Duration, Instant};
 
 /// Rows of the data set.
 const ROWS: usize = 4096;
 
 /// A step as `fit` records it.
-fn program(device: &Device, batch: usize, images: &[f32]) -> narrows::Result<(Program, Tensor)> {
+fn program(device: &Device, batch: usize, images: &[f32]) -> narrows::Result<(Program, Step)> {
     let images = Tensor::new(device, images, &[ROWS, 784])?;
-    let order = Tensor::indices(device, &(0..ROWS as u32).collect::<Vec<_>>(), ROWS)?;
-    let clock = Clock::new(device)?;
-    let losses = Tensor::zeros(device, &[1])?;
     let ae = Autoencoder::builder(784).build(device)?;
-    let adam = Adam::with_clock(ae.params(), AdamConfig::default(), &clock)?;
+    let mut step = Step::training(ae.params(), &images, AdamConfig::default(), &[], 1)?;
     let mut tape = Tape::plan(device);
-    let x = tape.gather(&images, &order, &clock, batch)?;
-    let y = ae.forward(&mut tape, x)?;
-    let loss = tape.mse(y, x)?;
-    tape.backward(loss)?;
-    adam.step(&mut tape)?;
-    tape.store(loss, &losses, &clock)?;
-    tape.advance(&clock, batch, &order)?;
-    Ok((tape.compile()?, losses))
+    step.record(&mut tape, batch, |on, x| Objective::default().record(&ae, on, x))?;
+    Ok((tape.compile()?, step))
 }
 
 fn steps(c: &mut Criterion) {
@@ -33,13 +26,13 @@ fn steps(c: &mut Criterion) {
     for info in Device::list().found {
         let device = Device::open(&info.id).expect("a listed device opens");
         for batch in [32, 128, 1024] {
-            let (mut program, losses) = program(&device, batch, &images).expect("the step compiles");
+            let (mut program, step) = program(&device, batch, &images).expect("the step compiles");
             group.throughput(Throughput::Elements(program.cost().flops)).sample_size(10);
             group.bench_function(BenchmarkId::new(device.id(), batch), |b| {
                 b.iter_custom(|steps| {
                     let start = Instant::now();
                     program.run(steps as usize).expect("the steps run");
-                    losses.read().expect("the loss is read, so the device is done");
+                    step.losses().expect("the loss is read, so the device is done");
                     start.elapsed().max(Duration::from_nanos(1))
                 });
             });

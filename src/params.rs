@@ -34,8 +34,9 @@ struct Inner {
     groups: Vec<Group>,
     values: View,
     grads: View,
-    /// Parts of one flat buffer.
     state: Vec<(String, Tensor)>,
+    /// All state, flat.
+    all_state: View,
 }
 
 /// A range of the parameters.
@@ -110,7 +111,7 @@ impl Params {
             kept.push((name.clone(), Tensor { view: View { offset, shape, ..all_state.clone() }, below: None }));
             offset += shape.len();
         }
-        Ok(Params { inner: Arc::new(Inner { entries, groups: ranges, values, grads, state: kept }) })
+        Ok(Params { inner: Arc::new(Inner { entries, groups: ranges, values, grads, state: kept, all_state }) })
     }
 
     /// The names, in the order of the layout.
@@ -194,6 +195,20 @@ impl Params {
 
     fn entry(&self, name: &str) -> Result<&Entry> {
         Ok(&self.inner.entries[self.position(name)?])
+    }
+
+    /// All values and, after them, all state.
+    pub(crate) fn snapshot(&self) -> Result<Vec<f32>> {
+        let mut all = tensor::read(&self.inner.values)?;
+        all.extend(tensor::read::<f32>(&self.inner.all_state)?);
+        Ok(all)
+    }
+
+    /// Puts back what [`Params::snapshot`] gave.
+    pub(crate) fn put_back(&self, all: &[f32]) -> Result<()> {
+        let (values, state) = all.split_at(self.len().min(all.len()));
+        tensor::write(&self.inner.values, values)?;
+        tensor::write(&self.inner.all_state, state)
     }
 
     /// Whether no value is infinite or NaN.

@@ -10,6 +10,8 @@ pub(crate) mod purpose {
     pub(crate) const SHUFFLE: u32 = 1;
     /// Initial values: this plus the number of the parameter.
     pub(crate) const INITIAL: u32 = 1 << 16;
+    /// Noise of a training: this plus the number of the stream within a pass.
+    pub(crate) const NOISE: u32 = 1 << 24;
 }
 
 /// Ten rounds of Philox4x32: four words of counter and two of key become four random words.

@@ -92,6 +92,13 @@ impl Tensor {
         Ok(Tensor { view: reshaped(&self.view, shape)?, below: self.below })
     }
 
+    /// `len` elements from `start` on, as a tensor of its own name on the same memory.
+    pub(crate) fn part(&self, start: usize, len: usize) -> Result<Tensor> {
+        let part = self.view.part(start, Shape::new(&[len])?);
+        let view = part.ok_or_else(|| Error::argument("part", format!("{len} elements from {start} on"), "Stay inside the tensor."))?;
+        Ok(Tensor { view, below: self.below })
+    }
+
     /// The data, on the host. Waits until the device has finished its work.
     ///
     /// # Errors

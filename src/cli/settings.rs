@@ -5,7 +5,7 @@ use super::input::Reading;
 use clap::{Args, ValueEnum};
 use narrows::data::{self, Dataset, Scaler, Values};
 use narrows::nn::Output;
-use narrows::{Device, Error, Fit, Loss, Result, Schedule, report};
+use narrows::{Device, Error, Fit, Loss, Result, report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(super) struct Settings {
     pub(super) scale: Option<Scale>,
     /// What follows the last layer: sigmoid for rows in [0, 1], linear for rows of any size.
     #[arg(long, default_value = "sigmoid", value_name = "sigmoid|linear")]
-    pub(super) output: OutputName,
+    pub(super) output: Output,
     /// Widths from the first layer to the code; the decoder has them in reverse.
     #[arg(long, default_value = "128,64,32", value_delimiter = ',', value_name = "N,N,..")]
     pub(super) layers: Vec<usize>,
@@ -59,7 +59,7 @@ pub(super) struct Settings {
     pub(super) clip: Option<f32>,
     /// Mean squared error, or binary cross-entropy.
     #[arg(long, default_value = "mse", value_name = "mse|bce")]
-    pub(super) loss: LossName,
+    pub(super) loss: Loss,
     /// Ends after so many epochs without a new smallest error on the validation rows, and keeps the best epoch's weights. [default: none]
     #[arg(long, value_name = "EPOCHS")]
     pub(super) patience: Option<usize>,
@@ -75,20 +75,6 @@ pub(super) struct Settings {
     #[arg(skip)]
     #[serde(default, skip_serializing_if = "Reading::is_default")]
     pub(super) reading: Reading,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LossName {
-    Mse,
-    Bce,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum OutputName {
-    Sigmoid,
-    Linear,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -134,19 +120,12 @@ impl Settings {
         Ok(device)
     }
 
-    pub(super) fn output(&self) -> Output {
-        match self.output {
-            OutputName::Sigmoid => Output::Sigmoid,
-            OutputName::Linear => Output::Linear,
-        }
-    }
-
     /// The scaling of the columns, if there is to be one; settles what was left open.
     pub(super) fn scaler(&mut self, train: &Dataset) -> Result<Option<Scaler>> {
         let usual = match (train.values(), self.output) {
             (Values::Bytes(_), _) => Scale::None,
-            (Values::Floats(_), OutputName::Sigmoid) => Scale::Minmax,
-            (Values::Floats(_), OutputName::Linear) => Scale::Standard,
+            (Values::Floats(_), Output::Sigmoid) => Scale::Minmax,
+            (Values::Floats(_), Output::Linear) => Scale::Standard,
         };
         match *self.scale.get_or_insert(usual) {
             Scale::Minmax => Scaler::min_max(train).map(Some),
@@ -182,18 +161,14 @@ impl Settings {
 
     /// The training that they mean; rows to validate on are added by the caller.
     pub(super) fn fit(&self) -> Result<Fit> {
-        let loss = match self.loss {
-            LossName::Mse => Loss::Mse,
-            LossName::Bce => Loss::Bce,
-        };
         let mut fit = Fit::default()
             .epochs(self.epochs)
             .batch_size(self.batch_size)
             .learning_rate(self.lr)
-            .schedule(schedule(&self.schedule)?)
+            .schedule(self.schedule.parse()?)
             .warmup(self.warmup)
             .weight_decay(self.weight_decay)
-            .loss(loss)
+            .loss(self.loss)
             .seed(self.seed);
         if let Some(norm) = self.clip {
             fit = fit.clip_norm(norm);
@@ -207,14 +182,14 @@ impl Settings {
     /// What the report shows of them, by name.
     pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
         let mut shown = vec![
-            ("loss", if self.loss == LossName::Mse { "mean squared error" } else { "binary cross-entropy" }.to_string()),
+            ("loss", if self.loss == Loss::Mse { "mean squared error" } else { "binary cross-entropy" }.to_string()),
             ("optimiser", if self.weight_decay > 0.0 { format!("AdamW, decay {}", self.weight_decay) } else { "Adam".to_string() }),
             ("learning rate", self.lr.to_string()),
             ("schedule", self.schedule.clone()),
             ("batch size", self.batch_size.to_string()),
             ("epochs", self.epochs.to_string()),
             ("seed", self.seed.to_string()),
-            ("output", if self.output == OutputName::Sigmoid { "sigmoid" } else { "linear" }.to_string()),
+            ("output", if self.output == Output::Sigmoid { "sigmoid" } else { "linear" }.to_string()),
         ];
         let scaled = |scale| match scale {
             Scale::Minmax => Some("each column to [0, 1]".to_string()),
@@ -253,22 +228,6 @@ impl Settings {
     }
 }
 
-fn schedule(text: &str) -> Result<Schedule> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let parsed = match parts.as_slice() {
-        ["constant"] => Some(Schedule::Constant),
-        ["cosine"] => Some(Schedule::Cosine { to: 0.0 }),
-        ["cosine", to] => to.parse().ok().map(|to| Schedule::Cosine { to }),
-        ["step", every, factor] => every.parse().ok().zip(factor.parse().ok()).map(|(every, factor)| Schedule::Step { every, factor }),
-        _ => None,
-    };
-    parsed.ok_or_else(|| Error::Argument {
-        name: "--schedule".into(),
-        problem: format!("`{text}` is none"),
-        remedy: "Use constant, step:N:FACTOR (such as step:5:0.5) or cosine[:END].".into(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,15 +254,6 @@ mod tests {
             fs::write(folder.join(FILE), "layers = 3\n").unwrap();
             assert!(Settings::read(&folder).unwrap_err().to_string().contains("layers"));
             fs::remove_dir_all(&folder).unwrap();
-        }
-    }
-
-    #[test]
-    fn schedules_are_read_or_refused() {
-        assert_eq!(schedule("step:5:0.5").unwrap(), Schedule::Step { every: 5, factor: 0.5 });
-        assert_eq!(schedule("cosine:1e-5").unwrap(), Schedule::Cosine { to: 1e-5 });
-        for text in ["", "cosin", "step:5", "step:a:1", "cosine:x", "constant:1"] {
-            assert!(schedule(text).unwrap_err().to_string().contains("is none. Use constant"), "{text}");
         }
     }
 }

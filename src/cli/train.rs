@@ -78,7 +78,7 @@ impl Train {
                 remedy: "Name at least the code's width.".into(),
             }));
         };
-        let builder = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).output(settings.output());
+        let builder = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).output(settings.output);
         let mut ae = builder.seed(settings.seed).build(&device)?;
         if let Some(scaler) = settings.scaler(&train)? {
             ae = ae.with_scaler(scaler)?;

@@ -18,9 +18,27 @@ use crate::{Error, Result};
 /// # Ok::<(), narrows::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Numbers"))]
 pub struct Scaler {
     shift: Vec<f32>,
     scale: Vec<f32>,
+}
+
+/// A scaler as a file holds it, not yet checked.
+#[cfg(feature = "files")]
+#[derive(serde::Deserialize)]
+struct Numbers {
+    shift: Vec<f32>,
+    scale: Vec<f32>,
+}
+
+#[cfg(feature = "files")]
+impl TryFrom<Numbers> for Scaler {
+    type Error = Error;
+
+    fn try_from(numbers: Numbers) -> Result<Scaler> {
+        Scaler::new(numbers.shift, numbers.scale)
+    }
 }
 
 impl Scaler {

@@ -1,13 +1,20 @@
 //! The autoencoder: a strait between two wide waters.
 
-use crate::data::{Dataset, Scaler};
+use super::net::Weight;
+use super::rows::{self, Way};
+use super::{Builder, GROUP, Loss, Objective, Output, Recording, Spec};
+use crate::data::{Chunks, Dataset, Scaler};
 use crate::op::{Op, Stream};
 use crate::rng::purpose;
-use crate::{Clock, Device, Error, Loss, Params, Result, Tape, Val};
+use crate::train::{Epoch, Fit, Flow, History, Metrics};
+use crate::{Clock, Device, Params, Result, Tape, Val};
+#[cfg(feature = "files")]
+use std::path::Path;
 use std::sync::Arc;
 
-/// An autoencoder of dense layers: relu after each but the code, which is linear, and the output, which is a [sigmoid](Output). Weights are `(out, in)` and
-/// named as in PyTorch: `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ..., `decoder.0.weight`, ...
+/// One [`Spec`] on a device. Where nothing else was said, its layers are dense, relu follows each but the code, which is linear, and the output, which is
+/// a [sigmoid](super::Output). Weights are `(out, in)` and named as in PyTorch: `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ...,
+/// `decoder.0.weight`, ...
 ///
 /// ```
 /// use narrows::{Autoencoder, Device, Fit, data};
@@ -22,20 +29,9 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Autoencoder {
+    spec: Arc<Spec>,
     widths: Vec<usize>,
-    output: Output,
     params: Params,
-    scaler: Option<Arc<Scaler>>,
-}
-
-/// What follows the last layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Output {
-    /// A sigmoid: for values in [0, 1].
-    #[default]
-    Sigmoid,
-    /// Nothing: for values of any size.
-    Linear,
 }
 
 /// Rows of floats on the host.
@@ -49,86 +45,39 @@ pub struct Rows {
     pub values: Vec<f32>,
 }
 
-/// The shape of an [`Autoencoder`], to be built on a device.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    inputs: usize,
-    hidden: Vec<usize>,
-    code: usize,
-    output: Output,
-    seed: u64,
-}
-
-impl Builder {
-    /// The widths between the input and the code; the decoder has the same in reverse. Default 128, 64.
-    pub fn hidden(mut self, widths: impl Into<Vec<usize>>) -> Builder {
-        self.hidden = widths.into();
-        self
+impl Autoencoder {
+    /// Begins an autoencoder of rows with `inputs` numbers each.
+    pub fn builder(inputs: usize) -> Builder {
+        Builder::default().inputs(inputs)
     }
 
-    /// The numbers in a code. Default 32.
-    pub fn code(mut self, width: usize) -> Builder {
-        self.code = width;
-        self
-    }
-
-    /// What follows the last layer. Default: a sigmoid.
-    pub fn output(mut self, output: Output) -> Builder {
-        self.output = output;
-        self
-    }
-
-    /// A linear autoencoder: no hidden layers and no sigmoid. Trained to the end, it is principal component analysis (Baldi and Hornik 1989).
-    pub fn linear(self) -> Builder {
-        self.hidden([]).output(Output::Linear)
-    }
-
-    /// The seed of the initial weights. Default 0.
-    pub fn seed(mut self, seed: u64) -> Builder {
-        self.seed = seed;
-        self
-    }
-
-    /// Builds it with PyTorch's initial distribution: weights and biases uniform in +-1/sqrt(inputs of the layer).
+    /// Builds a model with PyTorch's initial distribution: weights and biases uniform in +-1/sqrt(inputs of the layer).
     ///
     /// # Errors
-    /// When a width is 0, or the device has no memory for the parameters.
-    pub fn build(&self, device: &Device) -> Result<Autoencoder> {
-        let ae = self.blank(device)?;
+    /// When the model can't be built ([`Spec::check`]), or the device has no memory for the parameters.
+    pub fn new(spec: Spec, seed: u64, device: &Device) -> Result<Autoencoder> {
+        let ae = Autoencoder::blank(spec, device)?;
         let clock = Clock::new(device)?;
         let mut tape = Tape::new(device);
-        for (at, name) in ae.layout().iter().map(|(name, _)| name).enumerate() {
-            let inputs = ae.params.shape(&name.replace("bias", "weight"))?[1];
-            let bound = (1.0 / (inputs as f64).sqrt()) as f32;
-            let y = ae.params.value(at).clone();
-            let stream = Stream { seed: self.seed, purpose: purpose::INITIAL + at as u32 };
+        for (at, (name, inputs)) in ae.spec.fan_in().iter().enumerate() {
+            let bound = (1.0 / (*inputs as f64).sqrt()) as f32;
+            let y = ae.params.value(ae.params.position(name)?).clone();
+            let stream = Stream { seed, purpose: purpose::INITIAL + at as u32 };
             tape.push_update(Op::Uniform { clock: clock.tensor.view.clone(), y, lo: -bound, range: 2.0 * bound, stream })?;
         }
         Ok(ae)
     }
 
-    /// Builds it with zeros.
-    pub(super) fn blank(&self, device: &Device) -> Result<Autoencoder> {
-        let mut widths = vec![self.inputs];
-        widths.extend(&self.hidden);
-        widths.push(self.code);
-        Autoencoder::zeros(device, widths, self.output)
-    }
-}
-
-impl Autoencoder {
-    /// Begins an autoencoder of rows with `inputs` numbers each.
-    pub fn builder(inputs: usize) -> Builder {
-        Builder { inputs, hidden: vec![128, 64], code: 32, output: Output::default(), seed: 0 }
+    /// One with all weights 0.
+    pub(super) fn blank(spec: Spec, device: &Device) -> Result<Autoencoder> {
+        spec.check()?;
+        let params = Params::in_groups(device, &[(GROUP, spec.layout())], &[])?;
+        Ok(Autoencoder { widths: spec.encoder.widths(), spec: Arc::new(spec), params })
     }
 
-    /// One with those widths, from the input to the code, and all weights 0.
-    pub(super) fn zeros(device: &Device, widths: Vec<usize>, output: Output) -> Result<Autoencoder> {
-        if let Some(at) = widths.iter().position(|&w| w == 0) {
-            return Err(Error::argument("widths", format!("layer {at} has width 0 (the widths are {widths:?})"), "Use at least 1."));
-        }
-        let params = Params::new(device, &layout(&widths))?;
-        Ok(Autoencoder { widths, output, params, scaler: None })
+    /// What was built.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
     }
 
     /// The widths from the input to the code.
@@ -138,17 +87,17 @@ impl Autoencoder {
 
     /// The numbers in a row of data.
     pub fn inputs(&self) -> usize {
-        self.widths[0]
+        self.spec.encoder.inputs
     }
 
     /// The numbers in a code.
     pub fn code_width(&self) -> usize {
-        self.widths[self.widths.len() - 1]
+        self.spec.decoder.inputs
     }
 
     /// What follows the last layer.
     pub fn output(&self) -> Output {
-        self.output
+        self.spec.output
     }
 
     /// The parameters.
@@ -167,21 +116,15 @@ impl Autoencoder {
     ///
     /// # Errors
     /// When the scaler has another number of columns than the rows.
-    pub fn with_scaler(mut self, scaler: Scaler) -> Result<Autoencoder> {
-        if scaler.columns() != self.inputs() {
-            return Err(Error::argument(
-                "scaler",
-                format!("it has {} columns but the network takes {}", scaler.columns(), self.inputs()),
-                "Learn it on the rows that the network was built for.",
-            ));
-        }
-        self.scaler = Some(Arc::new(scaler));
-        Ok(self)
+    pub fn with_scaler(self, scaler: Scaler) -> Result<Autoencoder> {
+        let spec = Spec { scaler: Some(scaler), ..Spec::clone(&self.spec) };
+        spec.check()?;
+        Ok(Autoencoder { spec: Arc::new(spec), ..self })
     }
 
     /// The scaling of rows, where there is one.
     pub fn scaler(&self) -> Option<&Scaler> {
-        self.scaler.as_deref()
+        self.spec.scaler.as_ref()
     }
 
     /// The rows as the network sees them: a scaled copy where there is a scaler.
@@ -189,48 +132,182 @@ impl Autoencoder {
     /// # Errors
     /// When the rows have another number of columns than the scaler.
     pub fn scaled(&self, data: &Dataset) -> Result<Dataset> {
-        match &self.scaler {
+        match &self.spec.scaler {
             Some(scaler) => data.scaled_by(scaler),
             None => Ok(data.clone()),
         }
     }
 
-    pub(super) fn layout(&self) -> Vec<(String, Vec<usize>)> {
-        layout(&self.widths)
+    /// Trains on all rows of `data`.
+    ///
+    /// # Errors
+    /// When the rows do not fit the network, there are none, a number of `fit` is out of its range, the device fails, a checkpoint can't be written or
+    /// continued, or the loss stops being finite ([`Error::Diverged`]).
+    pub fn fit(&self, data: &Dataset, fit: &Fit) -> Result<History> {
+        self.fit_with(data, fit, |_| {})
     }
 
-    /// The layers of one half on a tape: relu after each but the last.
-    fn half(&self, tape: &mut Tape, half: &str, mut h: Val) -> Result<Val> {
-        let layers = self.widths.len() - 1;
-        for layer in 0..layers {
-            let w = tape.param(&self.params, &format!("{half}.{}.weight", 2 * layer))?;
-            let b = tape.param(&self.params, &format!("{half}.{}.bias", 2 * layer))?;
-            h = tape.dense(h, w, b)?;
-            if layer + 1 < layers {
-                h = tape.relu(h)?;
-            }
+    /// Trains, and calls `report` after each epoch. What it returns may be nothing, or a [`ControlFlow`](std::ops::ControlFlow) that ends the training.
+    ///
+    /// ```
+    /// use narrows::{Autoencoder, Device, Fit, data, train::Ended};
+    /// use std::ops::ControlFlow;
+    /// let few = data::open("builtin")?.train.head(256);
+    /// let ae = Autoencoder::builder(784).hidden([16]).code(4).build(&Device::cpu()?)?;
+    /// let history = ae.fit_with(&few, &Fit::default().epochs(50), |epoch| match epoch.train_loss < 0.2 {
+    ///     true => ControlFlow::Break(()),
+    ///     false => ControlFlow::Continue(()),
+    /// })?;
+    /// assert_eq!(history.ended, Ended::Stopped);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Autoencoder::fit`].
+    pub fn fit_with<F: Flow>(&self, data: &Dataset, fit: &Fit, report: impl FnMut(&Epoch) -> F) -> Result<History> {
+        crate::train::autoencoder(self, data, fit, report)
+    }
+
+    /// Measures the reconstructions of all rows, in the units that the network sees: scaled, if it has a scaler.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, there are none, or the device fails.
+    pub fn measure(&self, data: &Dataset) -> Result<Metrics> {
+        Metrics::of(self, data)
+    }
+
+    /// The codes of all rows. The bits of a row's code do not depend on the other rows.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, or the device fails.
+    pub fn encode(&self, data: &Dataset) -> Result<Rows> {
+        rows::all(self, data, Way::Encode)
+    }
+
+    /// The rows of all codes.
+    ///
+    /// # Errors
+    /// When the codes have another number of columns, or the device fails.
+    pub fn decode(&self, codes: &Rows) -> Result<Rows> {
+        rows::all(self, &Dataset::from_rows("codes", codes.values.clone(), &[codes.columns])?, Way::Decode)
+    }
+
+    /// The reconstructions of all rows.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, or the device fails.
+    pub fn reconstruct(&self, data: &Dataset) -> Result<Rows> {
+        rows::all(self, data, Way::Reconstruct)
+    }
+
+    /// The reconstruction error of each row: the mean over its columns of (x - y)^2, as the network sees them: scaled, if it has a scaler.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, or the device fails.
+    pub fn score(&self, data: &Dataset) -> Result<Vec<f32>> {
+        self.score_stream(data.chunks())?.collect::<Result<Vec<_>>>().map(|chunks| chunks.concat())
+    }
+
+    /// The mean over all elements of (x - y)^2: the test error of the literature "per pixel".
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, there are none, or the device fails.
+    pub fn evaluate(&self, data: &Dataset) -> Result<f64> {
+        self.evaluate_by(data, Loss::Mse)
+    }
+
+    /// The mean over all elements of a loss, of rows as the network sees them.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::evaluate`].
+    pub fn evaluate_by(&self, data: &Dataset, loss: Loss) -> Result<f64> {
+        rows::evaluate(self, data, loss)
+    }
+
+    /// The codes of a stream of rows: an item for each chunk of it.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns; while it runs, what the stream says, or when the device fails.
+    ///
+    /// ```
+    /// use narrows::{Autoencoder, Device, data};
+    /// let ae = Autoencoder::builder(784).build(&Device::cpu()?)?;
+    /// let rows = data::digits(0, 0..3_000).chunks();          // or data::Options::default().stream("large.csv")?
+    /// let mut codes = 0;
+    /// for chunk in ae.encode_stream(rows)? {
+    ///     codes += chunk?.rows;
+    /// }
+    /// assert_eq!(codes, 3_000);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    pub fn encode_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
+        rows::each(self, rows, Way::Encode)
+    }
+
+    /// The rows of a stream of codes.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::encode_stream`].
+    pub fn decode_stream(&self, codes: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
+        rows::each(self, codes, Way::Decode)
+    }
+
+    /// The reconstructions of a stream of rows.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::encode_stream`].
+    pub fn reconstruct_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
+        rows::each(self, rows, Way::Reconstruct)
+    }
+
+    /// The reconstruction errors of a stream of rows, as [`Autoencoder::score`] gives them: an item for each chunk of it.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::encode_stream`].
+    pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Vec<f32>>>> {
+        rows::errors(self, rows)
+    }
+
+    /// The encoder's layers: x [B, inputs] gives [B, code].
+    pub(super) fn encode_in(&self, on: &mut Recording, x: Val) -> Result<Val> {
+        self.spec.encoder.record(on, "encoder", x)
+    }
+
+    /// What makes a code of what the encoder gives.
+    pub(super) fn narrow_in(&self, on: &mut Recording, h: Val) -> Result<Val> {
+        self.spec.code.act().map_or(Ok(h), |act| act.record(on.tape(), h))
+    }
+
+    /// The decoder's layers: [B, code] gives [B, inputs], before the sigmoid at the end.
+    pub(super) fn decode_in(&self, on: &mut Recording, code: Val) -> Result<Val> {
+        self.spec.decoder.record_with(on, "decoder", code, |at| match self.spec.tied {
+            true => Weight::Transposed(self.spec.tied_to(at)),
+            false => Weight::Own(format!("decoder.{at}.weight")),
+        })
+    }
+
+    /// What follows the decoder.
+    pub(super) fn output_in(&self, on: &mut Recording, z: Val) -> Result<Val> {
+        match self.spec.output {
+            Output::Sigmoid => on.tape().sigmoid(z),
+            Output::Linear => Ok(z),
         }
-        Ok(h)
     }
 
-    /// The codes of rows, on a tape: x [B, inputs] gives [B, code].
+    /// The codes of rows, on a tape, in use: x [B, inputs] gives [B, code].
     ///
     /// # Errors
     /// When x has another number of columns.
     pub fn encode_on(&self, tape: &mut Tape, x: Val) -> Result<Val> {
-        self.half(tape, "encoder", x)
+        Way::Encode.on(self, tape, x)
     }
 
-    /// The rows of codes, on a tape: [B, code] gives [B, inputs].
+    /// The rows of codes, on a tape, in use: [B, code] gives [B, inputs].
     ///
     /// # Errors
     /// When the codes have another number of columns.
     pub fn decode_on(&self, tape: &mut Tape, code: Val) -> Result<Val> {
-        let z = self.decode_logits_on(tape, code)?;
-        match self.output {
-            Output::Sigmoid => tape.sigmoid(z),
-            Output::Linear => Ok(z),
-        }
+        Way::Decode.on(self, tape, code)
     }
 
     /// What the sigmoid at the end of [`Autoencoder::decode_on`] is taken of: for [`Tape::bce_with_logits`].
@@ -238,50 +315,44 @@ impl Autoencoder {
     /// # Errors
     /// When the codes have another number of columns.
     pub fn decode_logits_on(&self, tape: &mut Tape, code: Val) -> Result<Val> {
-        self.half(tape, "decoder", code)
+        self.decode_in(&mut Recording::in_use(tape, &self.params), code)
     }
 
-    /// A loss of reconstructing rows, on a tape: x [B, inputs] gives one number, the mean over all elements.
-    ///
-    /// # Errors
-    /// When x has another number of columns, or no rows.
-    pub fn loss_on(&self, tape: &mut Tape, x: Val, loss: Loss) -> Result<Val> {
-        let code = self.encode_on(tape, x)?;
-        match loss {
-            Loss::Mse => {
-                let y = self.decode_on(tape, code)?;
-                tape.mse(y, x)
-            }
-            Loss::Bce => {
-                let z = self.decode_logits_on(tape, code)?;
-                tape.bce_with_logits(z, x)
-            }
-        }
-    }
-
-    /// The reconstructions of rows, on a tape: [B, inputs] gives [B, inputs].
+    /// The reconstructions of rows, on a tape, in use: [B, inputs] gives [B, inputs].
     ///
     /// # Errors
     /// When x has another number of columns.
     pub fn forward(&self, tape: &mut Tape, x: Val) -> Result<Val> {
-        let code = self.encode_on(tape, x)?;
-        self.decode_on(tape, code)
+        Way::Reconstruct.on(self, tape, x)
     }
-}
 
-/// Names and shapes of the parameters, the encoder's first.
-fn layout(widths: &[usize]) -> Vec<(String, Vec<usize>)> {
-    let back: Vec<usize> = widths.iter().rev().copied().collect();
-    let half = |half: &str, widths: &[usize]| {
-        let pairs = widths.windows(2).enumerate();
-        pairs
-            .flat_map(|(i, pair)| {
-                let name = |part: &str| format!("{half}.{}.{part}", 2 * i);
-                [(name("weight"), vec![pair[1], pair[0]]), (name("bias"), vec![pair[1]])]
-            })
-            .collect::<Vec<_>>()
-    };
-    let mut all = half("encoder", widths);
-    all.extend(half("decoder", &back));
-    all
+    /// A loss of reconstructing rows, on a tape, in use: x [B, inputs] gives one number, the mean over all elements.
+    ///
+    /// # Errors
+    /// When x has another number of columns, or no rows.
+    pub fn loss_on(&self, tape: &mut Tape, x: Val, loss: Loss) -> Result<Val> {
+        let mut on = Recording::in_use(tape, &self.params);
+        Objective { loss }.record(self, &mut on, x)?;
+        Ok(on.losses()?[0].1)
+    }
+
+    /// Saves the weights, and what is needed to build the network again, into one safetensors file. The file is replaced whole or not at all.
+    /// PyTorch loads it with `load_state_dict(safetensors.torch.load_file(path))`.
+    ///
+    /// # Errors
+    /// When the folder can't be written, the disk is full, or the device fails.
+    #[cfg(feature = "files")]
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        super::file::save(self, path.as_ref())
+    }
+
+    /// Loads a network that [`Autoencoder::save`] wrote.
+    ///
+    /// # Errors
+    /// When the file is absent, is no safetensors file, was not written by `save` (then see [`Builder::weights`]), or a tensor is missing, unexpected, of
+    /// another shape or type, or holds a number that is not finite.
+    #[cfg(feature = "files")]
+    pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
+        super::file::load(device, path.as_ref())
+    }
 }

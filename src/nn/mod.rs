@@ -1,11 +1,20 @@
-//! Networks: compositions of ops on a tape.
+//! Models: layers as data, what a model is, what its training makes small, and rows through it.
 
 mod autoencoder;
 #[cfg(feature = "files")]
 mod file;
-mod pass;
-mod whole;
+mod net;
+mod objective;
+mod recording;
+mod rows;
+mod spec;
 
-pub use autoencoder::{Autoencoder, Builder, Output, Rows};
-pub use pass::contamination;
-pub(crate) use pass::{Way, mean_square};
+pub use autoencoder::{Autoencoder, Rows};
+pub use net::{Activation, Layer, Net};
+pub use objective::{Loss, Objective};
+pub(crate) use recording::Training;
+pub use recording::{Recording, Stream};
+pub use rows::contamination;
+pub(crate) use rows::{Way, compare, mean_square};
+pub(crate) use spec::GROUP;
+pub use spec::{Builder, CodeActivation, Output, Spec};

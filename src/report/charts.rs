@@ -16,26 +16,36 @@ const BARS: usize = 48;
 /// Dots in a scatter plot: more would hide each other and make the file large.
 const MOST_POINTS: usize = 4000;
 
-/// Training, validation and test loss by epoch, as SVG. The scale is logarithmic where the error falls to a third or
-/// less.
+/// The colours of losses by their names, over again where they are more.
+const NAMED: [&str; 4] = ["d", "e", "f", "g"];
+
+/// Training, validation and test loss by epoch, and a line for each other loss of the training, as SVG. The scale is
+/// logarithmic where the error falls to a third or less.
 pub fn loss(points: &[Point]) -> String {
     let train: Vec<(f64, f64)> = points.iter().map(|p| (p.epoch as f64, p.train_loss)).collect();
     let test: Vec<(f64, f64)> = points.iter().filter_map(|p| p.test_loss.map(|l| (p.epoch as f64, l))).collect();
     let validation: Vec<(f64, f64)> = points.iter().filter_map(|p| p.validation_loss.map(|l| (p.epoch as f64, l))).collect();
-    let all = || train.iter().chain(&test).chain(&validation).map(|p| p.1);
+    let names = || points.first().into_iter().flat_map(|p| p.losses.iter().map(|(name, _)| name.as_str()));
+    let named = |name: &str| -> Vec<(f64, f64)> {
+        let loss = |p: &Point| p.losses.iter().find(|(n, _)| n == name).map(|(_, loss)| (p.epoch as f64, *loss));
+        points.iter().filter_map(loss).collect()
+    };
+    let others = || points.iter().flat_map(|p| &p.losses).map(|(_, loss)| *loss);
+    let all = || train.iter().chain(&test).chain(&validation).map(|p| p.1).chain(others());
     let (lo, hi) = all().fold((f64::INFINITY, 0.0f64), |(lo, hi), v| (lo.min(v), hi.max(v)));
     let last = points.iter().map(|p| p.epoch).max().unwrap_or(1);
     let step = last.div_ceil(10).max(1);
     let ticks: Vec<usize> = if step == 1 { (1..=last).collect() } else { (0..=last).step_by(nice(step)).collect() };
     let begin = if step == 1 { 0.7 } else { 0.0 };
     let end = if step == 1 { last as f64 + 0.3 } else { last as f64 };
-    let label = "loss, mean over all elements";
-    let y = if lo > 0.0 && hi > 3.0 * lo { Axis::log(label, lo, hi) } else { Axis::linear(label, 0.0, hi * 1.05) };
+    let label = if names().next().is_none() { "loss, mean over all elements" } else { "losses" };
+    let y = if lo > 0.0 && hi > 3.0 * lo { Axis::log(label, lo, hi) } else { Axis::linear(label, lo.min(0.0), hi * 1.05) };
     let mut plot = Plot::new("Loss by epoch", WIDE, Axis::linear("epoch", begin, end).ticks(&ticks), y);
     let dots = points.len() <= MOST_DOTS;
     plot.line("a", "training", &train, dots);
     plot.line("c", if validation.is_empty() { "" } else { "validation" }, &validation, dots);
     plot.line("b", if test.is_empty() { "" } else { "test" }, &test, dots);
+    names().zip(NAMED.iter().cycle()).for_each(|(name, class)| plot.line(class, name, &named(name), dots));
     plot.svg()
 }
 
@@ -195,15 +205,20 @@ mod tests {
 
     #[test]
     fn a_loss_without_test_rows_and_one_of_one_epoch_are_drawn() {
-        let point = |epoch, test_loss| Point { epoch, train_loss: 0.5, test_loss, validation_loss: test_loss };
+        let point = |epoch, test_loss| Point { epoch, train_loss: 0.5, test_loss, validation_loss: test_loss, losses: Vec::new() };
         let one = loss(&[point(1, None)]);
         assert!(one.contains("training") && !one.contains(">test<") && !one.contains("NaN"));
         let many: Vec<Point> = (1..=200)
-            .map(|e| Point { epoch: e, train_loss: 1.0 / e as f64, test_loss: Some(1.1 / e as f64), validation_loss: None })
+            .map(|e| Point { epoch: e, train_loss: 1.0 / e as f64, test_loss: Some(1.1 / e as f64), ..Point::default() })
             .collect();
         let many = loss(&many);
         assert!(many.contains(">test<") && many.matches("<polyline").count() == 2 && !many.contains("<circle"));
         assert!(!loss(&[]).contains("NaN"));
+        // A line and a name in the legend for each loss that has a name.
+        let losses = |e: usize| vec![("kl".to_string(), 0.1 * e as f64), ("penalty".to_string(), -0.5)];
+        let named: Vec<Point> = (1..=3).map(|e| Point { losses: losses(e), ..point(e, None) }).collect();
+        let named = loss(&named);
+        assert!(named.contains(">kl<") && named.contains(">penalty<") && named.matches("<polyline").count() == 3, "{named}");
     }
 
     #[test]

@@ -1,31 +1,34 @@
 //! The table of a training run.
 
 use crate::data::shorten;
-use crate::train::Epoch;
+use crate::train::{COLUMNS, Epoch};
 use crate::{Error, Result, files};
 use std::path::Path;
 
 /// Writes `metrics.csv`: a header and a line per epoch. Losses are means over all elements, the training one over the
 /// epoch's rows; `seconds` is training alone, evaluation excluded; `test_loss` and `validation_loss` are empty where
-/// there are no such rows.
+/// there are no such rows. The other losses that the training keeps are columns of their own behind these.
 ///
 /// # Errors
 /// When the folder can't be written or the disk is full; then the old file is as it was.
 pub fn metrics(path: &Path, epochs: &[Epoch]) -> Result<()> {
     files::write_atomic(path, |file| {
-        writeln!(file, "epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate,validation_loss")?;
+        let named: Vec<&str> = epochs.first().into_iter().flat_map(|e| &e.losses).map(|(name, _)| name.as_str()).collect();
+        writeln!(file, "{}", [&COLUMNS[..], &named].concat().join(","))?;
         for e in epochs {
             let loss = |loss: Option<f64>| loss.map(|l| l.to_string()).unwrap_or_default();
             let (test, validation) = (loss(e.test_loss), loss(e.validation_loss));
             let rate = e.steps as f64 / e.seconds.max(1e-9);
-            writeln!(file, "{},{},{test},{:.6},{rate:.1},{},{validation}", e.epoch, e.train_loss, e.seconds, e.learning_rate)?;
+            write!(file, "{},{},{test},{:.6},{rate:.1},{},{validation}", e.epoch, e.train_loss, e.seconds, e.learning_rate)?;
+            e.losses.iter().try_for_each(|(_, loss)| write!(file, ",{loss}"))?;
+            writeln!(file)?;
         }
         Ok(())
     })
 }
 
 /// What a report draws for an epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Point {
     /// Counted from 1.
     pub epoch: usize,
@@ -35,13 +38,15 @@ pub struct Point {
     pub test_loss: Option<f64>,
     /// The error on the validation rows, where there are any.
     pub validation_loss: Option<f64>,
+    /// The other losses of the training, by their names.
+    pub losses: Vec<(String, f64)>,
 }
 
-/// Reads the epochs of a `metrics.csv`; unknown columns are ignored.
+/// Reads the epochs of a `metrics.csv`. Columns behind those that are always there are losses by their names.
 ///
 /// # Errors
-/// When the file is absent, has no epoch, no column `epoch` or `train_loss`, a field there that is not a finite number,
-/// or epochs that do not count from 1.
+/// When the file is absent, or has no epoch, no `epoch` or `train_loss`, anything but a finite number there or under a
+/// loss's name, or epochs that do not count from 1.
 pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "reading the epochs", e))?;
     let bad = |problem: String| Error::data(path, problem, "Use a metrics.csv that narrows wrote.");
@@ -51,6 +56,7 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     let needed = |name: &str| column(name).ok_or_else(|| bad(format!("there is no column `{name}`")));
     let (epoch, train, test) = (needed("epoch")?, needed("train_loss")?, column("test_loss"));
     let validation = column("validation_loss");
+    let named: Vec<usize> = (0..header.len()).filter(|&i| i >= COLUMNS.len() && header[..COLUMNS.len()] == COLUMNS).collect();
     let mut points = Vec::new();
     for (at, line) in lines {
         let cells: Vec<&str> = line.split(',').collect();
@@ -61,7 +67,9 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
         if number(epoch)? != at as f64 {
             return Err(wrong(epoch, "not the epoch of this line"));
         }
-        points.push(Point { epoch: at, train_loss: number(train)?, test_loss: optional(test)?, validation_loss: optional(validation)? });
+        let losses = named.iter().map(|&i| Ok((header[i].to_string(), number(i)?))).collect::<Result<_>>()?;
+        let (test_loss, validation_loss) = (optional(test)?, optional(validation)?);
+        points.push(Point { epoch: at, train_loss: number(train)?, test_loss, validation_loss, losses });
     }
     if points.is_empty() {
         return Err(bad("it holds no epoch".into()));
@@ -85,10 +93,23 @@ mod tests {
             seconds: 1.0,
             steps: 10,
             learning_rate: 1e-3,
+            losses: vec![("kl".to_string(), epoch as f64), ("penalty".to_string(), 1e-9)],
             step_losses: Vec::new(),
         };
         metrics(&path, &[epoch(1, Some(0.25), None), epoch(2, None, Some(0.5))]).unwrap();
-        let point = |epoch, test_loss, validation_loss| Point { epoch, train_loss: 0.1 / epoch as f64, test_loss, validation_loss };
+        let losses = |epoch| vec![("kl".to_string(), epoch as f64), ("penalty".to_string(), 1e-9)];
+        let point = |epoch, test_loss, validation_loss| Point {
+            epoch,
+            train_loss: 0.1 / epoch as f64,
+            test_loss,
+            validation_loss,
+            losses: losses(epoch),
+        };
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("epoch,train_loss,test_loss,seconds,steps_per_second,learning_rate,validation_loss,kl,penalty\n"),
+            "{text}"
+        );
         assert_eq!(read_metrics(&path).unwrap(), [point(1, Some(0.25), None), point(2, None, Some(0.5))]);
         for (text, said) in [
             ("", "no column `epoch`"),

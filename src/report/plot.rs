@@ -8,19 +8,21 @@ const RIGHT: f64 = 22.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 52.0;
 
-/// Colours of lines (a to c) and of classes (c0 to c9). Explicit rules for both themes, because many viewers know no
+/// Colours of lines (a to g) and of classes (c0 to c9). Explicit rules for both themes, because many viewers know no
 /// CSS variables.
 const STYLE: &str = "\
 .nw text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',sans-serif;fill:#55626f}\
 .nw .title{font-size:14px;font-weight:600;fill:#1b2530}.nw .paper{fill:#fff}.nw .grid{stroke:#e7eaee;fill:none}.nw .frame{stroke:#aab4be;fill:none}\
 .nw .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.nw .rule{stroke:#55626f;stroke-dasharray:4 3;fill:none}\
-.nw .a{stroke:#1f66a8;fill:#1f66a8}.nw .b{stroke:#cf6a12;fill:#cf6a12}.nw .c{stroke:#3b8a4e;fill:#3b8a4e}.nw .line.a,.nw .line.b,.nw .line.c{fill:none}.nw .bar{stroke:none}\
+.nw .a{stroke:#1f66a8;fill:#1f66a8}.nw .b{stroke:#cf6a12;fill:#cf6a12}.nw .c{stroke:#3b8a4e;fill:#3b8a4e}.nw .d{stroke:#8a5aa8;fill:#8a5aa8}.nw .e{stroke:#b5487f;fill:#b5487f}.nw .f{stroke:#2b8c92;fill:#2b8c92}\
+.nw .g{stroke:#8a7419;fill:#8a7419}.nw .line{fill:none}.nw .bar{stroke:none}\
 .nw .dot{stroke:none;fill-opacity:.62}.nw .name{font-size:15px;font-weight:700;fill:#1b2530;stroke:#fff;stroke-width:4;paint-order:stroke;stroke-linejoin:round}\
 .nw .c0{fill:#4e79a7}.nw .c1{fill:#f28e2b}.nw .c2{fill:#e15759}.nw .c3{fill:#5fb0aa}.nw .c4{fill:#59a14f}\
 .nw .c5{fill:#d9ad1f}.nw .c6{fill:#b07aa1}.nw .c7{fill:#ff8896}.nw .c8{fill:#9c755f}.nw .c9{fill:#8a8f96}\
 @media screen and (prefers-color-scheme:dark){.nw text{fill:#a3afbb}.nw .title{fill:#e9edf2}.nw .paper{fill:#161b21}.nw .grid{stroke:#29323c}\
 .nw .frame{stroke:#5a6672}.nw .rule{stroke:#a3afbb}.nw .a{stroke:#6fb3f2;fill:#6fb3f2}.nw .b{stroke:#f3a556;fill:#f3a556}.nw .c{stroke:#79c48a;fill:#79c48a}.nw .bar{stroke:none}\
-.nw .line.a,.nw .line.b,.nw .line.c{fill:none}.nw .name{fill:#f2f5f8;stroke:#161b21}}";
+.nw .d{stroke:#c39be0;fill:#c39be0}.nw .e{stroke:#ea8fbb;fill:#ea8fbb}.nw .f{stroke:#6cc5ca;fill:#6cc5ca}.nw .g{stroke:#d3bd62;fill:#d3bd62}\
+.nw .line{fill:none}.nw .name{fill:#f2f5f8;stroke:#161b21}}";
 
 /// One of the two axes.
 pub(super) struct Axis {

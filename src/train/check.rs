@@ -1,13 +1,13 @@
 //! What a training refuses before it begins.
 
-use super::{Fit, Loss};
+use super::Fit;
 use crate::data::{Dataset, Values};
-use crate::nn::Output;
+use crate::nn::{Loss, Output};
 use crate::{Autoencoder, Error, Result};
 
 impl Fit {
-    pub(super) fn check(&self, ae: &Autoencoder, data: &Dataset) -> Result<()> {
-        let needs = |name: &str, value: usize| Err(Error::argument(name, format!("it is {value}"), "Use at least 1."));
+    /// What does not fit an autoencoder.
+    pub(super) fn check_for(&self, ae: &Autoencoder, data: &Dataset) -> Result<()> {
         if data.columns() != ae.inputs() {
             return Err(Error::data(
                 data.name(),
@@ -15,27 +15,7 @@ impl Fit {
                 format!("Build it with `Autoencoder::builder({})`.", data.columns()),
             ));
         }
-        if data.is_empty() {
-            return Err(Error::data(data.name(), "there are no rows to train on", "Pass at least one row."));
-        }
-        if self.epochs == 0 {
-            return needs("epochs", self.epochs);
-        }
-        if self.batch_size == 0 {
-            return needs("batch size", self.batch_size);
-        }
-        for (what, rows) in [("test", &self.test), ("validation", &self.validation)] {
-            if let Some(rows) = rows
-                && (rows.columns() != ae.inputs() || rows.is_empty())
-            {
-                return Err(Error::data(
-                    rows.name(),
-                    format!("{} {what} rows of {} columns where rows of {} are needed", rows.len(), rows.columns(), ae.inputs()),
-                    "Pass at least one row of that width.",
-                ));
-            }
-        }
-        if self.loss == Loss::Bce && ae.output() == Output::Linear {
+        if self.hyper.loss == Loss::Bce && ae.output() == Output::Linear {
             return Err(Error::argument(
                 "loss",
                 "binary cross-entropy is of probabilities, and this network's output is linear",
@@ -44,7 +24,7 @@ impl Fit {
         }
         // Outside of [0, 1] the cross-entropy has no lower bound, and training would run away along it.
         let checked = |rows: &Dataset| match rows.values() {
-            Values::Floats(floats) if self.loss == Loss::Bce => match floats.iter().position(|x| !(0.0..=1.0).contains(x)) {
+            Values::Floats(floats) if self.hyper.loss == Loss::Bce => match floats.iter().position(|x| !(0.0..=1.0).contains(x)) {
                 Some(at) => Err(Error::data(
                     rows.name(),
                     format!("row {} has a {}, and binary cross-entropy is for numbers in [0, 1]", at / rows.columns(), floats[at]),
@@ -54,18 +34,43 @@ impl Fit {
             },
             _ => Ok(()),
         };
-        checked(data)?;
-        if self.patience == Some(0) {
+        checked(data)
+    }
+
+    /// What fits no training.
+    pub(super) fn check(&self, data: &Dataset) -> Result<()> {
+        let needs = |name: &str, value: usize| Err(Error::argument(name, format!("it is {value}"), "Use at least 1."));
+        if data.is_empty() {
+            return Err(Error::data(data.name(), "there are no rows to train on", "Pass at least one row."));
+        }
+        if self.hyper.epochs == 0 {
+            return needs("epochs", self.hyper.epochs);
+        }
+        if self.hyper.batch_size == 0 {
+            return needs("batch size", self.hyper.batch_size);
+        }
+        for (what, rows) in [("test", &self.test), ("validation", &self.validation)] {
+            if let Some(rows) = rows
+                && (rows.columns() != data.columns() || rows.is_empty())
+            {
+                return Err(Error::data(
+                    rows.name(),
+                    format!("{} {what} rows of {} columns where rows of {} are needed", rows.len(), rows.columns(), data.columns()),
+                    "Pass at least one row of that width.",
+                ));
+            }
+        }
+        if self.hyper.patience == Some(0) {
             return needs("patience", 0);
         }
-        if self.patience.is_some() && self.validation.is_none() {
+        if self.hyper.patience.is_some() && self.validation.is_none() {
             return Err(Error::argument(
                 "patience",
                 "there are no validation rows to judge by",
                 "Name some with `Fit::validate`, or --validation FRACTION.",
             ));
         }
-        if let Some(most) = self.clip_norm
+        if let Some(most) = self.hyper.clip
             && !(most > 0.0 && most.is_finite())
         {
             return Err(Error::argument("clip norm", format!("it is {most}"), "Use a finite number above 0; 1 is usual."));

@@ -2,11 +2,11 @@
 //!
 //! A folder holds `last`, at every moment since the first step; `last.previous`, the one before; and `best`, where there are validation rows.
 
-use super::fit::{Best, Epoch, Fit, Progress};
-use super::seal::{BLANK, digits, seal, whole};
+use super::fit::{Best, Epoch, Progress};
+use super::recipe::difference;
+use super::seal::{BLANK, seal, whole};
 use super::training::Training;
-use crate::data::Dataset;
-use crate::{Error, Result, files, tensor};
+use crate::{Error, Result, Tensor, files, tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// The one metadata entry of ours: a JSON text.
 const KEY: &str = "narrows";
 /// Counts up when the content changes its meaning.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// Tensors beside the weights. Their names are a second mark: a file whose metadata are damaged can still be told for ours.
 const MORE: [&str; 4] = ["narrows.m", "narrows.v", "narrows.losses", "narrows.best"];
 
@@ -30,6 +30,8 @@ type Named = (String, Vec<usize>, Vec<f32>);
 /// A training at one moment: weights, moments, clock, losses, and what it is a training of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
+    /// The format of the file that it was read from.
+    format: u64,
     recipe: Map<String, Value>,
     weights: Vec<Named>,
     m: Vec<f32>,
@@ -110,7 +112,8 @@ impl Checkpoint {
         let maybe = |x: Option<f64>| x.map(text).unwrap_or_default();
         let epoch = |e: &Epoch| {
             let numbers = [text(e.train_loss), maybe(e.test_loss), maybe(e.validation_loss), text(e.seconds), text(e.learning_rate)];
-            json!([e.steps, numbers])
+            let losses: Vec<_> = e.losses.iter().map(|(name, loss)| json!([name, text(*loss)])).collect();
+            json!([e.steps, numbers, losses])
         };
         json!({
             "kind": "checkpoint",
@@ -128,8 +131,14 @@ impl Checkpoint {
 }
 
 /// A float as JSON keeps it to the bit.
-fn text(x: f64) -> String {
+pub(super) fn text(x: f64) -> String {
     format!("{x:?}")
+}
+
+/// Losses by their names; none where the first format has no list of them.
+fn named(list: &Value) -> Option<Vec<(String, f64)>> {
+    let pair = |pair: &Value| Some((pair[0].as_str()?.to_string(), pair[1].as_str()?.parse().ok()?));
+    if list.is_null() { Some(Vec::new()) } else { list.as_array()?.iter().map(pair).collect() }
 }
 
 /// What a sealed file says. The seal has proved that we wrote it, so that a surprise is another version's.
@@ -138,9 +147,8 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
     let about = header.metadata().as_ref().and_then(|entries| entries.get(KEY)).ok_or("it has no metadata of narrows")?;
     let about: Value = serde_json::from_str(about).map_err(|e| e.to_string())?;
-    if about["format"].as_u64() != Some(FORMAT) {
-        return Err(format!("its format is {} where {FORMAT} is known", about["format"]));
-    }
+    let format = about["format"].as_u64().filter(|format| (1..=FORMAT).contains(format));
+    let format = format.ok_or_else(|| format!("its format is {} where {FORMAT} is known", about["format"]))?;
     let floats = |name: &str| -> std::result::Result<Vec<f32>, String> {
         let tensor = file.tensor(name).map_err(|_| format!("the tensor `{name}` is missing"))?;
         Ok(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
@@ -164,6 +172,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
             seconds: part(3)?,
             steps: number(&e[0], "steps")?,
             learning_rate: part(4)?,
+            losses: named(&e[2]).ok_or_else(|| missing("losses"))?,
             step_losses: Vec::new(),
         });
     }
@@ -172,6 +181,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
         best => Some(Best { epoch: number(&best[0], "best epoch")?, loss: float(&best[1], "best loss")?, weights: floats(MORE[3])? }),
     };
     Ok(Checkpoint {
+        format,
         recipe: about["recipe"].as_object().cloned().ok_or_else(|| missing("recipe"))?,
         weights,
         m: floats(MORE[0])?,
@@ -186,32 +196,6 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
             waited: number(&about["waited"], "patience")?,
         },
     })
-}
-
-/// What checkpoints say of the data, if there are any.
-#[derive(Default)]
-pub(super) struct Fingerprints {
-    data: Option<String>,
-    validation: Option<String>,
-}
-
-impl Fingerprints {
-    /// Reads all the data, and does `f` meanwhile.
-    pub(super) fn take<R>(data: &Dataset, fit: &Fit, f: impl FnOnce() -> R) -> (Fingerprints, R) {
-        if fit.checkpoints.is_none() {
-            return (Fingerprints::default(), f());
-        }
-        let fingerprints =
-            || Fingerprints { data: Some(data.fingerprint()), validation: fit.validation.as_ref().map(Dataset::fingerprint) };
-        std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, fingerprints) {
-            Ok(thread) => {
-                let done = f();
-                (thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), done)
-            }
-            // There are no more threads to be had.
-            Err(_) => (fingerprints(), f()),
-        })
-    }
 }
 
 impl Training<'_> {
@@ -256,63 +240,46 @@ impl Training<'_> {
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
-        let params = self.ae.params();
+        let params = self.task.params;
         let weight = |name: &str| Ok((name.to_string(), params.shape(name)?.to_vec(), params.read(name)?));
         let mut weights = params.names().map(weight).collect::<Result<Vec<Named>>>()?;
+        for name in params.state_names() {
+            let state = params.state(name)?;
+            weights.push((name.to_string(), state.shape().to_vec(), state.read()?));
+        }
         weights.sort_by(|a, b| a.0.cmp(&b.0));
-        let (m, v) = self.adam.moments();
+        let (m, v) = self.moments();
+        let clock = self.step().clock();
         Ok(Checkpoint {
+            format: FORMAT,
             recipe: self.recipe(),
             weights,
             m: m.read()?,
             v: v.read()?,
-            losses: self.losses.read()?,
-            clock: [self.clock.cursor()?, self.clock.step()?],
+            losses: self.step().ring()?.read()?,
+            clock: [clock.cursor()?, clock.step()?],
             progress: self.progress.clone(),
         })
     }
 
-    /// What must be the same for a training to go on to the same bits.
-    fn recipe(&self) -> Map<String, Value> {
-        let fit = self.fit;
-        let order = fit.first_order.as_ref().map(|order| digits(&[bytemuck::cast_slice(order)]));
-        // Where the rate depends on how long the training is, the number of epochs can't change either.
-        let epochs = matches!(fit.schedule, super::Schedule::Cosine { .. }).then_some(fit.epochs);
-        let recipe = json!({
-            "widths": self.ae.widths(),
-            "output": format!("{:?}", self.ae.output()),
-            "data": self.fingerprints.data,
-            "validation data": self.fingerprints.validation,
-            "batch size": fit.batch_size,
-            "learning rate": text(fit.adam.learning_rate),
-            "betas and eps": [text(fit.adam.beta1), text(fit.adam.beta2), text(fit.adam.eps)],
-            "weight decay": text(fit.adam.weight_decay),
-            "schedule": format!("{:?}", fit.schedule),
-            "warm-up": fit.warmup,
-            "epochs": epochs,
-            "loss": format!("{:?}", fit.loss),
-            "clip norm": fit.clip_norm.map(|x| text(x.into())),
-            "seed": fit.seed,
-            "first order": order,
-        });
-        recipe.as_object().cloned().unwrap_or_default()
+    fn moments(&self) -> (&Tensor, &Tensor) {
+        self.step().adam().expect("steps of training have an optimiser").moments()
     }
 
     fn restore(&mut self, path: &Path, checkpoint: Checkpoint) -> Result<()> {
         let other = |problem: String| Error::data(path, problem, "Resume with the data and settings that the training began with.");
-        let recipe = self.recipe();
-        for (what, ours) in &recipe {
-            let theirs = checkpoint.recipe.get(what).unwrap_or(&Value::Null);
-            if theirs != ours {
-                return Err(other(format!("it is of another training: its {what} is {theirs}, not {ours}")));
-            }
+        let recipe = if checkpoint.format == 1 { self.first_recipe() } else { Some(self.recipe()) };
+        let recipe = recipe.ok_or_else(|| other("it is of another training: its model is of the kind that its version knew".into()))?;
+        if let Some(what) = difference(&checkpoint.recipe, &recipe) {
+            return Err(other(format!("it is of another training: its {what}")));
         }
         let fresh = self.checkpoint()?;
         let shapes = |c: &Checkpoint| c.weights.iter().map(|(name, shape, _)| (name.clone(), shape.clone())).collect::<Vec<_>>();
         let Progress { epochs, step, best, .. } = &checkpoint.progress;
+        let params = self.task.params;
         let fits = shapes(&checkpoint) == shapes(&fresh)
             && [checkpoint.m.len(), checkpoint.v.len(), checkpoint.losses.len()] == [fresh.m.len(), fresh.v.len(), fresh.losses.len()]
-            && best.as_ref().is_none_or(|b| b.weights.len() == fresh.m.len())
+            && best.as_ref().is_none_or(|b| params.snapshot().is_ok_and(|all| b.weights.len() == all.len()))
             && *step <= self.steps()
             && epochs.len() * self.steps() + step == checkpoint.clock[1] as usize
             && (checkpoint.clock[0] as usize) < self.rows;
@@ -320,13 +287,17 @@ impl Training<'_> {
             return Err(other("its tensors and counters are not those of this network".into()));
         }
         for (name, _, values) in &checkpoint.weights {
-            self.ae.params().write(name, values)?;
+            if params.names().any(|known| known == name) {
+                params.write(name, values)?;
+            } else {
+                params.state(name)?.write(values)?;
+            }
         }
-        let (m, v) = self.adam.moments();
+        let (m, v) = self.moments();
         tensor::write(&m.view, &checkpoint.m)?;
         tensor::write(&v.view, &checkpoint.v)?;
-        self.losses.write(&checkpoint.losses)?;
-        self.clock.set(checkpoint.clock[0], checkpoint.clock[1])?;
+        self.step().ring()?.write(&checkpoint.losses)?;
+        self.step().clock().set(checkpoint.clock[0], checkpoint.clock[1])?;
         self.progress = checkpoint.progress;
         Ok(())
     }

@@ -1,67 +1,30 @@
 //! What to do in a training, and what came of it.
 
-use super::Schedule;
 use super::schedule::Steps;
+use super::{Hyperparameters, Schedule};
 use crate::data::Dataset;
+use crate::nn::Loss;
 use crate::{AdamConfig, Result};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The columns of `metrics.csv` that are always there.
+pub(crate) const COLUMNS: [&str; 7] =
+    ["epoch", "train_loss", "test_loss", "seconds", "steps_per_second", "learning_rate", "validation_loss"];
+
 /// How to train. The defaults are the article's: 10 epochs, batches of 128, Adam at 1e-3, MSE.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Fit {
-    pub(super) epochs: usize,
-    pub(super) batch_size: usize,
-    pub(super) adam: AdamConfig,
-    pub(super) schedule: Schedule,
-    pub(super) warmup: usize,
-    pub(super) loss: Loss,
-    pub(super) clip_norm: Option<f32>,
-    pub(super) seed: u64,
+    pub(super) hyper: Hyperparameters,
     pub(super) first_order: Option<Vec<u32>>,
     pub(super) test: Option<Dataset>,
     pub(super) validation: Option<Dataset>,
-    pub(super) patience: Option<usize>,
     pub(super) interrupt: Option<Arc<AtomicBool>>,
     #[cfg(feature = "files")]
     pub(super) checkpoints: Option<std::path::PathBuf>,
     #[cfg(feature = "files")]
     pub(super) resume: bool,
-}
-
-impl Default for Fit {
-    fn default() -> Fit {
-        Fit {
-            epochs: 10,
-            batch_size: 128,
-            adam: AdamConfig::default(),
-            schedule: Schedule::Constant,
-            warmup: 0,
-            loss: Loss::Mse,
-            clip_norm: None,
-            seed: 0,
-            first_order: None,
-            test: None,
-            validation: None,
-            patience: None,
-            interrupt: None,
-            #[cfg(feature = "files")]
-            checkpoints: None,
-            #[cfg(feature = "files")]
-            resume: false,
-        }
-    }
-}
-
-/// What a training makes small.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Loss {
-    /// The mean over all elements of `(y - x)^2`.
-    #[default]
-    Mse,
-    /// The mean over all elements of the binary cross-entropy `-x log y - (1 - x) log(1 - y)`, for data in [0, 1].
-    Bce,
 }
 
 /// What happened in one epoch.
@@ -81,6 +44,8 @@ pub struct Epoch {
     pub steps: usize,
     /// The learning rate of the last step.
     pub learning_rate: f64,
+    /// The other losses that the training keeps, by their names: means as `train_loss`.
+    pub losses: Vec<(String, f64)>,
     /// The loss of each step; empty for an epoch that a resumed training had behind it.
     pub step_losses: Vec<f32>,
 }
@@ -150,64 +115,76 @@ pub(super) struct Best {
     pub(super) weights: Vec<f32>,
 }
 
+impl From<Hyperparameters> for Fit {
+    fn from(hyper: Hyperparameters) -> Fit {
+        Fit { hyper, ..Fit::default() }
+    }
+}
+
 impl Fit {
+    /// Its numbers and choices as plain data.
+    pub fn hyperparameters(&self) -> &Hyperparameters {
+        &self.hyper
+    }
+
     /// Passes over the data, at least 1. Default 10.
     pub fn epochs(mut self, epochs: usize) -> Fit {
-        self.epochs = epochs;
+        self.hyper.epochs = epochs;
         self
     }
 
     /// Rows in a step, at least 1. Default 128. The rows that are left over make a shorter last step.
     pub fn batch_size(mut self, rows: usize) -> Fit {
-        self.batch_size = rows;
+        self.hyper.batch_size = rows;
         self
     }
 
     /// Adam's learning rate. Default 1e-3.
     pub fn learning_rate(mut self, rate: f64) -> Fit {
-        self.adam.learning_rate = rate;
+        self.hyper.lr = rate;
         self
     }
 
     /// Decoupled weight decay, as AdamW's. Default 0.
     pub fn weight_decay(mut self, decay: f64) -> Fit {
-        self.adam.weight_decay = decay;
+        self.hyper.weight_decay = decay;
         self
     }
 
     /// How the learning rate changes. Default constant.
     pub fn schedule(mut self, schedule: Schedule) -> Fit {
-        self.schedule = schedule;
+        self.hyper.schedule = schedule;
         self
     }
 
     /// Steps at the beginning in which the learning rate rises to where the schedule has it. Default 0.
     pub fn warmup(mut self, steps: usize) -> Fit {
-        self.warmup = steps;
+        self.hyper.warmup = steps;
         self
     }
 
     /// What is made small. Default the mean squared error.
     pub fn loss(mut self, loss: Loss) -> Fit {
-        self.loss = loss;
+        self.hyper.loss = loss;
         self
     }
 
     /// The largest norm of all gradients together: longer ones are shortened to it before each step. Default none.
     pub fn clip_norm(mut self, norm: f32) -> Fit {
-        self.clip_norm = Some(norm);
+        self.hyper.clip = Some(norm);
         self
     }
 
     /// All of Adam's numbers.
     pub fn adam(mut self, config: AdamConfig) -> Fit {
-        self.adam = config;
+        let AdamConfig { learning_rate: lr, beta1, beta2, eps, weight_decay } = config;
+        self.hyper = Hyperparameters { lr, beta1, beta2, eps, weight_decay, ..self.hyper };
         self
     }
 
     /// The seed of the order of the rows. Default 0.
     pub fn seed(mut self, seed: u64) -> Fit {
-        self.seed = seed;
+        self.hyper.seed = seed;
         self
     }
 
@@ -233,7 +210,7 @@ impl Fit {
     /// Ends the training after so many epochs without a new smallest error on the validation rows, at least 1, and puts the weights of the best epoch
     /// back, however the training ended.
     pub fn patience(mut self, epochs: usize) -> Fit {
-        self.patience = Some(epochs);
+        self.hyper.patience = Some(epochs);
         self
     }
 
@@ -266,10 +243,10 @@ impl Fit {
 
     /// The learning rate of every step; none where it is always the same.
     pub(super) fn rates(&self, rows: usize) -> Result<Vec<f64>> {
-        if self.schedule == Schedule::Constant && self.warmup == 0 {
+        let Hyperparameters { epochs, batch_size, lr, schedule, warmup, .. } = self.hyper;
+        if schedule == Schedule::Constant && warmup == 0 {
             return Ok(Vec::new());
         }
-        let per_epoch = rows.div_ceil(self.batch_size);
-        self.schedule.rates(self.adam.learning_rate, Steps { epochs: self.epochs, per_epoch, warmup: self.warmup })
+        schedule.rates(lr, Steps { epochs, per_epoch: rows.div_ceil(batch_size), warmup })
     }
 }

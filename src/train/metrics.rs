@@ -1,7 +1,7 @@
 //! How good reconstructions are, in each of the ways that the literature counts.
 
 use crate::data::Dataset;
-use crate::nn::{Way, mean_square};
+use crate::nn::{Way, compare, mean_square};
 use crate::{Autoencoder, Result};
 use std::fmt;
 
@@ -63,13 +63,10 @@ pub struct Evaluation {
     pub test: Metrics,
 }
 
-impl Autoencoder {
-    /// Measures the reconstructions of all rows, in the units that the network sees: scaled, if it has a scaler.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, there are none, or the device fails.
-    pub fn measure(&self, data: &Dataset) -> Result<Metrics> {
-        let rows = self.compare(data, Way::Compare, |x, y| {
+impl Metrics {
+    /// Those of an autoencoder's reconstructions of all rows.
+    pub(crate) fn of(ae: &Autoencoder, data: &Dataset) -> Result<Metrics> {
+        let rows = compare(ae, data, Way::Compare, |x, y| {
             let unit = x.iter().chain(y).all(|v| (0.0..=1.0).contains(v));
             (mean_square(x, y), unit.then(|| (cross_entropy(x, y), cross_entropy(x, x))))
         })?;
@@ -87,9 +84,9 @@ impl Autoencoder {
             data: data.name().to_string(),
             synthetic: data.is_synthetic(),
             rows: data.len(),
-            columns: self.inputs(),
+            columns: ae.inputs(),
             mse,
-            sum: mse * self.inputs() as f64,
+            sum: mse * ae.inputs() as f64,
             unit,
             classes: classes(data, &row_errors),
             row_errors,

@@ -1,7 +1,10 @@
 //! Learning rates that change from step to step. They are a column of the table that Adam reads on the device, computed before the training.
 
+use crate::spelling::{as_text, none};
 use crate::{Error, Result};
 use std::f64::consts::PI;
+use std::fmt;
+use std::str::FromStr;
 
 /// How the learning rate goes on from the one that Adam is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,6 +26,35 @@ pub enum Schedule {
         to: f64,
     },
 }
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Schedule::Constant => f.write_str("constant"),
+            Schedule::Step { every, factor } => write!(f, "step:{every}:{factor}"),
+            Schedule::Cosine { to: 0.0 } => f.write_str("cosine"),
+            Schedule::Cosine { to } => write!(f, "cosine:{to}"),
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Schedule> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let parsed = match parts.as_slice() {
+            ["constant"] => Some(Schedule::Constant),
+            ["cosine"] => Some(Schedule::Cosine { to: 0.0 }),
+            ["cosine", to] => to.parse().ok().map(|to| Schedule::Cosine { to }),
+            ["step", every, factor] => every.parse().ok().zip(factor.parse().ok()).map(|(every, factor)| Schedule::Step { every, factor }),
+            _ => None,
+        };
+        parsed.ok_or_else(|| none("schedule", text, "constant, step:N:FACTOR (such as step:5:0.5), cosine[:END]"))
+    }
+}
+
+as_text!(Schedule);
 
 /// The steps of a whole training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

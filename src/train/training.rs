@@ -1,118 +1,205 @@
 //! The loop: whole epochs on the device.
 
 use super::fit::{Best, Progress};
-use super::{Ended, Epoch, Fit, Flow, History};
+use super::{Ended, Epoch, Fit, Flow, History, Step};
 use crate::data::{Dataset, Values};
+use crate::nn::{Recording, Spec};
 use crate::rng::{permutation, purpose};
-use crate::{Adam, Autoencoder, Clock, Error, Program, Result, Tape, Tensor, tensor};
+use crate::{Autoencoder, Device, Error, Params, Program, Result, Tape, Tensor, Val};
 use std::time::{Duration, Instant};
 
-impl Autoencoder {
-    /// Trains on all rows of `data`.
-    ///
-    /// # Errors
-    /// When the rows do not fit the network, there are none, a number of `fit` is out of its range, the device fails, a checkpoint can't be written or
-    /// continued, or the loss stops being finite ([`Error::Diverged`]).
-    pub fn fit(&self, data: &Dataset, fit: &Fit) -> Result<History> {
-        self.fit_with(data, fit, |_| {})
-    }
+/// What is trained.
+pub(super) struct Task<'a> {
+    pub(super) params: &'a Params,
+    /// What a checkpoint has to say of the model.
+    pub(super) model: Model<'a>,
+    /// Records a pass over some rows.
+    pass: Pass<'a>,
+    /// The error on other rows, in use.
+    error: &'a dyn Fn(&Dataset) -> Result<f64>,
+}
 
-    /// Trains, and calls `report` after each epoch. What it returns may be nothing, or a [`ControlFlow`](std::ops::ControlFlow) that ends the training.
+/// Records a pass over some rows.
+type Pass<'a> = &'a dyn Fn(&mut Recording, Val) -> Result<()>;
+
+/// What a model is, for whoever goes on with its training.
+#[derive(Clone, Copy)]
+pub(super) enum Model<'a> {
+    Spec(&'a Spec),
+    Named(&'a str),
+}
+
+/// Trains an autoencoder: [`Autoencoder::fit_with`].
+pub(crate) fn autoencoder<F: Flow>(ae: &Autoencoder, data: &Dataset, fit: &Fit, report: impl FnMut(&Epoch) -> F) -> Result<History> {
+    let data = &ae.scaled(data)?;
+    fit.check_for(ae, data)?;
+    let objective = fit.hyper.objective();
+    let task = Task {
+        params: ae.params(),
+        model: Model::Spec(ae.spec()),
+        pass: &|on, x| objective.record(ae, on, x),
+        error: &|rows| ae.evaluate_by(rows, objective.loss),
+    };
+    run(&task, data, fit, report)
+}
+
+impl Fit {
+    /// Trains whatever `pass` records, with all that a training has: shuffled rows, schedules, checkpoints, early stopping, named losses. It is
+    /// what stands below [`Autoencoder::fit`], for models that are no autoencoder or more than one. `name` is the model's: a checkpoint is
+    /// resumed under the same name only. The errors on test and validation rows are the means of the pass's loss, in use.
     ///
     /// ```
-    /// use narrows::{Autoencoder, Device, Fit, data, train::Ended};
-    /// use std::ops::ControlFlow;
-    /// let few = data::open("builtin")?.train.head(256);
-    /// let ae = Autoencoder::builder(784).hidden([16]).code(4).build(&Device::cpu()?)?;
-    /// let history = ae.fit_with(&few, &Fit::default().epochs(50), |epoch| match epoch.train_loss < 0.2 {
-    ///     true => ControlFlow::Break(()),
-    ///     false => ControlFlow::Continue(()),
+    /// use narrows::data::Dataset;
+    /// use narrows::nn::{Layer, Net};
+    /// use narrows::{Device, Fit, Params};
+    /// let net = Net { inputs: 2, layers: vec![Layer::Dense(1), Layer::Dense(2)] };
+    /// let params = Params::in_groups(&Device::cpu()?, &[("model", net.layout("net"))], &[])?;
+    /// params.write("net.0.weight", &[0.5, 0.25])?;
+    /// params.write("net.1.weight", &[0.5, 0.25])?;
+    /// let rows = Dataset::from_rows("line", vec![1.0, 2.0, -1.0, -2.0, 0.5, 1.0], &[2])?;
+    /// let history = Fit::default().epochs(200).learning_rate(0.02).train(&params, &rows, "line", |on, x| {
+    ///     let y = net.record(on, "net", x)?;
+    ///     let loss = on.tape().mse(y, x)?;
+    ///     on.descend(loss, "model")
     /// })?;
-    /// assert_eq!(history.ended, Ended::Stopped);
+    /// assert!(history.epochs[199].train_loss < 1e-3);
     /// # Ok::<(), narrows::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Autoencoder::fit`].
-    pub fn fit_with<F: Flow>(&self, data: &Dataset, fit: &Fit, mut report: impl FnMut(&Epoch) -> F) -> Result<History> {
-        let data = &self.scaled(data)?;
-        #[cfg(feature = "files")]
-        let mut training = {
-            let (fingerprints, training) = super::checkpoint::Fingerprints::take(data, fit, || Training::new(self, data, fit));
-            Training { fingerprints, ..training? }
+    /// As [`Autoencoder::fit`], or what `pass` says.
+    pub fn train(&self, params: &Params, data: &Dataset, name: &str, pass: impl Fn(&mut Recording, Val) -> Result<()>) -> Result<History> {
+        let error = |rows: &Dataset| {
+            let mut passes = Passes::new(Step::in_use(params, &resident(params.device(), rows)?, steps(self, rows))?, self, rows, &pass)?;
+            passes.all()?;
+            Ok(mean(&passes.step.losses()?[0].1, self, rows.len()))
         };
-        #[cfg(not(feature = "files"))]
-        let mut training = Training::new(self, data, fit)?;
-        training.begin()?;
-        let ended = loop {
-            let done = &training.progress;
-            if done.epochs.len() >= fit.epochs {
-                break Ended::Complete;
-            }
-            if fit.patience.is_some_and(|patience| done.waited >= patience) {
-                break Ended::Patience;
-            }
-            if fit.interrupted() {
-                break Ended::Interrupted;
-            }
-            let Some(mut entry) = training.epoch()? else {
-                training.save(false)?;
-                break Ended::Interrupted;
-            };
-            // The loss of a step is measured before its update, so nobody has looked at the last one.
-            if !self.params().are_finite()? {
-                let step = (entry.epoch * entry.steps) as u64 - 1;
-                return Err(Error::Diverged { step, what: "the weights", learning_rate: entry.learning_rate as f32 });
-            }
-            if let Some(test) = &fit.test {
-                entry.test_loss = Some(self.evaluate_by(test, fit.loss)?);
-            }
-            let better = match &fit.validation {
-                Some(rows) => {
-                    let loss = self.evaluate_by(rows, fit.loss)?;
-                    entry.validation_loss = Some(loss);
-                    training.validated(entry.epoch, loss)?
-                }
-                None => false,
-            };
-            training.progress.epochs.push(entry.clone());
-            training.save(better)?;
-            if report(&entry).flow().is_break() {
-                break Ended::Stopped;
-            }
-        };
-        let Progress { epochs, best, .. } = training.progress;
-        if let (Some(best), Some(_)) = (&best, fit.patience)
-            && ended != Ended::Interrupted
-        {
-            tensor::write(self.params().values(), &best.weights)?;
+        run(&Task { params, model: Model::Named(name), pass: &pass, error: &error }, data, self, |_| {})
+    }
+}
+
+fn run<F: Flow>(task: &Task, data: &Dataset, fit: &Fit, mut report: impl FnMut(&Epoch) -> F) -> Result<History> {
+    #[cfg(feature = "files")]
+    let mut training = {
+        let (fingerprints, training) = super::recipe::Fingerprints::take(data, fit, || Training::new(task, data, fit));
+        Training { fingerprints, ..training? }
+    };
+    #[cfg(not(feature = "files"))]
+    let mut training = Training::new(task, data, fit)?;
+    training.begin()?;
+    let ended = loop {
+        let done = &training.progress;
+        if done.epochs.len() >= fit.hyper.epochs {
+            break Ended::Complete;
         }
-        Ok(History { epochs, ended, best: best.map(|b| b.epoch) })
+        if fit.hyper.patience.is_some_and(|patience| done.waited >= patience) {
+            break Ended::Patience;
+        }
+        if fit.interrupted() {
+            break Ended::Interrupted;
+        }
+        let Some(mut entry) = training.epoch()? else {
+            training.save(false)?;
+            break Ended::Interrupted;
+        };
+        // The loss of a step is measured before its update, so nobody has looked at the last one.
+        if !task.params.are_finite()? {
+            let step = (entry.epoch * entry.steps) as u64 - 1;
+            return Err(Error::Diverged { step, what: "the weights", learning_rate: entry.learning_rate as f32 });
+        }
+        if let Some(test) = &fit.test {
+            entry.test_loss = Some((task.error)(test)?);
+        }
+        let better = match &fit.validation {
+            Some(rows) => {
+                let loss = (task.error)(rows)?;
+                entry.validation_loss = Some(loss);
+                training.validated(entry.epoch, loss)?
+            }
+            None => false,
+        };
+        training.progress.epochs.push(entry.clone());
+        training.save(better)?;
+        if report(&entry).flow().is_break() {
+            break Ended::Stopped;
+        }
+    };
+    let Progress { epochs, best, .. } = training.progress;
+    if let (Some(best), Some(_)) = (&best, fit.hyper.patience)
+        && ended != Ended::Interrupted
+    {
+        task.params.put_back(&best.weights)?;
+    }
+    Ok(History { epochs, ended, best: best.map(|b| b.epoch) })
+}
+
+/// Steps over all rows once.
+fn steps(fit: &Fit, rows: &Dataset) -> usize {
+    rows.len().div_ceil(fit.hyper.batch_size)
+}
+
+/// The mean over all rows of a loss that is known of each step.
+fn mean(losses: &[f32], fit: &Fit, rows: usize) -> f64 {
+    let batch = |step: usize| fit.hyper.batch_size.min(rows - step * fit.hyper.batch_size);
+    losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * batch(step) as f64).sum::<f64>() / rows as f64
+}
+
+/// The rows on the device: as they lie where it reads the host's memory, else a copy.
+fn resident(device: &Device, data: &Dataset) -> Result<Tensor> {
+    let shape = [data.len(), data.columns()];
+    match (data.shared(device), data.values()) {
+        (Some(shared), _) => Ok(shared),
+        (None, Values::Bytes(bytes)) => Tensor::bytes(device, bytes, &shape),
+        (None, Values::Floats(floats)) => Tensor::new(device, floats, &shape),
+    }
+}
+
+/// The programs that go through all rows once.
+struct Passes {
+    step: Step,
+    /// The program for full batches, and how often an epoch runs it.
+    full: Option<(Program, usize)>,
+    /// The program for the rows that are left over.
+    short: Option<Program>,
+}
+
+impl Passes {
+    fn new(mut step: Step, fit: &Fit, rows: &Dataset, pass: Pass) -> Result<Passes> {
+        let mut program = |batch: usize| -> Result<Program> {
+            let mut tape = Tape::plan(&step.device().clone());
+            step.record(&mut tape, batch, pass)?;
+            tape.compile()
+        };
+        let batch = fit.hyper.batch_size;
+        let (steps, left) = (rows.len() / batch, rows.len() % batch);
+        let full = if steps > 0 { Some((program(batch)?, steps)) } else { None };
+        let short = if left > 0 { Some(program(left)?) } else { None };
+        Ok(Passes { step, full, short })
+    }
+
+    /// All steps.
+    fn all(&mut self) -> Result<()> {
+        if let Some((program, steps)) = &mut self.full {
+            program.run(*steps)?;
+        }
+        self.short.as_mut().map_or(Ok(()), |program| program.run(1))
     }
 }
 
 /// A training: what stays on the device, and how far it is.
 pub(super) struct Training<'a> {
-    pub(super) ae: &'a Autoencoder,
+    pub(super) task: &'a Task<'a>,
     pub(super) fit: &'a Fit,
     pub(super) rows: usize,
-    #[cfg(feature = "files")]
-    pub(super) adam: Adam,
-    pub(super) clock: Clock,
-    pub(super) losses: Tensor,
     pub(super) progress: Progress,
     /// The learning rate of every step; none where it is always the same.
     rates: Vec<f64>,
-    order: Tensor,
-    /// The program for full batches, and how often an epoch runs it.
-    full: Option<(Program, usize)>,
-    /// The program for the rows that are left over.
-    short: Option<Program>,
+    passes: Passes,
     /// Steps between two looks at the interrupt flag.
     slice: usize,
     /// What checkpoints say of the data.
     #[cfg(feature = "files")]
-    pub(super) fingerprints: super::checkpoint::Fingerprints,
+    pub(super) fingerprints: super::recipe::Fingerprints,
 }
 
 /// How long the device may work between two looks at the interrupt flag.
@@ -121,72 +208,45 @@ const SLICE: Duration = Duration::from_millis(200);
 const MOST_STEPS: usize = 1 << 16;
 
 impl<'a> Training<'a> {
-    fn new(ae: &'a Autoencoder, data: &Dataset, fit: &'a Fit) -> Result<Training<'a>> {
-        let rows = data.len();
-        fit.check(ae, data)?;
-        let device = ae.device();
-        let shape = [rows, data.columns()];
-        let resident = match (data.shared(device), data.values()) {
-            (Some(shared), _) => shared,
-            (None, Values::Bytes(bytes)) => Tensor::bytes(device, bytes, &shape)?,
-            (None, Values::Floats(floats)) => Tensor::new(device, floats, &shape)?,
-        };
-        let order = Tensor::indices(device, &vec![0; rows], rows)?;
-        let clock = Clock::new(device)?;
-        let losses = Tensor::zeros(device, &[rows.div_ceil(fit.batch_size)])?;
-        let rates = fit.rates(rows)?;
-        let adam = match rates.as_slice() {
-            [] => Adam::with_clock(ae.params(), fit.adam, &clock)?,
-            rates => Adam::with_rates(ae.params(), fit.adam, &clock, rates)?,
-        };
-        let step = |batch: usize| -> Result<Program> {
-            let mut tape = Tape::plan(device);
-            let x = tape.gather(&resident, &order, &clock, batch)?;
-            let loss = ae.loss_on(&mut tape, x, fit.loss)?;
-            tape.backward(loss)?;
-            if let Some(most) = fit.clip_norm {
-                tape.clip_grads(ae.params(), most)?;
-            }
-            adam.step(&mut tape)?;
-            tape.store(loss, &losses, &clock)?;
-            tape.advance(&clock, batch, &order)?;
-            tape.compile()
-        };
-        let (steps, left) = (rows / fit.batch_size, rows % fit.batch_size);
-        let full = if steps > 0 { Some((step(fit.batch_size)?, steps)) } else { None };
-        let short = if left > 0 { Some(step(left)?) } else { None };
+    fn new(task: &'a Task<'a>, data: &Dataset, fit: &'a Fit) -> Result<Training<'a>> {
+        fit.check(data)?;
+        let rates = fit.rates(data.len())?;
+        let rows = resident(task.params.device(), data)?;
+        let step = Step::training(task.params, &rows, fit.hyper.adam(), &rates, steps(fit, data))?;
+        let step = step.seed(fit.hyper.seed).clip_norm(fit.hyper.clip);
+        let passes = Passes::new(step, fit, data, task.pass)?;
         Ok(Training {
-            ae,
+            task,
             fit,
-            rows,
-            #[cfg(feature = "files")]
-            adam,
-            clock,
-            losses,
+            rows: data.len(),
             progress: Progress::default(),
             rates,
-            order,
-            full,
-            short,
+            passes,
             slice: 4,
             #[cfg(feature = "files")]
             fingerprints: Default::default(),
         })
     }
 
+    #[cfg(feature = "files")]
+    pub(super) fn step(&self) -> &Step {
+        &self.passes.step
+    }
+
     /// Steps of an epoch.
     pub(super) fn steps(&self) -> usize {
-        self.rows.div_ceil(self.fit.batch_size)
+        self.rows.div_ceil(self.fit.hyper.batch_size)
     }
 
     /// Runs what is left of the current epoch; `None` when it was interrupted.
     fn epoch(&mut self) -> Result<Option<Epoch>> {
         let start = Instant::now();
         let epoch = self.progress.epochs.len();
-        match &self.fit.first_order {
-            Some(order) if epoch == 0 => self.order.write_u32(order)?,
-            _ => self.order.write_u32(&permutation(self.rows as u32, self.fit.seed, purpose::SHUFFLE, epoch as u32))?,
-        }
+        let order = match &self.fit.first_order {
+            Some(order) if epoch == 0 => order,
+            _ => &permutation(self.rows as u32, self.fit.hyper.seed, purpose::SHUFFLE, epoch as u32),
+        };
+        self.passes.step.set_order(order)?;
         while self.progress.step < self.steps() {
             self.run_slice()?;
             if self.fit.interrupted() {
@@ -194,35 +254,37 @@ impl<'a> Training<'a> {
                 return Ok(None);
             }
         }
-        let step_losses = self.losses.read()?;
+        let losses = self.passes.step.losses()?;
         let seconds = self.progress.seconds + start.elapsed().as_secs_f64();
         (self.progress.step, self.progress.seconds) = (0, 0.0);
-        let steps = step_losses.len();
-        let learning_rate = |step: usize| self.rates.get(step).copied().unwrap_or(self.fit.adam.learning_rate);
-        if let Some(at) = step_losses.iter().position(|l| !l.is_finite()) {
-            let step = epoch * steps + at;
-            return Err(Error::Diverged { step: step as u64, what: "the loss", learning_rate: learning_rate(step) as f32 });
+        let steps = self.steps();
+        let learning_rate = |step: usize| self.rates.get(step).copied().unwrap_or(self.fit.hyper.lr);
+        for (_, values) in &losses {
+            if let Some(at) = values.iter().position(|l| !l.is_finite()) {
+                let step = epoch * steps + at;
+                return Err(Error::Diverged { step: step as u64, what: "the loss", learning_rate: learning_rate(step) as f32 });
+            }
         }
-        let batch = |step: usize| self.fit.batch_size.min(self.rows - step * self.fit.batch_size);
-        let total: f64 = step_losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * batch(step) as f64).sum();
+        let mut means = losses.iter().map(|(name, values)| (name.to_string(), mean(values, self.fit, self.rows)));
         Ok(Some(Epoch {
             epoch: epoch + 1,
-            train_loss: total / self.rows as f64,
+            train_loss: means.next().map_or(f64::NAN, |(_, loss)| loss),
             test_loss: None,
             validation_loss: None,
             seconds,
             steps,
             learning_rate: learning_rate((epoch + 1) * steps - 1),
-            step_losses,
+            losses: means.collect(),
+            step_losses: losses.into_iter().next().map(|(_, values)| values).unwrap_or_default(),
         }))
     }
 
     /// Runs some of the epoch's steps: all that one program has where nobody may interrupt, else as many as a fraction of a second takes.
     fn run_slice(&mut self) -> Result<()> {
         let start = Instant::now();
-        let full = self.full.as_ref().map_or(0, |(_, steps)| *steps);
+        let full = self.passes.full.as_ref().map_or(0, |(_, steps)| *steps);
         let patient = self.fit.interrupt.is_none();
-        match (&mut self.full, &mut self.short) {
+        match (&mut self.passes.full, &mut self.passes.short) {
             (Some((program, _)), _) if self.progress.step < full => {
                 let left = full - self.progress.step;
                 let steps = if patient { left } else { left.min(self.slice) };
@@ -237,7 +299,7 @@ impl<'a> Training<'a> {
         }
         if !patient {
             // Reading waits for the device: without it a GPU's queue would take the whole epoch at once.
-            self.clock.step()?;
+            self.passes.step.clock().step()?;
             let took = start.elapsed();
             self.slice = if took < SLICE / 2 {
                 (self.slice * 2).min(MOST_STEPS)
@@ -254,7 +316,7 @@ impl<'a> Training<'a> {
     fn validated(&mut self, epoch: usize, loss: f64) -> Result<bool> {
         let better = self.progress.best.as_ref().is_none_or(|best| loss < best.loss);
         if better {
-            let weights = tensor::read(self.ae.params().values())?;
+            let weights = self.task.params.snapshot()?;
             self.progress.best = Some(Best { epoch, loss, weights });
             self.progress.waited = 0;
         } else {

@@ -5,8 +5,10 @@ use super::judge::Ready;
 use super::layout::Layout;
 use super::reference;
 use super::row::{Given, Row};
+use crate::nn::Objective;
 use crate::op::Op;
-use crate::{Adam, AdamConfig, Autoencoder, Clock, Cost, Device, Error, Program, Result, Shape, Tape, Tensor, data};
+use crate::train::Step;
+use crate::{AdamConfig, Autoencoder, Cost, Device, Error, Program, Result, Shape, Tape, Tensor, data};
 use std::time::{Duration, Instant};
 
 /// How long one op, or one training step, takes on a device.
@@ -151,32 +153,24 @@ pub fn bench_step(device: &Device, batch: usize, widths: &[usize]) -> Result<Tim
         _ => super::data::numbers(Kind::Reals, ROWS * inputs, 1, 0, 8, &[]).into_iter().map(|x| x.abs().fract()).collect(),
     };
     let data = Tensor::new(device, &rows, &[ROWS, *inputs])?;
-    let order = Tensor::indices(device, &(0..ROWS as u32).collect::<Vec<_>>(), ROWS)?;
-    let clock = Clock::new(device)?;
-    let losses = Tensor::zeros(device, &[1])?;
-    let adam = Adam::with_clock(ae.params(), AdamConfig::default(), &clock)?;
+    let mut step = Step::training(ae.params(), &data, AdamConfig::default(), &[], 1)?;
     let mut tape = Tape::plan(device);
-    let x = tape.gather(&data, &order, &clock, batch)?;
-    let loss = ae.loss_on(&mut tape, x, crate::Loss::Mse)?;
-    tape.backward(loss)?;
-    adam.step(&mut tape)?;
-    tape.store(loss, &losses, &clock)?;
-    tape.advance(&clock, batch, &order)?;
+    step.record(&mut tape, batch, |on, x| Objective::default().record(&ae, on, x))?;
     let mut program = tape.compile()?;
     let first = rows.iter().cycle().take(batch * inputs).map(|&x| f64::from(x)).collect();
     let oracle = loss_in_f64(&ae, first)?;
     program.run(1)?;
-    let worst = (f64::from(losses.read()?[0]) - oracle).abs() / (LOSS_BOUND * oracle);
+    let worst = (f64::from(step.losses()?[0].1[0]) - oracle).abs() / (LOSS_BOUND * oracle);
     let cost = program.cost();
-    let ms = spread(|runs| run(&mut program, &losses, runs))?;
+    let ms = spread(|runs| run(&mut program, &step, runs))?;
     let wrong = (worst.is_nan() || worst > 1.0).then(|| format!("the loss is {worst:.1} times its bound from that in f64, {oracle}"));
     let shape = std::iter::once(batch).chain(widths.iter().copied()).collect();
     Ok(Timing { device: device.id().into(), what: "step".into(), shape, ms, cost, worst, wrong })
 }
 
-fn run(program: &mut Program, losses: &Tensor, runs: usize) -> Result<()> {
+fn run(program: &mut Program, step: &Step, runs: usize) -> Result<()> {
     program.run(runs)?;
-    losses.read().map(drop)
+    step.losses().map(drop)
 }
 
 /// The mean squared error of rows by the oracle's formulas.

@@ -2,17 +2,15 @@
 
 use crate::{ALLOCATIONS, ALONE, common};
 use narrows::data::{self, Values};
-use narrows::{Adam, AdamConfig, Autoencoder, Clock, Device, DeviceKind, Error, Level, Params, Program, Tape, Tensor};
+use narrows::nn::Objective;
+use narrows::train::Step;
+use narrows::{AdamConfig, Autoencoder, Clock, Device, DeviceKind, Error, Level, Params, Program, Tape, Tensor};
 use std::sync::atomic::Ordering;
 
 /// A training step on built-in digits, as `fit` records it.
 struct Training {
     ae: Autoencoder,
-    data: Tensor,
-    order: Tensor,
-    clock: Clock,
-    losses: Tensor,
-    adam: Adam,
+    step: Step,
     batch: usize,
 }
 
@@ -21,30 +19,21 @@ impl Training {
         let digits = data::open("builtin").unwrap().train.head(64);
         let Values::Bytes(bytes) = digits.values() else { panic!("digits are bytes") };
         let ae = Autoencoder::builder(784).hidden(hidden).code(code).seed(3).build(device).unwrap();
-        let clock = Clock::new(device).unwrap();
-        let order: Vec<u32> = (0..64).map(|i| (i * 37) % 64).collect();
-        Training {
-            data: Tensor::bytes(device, bytes, &[64, 784]).unwrap(),
-            order: Tensor::indices(device, &order, 64).unwrap(),
-            losses: Tensor::zeros(device, &[469]).unwrap(),
-            adam: Adam::with_clock(ae.params(), AdamConfig::default(), &clock).unwrap(),
-            ae,
-            clock,
-            batch,
-        }
+        let rows = Tensor::bytes(device, bytes, &[64, 784]).unwrap();
+        let step = Step::training(ae.params(), &rows, AdamConfig::default(), &[], 469).unwrap();
+        step.set_order(&(0..64).map(|i| (i * 37) % 64).collect::<Vec<_>>()).unwrap();
+        Training { step, ae, batch }
     }
 
-    fn record(&self, tape: &mut Tape) {
-        let x = tape.gather(&self.data, &self.order, &self.clock, self.batch).unwrap();
-        let y = self.ae.forward(tape, x).unwrap();
-        let loss = tape.mse(y, x).unwrap();
-        tape.backward(loss).unwrap();
-        self.adam.step(tape).unwrap();
-        tape.store(loss, &self.losses, &self.clock).unwrap();
-        tape.advance(&self.clock, self.batch, &self.order).unwrap();
+    fn losses(&self) -> Vec<f32> {
+        self.step.losses().unwrap().remove(0).1
     }
 
-    fn program(&self, device: &Device) -> Program {
+    fn record(&mut self, tape: &mut Tape) {
+        self.step.record(tape, self.batch, |on, x| Objective::default().record(&self.ae, on, x)).unwrap();
+    }
+
+    fn program(&mut self, device: &Device) -> Program {
         let mut tape = Tape::plan(device);
         self.record(&mut tape);
         tape.compile().unwrap()
@@ -55,7 +44,7 @@ impl Training {
         let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect::<Vec<_>>();
         let params: &Params = self.ae.params();
         let weights = params.names().map(|n| bits(params.read(n).unwrap())).collect();
-        (vec![self.clock.cursor().unwrap(), self.clock.step().unwrap()], bits(self.losses.read().unwrap()), weights)
+        (vec![self.step.clock().cursor().unwrap(), self.step.clock().step().unwrap()], bits(self.losses()), weights)
     }
 }
 
@@ -63,17 +52,17 @@ impl Training {
 fn replay_equals_eager_to_the_bit_also_with_eager_work_in_between() {
     let _alone = ALONE.lock().unwrap();
     for device in common::devices() {
-        let eager = Training::new(device, &[24, 17], 5, 10);
+        let mut eager = Training::new(device, &[24, 17], 5, 10);
         for _ in 0..7 {
             eager.record(&mut Tape::new(device));
         }
 
-        let replayed = Training::new(device, &[24, 17], 5, 10);
+        let mut replayed = Training::new(device, &[24, 17], 5, 10);
         let mut program = replayed.program(device);
         program.run(7).unwrap();
         assert_eq!(replayed.state(), eager.state(), "{}", device.id());
 
-        let mixed = Training::new(device, &[24, 17], 5, 10);
+        let mut mixed = Training::new(device, &[24, 17], 5, 10);
         let mut program = mixed.program(device);
         program.run(2).unwrap();
         let mut tape = Tape::new(device);
@@ -84,7 +73,7 @@ fn replay_equals_eager_to_the_bit_also_with_eager_work_in_between() {
         program.run(0).unwrap();
         program.run(4).unwrap();
         assert_eq!(mixed.state(), eager.state(), "{}", device.id());
-        assert!(eager.losses.read().unwrap()[6] > 0.0);
+        assert!(eager.losses()[6] > 0.0);
     }
 }
 
@@ -95,7 +84,7 @@ fn a_run_of_469_steps_makes_no_heap_allocation_per_step_on_the_cpu() {
         for threads in [1, 2, 3] {
             let device = Device::cpu_with(threads, level).unwrap();
             // Large enough that every op is split over the threads.
-            let training = Training::new(&device, &[128, 64], 32, 64);
+            let mut training = Training::new(&device, &[128, 64], 32, 64);
             let mut program = training.program(&device);
             let made = |program: &mut Program, steps: usize| {
                 let before = ALLOCATIONS.load(Ordering::Relaxed);
@@ -117,7 +106,7 @@ fn a_run_of_469_steps_makes_no_heap_allocation_per_step_on_the_cpu() {
 fn the_counts_say_what_a_run_costs() {
     let _alone = ALONE.lock().unwrap();
     for device in common::fast_devices() {
-        let training = Training::new(device, &[24, 17], 5, 10);
+        let mut training = Training::new(device, &[24, 17], 5, 10);
         let mut program = training.program(device);
         let ops = program.to_string().lines().count() as u64 - 1;
         program.run(1).unwrap();
@@ -139,13 +128,13 @@ fn the_counts_say_what_a_run_costs() {
 fn the_wgpu_device_submits_an_epoch_once() {
     let _alone = ALONE.lock().unwrap();
     for device in common::devices().iter().filter(|d| d.info().kind == DeviceKind::Wgpu) {
-        let training = Training::new(device, &[5], 3, 2);
+        let mut training = Training::new(device, &[5], 3, 2);
         let mut program = training.program(device);
         program.run(469).unwrap();
         let counts = program.counts();
         assert_eq!((counts.steps, counts.submits, counts.maps, counts.writes), (469, 1, 0, 0));
-        assert_eq!(training.clock.step().unwrap(), 469);
-        assert!(training.losses.read().unwrap().iter().all(|l| *l > 0.0));
+        assert_eq!(training.step.clock().step().unwrap(), 469);
+        assert!(training.losses().iter().all(|l| *l > 0.0));
     }
 }
 

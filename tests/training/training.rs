@@ -279,12 +279,12 @@ fn what_can_not_be_resumed_says_why() {
     ae.fit(&train, &fit()).unwrap();
     let again = || fit().resume(true);
     refused(path, "already holds those of a training. Resume that training", &fit(), &train, &ae);
-    refused(path, "its seed is 0, not 7", &again().seed(7), &train, &ae);
-    refused(path, "its learning rate is \"0.001\", not \"0.002\"", &again().learning_rate(2e-3), &train, &ae);
-    refused(path, "its loss is \"Mse\", not \"Bce\"", &again().loss(Loss::Bce), &train, &ae);
+    refused(path, "its seed is \"0\", not \"7\"", &again().seed(7), &train, &ae);
+    refused(path, "its lr is 0.001, not 0.002", &again().learning_rate(2e-3), &train, &ae);
+    refused(path, "its loss is \"mse\", not \"bce\"", &again().loss(Loss::Bce), &train, &ae);
     refused(path, "its data is", &again(), &digits(101), &ae);
     let other = Autoencoder::builder(784).hidden([24]).code(7).build(&device).unwrap();
-    refused(path, "its widths is [784,24,6], not [784,24,7]", &again(), &train, &other);
+    refused(path, "its decoder inputs is 6, not 7", &again(), &train, &other);
     refused(path, "resume: there is no folder of checkpoints", &Fit::default().resume(true), &train, &ae);
     refused(path, "reading the checkpoint", &Fit::default().checkpoints(path.join("none")).resume(true), &train, &ae);
     refused(path, "patience: there are no validation rows", &Fit::default().patience(2), &train, &ae);

@@ -149,17 +149,17 @@ pub fn run_cases(table: &mut Table, root: &Path) {
         assert!(old.contains(from), "{old}");
         [("config.toml", Some(old.replace(from, to).into_bytes()))]
     };
-    add(&config("layers = [2]", "layers = [1]"), RESUME, 3, "its widths is [3,2], not [3,1]");
+    add(&config("layers = [2]", "layers = [1]"), RESUME, 3, "its decoder inputs is 2, not 1");
     add(&config("layers = [2]", "layers = []"), RESUME, 2, "layers: there are none");
     add(&config("layers = [2]", "layers = [18446744073709551615]"), RESUME, 2, "more than 2147483647 elements");
-    add(&config("output = \"sigmoid\"", "output = \"linear\""), RESUME, 3, "its output is \"Sigmoid\", not \"Linear\"");
+    add(&config("output = \"sigmoid\"", "output = \"linear\""), RESUME, 3, "its output is \"sigmoid\", not \"linear\"");
     add(&config("batch_size = 128", "batch_size = 64"), RESUME, 3, "its batch size is 128, not 64");
     add(&config("batch_size = 128", "batch_size = -1"), RESUME, 3, "config.toml: TOML parse error");
     add(&config("batch_size = 128", "batch_size = \"many\""), RESUME, 3, "config.toml: TOML parse error");
     add(&config("lr = ", "lr = nan # "), RESUME, 2, "learning rate: it is NaN");
-    add(&config("lr = 0.001", "lr = 0.002"), RESUME, 3, "its learning rate is \"0.001\", not \"0.002\"");
+    add(&config("lr = 0.001", "lr = 0.002"), RESUME, 3, "its lr is 0.001, not 0.002");
     add(&config("seed = \"0\"", "seed = \"x\""), RESUME, 3, "config.toml: TOML parse error");
-    add(&config("seed = \"0\"", "seed = \"1\""), RESUME, 3, "its seed is 0, not 1");
+    add(&config("seed = \"0\"", "seed = \"1\""), RESUME, 3, "its seed is \"0\", not \"1\"");
     add(&config("data = \"t3.csv\"", "data = \"absent.csv\""), RESUME, 3, "absent.csv: opening");
     add(&config("data = \"t3.csv\"", "data = \"builtin\""), RESUME, 3, "it is of another training");
     add(&config("data = \"t3.csv\"", "data = \"-\""), RESUME, 2, "- is stdin");

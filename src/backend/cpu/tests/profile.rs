@@ -6,8 +6,10 @@
 use crate::backend::cpu::plan::{Phase, Plan};
 use crate::backend::cpu::work::Work;
 use crate::backend::cpu::{self, team};
+use crate::nn::Objective;
 use crate::op::Op;
-use crate::{Adam, AdamConfig, Autoencoder, Clock, Device, Level, Tape, Tensor};
+use crate::train::Step;
+use crate::{AdamConfig, Autoencoder, Device, Level, Tape, Tensor};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -17,19 +19,12 @@ pub(super) fn step(device: &Device, layers: &[usize], batch: usize, rows: usize)
     let bytes: Vec<u8> = (0..rows * columns).map(|i| if i / 7 % 3 == 0 { ((i * 2_654_435_761) >> 13) as u8 } else { 0 }).collect();
     let images = Tensor::bytes(device, &bytes, &[rows, columns])?;
     let order: Vec<u32> = (0..rows).map(|i| (i * 7919 % rows) as u32).collect();
-    let order = Tensor::indices(device, &order, rows)?;
-    let (clock, losses) = (Clock::new(device)?, Tensor::zeros(device, &[1])?);
     let (code, hidden) = layers[1..].split_last().expect("a code");
     let ae = Autoencoder::builder(columns).hidden(hidden).code(*code).build(device)?;
-    let adam = Adam::with_clock(ae.params(), AdamConfig::default(), &clock)?;
+    let mut step = Step::training(ae.params(), &images, AdamConfig::default(), &[], 1)?;
+    step.set_order(&order)?;
     let mut tape = Tape::plan(device);
-    let x = tape.gather(&images, &order, &clock, batch)?;
-    let y = ae.forward(&mut tape, x)?;
-    let loss = tape.mse(y, x)?;
-    tape.backward(loss)?;
-    adam.step(&mut tape)?;
-    tape.store(loss, &losses, &clock)?;
-    tape.advance(&clock, batch, &order)?;
+    step.record(&mut tape, batch, |on, x| Objective::default().record(&ae, on, x))?;
     Ok(tape.ops().to_vec())
 }
 

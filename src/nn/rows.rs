@@ -1,156 +1,76 @@
-//! Rows through a trained network: all of a data set, or a stream of which only a chunk is in memory.
+//! Rows through a trained network: all of a data set in few runs of the device, or a stream of which only a chunk is in memory.
 
-use super::whole::whole;
-use super::{Autoencoder, Rows};
-use crate::data::{Chunks, Dataset};
-use crate::{Error, Loss, Program, Result, Tape, Tensor, Val};
+use super::{Autoencoder, Recording, Rows};
+use crate::data::{Chunks, Dataset, Values};
+use crate::device::View;
+use crate::{Clock, Error, Loss, Program, Result, Shape, Tape, Tensor, Val, tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The numbers in the widest layer of one run of a program, unless a single row has more: that bounds the memory. How many rows it takes within this is
 /// up to the device.
 const CHUNK_NUMBERS: usize = 1 << 22;
+/// The most numbers that come out of one run over all of a data set, unless those of one step are more: 2 MB.
+const NUMBERS: usize = 1 << 19;
+/// The most bytes that go into one such run where the device has a memory of its own, unless those of one step are more.
+const BYTES: usize = 1 << 26;
 
-impl Autoencoder {
-    /// The codes of all rows. The bits of a row's code do not depend on the other rows.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, or the device fails.
-    pub fn encode(&self, data: &Dataset) -> Result<Rows> {
-        self.all(data, Way::Encode)
-    }
-
-    /// The rows of all codes.
-    ///
-    /// # Errors
-    /// When the codes have another number of columns, or the device fails.
-    pub fn decode(&self, codes: &Rows) -> Result<Rows> {
-        self.all(&Dataset::from_rows("codes", codes.values.clone(), &[codes.columns])?, Way::Decode)
-    }
-
-    /// The reconstructions of all rows.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, or the device fails.
-    pub fn reconstruct(&self, data: &Dataset) -> Result<Rows> {
-        self.all(data, Way::Reconstruct)
-    }
-
-    /// The reconstruction error of each row: the mean over its columns of (x - y)^2, as the network sees them: scaled, if it has a scaler.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, or the device fails.
-    pub fn score(&self, data: &Dataset) -> Result<Vec<f32>> {
-        self.score_stream(data.chunks())?.collect::<Result<Vec<_>>>().map(|chunks| chunks.concat())
-    }
-
-    /// The mean over all elements of (x - y)^2: the test error of the literature "per pixel".
-    ///
-    /// # Errors
-    /// When the rows have another number of columns, there are none, or the device fails.
-    pub fn evaluate(&self, data: &Dataset) -> Result<f64> {
-        self.evaluate_by(data, Loss::Mse)
-    }
-
-    /// The mean over all elements of a loss, of rows as the network sees them.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::evaluate`].
-    pub fn evaluate_by(&self, data: &Dataset, loss: Loss) -> Result<f64> {
-        let means = match loss {
-            Loss::Mse => self.compare(data, Way::Compare, mean_square)?,
-            Loss::Bce => self.compare(data, Way::Logits, mean_cross_entropy)?,
-        };
-        Ok(means.iter().sum::<f64>() / data.len() as f64)
-    }
-
-    /// What `f` makes of each row, as the network sees it, and of what comes of it: in the order of the rows, computed on all threads.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::evaluate`].
-    pub(crate) fn compare<T: Send>(&self, data: &Dataset, way: Way, f: impl Fn(&[f32], &[f32]) -> T + Sync) -> Result<Vec<T>> {
-        if data.is_empty() {
-            return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
-        }
-        let mut pass = Pass::new(self, way, &data.chunks())?;
-        let (from, to) = way.columns(self);
-        let mut all = Vec::with_capacity(data.len());
-        for chunk in data.chunks() {
-            let mut x = chunk?;
-            let y = pass.run(&mut x)?;
-            all.par_extend(x.par_chunks(from).zip(y.par_chunks(to)).map(|(x, y)| f(x, y)));
-        }
-        Ok(all)
-    }
-
-    /// The codes of a stream of rows: an item for each chunk of it.
-    ///
-    /// # Errors
-    /// When the rows have another number of columns; while it runs, what the stream says, or when the device fails.
-    ///
-    /// ```
-    /// use narrows::{Autoencoder, Device, data};
-    /// let ae = Autoencoder::builder(784).build(&Device::cpu()?)?;
-    /// let rows = data::digits(0, 0..3_000).chunks();          // or data::Options::default().stream("large.csv")?
-    /// let mut codes = 0;
-    /// for chunk in ae.encode_stream(rows)? {
-    ///     codes += chunk?.rows;
-    /// }
-    /// assert_eq!(codes, 3_000);
-    /// # Ok::<(), narrows::Error>(())
-    /// ```
-    pub fn encode_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-        self.map(rows, Way::Encode)
-    }
-
-    /// The rows of a stream of codes.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::encode_stream`].
-    pub fn decode_stream(&self, codes: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-        self.map(codes, Way::Decode)
-    }
-
-    /// The reconstructions of a stream of rows.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::encode_stream`].
-    pub fn reconstruct_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-        self.map(rows, Way::Reconstruct)
-    }
-
-    /// The reconstruction errors of a stream of rows, as [`Autoencoder::score`] gives them: an item for each chunk of it.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::encode_stream`].
-    pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Vec<f32>>>> {
-        let mut pass = Pass::new(self, Way::Compare, &rows)?;
-        Ok(rows.map(move |chunk| Ok(pass.errors(chunk?)?.into_iter().map(|e| e as f32).collect())))
-    }
-
-    fn map(&self, rows: Chunks, way: Way) -> Result<impl Iterator<Item = Result<Rows>>> {
-        let mut pass = Pass::new(self, way, &rows)?;
-        Ok(rows.map(move |chunk| {
-            let values = pass.run(&mut chunk?)?;
-            let columns = way.columns(pass.ae).1;
-            Ok(Rows { rows: values.len() / columns, columns, values })
-        }))
-    }
-
-    fn all(&self, data: &Dataset, way: Way) -> Result<Rows> {
-        let mut pass = Pass::new(self, way, &data.chunks())?;
-        let columns = way.columns(self).1;
-        let values = match self.scaler() {
-            None => whole(self, data, way, pass.most)?,
-            Some(_) => {
-                let mut values = Vec::with_capacity(data.len() * columns);
-                for chunk in data.chunks() {
-                    values.extend(pass.run(&mut chunk?)?);
-                }
-                values
+/// What comes of all rows.
+pub(super) fn all(ae: &Autoencoder, data: &Dataset, way: Way) -> Result<Rows> {
+    let mut pass = Pass::new(ae, way, &data.chunks())?;
+    let columns = way.columns(ae).1;
+    let values = match ae.scaler() {
+        None => whole(ae, data, way, pass.most)?,
+        Some(_) => {
+            let mut values = Vec::with_capacity(data.len() * columns);
+            for chunk in data.chunks() {
+                values.extend(pass.run(&mut chunk?)?);
             }
-        };
-        Ok(Rows { rows: data.len(), columns, values })
+            values
+        }
+    };
+    Ok(Rows { rows: data.len(), columns, values })
+}
+
+/// What comes of a stream: an item for each chunk of it.
+pub(super) fn each(ae: &Autoencoder, rows: Chunks, way: Way) -> Result<impl Iterator<Item = Result<Rows>>> {
+    let mut pass = Pass::new(ae, way, &rows)?;
+    Ok(rows.map(move |chunk| {
+        let values = pass.run(&mut chunk?)?;
+        let columns = way.columns(pass.ae).1;
+        Ok(Rows { rows: values.len() / columns, columns, values })
+    }))
+}
+
+/// The mean of (x - y)^2 over each row of a stream: an item for each chunk of it.
+pub(super) fn errors(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Vec<f32>>>> {
+    let mut pass = Pass::new(ae, Way::Compare, &rows)?;
+    Ok(rows.map(move |chunk| Ok(pass.errors(chunk?)?.into_iter().map(|e| e as f32).collect())))
+}
+
+/// The mean over all elements of a loss.
+pub(super) fn evaluate(ae: &Autoencoder, data: &Dataset, loss: Loss) -> Result<f64> {
+    let means = match loss {
+        Loss::Mse => compare(ae, data, Way::Compare, mean_square)?,
+        Loss::Bce => compare(ae, data, Way::Logits, mean_cross_entropy)?,
+    };
+    Ok(means.iter().sum::<f64>() / data.len() as f64)
+}
+
+/// What `f` makes of each row, as the network sees it, and of what comes of it: in the order of the rows, computed on all threads.
+pub(crate) fn compare<T: Send>(ae: &Autoencoder, data: &Dataset, way: Way, f: impl Fn(&[f32], &[f32]) -> T + Sync) -> Result<Vec<T>> {
+    if data.is_empty() {
+        return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
     }
+    let mut pass = Pass::new(ae, way, &data.chunks())?;
+    let (from, to) = way.columns(ae);
+    let mut all = Vec::with_capacity(data.len());
+    for chunk in data.chunks() {
+        let mut x = chunk?;
+        let y = pass.run(&mut x)?;
+        all.par_extend(x.par_chunks(from).zip(y.par_chunks(to)).map(|(x, y)| f(x, y)));
+    }
+    Ok(all)
 }
 
 /// The score from which on a row counts as an anomaly, if the share `contamination` of the rows are to be such: the k-th largest score, where k is
@@ -192,7 +112,7 @@ pub(crate) enum Way {
 
 impl Way {
     /// The columns of what goes in and of what comes out.
-    pub(super) fn columns(self, ae: &Autoencoder) -> (usize, usize) {
+    fn columns(self, ae: &Autoencoder) -> (usize, usize) {
         match self {
             Way::Encode => (ae.inputs(), ae.code_width()),
             Way::Decode => (ae.code_width(), ae.inputs()),
@@ -201,15 +121,19 @@ impl Way {
     }
 
     pub(super) fn on(self, ae: &Autoencoder, tape: &mut Tape, x: Val) -> Result<Val> {
-        match self {
-            Way::Encode => ae.encode_on(tape, x),
-            Way::Decode => ae.decode_on(tape, x),
-            Way::Reconstruct | Way::Compare => ae.forward(tape, x),
-            Way::Logits => {
-                let code = ae.encode_on(tape, x)?;
-                ae.decode_logits_on(tape, code)
+        let on = &mut Recording::in_use(tape, ae.params());
+        let code = match self {
+            Way::Decode => x,
+            _ => {
+                let h = ae.encode_in(on, x)?;
+                ae.narrow_in(on, h)?
             }
+        };
+        if self == Way::Encode {
+            return Ok(code);
         }
+        let z = ae.decode_in(on, code)?;
+        if self == Way::Logits { Ok(z) } else { ae.output_in(on, z) }
     }
 }
 
@@ -300,6 +224,87 @@ fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
         z.max(0.0) - z * x + libm::log1p(libm::exp(-z.abs()))
     };
     x.iter().zip(z).map(entropy).sum::<f64>() / x.len() as f64
+}
+
+/// What comes of all rows, at most so many in a step.
+fn whole(ae: &Autoencoder, data: &Dataset, way: Way, batch: usize) -> Result<Vec<f32>> {
+    let (count, to) = (data.len(), way.columns(ae).1);
+    let mut all = vec![0.0; count * to];
+    if count == 0 {
+        return Ok(all);
+    }
+    // Even steps; where they are more rows than there are, the last one ends with rows that nobody reads.
+    let batch = count.div_ceil(count.div_ceil(batch));
+    let window = Window::new(ae, data, batch, to)?;
+    let mut program = window.program(ae, way, batch)?;
+    for start in (0..count).step_by(window.most) {
+        window.run(&mut program, batch, start..count.min(start + window.most), &mut all)?;
+    }
+    Ok(all)
+}
+
+/// Rows that one run takes, and what comes of them.
+struct Window<'a> {
+    data: &'a Dataset,
+    /// How many rows at most: whole steps.
+    most: usize,
+    /// The numbers that come of a row.
+    to: usize,
+    /// All rows where the device reads the host's memory, else a copy of those of the run.
+    rows: Tensor,
+    shared: bool,
+    /// `rows` one after the other; the clock goes on from run to run.
+    order: Tensor,
+    clock: Clock,
+    /// An entry for each step.
+    ring: Tensor,
+}
+
+impl<'a> Window<'a> {
+    fn new(ae: &Autoencoder, data: &'a Dataset, batch: usize, to: usize) -> Result<Window<'a>> {
+        let (device, columns, dtype) = (ae.device(), data.columns(), data.values().dtype());
+        let shared = data.shared(device);
+        let bytes = if shared.is_some() { 0 } else { batch * columns * dtype.size() };
+        let steps = (NUMBERS / (batch * to)).min(BYTES.checked_div(bytes).unwrap_or(usize::MAX)).clamp(1, data.len().div_ceil(batch));
+        let most = steps * batch;
+        let (rows, shared) = match shared {
+            Some(rows) => (rows, true),
+            None => (Tensor { view: device.alloc(dtype, Shape::new(&[most, columns])?)?, below: None }, false),
+        };
+        let count = rows.shape()[0];
+        let order = Tensor::indices(device, &(0..count as u32).collect::<Vec<_>>(), count)?;
+        let ring = Tensor::zeros(device, &[most, to])?;
+        Ok(Window { data, most, to, rows, shared, order, clock: Clock::new(device)?, ring })
+    }
+
+    /// The first elements of a tensor, as so many rows.
+    fn part(&self, of: &Tensor, rows: usize, columns: usize) -> Result<View> {
+        Ok(of.view.part(0, Shape::new(&[rows, columns])?).expect("a window is as large as its steps"))
+    }
+
+    /// A program whose steps take so many rows. Past the end of the order, it begins again.
+    fn program(&self, ae: &Autoencoder, way: Way, batch: usize) -> Result<Program> {
+        let mut tape = Tape::plan(ae.device());
+        let x = tape.gather(&self.rows, &self.order, &self.clock, batch)?;
+        let y = way.on(ae, &mut tape, x)?;
+        tape.store(y, &self.ring, &self.clock)?;
+        tape.advance(&self.clock, batch, &self.order)?;
+        tape.compile()
+    }
+
+    /// Takes some rows, and puts what comes of them in its place among all.
+    fn run(&self, program: &mut Program, batch: usize, rows: Range<usize>, all: &mut [f32]) -> Result<()> {
+        let columns = self.data.columns();
+        let elements = rows.start * columns..rows.end * columns;
+        match self.data.values() {
+            _ if self.shared => {}
+            Values::Bytes(bytes) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &bytes[elements])?,
+            Values::Floats(floats) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &floats[elements])?,
+        }
+        // All runs before this one were whole: the ring begins again, and so does the order where it is that of a copy.
+        program.run(rows.len().div_ceil(batch))?;
+        tensor::read_to(&self.part(&self.ring, rows.len(), self.to)?, &mut all[rows.start * self.to..rows.end * self.to])
+    }
 }
 
 #[cfg(test)]

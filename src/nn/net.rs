@@ -1,0 +1,217 @@
+//! Layers as data: a network is a list, and a layer's place in it is its number in PyTorch's `nn.Sequential`.
+
+use super::Recording;
+use crate::params::Layout;
+use crate::spelling::{as_text, none, spelled};
+use crate::{Error, Result, Tape, Val};
+use std::fmt;
+use std::str::FromStr;
+
+/// What follows a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// `max(x, 0)`.
+    #[default]
+    Relu,
+    /// `x` above 0, else `0.01 x`.
+    Leaky,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `x sigmoid(x)`.
+    Silu,
+}
+
+spelled!(Activation, "activation": Relu "relu", Leaky "leaky", Tanh "tanh", Sigmoid "sigmoid", Silu "silu");
+
+/// One entry of a [`Net`]. As text: `dense:128`, `dropout:0.2`, or an activation's name.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Layer {
+    /// A dense layer with that many outputs: `y = x w^T + b`.
+    Dense(usize),
+    /// In training, each number becomes 0 with this probability, and the others grow by `1 / (1 - p)`. In use, nothing.
+    Dropout(f32),
+    /// An activation, elementwise.
+    Act(Activation),
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Layer::Dense(width) => write!(f, "dense:{width}"),
+            Layer::Dropout(p) => write!(f, "dropout:{p}"),
+            Layer::Act(act) => act.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Layer {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Layer> {
+        let parsed = match text.split_once(':') {
+            Some(("dense", width)) => width.parse().ok().map(Layer::Dense),
+            Some(("dropout", p)) => p.parse().ok().map(Layer::Dropout),
+            Some(_) => None,
+            None => text.parse().ok().map(Layer::Act),
+        };
+        parsed.ok_or_else(|| none("layer", text, &format!("dense:WIDTH, dropout:P, {}", Activation::NAMES.join(", "))))
+    }
+}
+
+as_text!(Layer);
+
+/// A network as data: rows of `inputs` numbers through layers, one after the other.
+///
+/// ```
+/// use narrows::nn::{Activation, Layer, Net};
+/// let net = Net { inputs: 6, layers: vec![Layer::Dense(4), Layer::Act(Activation::Relu), Layer::Dense(1)] };
+/// let names: Vec<String> = net.layout("critic").into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["critic.0.weight", "critic.0.bias", "critic.2.weight", "critic.2.bias"]);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Net {
+    /// The numbers in a row that comes in.
+    pub inputs: usize,
+    /// What becomes of it. A layer's place counts from 0 and is its number in PyTorch.
+    pub layers: Vec<Layer>,
+}
+
+/// Where a dense layer's weight comes from.
+pub(super) enum Weight {
+    /// A parameter of its own, `[O, I]`.
+    Own(String),
+    /// Another layer's, transposed: a parameter `[I, O]`.
+    Transposed(String),
+}
+
+impl Net {
+    /// The widths: what comes in, and what each dense layer gives.
+    pub fn widths(&self) -> Vec<usize> {
+        let dense = self.layers.iter().filter_map(|layer| if let Layer::Dense(width) = layer { Some(*width) } else { None });
+        std::iter::once(self.inputs).chain(dense).collect()
+    }
+
+    /// The numbers in a row that comes out.
+    pub fn outputs(&self) -> usize {
+        self.widths().last().copied().unwrap_or(self.inputs)
+    }
+
+    /// Names and shapes of the parameters, as PyTorch has them in an `nn.Sequential` of that name.
+    pub fn layout(&self, name: &str) -> Layout {
+        let dense = self.dense().into_iter().zip(self.widths().windows(2).map(|pair| [pair[1], pair[0]]).collect::<Vec<_>>());
+        let two = |(at, shape): (usize, [usize; 2])| {
+            [(format!("{name}.{at}.weight"), shape.to_vec()), (format!("{name}.{at}.bias"), vec![shape[0]])]
+        };
+        dense.flat_map(two).collect()
+    }
+
+    /// The places of the dense layers.
+    pub(super) fn dense(&self) -> Vec<usize> {
+        (0..self.layers.len()).filter(|&at| matches!(self.layers[at], Layer::Dense(_))).collect()
+    }
+
+    /// Refuses what can't be built.
+    ///
+    /// # Errors
+    /// A width of 0, or a dropout whose probability is not in [0, 1).
+    pub fn check(&self) -> Result<()> {
+        let widths = self.widths();
+        if let Some(at) = widths.iter().position(|&w| w == 0) {
+            return Err(Error::argument("widths", format!("layer {at} has width 0 (the widths are {widths:?})"), "Use at least 1."));
+        }
+        match self.layers.iter().find_map(|layer| if let Layer::Dropout(p) = layer { Some(*p) } else { None }) {
+            Some(p) if !(0.0..1.0).contains(&p) => {
+                Err(Error::argument("dropout", format!("it is {p}"), "Use a share from 0 to below 1, such as 0.2."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The layers on a tape, with the parameters of [`Net::layout`]: x [B, inputs] gives [B, outputs].
+    ///
+    /// # Errors
+    /// When x has another number of columns, or a parameter is missing.
+    pub fn record(&self, on: &mut Recording, name: &str, x: Val) -> Result<Val> {
+        self.record_with(on, name, x, |at| Weight::Own(format!("{name}.{at}.weight")))
+    }
+
+    /// The layers on a tape, each dense one with the weight that `weight` says for its place.
+    pub(super) fn record_with(&self, on: &mut Recording, name: &str, x: Val, weight: impl Fn(usize) -> Weight) -> Result<Val> {
+        let mut h = x;
+        for (at, layer) in self.layers.iter().enumerate() {
+            h = match layer {
+                Layer::Dense(_) => {
+                    let weight = weight(at);
+                    let bias = format!("{name}.{at}.bias");
+                    dense(on, h, &weight, &bias)?
+                }
+                Layer::Dropout(p) => on.dropout(h, *p)?,
+                Layer::Act(act) => act.record(on.tape(), h)?,
+            };
+        }
+        Ok(h)
+    }
+}
+
+fn dense(on: &mut Recording, x: Val, weight: &Weight, bias: &str) -> Result<Val> {
+    match weight {
+        Weight::Own(name) => {
+            let (w, b) = (on.param(name)?, on.param(bias)?);
+            on.tape().dense(x, w, b)
+        }
+        Weight::Transposed(name) => Err(not_yet("dense_dx", &format!("a layer with `{name}`, transposed (--tied),"))),
+    }
+}
+
+impl Activation {
+    /// The activation on a tape.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn record(self, tape: &mut Tape, x: Val) -> Result<Val> {
+        match self {
+            Activation::Relu => tape.relu(x),
+            Activation::Tanh => tape.tanh(x),
+            Activation::Sigmoid => tape.sigmoid(x),
+            Activation::Leaky => Err(not_yet("leaky", "a leaky relu")),
+            Activation::Silu => Err(not_yet("silu", "a silu")),
+        }
+    }
+}
+
+/// What needs an op that the engine has not yet.
+pub(super) fn not_yet(op: &'static str, part: &str) -> Error {
+    Error::op(op, format!("{part} needs this op, which is not there yet"), "Use another part until it is.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropout_takes_a_place_in_the_numbering() {
+        let (relu, dropout) = (Layer::Act(Activation::Relu), Layer::Dropout(0.5));
+        let names = |layers: &[Layer]| -> Vec<String> {
+            let net = Net { inputs: 7, layers: layers.to_vec() };
+            net.layout("encoder").into_iter().map(|(name, shape)| format!("{name} {shape:?}")).collect()
+        };
+        assert_eq!(
+            names(&[Layer::Dense(5), relu, Layer::Dense(2)]),
+            ["encoder.0.weight [5, 7]", "encoder.0.bias [5]", "encoder.2.weight [2, 5]", "encoder.2.bias [2]"]
+        );
+        assert_eq!(names(&[Layer::Dense(5), relu, dropout, Layer::Dense(2)])[2], "encoder.3.weight [2, 5]");
+    }
+
+    #[test]
+    fn what_can_not_be_built_is_refused() {
+        let refused = |layers: &[Layer]| Net { inputs: 3, layers: layers.to_vec() }.check().unwrap_err().to_string();
+        assert!(refused(&[Layer::Dense(0)]).contains("layer 1 has width 0 (the widths are [3, 0])"));
+        for p in [-0.1, 1.0, f32::NAN] {
+            assert!(refused(&[Layer::Dense(2), Layer::Dropout(p)]).contains("Use a share from 0 to below 1"), "{p}");
+        }
+    }
+}

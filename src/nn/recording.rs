@@ -1,0 +1,182 @@
+//! A pass being recorded: the same words in training and in use.
+
+use crate::rng::purpose;
+use crate::{Adam, Clock, Error, Params, Result, Tape, Val};
+
+/// A pass over some rows that is being recorded on a tape, in training or in use.
+///
+/// In training there is noise, and [`descend`](Recording::descend) is a pass back, a clipping and a step of the optimiser. In use there is no
+/// noise, and `descend` only keeps the loss. So one function records both.
+///
+/// ```
+/// use narrows::nn::{Activation, Layer, Net, Recording};
+/// use narrows::{Device, Params, Tape, Tensor};
+/// let device = Device::cpu()?;
+/// let net = Net { inputs: 2, layers: vec![Layer::Dense(3), Layer::Act(Activation::Tanh), Layer::Dense(2)] };
+/// let params = Params::in_groups(&device, &[("model", net.layout("net"))], &[])?;
+/// let mut tape = Tape::new(&device);
+/// let x = tape.input(&Tensor::new(&device, &[0.5, -1.0], &[1, 2])?)?;
+/// let mut on = Recording::in_use(&mut tape, &params);
+/// let y = net.record(&mut on, "net", x)?;
+/// let loss = on.tape().mse(y, x)?;
+/// on.descend(loss, "model")?;
+/// assert_eq!(tape.read(loss)?, [0.625]);
+/// # Ok::<(), narrows::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Recording<'a> {
+    tape: &'a mut Tape,
+    params: &'a Params,
+    training: Option<Training<'a>>,
+    frozen: Vec<String>,
+    /// The loss of the first descent.
+    loss: Option<Val>,
+    kept: Vec<(&'static str, Val)>,
+    streams: u32,
+}
+
+/// What a step of training has and a pass in use has not.
+#[derive(Debug)]
+pub(crate) struct Training<'a> {
+    pub(crate) adam: &'a Adam,
+    pub(crate) clock: &'a Clock,
+    pub(crate) seed: u64,
+    /// The largest norm of a group's gradients.
+    pub(crate) clip_norm: Option<f32>,
+}
+
+/// A stream of random numbers: no two calls of a pass share one, and every step of the clock draws other numbers from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream<'a> {
+    /// The seed of the training.
+    pub seed: u64,
+    /// What keeps streams of one seed apart.
+    pub purpose: u32,
+    /// The clock whose step counts.
+    pub clock: &'a Clock,
+}
+
+impl<'a> Recording<'a> {
+    /// A pass in use: without noise. Parameters can be differentiated by who owns the tape.
+    pub fn in_use(tape: &'a mut Tape, params: &'a Params) -> Recording<'a> {
+        Recording::new(tape, params, None)
+    }
+
+    pub(crate) fn in_training(tape: &'a mut Tape, params: &'a Params, training: Training<'a>) -> Recording<'a> {
+        Recording::new(tape, params, Some(training))
+    }
+
+    fn new(tape: &'a mut Tape, params: &'a Params, training: Option<Training<'a>>) -> Recording<'a> {
+        Recording { tape, params, training, frozen: Vec::new(), loss: None, kept: Vec::new(), streams: 0 }
+    }
+
+    /// Whether this is a step of training.
+    pub fn trains(&self) -> bool {
+        self.training.is_some()
+    }
+
+    /// The tape, for ops.
+    pub fn tape(&mut self) -> &mut Tape {
+        self.tape
+    }
+
+    /// A parameter: a constant where its group is frozen.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn param(&mut self, name: &str) -> Result<Val> {
+        let at = self.params.position(name)?;
+        for group in &self.frozen {
+            if self.params.group(group)?.entries.contains(&at) {
+                return self.tape.frozen(self.params, name);
+            }
+        }
+        self.tape.param(self.params, name)
+    }
+
+    /// Records with the parameters of a group as constants: no gradient reaches them from what `pass` records, only through them.
+    ///
+    /// # Errors
+    /// When there is no such group, or what `pass` says.
+    pub fn frozen<T>(&mut self, group: &str, pass: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.params.group(group)?;
+        self.frozen.push(group.to_string());
+        let done = pass(self);
+        self.frozen.pop();
+        done
+    }
+
+    /// What `draw` makes of a stream of random numbers of its own; `None` in use, where there is no noise.
+    ///
+    /// # Errors
+    /// What `draw` says.
+    pub fn noise(&mut self, draw: impl FnOnce(&mut Tape, Stream) -> Result<Val>) -> Result<Option<Val>> {
+        let Some(Training { seed, clock, .. }) = self.training else { return Ok(None) };
+        let purpose = purpose::NOISE + self.streams;
+        self.streams += 1;
+        draw(self.tape, Stream { seed, purpose, clock }).map(Some)
+    }
+
+    /// Dropout: in training each number becomes 0 with probability `p`, and the others grow by `1 / (1 - p)`; in use x as it is.
+    ///
+    /// # Errors
+    /// When `p` is not in [0, 1).
+    pub fn dropout(&mut self, x: Val, p: f32) -> Result<Val> {
+        if p == 0.0 {
+            return Ok(x);
+        }
+        Ok(self.noise(|_, _| Err(super::net::not_yet("mask", "a dropout")))?.unwrap_or(x))
+    }
+
+    /// Keeps a number under a name: in training a column of `metrics.csv` and a line of the plot of losses.
+    ///
+    /// # Errors
+    /// When it is not one number, or the name is not of small letters, digits and `_`, is a column already, or was given before.
+    pub fn keep(&mut self, name: &'static str, value: Val) -> Result<()> {
+        let refuse = |problem: String, remedy: &str| Err(Error::argument("loss", problem, remedy));
+        let shape = self.tape.shape(value)?;
+        if shape.iter().product::<usize>() != 1 {
+            return refuse(format!("`{name}` is {shape:?} and not one number"), "Reduce it with `sum` or `mse`.");
+        }
+        let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !plain || crate::train::COLUMNS.contains(&name) {
+            let of = if plain { "is a column of metrics.csv already" } else { "is no name" };
+            return refuse(format!("`{name}` {of}"), "Use small letters, digits and _, such as `reconstruction`.");
+        }
+        if self.kept.iter().any(|(known, _)| *known == name) {
+            return refuse(format!("`{name}` is kept twice"), "Give every loss its own name.");
+        }
+        self.kept.push((name, value));
+        Ok(())
+    }
+
+    /// In training: the gradient of `loss` by the parameters of one group, its clipping where there is one, and a step of the optimiser on that
+    /// group. The first loss of a pass that is descended is the training's loss.
+    ///
+    /// # Errors
+    /// When there is no such group, the loss is not one number or depends on no parameter of the group, or depends on parameters that a step has
+    /// moved since it was computed.
+    pub fn descend(&mut self, loss: Val, group: &str) -> Result<()> {
+        self.params.group(group)?;
+        self.loss.get_or_insert(loss);
+        if let Some(Training { adam, clip_norm, .. }) = &self.training {
+            self.tape.backward_on(loss, self.params, group)?;
+            if let Some(most) = clip_norm {
+                self.tape.clip_grads_on(self.params, group, *most)?;
+            }
+            adam.step_on(self.tape, group)?;
+        }
+        Ok(())
+    }
+
+    /// The losses of the pass: that of the training, without a name, and then those with names.
+    ///
+    /// # Errors
+    /// When nothing was descended.
+    pub(crate) fn losses(self) -> Result<Vec<(&'static str, Val)>> {
+        let Some(loss) = self.loss else {
+            return Err(Error::argument("pass", "it has no loss", "Call `descend` with what is to be made small."));
+        };
+        Ok(std::iter::once(("", loss)).chain(self.kept).collect())
+    }
+}

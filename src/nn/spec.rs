@@ -1,0 +1,274 @@
+//! A model as data: what is built, and the words to describe it.
+
+use super::{Activation, Autoencoder, Layer, Net};
+use crate::data::Scaler;
+use crate::params::Layout;
+use crate::spelling::spelled;
+use crate::{Device, Error, Result};
+
+/// The group of an autoencoder's parameters.
+pub(crate) const GROUP: &str = "model";
+
+/// What follows the encoder's last layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodeActivation {
+    /// Nothing: codes are numbers of any size.
+    #[default]
+    Linear,
+    /// `max(x, 0)`.
+    Relu,
+    /// A sigmoid: codes lie in [0, 1].
+    Sigmoid,
+    /// A hyperbolic tangent: codes lie in [-1, 1].
+    Tanh,
+}
+
+spelled!(CodeActivation, "code": Linear "linear", Relu "relu", Sigmoid "sigmoid", Tanh "tanh");
+
+impl CodeActivation {
+    /// The same as a layer's, where it is one.
+    pub(super) fn act(self) -> Option<Activation> {
+        match self {
+            CodeActivation::Linear => None,
+            CodeActivation::Relu => Some(Activation::Relu),
+            CodeActivation::Sigmoid => Some(Activation::Sigmoid),
+            CodeActivation::Tanh => Some(Activation::Tanh),
+        }
+    }
+}
+
+/// What follows the last layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// A sigmoid: for values in [0, 1].
+    #[default]
+    Sigmoid,
+    /// Nothing: for values of any size.
+    Linear,
+}
+
+spelled!(Output, "output": Sigmoid "sigmoid", Linear "linear");
+
+/// An autoencoder as plain data: all that a model file has to say beside the weights.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Spec {
+    /// From a row to the code.
+    pub encoder: Net,
+    /// From the code to a row.
+    pub decoder: Net,
+    /// What follows the encoder.
+    pub code: CodeActivation,
+    /// What follows the decoder.
+    pub output: Output,
+    /// Whether the decoder's weights are the encoder's, transposed. Its biases are its own.
+    pub tied: bool,
+    /// The scaling of rows, where there is one.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub scaler: Option<Scaler>,
+}
+
+impl Spec {
+    /// Refuses what can't be built.
+    ///
+    /// # Errors
+    /// When a width is 0, halves do not fit together, or a tied decoder is no mirror of its encoder.
+    pub fn check(&self) -> Result<()> {
+        self.encoder.check()?;
+        self.decoder.check()?;
+        let (down, up) = (self.encoder.widths(), self.decoder.widths());
+        if down.last() != up.first() || down.first() != up.last() {
+            let problem = format!("the encoder's widths are {down:?} and the decoder's {up:?}");
+            return Err(Error::argument("widths", problem, "Let the decoder begin with the code and end with a row."));
+        }
+        if self.tied && !down.iter().eq(up.iter().rev()) {
+            let problem = format!("the encoder's widths are {down:?} and the decoder's {up:?}");
+            return Err(Error::argument("tied", problem, "Tie the weights of a decoder that mirrors its encoder."));
+        }
+        if let Some(scaler) = &self.scaler
+            && scaler.columns() != self.encoder.inputs
+        {
+            return Err(Error::argument(
+                "scaler",
+                format!("it has {} columns but the network takes {}", scaler.columns(), self.encoder.inputs),
+                "Learn it on the rows that the network was built for.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Names and shapes of the trained parameters, the encoder's first. A tied decoder has biases alone.
+    pub fn layout(&self) -> Layout {
+        let mut all = self.encoder.layout("encoder");
+        all.extend(self.decoder.layout("decoder").into_iter().filter(|(name, _)| !self.tied || name.ends_with("bias")));
+        all
+    }
+
+    /// The trained parameters, each with the number of inputs of its layer.
+    pub(super) fn fan_in(&self) -> Vec<(String, usize)> {
+        let half = |net: &Net, half: &str| {
+            let inputs = net.widths();
+            let each = move |(at, (name, _)): (usize, (String, Vec<usize>))| (name, inputs[at / 2]);
+            net.layout(half).into_iter().enumerate().map(each).collect::<Vec<_>>()
+        };
+        let mut all = half(&self.encoder, "encoder");
+        all.extend(half(&self.decoder, "decoder").into_iter().filter(|(name, _)| !self.tied || name.ends_with("bias")));
+        all
+    }
+
+    /// The encoder's weight that stands, transposed, for the decoder's at that place.
+    pub(super) fn tied_to(&self, at: usize) -> String {
+        let (encoder, decoder) = (self.encoder.dense(), self.decoder.dense());
+        let from_the_end = decoder.iter().filter(|&&place| place > at).count();
+        format!("encoder.{}.weight", encoder[from_the_end])
+    }
+}
+
+/// The description of an [`Autoencoder`], to be built on a device. The decoder mirrors the encoder.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
+pub struct Builder {
+    #[cfg_attr(feature = "files", serde(skip))]
+    inputs: usize,
+    #[cfg_attr(feature = "files", serde(skip))]
+    seed: u64,
+    /// From the first layer to the code.
+    layers: Vec<usize>,
+    activation: Activation,
+    code: CodeActivation,
+    tied: bool,
+    dropout: f32,
+    output: Output,
+}
+
+impl Default for Builder {
+    /// The article's network, for rows whose width is still to be said.
+    fn default() -> Builder {
+        Builder {
+            inputs: 0,
+            seed: 0,
+            layers: vec![128, 64, 32],
+            activation: Activation::default(),
+            code: CodeActivation::default(),
+            tied: false,
+            dropout: 0.0,
+            output: Output::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// The numbers in a row.
+    pub fn inputs(mut self, columns: usize) -> Builder {
+        self.inputs = columns;
+        self
+    }
+
+    /// The widths from the first layer to the code; the decoder has the same in reverse. Default 128, 64, 32.
+    pub fn layers(mut self, widths: impl Into<Vec<usize>>) -> Builder {
+        self.layers = widths.into();
+        self
+    }
+
+    /// The widths between the input and the code. Default 128, 64.
+    pub fn hidden(mut self, widths: impl Into<Vec<usize>>) -> Builder {
+        let code = self.layers.pop();
+        self.layers = widths.into();
+        self.layers.extend(code);
+        self
+    }
+
+    /// The numbers in a code. Default 32.
+    pub fn code(mut self, width: usize) -> Builder {
+        self.layers.pop();
+        self.layers.push(width);
+        self
+    }
+
+    /// What follows each hidden layer. Default relu.
+    pub fn activation(mut self, activation: Activation) -> Builder {
+        self.activation = activation;
+        self
+    }
+
+    /// What follows the encoder's last layer. Default nothing: the code is linear.
+    pub fn code_activation(mut self, code: CodeActivation) -> Builder {
+        self.code = code;
+        self
+    }
+
+    /// The decoder's weights are the encoder's, transposed; its biases are its own.
+    pub fn tied(mut self) -> Builder {
+        self.tied = true;
+        self
+    }
+
+    /// The share of each hidden layer's outputs that become 0 in a step of training, in [0, 1). Default 0, which is no dropout.
+    pub fn dropout(mut self, p: f32) -> Builder {
+        self.dropout = p;
+        self
+    }
+
+    /// What follows the last layer. Default: a sigmoid.
+    pub fn output(mut self, output: Output) -> Builder {
+        self.output = output;
+        self
+    }
+
+    /// A linear autoencoder: no hidden layers and no sigmoid. Trained to the end, it is principal component analysis (Baldi and Hornik 1989).
+    pub fn linear(self) -> Builder {
+        self.hidden([]).output(Output::Linear)
+    }
+
+    /// The seed of the initial weights. Default 0.
+    pub fn seed(mut self, seed: u64) -> Builder {
+        self.seed = seed;
+        self
+    }
+
+    /// The model that these words mean.
+    ///
+    /// # Errors
+    /// When there are no layers, a width is 0, or the dropout is not in [0, 1).
+    pub fn spec(&self) -> Result<Spec> {
+        if self.layers.is_empty() {
+            return Err(Error::argument("layers", "there are none", "Name at least the code's width."));
+        }
+        let down: Vec<usize> = std::iter::once(self.inputs).chain(self.layers.iter().copied()).collect();
+        let up: Vec<usize> = down.iter().rev().copied().collect();
+        let spec = Spec {
+            encoder: self.half(&down),
+            decoder: self.half(&up),
+            code: self.code,
+            output: self.output,
+            tied: self.tied,
+            scaler: None,
+        };
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// Dense layers from width to width, an activation and a dropout between any two of them.
+    fn half(&self, widths: &[usize]) -> Net {
+        let mut layers = Vec::new();
+        for (at, &width) in widths.iter().enumerate().skip(1) {
+            layers.push(Layer::Dense(width));
+            if at + 1 < widths.len() {
+                layers.push(Layer::Act(self.activation));
+                // A share that is no share is refused and not left out.
+                if self.dropout != 0.0 {
+                    layers.push(Layer::Dropout(self.dropout));
+                }
+            }
+        }
+        Net { inputs: widths[0], layers }
+    }
+
+    /// Builds it with PyTorch's initial distribution: weights and biases uniform in +-1/sqrt(inputs of the layer).
+    ///
+    /// # Errors
+    /// As [`Builder::spec`], or when the device has no memory for the parameters.
+    pub fn build(&self, device: &Device) -> Result<Autoencoder> {
+        Autoencoder::new(self.spec()?, self.seed, device)
+    }
+}

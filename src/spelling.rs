@@ -1,0 +1,91 @@
+//! One spelling for each enum: what a flag takes, a file holds and a page shows.
+
+use crate::Error;
+
+/// Gives an enum without fields its names: `Display`, `FromStr`, and the list of them.
+macro_rules! spelled {
+    ($type:ident, $what:literal: $($variant:ident $name:literal),+ $(,)?) => {
+        impl $type {
+            /// How each is spelled, in the order of the variants.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+        }
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.pad(match self { $($type::$variant => $name),+ })
+            }
+        }
+        impl std::str::FromStr for $type {
+            type Err = crate::Error;
+
+            fn from_str(text: &str) -> crate::Result<$type> {
+                match text {
+                    $($name => Ok($type::$variant),)+
+                    _ => Err(crate::spelling::none($what, text, &$type::NAMES.join(", "))),
+                }
+            }
+        }
+        crate::spelling::as_text!($type);
+    };
+}
+
+/// Makes a type with `Display` and `FromStr` a text in files.
+macro_rules! as_text {
+    ($type:ident) => {
+        #[cfg(feature = "files")]
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+        #[cfg(feature = "files")]
+        impl<'a> serde::Deserialize<'a> for $type {
+            fn deserialize<D: serde::Deserializer<'a>>(from: D) -> std::result::Result<$type, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+pub(crate) use {as_text, spelled};
+
+/// A text that names none of them.
+pub(crate) fn none(what: &str, text: &str, known: &str) -> Error {
+    let text: String = text.chars().take(40).collect();
+    Error::argument(what, format!("`{text}` is none"), format!("Use one of {known}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::nn::{Activation, CodeActivation, Layer, Output};
+    use crate::{Loss, Schedule};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    fn all<T: FromStr<Err = crate::Error> + Display>(names: &[&str]) {
+        names.iter().for_each(|name| assert_eq!(name.parse::<T>().map_err(|e| e.to_string()).unwrap().to_string(), *name));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        all::<Activation>(Activation::NAMES);
+        all::<CodeActivation>(CodeActivation::NAMES);
+        all::<Output>(Output::NAMES);
+        all::<Loss>(Loss::NAMES);
+        all::<Schedule>(&["constant", "step:3:0.5", "cosine", "cosine:0.00001"]);
+        all::<Layer>(&["dense:128", "dropout:0.25", "relu", "silu"]);
+        assert_eq!("cosine:1e-5".parse::<Schedule>().unwrap(), Schedule::Cosine { to: 1e-5 });
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_with_those_that_are() {
+        let said = "relo".parse::<Activation>().unwrap_err().to_string();
+        assert_eq!(said, "activation: `relo` is none. Use one of relu, leaky, tanh, sigmoid, silu.");
+        for text in ["", "cosin", "step:5", "step:a:1", "cosine:x", "constant:1"] {
+            assert!(text.parse::<Schedule>().unwrap_err().to_string().contains("is none. Use one of constant"), "{text}");
+        }
+        for text in ["dense", "dense:-1", "dense:x", "dropout", "relu:1"] {
+            assert!(text.parse::<Layer>().unwrap_err().to_string().contains("is none. Use one of dense:WIDTH"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The numbers and choices of a training, as plain data.
+
+use super::Schedule;
+use crate::AdamConfig;
+use crate::nn::{Loss, Objective};
+
+/// All that a training depends on beside the model and the rows. Files and checkpoints hold it under these names.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
+pub struct Hyperparameters {
+    /// Passes over the data, at least 1. Default 10.
+    pub epochs: usize,
+    /// Rows in a step, at least 1. Default 128.
+    pub batch_size: usize,
+    /// Adam's learning rate. Default 1e-3.
+    pub lr: f64,
+    /// How it changes. Default constant.
+    pub schedule: Schedule,
+    /// Steps at the beginning in which it rises to its value. Default 0.
+    pub warmup: usize,
+    /// Decoupled weight decay, as AdamW's. Default 0.
+    pub weight_decay: f64,
+    /// Adam's decay of the mean of the gradients. Default 0.9.
+    pub beta1: f64,
+    /// Adam's decay of the mean of their squares. Default 0.999.
+    pub beta2: f64,
+    /// What Adam adds to the root of that mean. Default 1e-8.
+    pub eps: f64,
+    /// The largest norm of all gradients of a group together. Default none.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
+    pub clip: Option<f32>,
+    /// How a reconstruction is compared with its row. Default the mean squared error.
+    pub loss: Loss,
+    /// Epochs without a new smallest error on the validation rows after which the training ends. Default none.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
+    pub patience: Option<usize>,
+    /// The seed of the order of the rows and of the noise. Default 0.
+    // As text in files: TOML's integers end at 2^63.
+    #[cfg_attr(feature = "files", serde(serialize_with = "as_text", deserialize_with = "from_text"))]
+    pub seed: u64,
+}
+
+impl Default for Hyperparameters {
+    fn default() -> Hyperparameters {
+        let AdamConfig { learning_rate: lr, beta1, beta2, eps, weight_decay } = AdamConfig::default();
+        let (schedule, loss) = (Schedule::default(), Loss::default());
+        Hyperparameters {
+            epochs: 10,
+            batch_size: 128,
+            lr,
+            schedule,
+            warmup: 0,
+            weight_decay,
+            beta1,
+            beta2,
+            eps,
+            clip: None,
+            loss,
+            patience: None,
+            seed: 0,
+        }
+    }
+}
+
+impl Hyperparameters {
+    pub(super) fn adam(&self) -> AdamConfig {
+        let Hyperparameters { lr: learning_rate, beta1, beta2, eps, weight_decay, .. } = *self;
+        AdamConfig { learning_rate, beta1, beta2, eps, weight_decay }
+    }
+
+    pub(super) fn objective(&self) -> Objective {
+        Objective { loss: self.loss }
+    }
+}
+
+#[cfg(feature = "files")]
+fn as_text<S: serde::Serializer>(seed: &u64, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_str(seed)
+}
+
+#[cfg(feature = "files")]
+fn from_text<'a, D: serde::Deserializer<'a>>(from: D) -> std::result::Result<u64, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(from)?;
+    text.parse().map_err(serde::de::Error::custom)
+}

@@ -1,0 +1,108 @@
+//! What a training depends on: a checkpoint keeps it, and a training that goes on has to have the same.
+
+use super::checkpoint::text;
+use super::fit::Fit;
+use super::seal::digits;
+use super::training::{Model, Training};
+use crate::Schedule;
+use crate::data::Dataset;
+use crate::nn::{Builder, Spec};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+impl Training<'_> {
+    /// What must be the same for a training to go on to the same bits: the model, the numbers of the training, and the rows.
+    pub(super) fn recipe(&self) -> Map<String, Value> {
+        let fit = self.fit;
+        let mut hyper = json!(fit.hyper);
+        // Where the rate depends on how long the training is, the number of epochs can't change. Patience may.
+        let free: &[&str] = if matches!(fit.hyper.schedule, Schedule::Cosine { .. }) { &["patience"] } else { &["patience", "epochs"] };
+        free.iter().for_each(|name| drop(hyper.as_object_mut().and_then(|all| all.remove(*name))));
+        let model = match self.task.model {
+            Model::Spec(spec) => json!(spec),
+            Model::Named(name) => json!({ "name": name }),
+        };
+        let recipe = json!({
+            "model": model,
+            "fit": hyper,
+            "data": self.fingerprints.data,
+            "validation data": self.fingerprints.validation,
+            "first order": fit.first_order.as_ref().map(|order| digits(&[bytemuck::cast_slice(order)])),
+        });
+        // Through the text, as a recipe that was read went: reading a float may change its last bit.
+        serde_json::from_str(&recipe.to_string()).unwrap_or_default()
+    }
+
+    /// The recipe as the first format had it; none of a model that it did not know.
+    pub(super) fn first_recipe(&self) -> Option<Map<String, Value>> {
+        let (fit, hyper) = (self.fit, &self.fit.hyper);
+        let Model::Spec(spec) = self.task.model else { return None };
+        let widths = spec.encoder.widths();
+        let known = Builder::default().inputs(widths[0]).layers(&widths[1..]).output(spec.output).spec().ok()?;
+        if (Spec { scaler: None, ..spec.clone() }) != known {
+            return None;
+        }
+        let epochs = matches!(hyper.schedule, Schedule::Cosine { .. }).then_some(hyper.epochs);
+        let recipe = json!({
+            "widths": widths,
+            "output": format!("{:?}", spec.output),
+            "data": self.fingerprints.data,
+            "validation data": self.fingerprints.validation,
+            "batch size": hyper.batch_size,
+            "learning rate": text(hyper.lr),
+            "betas and eps": [text(hyper.beta1), text(hyper.beta2), text(hyper.eps)],
+            "weight decay": text(hyper.weight_decay),
+            "schedule": format!("{:?}", hyper.schedule),
+            "warm-up": hyper.warmup,
+            "epochs": epochs,
+            "loss": format!("{:?}", hyper.loss),
+            "clip norm": hyper.clip.map(|x| text(x.into())),
+            "seed": hyper.seed,
+            "first order": fit.first_order.as_ref().map(|order| digits(&[bytemuck::cast_slice(order)])),
+        });
+        recipe.as_object().cloned()
+    }
+}
+
+/// The first thing that two recipes say differently, in words.
+pub(super) fn difference(theirs: &Map<String, Value>, ours: &Map<String, Value>) -> Option<String> {
+    let both: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+    both.into_iter().find_map(|what| {
+        let [theirs, ours] = [theirs, ours].map(|all| all.get(what).unwrap_or(&Value::Null));
+        let name = what.replace('_', " ");
+        match (theirs, ours) {
+            (Value::Object(theirs), Value::Object(ours)) => difference(theirs, ours).map(|more| match what.as_str() {
+                "encoder" | "decoder" => format!("{what} {more}"),
+                _ => more,
+            }),
+            _ if theirs != ours => Some(format!("{name} is {theirs}, not {ours}")),
+            _ => None,
+        }
+    })
+}
+
+/// What checkpoints say of the data, if there are any.
+#[derive(Default)]
+pub(super) struct Fingerprints {
+    data: Option<String>,
+    validation: Option<String>,
+}
+
+impl Fingerprints {
+    /// Reads all the data, and does `f` meanwhile.
+    pub(super) fn take<R>(data: &Dataset, fit: &Fit, f: impl FnOnce() -> R) -> (Fingerprints, R) {
+        if fit.checkpoints.is_none() {
+            return (Fingerprints::default(), f());
+        }
+        let fingerprints =
+            || Fingerprints { data: Some(data.fingerprint()), validation: fit.validation.as_ref().map(Dataset::fingerprint) };
+        std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, fingerprints) {
+            Ok(thread) => {
+                let done = f();
+                (thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), done)
+            }
+            // There are no more threads to be had.
+            Err(_) => (fingerprints(), f()),
+        })
+    }
+}
