@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// How files are read where they do not say it themselves.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Reading {
     /// CSV: the column of the labels, by its name or its number counted from 0. It is no part of the rows.
     #[arg(long, value_name = "COLUMN")]
@@ -94,7 +94,7 @@ impl Halves {
         match folder.filter(|folder| Settings::is_in(folder)) {
             Some(folder) => {
                 let settings = Settings::read(folder)?;
-                Ok((settings.reading.split(settings.data())?, settings.data().to_string()))
+                Ok((settings.data.reading.split(settings.data())?, settings.data().to_string()))
             }
             None => Err(Error::Argument {
                 name: "data".into(),

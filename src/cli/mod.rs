@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod devices;
 mod eval;
+mod flags;
 mod input;
 mod plot;
 mod report;

@@ -1,5 +1,6 @@
 //! `narrows train`
 
+use super::flags::{DataFlags, FitFlags, ModelFlags};
 use super::input::Reading;
 use super::settings::{self, Settings};
 use super::signals::Signals;
@@ -10,7 +11,8 @@ use narrows::data::{Dataset, Split, Values};
 use narrows::nn::Output;
 use narrows::report::About;
 use narrows::train::{Checkpoint, Ended, Epoch};
-use narrows::{Autoencoder, Error, History, Result, report};
+use narrows::{Autoencoder, Error, Fit, History, Result, report};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -36,9 +38,16 @@ pub(super) struct Train {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    settings: Settings,
+    model: ModelFlags,
+    #[command(flatten)]
+    fit: FitFlags,
+    #[command(flatten)]
+    data: DataFlags,
     #[command(flatten)]
     reading: Reading,
+    /// Repeats a run from its config.toml. Flags beside it override it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Prints one JSON document in place of a path.
     #[arg(long)]
     json: bool,
@@ -46,7 +55,7 @@ pub(super) struct Train {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Goes on with the run in that folder, by its config.toml, as if it had never stopped. Raise epochs there to train longer.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Settings", "Reading", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["ModelFlags", "FitFlags", "DataFlags", "Reading", "config", "out"])]
     resume: Option<PathBuf>,
 }
 
@@ -55,11 +64,11 @@ impl Train {
         let say = |text: std::fmt::Arguments| self.common.say(text);
         let mut settings = match &self.resume {
             Some(folder) => Settings::read(folder)?,
-            None => self.settings.clone().resolved(&self.reading),
+            None => Settings::new(self.config.as_deref(), &self.model, &self.fit, &self.data, &self.reading)?,
         };
         let device = settings.open(&self.common)?;
-        let mut fit = settings.fit()?;
-        let split = settings.reading.split(settings.data())?;
+        let mut fit = Fit::from(settings.fit.clone());
+        let split = settings.data.reading.split(settings.data())?;
         let (train, validation) = settings.hold_out(&split.train)?;
         let test = &split.test;
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
@@ -71,16 +80,9 @@ impl Train {
             train.columns(),
             test.len()
         ));
-        let [hidden @ .., code] = settings.layers.as_slice() else {
-            return Err(Failure::Error(Error::Argument {
-                name: "layers".into(),
-                problem: "there are none".into(),
-                remedy: "Name at least the code's width.".into(),
-            }));
-        };
-        let builder = Autoencoder::builder(train.columns()).hidden(hidden).code(*code).output(settings.output);
-        let mut ae = builder.seed(settings.seed).build(&device)?;
-        if let Some(scaler) = settings.scaler(&train)? {
+        let builder = settings.model.clone().inputs(train.columns()).seed(settings.fit.seed);
+        let mut ae = builder.build(&device)?;
+        if let Some(scaler) = settings.scaler(&train, ae.output())? {
             ae = ae.with_scaler(scaler)?;
             say(format_args!("each column is scaled by its values in the training rows; errors are of scaled rows"));
         }
@@ -111,7 +113,7 @@ impl Train {
             fit = fit.validate(rows);
         }
         let fit = fit.test(test).checkpoints(&checkpoints).resume(resume).interrupt(signals.flag.clone());
-        let bar = self.bar(settings.epochs, done);
+        let bar = self.bar(settings.fit.epochs, done);
         let history = ae.fit_with(&train, &fit, |e| {
             let text = line(e);
             match &bar {
@@ -119,7 +121,7 @@ impl Train {
                     bar.set_message(text);
                     bar.inc(1);
                 }
-                None => say(format_args!("epoch {:>3}/{}: {text}", e.epoch, settings.epochs)),
+                None => say(format_args!("epoch {:>3}/{}: {text}", e.epoch, settings.fit.epochs)),
             }
         });
         if let Some(bar) = &bar {
@@ -180,12 +182,9 @@ impl Train {
     /// Writes the pictures and the page, and prints the path of the picture, or of the page where the rows are no images.
     fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, error: f64) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
-        let list = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-        let mut about = About::new(ae.device(), settings.data(), &super::report::command(), seconds)
-            .setting("layers", list(&settings.layers))
-            .setting("hidden", "relu");
+        let mut about = About::new(ae.device(), settings.data(), &super::report::command(), seconds);
         for (name, value) in settings.shown() {
-            about = about.setting(name, value);
+            about = about.setting(&name, value);
         }
         let written = report::run(folder, ae, split, &about)?;
         self.common.say(format_args!("report in {}", written.page.display()));
@@ -199,6 +198,7 @@ impl Train {
                 serde_json::json!({
                     "epoch": e.epoch, "train_loss": e.train_loss, "test_loss": e.test_loss, "validation_loss": e.validation_loss,
                     "seconds": e.seconds, "steps": e.steps, "learning_rate": e.learning_rate,
+                    "losses": e.losses.iter().cloned().collect::<BTreeMap<_, _>>(),
                 })
             })
             .collect();

@@ -160,12 +160,12 @@ pub fn run_cases(table: &mut Table, root: &Path) {
     add(&config("lr = 0.001", "lr = 0.002"), RESUME, 3, "its lr is 0.001, not 0.002");
     add(&config("seed = \"0\"", "seed = \"x\""), RESUME, 3, "config.toml: TOML parse error");
     add(&config("seed = \"0\"", "seed = \"1\""), RESUME, 3, "its seed is \"0\", not \"1\"");
-    add(&config("data = \"t3.csv\"", "data = \"absent.csv\""), RESUME, 3, "absent.csv: opening");
-    add(&config("data = \"t3.csv\"", "data = \"builtin\""), RESUME, 3, "it is of another training");
-    add(&config("data = \"t3.csv\"", "data = \"-\""), RESUME, 2, "- is stdin");
+    add(&config("name = \"t3.csv\"", "name = \"absent.csv\""), RESUME, 3, "absent.csv: opening");
+    add(&config("name = \"t3.csv\"", "name = \"builtin\""), RESUME, 3, "it is of another training");
+    add(&config("name = \"t3.csv\"", "name = \"-\""), RESUME, 2, "- is stdin");
     add(&config("device = \"cpu\"", "devise = \"cpu\""), RESUME, 3, "unknown field `devise`");
     add(&config("loss = \"mse\"", "loss = \"mae\""), RESUME, 3, "config.toml: TOML parse error");
-    add(&[("config.toml", Some(vec![]))], RESUME, 3, "config.toml: TOML parse error");
+    add(&[("config.toml", Some(vec![]))], RESUME, 3, "config.toml: it is empty");
     add(&[("config.toml", Some(b"\xff\xfe\0".to_vec()))], RESUME, 3, "config.toml: reading the settings");
     add(&[("config.toml", None)], RESUME, 3, "config.toml: reading the settings");
     add(&[("config.toml", None)], "eval --device cpu -q --model r", 2, "is in no folder of a run");

@@ -1,0 +1,97 @@
+//! The flags of `train`. What was not given stays open: a file or a default says it.
+
+use super::settings::Scale;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use narrows::nn::{Activation, CodeActivation, Output};
+use narrows::{Loss, Schedule};
+use serde::Serialize;
+use std::str::FromStr;
+
+/// What is built.
+#[derive(Args, Clone, Debug, Default, Serialize)]
+pub(super) struct ModelFlags {
+    /// Widths from the first layer to the code; the decoder has them in reverse. [default: 128,64,32]
+    #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
+    layers: Option<Vec<usize>>,
+    /// What follows each hidden layer. [default: relu]
+    #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = "relu|leaky|tanh|sigmoid|silu")]
+    activation: Option<Activation>,
+    /// What makes a code of what the encoder gives. [default: linear]
+    #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = "linear|relu|sigmoid|tanh")]
+    code: Option<CodeActivation>,
+    /// The decoder's weights are the encoder's, transposed. Its biases are its own. --tied=false undoes it beside --config.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    tied: Option<bool>,
+    /// The share of each hidden layer's outputs that become 0 in a step of training. [default: 0]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    dropout: Option<f32>,
+    /// What follows the last layer: sigmoid for rows in [0, 1], linear for rows of any size. [default: sigmoid]
+    #[arg(long, value_parser = named::<Output>(Output::NAMES), value_name = "sigmoid|linear")]
+    output: Option<Output>,
+}
+
+/// How it is trained.
+#[derive(Args, Clone, Debug, Default, Serialize)]
+pub(super) struct FitFlags {
+    /// Passes over the training rows. [default: 10]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Rows in a step. [default: 128]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Adam's learning rate. [default: 0.001]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// How the learning rate changes: multiplied by FACTOR every N epochs, or down to END along half a cosine. [default: constant]
+    #[arg(long, value_name = "constant|step:N:FACTOR|cosine[:END]")]
+    schedule: Option<Schedule>,
+    /// Steps at the beginning in which the learning rate rises to its value. [default: 0]
+    #[arg(long, value_name = "STEPS")]
+    warmup: Option<usize>,
+    /// Decoupled weight decay: above 0, Adam is AdamW. [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    weight_decay: Option<f64>,
+    /// The largest norm of all gradients together. [default: none]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    clip: Option<f32>,
+    /// Mean squared error, or binary cross-entropy. [default: mse]
+    #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = "mse|bce")]
+    loss: Option<Loss>,
+    /// Ends after so many epochs without a new smallest error on the validation rows, and keeps the best epoch's weights. [default: none]
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<usize>,
+    /// Seed of the initial weights, of the order of the rows and of the noise. [default: 0]
+    #[arg(long, value_name = "S")]
+    #[serde(serialize_with = "as_text")]
+    seed: Option<u64>,
+}
+
+/// What it is trained on.
+#[derive(Args, Clone, Debug, Default, Serialize)]
+pub(super) struct DataFlags {
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. What comes in one part is split 5 to 1.
+    /// [default: mnist if it was downloaded before, else builtin]
+    #[arg(long = "data", value_name = "builtin|mnist|PATH")]
+    name: Option<String>,
+    /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1, or none.
+    /// [default: for numbers minmax, or standard with a linear output; for bytes none]
+    #[arg(long, value_name = "minmax|standard|none")]
+    scale: Option<Scale>,
+    /// The part of the training rows, from their end, to choose by instead of training on. [default: none; 0.1 with --patience]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    validation: Option<f64>,
+}
+
+/// One of these names.
+fn named<T: FromStr<Err = narrows::Error> + Clone + Send + Sync + 'static>(names: &'static [&'static str]) -> impl TypedValueParser {
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// TOML's integers end at 2^63.
+fn as_text<S: serde::Serializer>(seed: &Option<u64>, to: S) -> std::result::Result<S::Ok, S::Error> {
+    match seed {
+        Some(seed) => to.collect_str(seed),
+        None => to.serialize_none(),
+    }
+}
