@@ -1,15 +1,15 @@
 //! The flags of `train`. What was not given stays open: a file or a default says it.
 
-use super::settings::Scale;
+use super::settings::{Scale, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use narrows::nn::{Activation, CodeActivation, Output};
+use narrows::nn::{Activation, Builder, CodeActivation, Output};
+use narrows::train::Hyperparameters;
 use narrows::{Loss, Schedule};
-use serde::Serialize;
 use std::str::FromStr;
 
 /// What is built.
-#[derive(Args, Clone, Debug, Default, Serialize)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct ModelFlags {
     /// Widths from the first layer to the code; the decoder has them in reverse. [default: 128,64,32]
     #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
@@ -32,7 +32,7 @@ pub(super) struct ModelFlags {
 }
 
 /// How it is trained.
-#[derive(Args, Clone, Debug, Default, Serialize)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct FitFlags {
     /// Passes over the training rows. [default: 10]
     #[arg(long, value_name = "N")]
@@ -63,12 +63,11 @@ pub(super) struct FitFlags {
     patience: Option<usize>,
     /// Seed of the initial weights, of the order of the rows and of the noise. [default: 0]
     #[arg(long, value_name = "S")]
-    #[serde(serialize_with = "as_text")]
     seed: Option<u64>,
 }
 
 /// What it is trained on.
-#[derive(Args, Clone, Debug, Default, Serialize)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct DataFlags {
     /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. What comes in one part is split 5 to 1.
     /// [default: mnist if it was downloaded before, else builtin]
@@ -88,10 +87,63 @@ fn named<T: FromStr<Err = narrows::Error> + Clone + Send + Sync + 'static>(names
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
-/// TOML's integers end at 2^63.
-fn as_text<S: serde::Serializer>(seed: &Option<u64>, to: S) -> std::result::Result<S::Ok, S::Error> {
-    match seed {
-        Some(seed) => to.collect_str(seed),
-        None => to.serialize_none(),
+/// Puts what was given over what stands.
+fn put<T: Clone>(given: &Option<T>, stands: &mut T) {
+    if let Some(given) = given {
+        *stands = given.clone();
+    }
+}
+
+/// As [`put`], where nothing may stand.
+fn put_some<T: Clone>(given: &Option<T>, stands: &mut Option<T>) {
+    if given.is_some() {
+        *stands = given.clone();
+    }
+}
+
+impl ModelFlags {
+    pub(super) fn over(&self, mut model: Builder) -> Builder {
+        if let Some(layers) = &self.layers {
+            model = model.layers(layers.clone());
+        }
+        if let Some(activation) = self.activation {
+            model = model.activation(activation);
+        }
+        if let Some(code) = self.code {
+            model = model.code_activation(code);
+        }
+        if let Some(tied) = self.tied {
+            model = if tied { model.tied() } else { model.untied() };
+        }
+        if let Some(dropout) = self.dropout {
+            model = model.dropout(dropout);
+        }
+        match self.output {
+            Some(output) => model.output(output),
+            None => model,
+        }
+    }
+}
+
+impl FitFlags {
+    pub(super) fn over(&self, fit: &mut Hyperparameters) {
+        put(&self.epochs, &mut fit.epochs);
+        put(&self.batch_size, &mut fit.batch_size);
+        put(&self.lr, &mut fit.lr);
+        put(&self.schedule, &mut fit.schedule);
+        put(&self.warmup, &mut fit.warmup);
+        put(&self.weight_decay, &mut fit.weight_decay);
+        put_some(&self.clip, &mut fit.clip);
+        put(&self.loss, &mut fit.loss);
+        put_some(&self.patience, &mut fit.patience);
+        put(&self.seed, &mut fit.seed);
+    }
+}
+
+impl DataFlags {
+    pub(super) fn over(&self, data: &mut Source) {
+        put_some(&self.name, &mut data.name);
+        put_some(&self.scale, &mut data.scale);
+        put_some(&self.validation, &mut data.validation);
     }
 }

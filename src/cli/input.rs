@@ -40,6 +40,15 @@ impl Reading {
         *self == Reading::default()
     }
 
+    /// What was given over what stands.
+    pub(super) fn over(&self, stands: &Reading) -> Reading {
+        Reading {
+            label: self.label.clone().or_else(|| stands.label.clone()),
+            header: self.header.or(stands.header),
+            image_size: self.image_size.or(stands.image_size),
+        }
+    }
+
     /// Rows in two parts, by the name of the data.
     pub(super) fn split(&self, data: &str) -> Result<Split> {
         if data == "-" {

@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod devices;
 mod eval;
+mod first;
 mod flags;
 mod input;
 mod plot;

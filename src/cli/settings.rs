@@ -52,14 +52,6 @@ pub(super) struct Run {
     pub(super) threads: Option<usize>,
 }
 
-/// The names of the first format, which had no tables, and the table of each now.
-const FIRST: [(&str, &[&str]); 4] = [
-    ("model", &["output", "layers"]),
-    ("fit", &["epochs", "batch_size", "lr", "schedule", "warmup", "weight_decay", "clip", "loss", "patience", "seed"]),
-    ("data", &["data", "scale", "validation", "reading"]),
-    ("run", &["device", "threads"]),
-];
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Scale {
@@ -72,10 +64,10 @@ impl Settings {
     /// The flags over the file, if there is one.
     pub(super) fn new(file: Option<&Path>, model: &ModelFlags, fit: &FitFlags, data: &DataFlags, reading: &Reading) -> Result<Settings> {
         let mut settings = file.map_or(Ok(Settings::default()), Settings::read_file)?;
-        settings.model = over(&settings.model, model)?;
-        settings.fit = over(&settings.fit, fit)?;
-        settings.data.reading = over(&settings.data.reading, reading)?;
-        settings.data = over(&settings.data, data)?;
+        settings.model = model.over(settings.model);
+        fit.over(&mut settings.fit);
+        data.over(&mut settings.data);
+        settings.data.reading = reading.over(&settings.data.reading);
         Ok(settings.resolved())
     }
 
@@ -130,16 +122,17 @@ impl Settings {
     /// Reads a file of this format or of the first.
     fn read_file(path: &Path) -> Result<Settings> {
         let text = fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), action: "reading the settings", source })?;
-        let wrong = |problem: String| Error::Data { path: path.into(), problem, remedy: "Use the file that `train` wrote.".into() };
-        let parsed = match toml::from_str::<Table>(&text) {
-            Ok(table) if table.is_empty() => return Err(wrong("it is empty".into())),
-            Ok(table) => match in_tables(table) {
-                Some(table) => table.try_into(),
-                None => toml::from_str(&text),
-            },
-            Err(e) => Err(e),
+        let tables = ["[model]", "[fit]", "[data]", "[run]"];
+        let heading = |line: &str| line.split('#').next().unwrap_or_default().replace(' ', "");
+        let parsed = match text.lines().any(|line| tables.contains(&heading(line).trim())) {
+            true => toml::from_str(&text),
+            false => toml::from_str(&text).map(|first: super::first::Settings| first.in_tables()),
         };
-        parsed.map_err(|e| wrong(e.to_string().trim_end().replace('\n', "; ")))
+        parsed.map_err(|e| Error::Data {
+            path: path.into(),
+            problem: e.to_string().trim_end().replace('\n', "; "),
+            remedy: "Use the file that `train` wrote.".into(),
+        })
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
@@ -189,34 +182,6 @@ fn plain(value: &Value) -> String {
         Value::Boolean(true) => "yes".into(),
         value => value.to_string(),
     }
-}
-
-/// What the flags say over what stands.
-fn over<T: Serialize + serde::de::DeserializeOwned>(stands: &T, flags: &impl Serialize) -> Result<T> {
-    let defect = |e: &dyn std::fmt::Display| Error::Argument {
-        name: "settings".into(),
-        problem: e.to_string(),
-        remedy: "Report this as a defect.".into(),
-    };
-    let mut table = Table::try_from(stands).map_err(|e| defect(&e))?;
-    table.extend(Table::try_from(flags).map_err(|e| defect(&e))?);
-    table.try_into().map_err(|e| defect(&e))
-}
-
-/// A file of the first format in the tables of this one; none if it has tables already.
-fn in_tables(old: Table) -> Option<Table> {
-    if old.iter().any(|(name, value)| FIRST.iter().any(|(table, _)| name == table) && value.is_table()) {
-        return None;
-    }
-    let mut new = Table::new();
-    for (name, value) in old {
-        let table = FIRST.iter().find(|(_, names)| names.contains(&name.as_str())).map_or("run", |(table, _)| table);
-        let name = if name == "data" { "name".to_string() } else { name };
-        if let Value::Table(into) = new.entry(table).or_insert(Value::Table(Table::new())) {
-            into.insert(name, value);
-        }
-    }
-    Some(new)
 }
 
 #[cfg(test)]
@@ -273,7 +238,7 @@ mod tests {
         let mut same = settings(line, None);
         same.run = Run { device: Some("cpu".into()), threads: Some(2) };
         assert_eq!(Settings::read(folder.path()).unwrap(), same);
-        for (text, said) in [("layers = 3\n", "layers"), ("", "it is empty"), ("[fit]\nepoch = 3\n", "epoch"), ("devise = 1", "devise")] {
+        for (text, said) in [("layers = 3\n", "layers"), ("", "missing field"), ("[fit]\nepoch = 3\n", "epoch"), ("devise = 1", "devise")] {
             fs::write(folder.path().join(FILE), text).unwrap();
             let error = Settings::read(folder.path()).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

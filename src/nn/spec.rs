@@ -203,6 +203,12 @@ impl Builder {
         self
     }
 
+    /// The decoder has weights of its own, as where nothing was said.
+    pub fn untied(mut self) -> Builder {
+        self.tied = false;
+        self
+    }
+
     /// The share of each hidden layer's outputs that become 0 in a step of training, in [0, 1). Default 0, which is no dropout.
     pub fn dropout(mut self, p: f32) -> Builder {
         self.dropout = p;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Task<'a> {
     pub(super) params: &'a Params,
     /// What a checkpoint has to say of the model.
+    #[cfg_attr(not(feature = "files"), allow(dead_code))]
     pub(super) model: Model<'a>,
     /// Records a pass over some rows.
     pass: Pass<'a>,
@@ -24,6 +25,7 @@ type Pass<'a> = &'a dyn Fn(&mut Recording, Val) -> Result<()>;
 
 /// What a model is, for whoever goes on with its training.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "files"), allow(dead_code))]
 pub(super) enum Model<'a> {
     Spec(&'a Spec),
     Named(&'a str),

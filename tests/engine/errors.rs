@@ -168,8 +168,8 @@ fn a_model_file_that_is_not_one_is_refused() {
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
         text(load(&bytes))
     };
-    assert!(swap(r#"dense:5\",\"relu\""#, r#"dense:016777216\""#).contains("bytes of weights"));
-    assert!(swap(r#"dense:5\",\"relu\""#, r#"dense:999999999\""#).contains("its widths are"));
+    assert!(swap(r#"dense:5\",\"relu\""#, r#"dense:0016777216\""#).contains("bytes of weights"));
+    assert!(swap(r#"dense:5\",\"relu\""#, r#"dense:9999999999\""#).contains("its widths are"));
     assert!(swap("dense:5", "dense:4").contains("is needed"));
     assert!(swap("dense:5", "dense:x").contains("`dense:x` is none"));
     assert!(swap(r#"\"tied\":false"#, r#"\"tied\":true "#).contains("is not the transpose of `encoder.2.weight`, and the network is tied"));
