@@ -116,14 +116,13 @@ impl Tape {
     /// Refuses a derivative, pushed from `pushed` on, that reads an operand of the op `at` which another op has written since.
     fn check_fresh(&self, at: usize, pushed: usize) -> Result<()> {
         let op = &self.ops[at];
-        let (reads, writes) = (op.reads(), op.writes());
-        let operand = |view: &View| reads.iter().chain(&writes).any(|(_, own)| own.identical(view));
-        for (name, view) in self.ops[pushed..].iter().flat_map(|op| op.reads()).filter(|(_, view)| operand(view)) {
+        let own = |view: &View| op.form().operands().find(|own| own.of.identical(view));
+        for operand in self.ops[pushed..].iter().flat_map(Op::reads).filter_map(own) {
             let mut between = self.ops[at + 1..pushed].iter();
-            if let Some(writer) = between.find(|op| op.writes().iter().any(|(_, written)| written.overlaps(view))) {
+            if let Some(writer) = between.find(|op| op.writes().any(|written| written.overlaps(operand.of))) {
                 return Err(Error::op(
                     op.name(),
-                    format!("its gradient needs {name} as it was, and `{}` has written it since", writer.name()),
+                    format!("its gradient needs {} as it was, and `{}` has written it since", operand.name, writer.name()),
                     "Compute the loss anew after the optimiser's step, or take all gradients before it.",
                 ));
             }
