@@ -73,9 +73,9 @@ for me, file in files.items():
     for path in paths(code(file)) if me else ():
         if len(path) > 1 and path[0] in ("crate", "super", "self"):
             at = () if path[0] == "crate" else me
-            while path[0] == "super":
+            while path and path[0] == "super":
                 at, path = at[:-1], path[1:]
-            path = path[1:] if path[0] in ("crate", "self") else path
+            path = path[1:] if path and path[0] in ("crate", "self") else path
         elif len(path) > 1 and path[0] in known:
             at, path = known[path[0]], path[1:]
         else:

@@ -46,10 +46,10 @@ impl Bench {
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
         let device = self.common.open()?;
         let wanted: Vec<(&str, Vec<usize>)> = match (&self.op, &self.shape) {
-            (None, _) => std::iter::once(("step", STEP.to_vec())).chain(verify::ops()).collect(),
+            (None, _) => std::iter::once(("step", STEP.to_vec())).chain(verify::benched()).collect(),
             (Some(op), Some(Sizes(shape))) => vec![(op, shape.clone())],
             (Some(op), None) if op == "step" => vec![(op, STEP.to_vec())],
-            (Some(op), None) => match verify::ops().into_iter().find(|(name, _)| name == op) {
+            (Some(op), None) => match verify::benched().into_iter().find(|(name, _)| name == op) {
                 Some((name, shape)) => vec![(name, shape.to_vec())],
                 // Refused by name below.
                 None => vec![(op, vec![1])],

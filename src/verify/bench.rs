@@ -66,12 +66,12 @@ const LOSS_BOUND: f64 = 1e-5;
 /// The rows that steps draw their batches from.
 const ROWS: usize = 4096;
 
-/// The ops that can be timed, each with the sizes that stand for the article's network.
-pub fn ops() -> Vec<(&'static str, Vec<usize>)> {
+/// The ops that [`bench`] times, each with the sizes that stand for the article's network.
+pub fn benched() -> Vec<(&'static str, Vec<usize>)> {
     super::ops::sizes()
 }
 
-/// Times one of [`ops`] on random numbers and compares its first result with the oracle.
+/// Times one of [`benched`] on random numbers and compares its first result with the oracle.
 ///
 /// ```
 /// use narrows::{Device, verify};
@@ -94,7 +94,7 @@ pub fn bench(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
 }
 
 fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
-    let known: Vec<&str> = ops().iter().map(|(op, _)| *op).collect();
+    let known: Vec<&str> = benched().iter().map(|(op, _)| *op).collect();
     if !known.contains(&op) {
         let remedy = format!("Use step or one of {}.", known.join(", "));
         return Err(Error::argument("bench", format!("`{op}` is no op that can be timed"), remedy));
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn every_op_that_can_be_timed_is_right_at_a_small_size() {
         let device = Device::cpu().unwrap();
-        for (op, shape) in ops() {
+        for (op, shape) in benched() {
             let small: Vec<usize> = shape.iter().map(|d| d / 16).collect();
             let timing = bench(&device, op, &small).unwrap();
             assert_eq!((timing.what.as_str(), &timing.wrong), (op, &None));

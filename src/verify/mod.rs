@@ -26,7 +26,7 @@ pub(crate) mod row;
 #[cfg(test)]
 mod tests;
 
-pub use bench::{Spread, Timing, bench, bench_step, ops};
+pub use bench::{Spread, Timing, bench, bench_step, benched};
 pub use report::{Failure, OpReport, Report};
 
 use crate::{Device, Error, Result};

@@ -1,4 +1,4 @@
-//! fill and broadcast. Bound by memory: 4 bytes an element.
+//! fill. Bound by memory: 4 bytes an element.
 
 pub(super) fn fill(y: &mut [f32], value: f32) {
     y.fill(value);
