@@ -63,8 +63,8 @@ impl Adam {
         Adam::with_table(params, config, clock, &constant_rate_table(config)?)
     }
 
-    /// Adam with a learning rate for each step, in place of the configured one; after the last step, the last one holds. See
-    /// [`Schedule::rates`](crate::Schedule::rates).
+    /// Adam with a learning rate for each step, in place of the configured one; after the last step, the last one
+    /// holds. See [`Schedule::rates`](crate::Schedule::rates).
     ///
     /// # Errors
     /// When there are no rates, one is negative or not finite, or as [`Adam::new`].
@@ -103,11 +103,12 @@ impl Adam {
         Ok(())
     }
 
-    /// Pushes one step of the parameters of one group. All groups share the step counter, so it belongs to a clock that the
-    /// program moves once, after all of them: see [`Adam::with_clock`].
+    /// Pushes one step of the parameters of one group. All groups share the step counter, so it belongs to a clock that
+    /// the program moves once, after all of them: see [`Adam::with_clock`].
     ///
     /// # Errors
-    /// When there is no such group, Adam moves a counter of its own, the tape is for another device, or the device fails.
+    /// When there is no such group, Adam moves a counter of its own, the tape is for another device, or the device
+    /// fails.
     pub fn step_on(&self, tape: &mut Tape, group: &str) -> Result<()> {
         let group = self.params.group(group)?;
         if self.moves {
@@ -136,8 +137,8 @@ impl Adam {
 /// Numbers in a row of the table.
 const COLUMNS: usize = 4;
 
-/// A row {lr, 1/(1-beta1^t), 1/sqrt(1-beta2^t), 1 - lr * weight decay} for each step until both corrections have become 1; from there on the last
-/// row is right for ever.
+/// A row {lr, 1/(1-beta1^t), 1/sqrt(1-beta2^t), 1 - lr * weight decay} for each step until both corrections have become
+/// 1; from there on the last row is right for ever.
 fn constant_rate_table(config: AdamConfig) -> Result<Vec<f32>> {
     check(config)?;
     let mut table = Vec::new();

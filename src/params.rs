@@ -1,4 +1,5 @@
-//! Parameters: named views into one flat buffer, with their gradients in another; and state, which is saved but not trained.
+//! Parameters: named views into one flat buffer, with their gradients in another; and state, which is saved but not
+//! trained.
 
 use crate::device::View;
 use crate::{Device, Dtype, Error, Result, Shape, Tensor, tensor};
@@ -9,10 +10,11 @@ use std::sync::Arc;
 /// Names and shapes, in the order in which they lie in memory.
 pub type Layout = Vec<(String, Vec<usize>)>;
 
-/// The parameters of a model: one flat buffer of values, one of gradients, and names for the parts of both. A clone is the same parameters.
+/// The parameters of a model: one flat buffer of values, one of gradients, and names for the parts of both. A clone is
+/// the same parameters.
 ///
-/// Parameters that are trained together are a group: a range of both buffers, with a name. State is what a model keeps and saves but does not
-/// train, such as a running mean: it has a buffer of its own and no gradients.
+/// Parameters that are trained together are a group: a range of both buffers, with a name. State is what a model keeps
+/// and saves but does not train, such as a running mean: it has a buffer of its own and no gradients.
 ///
 /// ```
 /// use narrows::{Device, Params};
@@ -137,7 +139,8 @@ impl Params {
         Ok(self.group(group)?.shape.len())
     }
 
-    /// Some of the state: what a model keeps but does not train. Reading and writing the tensor reads and writes the state.
+    /// Some of the state: what a model keeps but does not train. Reading and writing the tensor reads and writes the
+    /// state.
     ///
     /// # Errors
     /// When there is none of that name.

@@ -1,4 +1,5 @@
-//! Parameters in groups: each group has a gradient, a clipping and a step of its own, and nothing of one reaches another.
+//! Parameters in groups: each group has a gradient, a clipping and a step of its own, and nothing of one reaches
+//! another.
 
 mod common;
 

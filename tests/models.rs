@@ -1,4 +1,5 @@
-//! Models from parts: variants, files of this format and of the first, and two groups that are trained against each other as PyTorch trains them.
+//! Models from parts: variants, files of this format and of the first, and two groups that are trained against each
+//! other as PyTorch trains them.
 
 mod common;
 

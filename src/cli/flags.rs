@@ -20,7 +20,8 @@ pub(super) struct ModelFlags {
     /// What makes a code of what the encoder gives. [default: linear]
     #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = "linear|relu|sigmoid|tanh")]
     code: Option<CodeActivation>,
-    /// The decoder's weights are the encoder's, transposed. Its biases are its own. --tied=false undoes it beside --config.
+    /// The decoder's weights are the encoder's, transposed. Its biases are its own. --tied=false undoes it beside
+    /// --config.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     tied: Option<bool>,
     /// The share of each hidden layer's outputs that become 0 in a step of training. [default: 0]
@@ -43,7 +44,8 @@ pub(super) struct FitFlags {
     /// Adam's learning rate. [default: 0.001]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// How the learning rate changes: multiplied by FACTOR every N epochs, or down to END along half a cosine. [default: constant]
+    /// How the learning rate changes: multiplied by FACTOR every N epochs, or down to END along half a cosine.
+    /// [default: constant]
     #[arg(long, value_name = "constant|step:N:FACTOR|cosine[:END]")]
     schedule: Option<Schedule>,
     /// Steps at the beginning in which the learning rate rises to its value. [default: 0]
@@ -58,7 +60,8 @@ pub(super) struct FitFlags {
     /// Mean squared error, or binary cross-entropy. [default: mse]
     #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = "mse|bce")]
     loss: Option<Loss>,
-    /// Ends after so many epochs without a new smallest error on the validation rows, and keeps the best epoch's weights. [default: none]
+    /// Ends after so many epochs without a new smallest error on the validation rows, and keeps the best epoch's
+    /// weights. [default: none]
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
     /// Seed of the initial weights, of the order of the rows and of the noise. [default: 0]
@@ -69,15 +72,16 @@ pub(super) struct FitFlags {
 /// What it is trained on.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct DataFlags {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. What comes in one part is split 5 to 1.
-    /// [default: mnist if it was downloaded before, else builtin]
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. What comes
+    /// in one part is split 5 to 1. [default: mnist if it was downloaded before, else builtin]
     #[arg(long = "data", value_name = "builtin|mnist|PATH")]
     name: Option<String>,
-    /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1, or none.
-    /// [default: for numbers minmax, or standard with a linear output; for bytes none]
+    /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,
+    /// or none. [default: for numbers minmax, or standard with a linear output; for bytes none]
     #[arg(long, value_name = "minmax|standard|none")]
     scale: Option<Scale>,
-    /// The part of the training rows, from their end, to choose by instead of training on. [default: none; 0.1 with --patience]
+    /// The part of the training rows, from their end, to choose by instead of training on. [default: none; 0.1 with
+    /// --patience]
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     validation: Option<f64>,
 }

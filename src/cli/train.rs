@@ -54,7 +54,8 @@ pub(super) struct Train {
     /// Folder for the results; it may not hold those of another run. [default: runs/NAME-NNN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Goes on with the run in that folder, by its config.toml, as if it had never stopped. Raise epochs there to train longer.
+    /// Goes on with the run in that folder, by its config.toml, as if it had never stopped. Raise epochs there to train
+    /// longer.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["ModelFlags", "FitFlags", "DataFlags", "Reading", "config", "out"])]
     resume: Option<PathBuf>,
 }
@@ -167,7 +168,8 @@ impl Train {
         });
     }
 
-    /// A new training that failed before its first checkpoint leaves nothing of what it made behind; what was there before stays.
+    /// A new training that failed before its first checkpoint leaves nothing of what it made behind; what was there
+    /// before stays.
     fn clear(&self, folder: &Path, made: &[PathBuf]) {
         if self.resume.is_some() || folder.join(CHECKPOINTS).join("last.safetensors").exists() {
             return;
@@ -179,7 +181,8 @@ impl Train {
         }
     }
 
-    /// Writes the pictures and the page, and prints the path of the picture, or of the page where the rows are no images.
+    /// Writes the pictures and the page, and prints the path of the picture, or of the page where the rows are no
+    /// images.
     fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, error: f64) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
         let mut about = About::new(ae.device(), settings.data(), &super::report::command(), seconds);

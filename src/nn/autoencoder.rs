@@ -12,9 +12,9 @@ use crate::{Clock, Device, Params, Result, Tape, Val};
 use std::path::Path;
 use std::sync::Arc;
 
-/// One [`Spec`] on a device. Where nothing else was said, its layers are dense, relu follows each but the code, which is linear, and the output, which is
-/// a [sigmoid](super::Output). Weights are `(out, in)` and named as in PyTorch: `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ...,
-/// `decoder.0.weight`, ...
+/// One [`Spec`] on a device. Where nothing else was said, its layers are dense, relu follows each but the code, which
+/// is linear, and the output, which is a [sigmoid](super::Output). Weights are `(out, in)` and named as in PyTorch:
+/// `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ..., `decoder.0.weight`, ...
 ///
 /// ```
 /// use narrows::{Autoencoder, Device, Fit, data};
@@ -110,9 +110,10 @@ impl Autoencoder {
         self.params.device()
     }
 
-    /// The same network, weights shared, for rows as they are outside: `fit`, `encode`, `score`, `evaluate` and `reconstruct` scale rows before the network
-    /// sees them, `decode` and `reconstruct` take the scaling of what it gives back. Errors are those of scaled rows. What runs on a tape is not scaled.
-    /// The scaler travels in the model file.
+    /// The same network, weights shared, for rows as they are outside: `fit`, `encode`, `score`, `evaluate` and
+    /// `reconstruct` scale rows before the network sees them, `decode` and `reconstruct` take the scaling of what it
+    /// gives back. Errors are those of scaled rows. What runs on a tape is not scaled. The scaler travels in the model
+    /// file.
     ///
     /// # Errors
     /// When the scaler has another number of columns than the rows.
@@ -141,13 +142,14 @@ impl Autoencoder {
     /// Trains on all rows of `data`.
     ///
     /// # Errors
-    /// When the rows do not fit the network, there are none, a number of `fit` is out of its range, the device fails, a checkpoint can't be written or
-    /// continued, or the loss stops being finite ([`Error::Diverged`]).
+    /// When the rows do not fit the network, there are none, a number of `fit` is out of its range, the device fails, a
+    /// checkpoint can't be written or continued, or the loss stops being finite ([`Error::Diverged`]).
     pub fn fit(&self, data: &Dataset, fit: &Fit) -> Result<History> {
         self.fit_with(data, fit, |_| {})
     }
 
-    /// Trains, and calls `report` after each epoch. What it returns may be nothing, or a [`ControlFlow`](std::ops::ControlFlow) that ends the training.
+    /// Trains, and calls `report` after each epoch. What it returns may be nothing, or a
+    /// [`ControlFlow`](std::ops::ControlFlow) that ends the training.
     ///
     /// ```
     /// use narrows::{Autoencoder, Device, Fit, data, train::Ended};
@@ -200,7 +202,8 @@ impl Autoencoder {
         rows::all(self, data, Way::Reconstruct)
     }
 
-    /// The reconstruction error of each row: the mean over its columns of (x - y)^2, as the network sees them: scaled, if it has a scaler.
+    /// The reconstruction error of each row: the mean over its columns of (x - y)^2, as the network sees them: scaled,
+    /// if it has a scaler.
     ///
     /// # Errors
     /// When the rows have another number of columns, or the device fails.
@@ -260,7 +263,8 @@ impl Autoencoder {
         rows::each(self, rows, Way::Reconstruct)
     }
 
-    /// The reconstruction errors of a stream of rows, as [`Autoencoder::score`] gives them: an item for each chunk of it.
+    /// The reconstruction errors of a stream of rows, as [`Autoencoder::score`] gives them: an item for each chunk of
+    /// it.
     ///
     /// # Errors
     /// As [`Autoencoder::encode_stream`].
@@ -336,8 +340,8 @@ impl Autoencoder {
         Ok(on.losses()?[0].1)
     }
 
-    /// Saves the weights, and what is needed to build the network again, into one safetensors file. The file is replaced whole or not at all.
-    /// PyTorch loads it with `load_state_dict(safetensors.torch.load_file(path))`.
+    /// Saves the weights, and what is needed to build the network again, into one safetensors file. The file is
+    /// replaced whole or not at all. PyTorch loads it with `load_state_dict(safetensors.torch.load_file(path))`.
     ///
     /// # Errors
     /// When the folder can't be written, the disk is full, or the device fails.
@@ -349,8 +353,8 @@ impl Autoencoder {
     /// Loads a network that [`Autoencoder::save`] wrote.
     ///
     /// # Errors
-    /// When the file is absent, is no safetensors file, was not written by `save` (then see [`Builder::weights`]), or a tensor is missing, unexpected, of
-    /// another shape or type, or holds a number that is not finite.
+    /// When the file is absent, is no safetensors file, was not written by `save` (then see [`Builder::weights`]), or a
+    /// tensor is missing, unexpected, of another shape or type, or holds a number that is not finite.
     #[cfg(feature = "files")]
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
         super::file::load(device, path.as_ref())

@@ -24,8 +24,8 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// One pass over rows x [B, inputs]: encode, narrow, decode, compare. Training, validation and use record the same; what is
-    /// noise or an optimiser's step is there in training alone.
+    /// One pass over rows x [B, inputs]: encode, narrow, decode, compare. Training, validation and use record the same;
+    /// what is noise or an optimiser's step is there in training alone.
     ///
     /// # Errors
     /// When x has another number of columns, or no rows.

@@ -5,8 +5,8 @@ use crate::{Adam, Clock, Error, Params, Result, Tape, Val};
 
 /// A pass over some rows that is being recorded on a tape, in training or in use.
 ///
-/// In training there is noise, and [`descend`](Recording::descend) is a pass back, a clipping and a step of the optimiser. In use there is no
-/// noise, and `descend` only keeps the loss. So one function records both.
+/// In training there is noise, and [`descend`](Recording::descend) is a pass back, a clipping and a step of the
+/// optimiser. In use there is no noise, and `descend` only keeps the loss. So one function records both.
 ///
 /// ```
 /// use narrows::nn::{Activation, Layer, Net, Recording};
@@ -45,7 +45,8 @@ pub(crate) struct Training<'a> {
     pub(crate) clip_norm: Option<f32>,
 }
 
-/// A stream of random numbers: no two calls of a pass share one, and every step of the clock draws other numbers from it.
+/// A stream of random numbers: no two calls of a pass share one, and every step of the clock draws other numbers from
+/// it.
 #[derive(Clone, Copy, Debug)]
 pub struct Stream<'a> {
     /// The seed of the training.
@@ -94,7 +95,8 @@ impl<'a> Recording<'a> {
         self.tape.param(self.params, name)
     }
 
-    /// Records with the parameters of a group as constants: no gradient reaches them from what `pass` records, only through them.
+    /// Records with the parameters of a group as constants: no gradient reaches them from what `pass` records, only
+    /// through them.
     ///
     /// # Errors
     /// When there is no such group, or what `pass` says.
@@ -117,7 +119,8 @@ impl<'a> Recording<'a> {
         draw(self.tape, Stream { seed, purpose, clock }).map(Some)
     }
 
-    /// Dropout: in training each number becomes 0 with probability `p`, and the others grow by `1 / (1 - p)`; in use x as it is.
+    /// Dropout: in training each number becomes 0 with probability `p`, and the others grow by `1 / (1 - p)`; in use x
+    /// as it is.
     ///
     /// # Errors
     /// When `p` is not in [0, 1).
@@ -131,7 +134,8 @@ impl<'a> Recording<'a> {
     /// Keeps a number under a name: in training a column of `metrics.csv` and a line of the plot of losses.
     ///
     /// # Errors
-    /// When it is not one number, or the name is not of small letters, digits and `_`, is a column already, or was given before.
+    /// When it is not one number, or the name is not of small letters, digits and `_`, is a column already, or was
+    /// given before.
     pub fn keep(&mut self, name: &'static str, value: Val) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::argument("loss", problem, remedy));
         let shape = self.tape.shape(value)?;
@@ -150,12 +154,12 @@ impl<'a> Recording<'a> {
         Ok(())
     }
 
-    /// In training: the gradient of `loss` by the parameters of one group, its clipping where there is one, and a step of the optimiser on that
-    /// group. The first loss of a pass that is descended is the training's loss.
+    /// In training: the gradient of `loss` by the parameters of one group, its clipping where there is one, and a step
+    /// of the optimiser on that group. The first loss of a pass that is descended is the training's loss.
     ///
     /// # Errors
-    /// When there is no such group, the loss is not one number or depends on no parameter of the group, or depends on parameters that a step has
-    /// moved since it was computed.
+    /// When there is no such group, the loss is not one number or depends on no parameter of the group, or depends on
+    /// parameters that a step has moved since it was computed.
     pub fn descend(&mut self, loss: Val, group: &str) -> Result<()> {
         self.params.group(group)?;
         self.loss.get_or_insert(loss);

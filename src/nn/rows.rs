@@ -1,4 +1,5 @@
-//! Rows through a trained network: all of a data set in few runs of the device, or a stream of which only a chunk is in memory.
+//! Rows through a trained network: all of a data set in few runs of the device, or a stream of which only a chunk is in
+//! memory.
 
 use super::{Autoencoder, Recording, Rows};
 use crate::data::{Chunks, Dataset, Values};
@@ -7,12 +8,13 @@ use crate::{Clock, Error, Loss, Program, Result, Shape, Tape, Tensor, Val, tenso
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The numbers in the widest layer of one run of a program, unless a single row has more: that bounds the memory. How many rows it takes within this is
-/// up to the device.
+/// The numbers in the widest layer of one run of a program, unless a single row has more: that bounds the memory. How
+/// many rows it takes within this is up to the device.
 const CHUNK_NUMBERS: usize = 1 << 22;
 /// The most numbers that come out of one run over all of a data set, unless those of one step are more: 2 MB.
 const NUMBERS: usize = 1 << 19;
-/// The most bytes that go into one such run where the device has a memory of its own, unless those of one step are more.
+/// The most bytes that go into one such run where the device has a memory of its own, unless those of one step are
+/// more.
 const BYTES: usize = 1 << 26;
 
 /// What comes of all rows.
@@ -57,7 +59,8 @@ pub(super) fn evaluate(ae: &Autoencoder, data: &Dataset, loss: Loss) -> Result<f
     Ok(means.iter().sum::<f64>() / data.len() as f64)
 }
 
-/// What `f` makes of each row, as the network sees it, and of what comes of it: in the order of the rows, computed on all threads.
+/// What `f` makes of each row, as the network sees it, and of what comes of it: in the order of the rows, computed on
+/// all threads.
 pub(crate) fn compare<T: Send>(ae: &Autoencoder, data: &Dataset, way: Way, f: impl Fn(&[f32], &[f32]) -> T + Sync) -> Result<Vec<T>> {
     if data.is_empty() {
         return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
@@ -73,8 +76,9 @@ pub(crate) fn compare<T: Send>(ae: &Autoencoder, data: &Dataset, way: Way, f: im
     Ok(all)
 }
 
-/// The score from which on a row counts as an anomaly, if the share `contamination` of the rows are to be such: the k-th largest score, where k is
-/// `contamination` times the number of rows, rounded; infinity where k is 0. Of equal scores all count. NaN counts as the largest.
+/// The score from which on a row counts as an anomaly, if the share `contamination` of the rows are to be such: the
+/// k-th largest score, where k is `contamination` times the number of rows, rounded; infinity where k is 0. Of equal
+/// scores all count. NaN counts as the largest.
 ///
 /// # Errors
 /// A share that is not in 0 to 1.

@@ -209,7 +209,8 @@ impl Builder {
         self
     }
 
-    /// The share of each hidden layer's outputs that become 0 in a step of training, in [0, 1). Default 0, which is no dropout.
+    /// The share of each hidden layer's outputs that become 0 in a step of training, in [0, 1). Default 0, which is no
+    /// dropout.
     pub fn dropout(mut self, p: f32) -> Builder {
         self.dropout = p;
         self
@@ -221,7 +222,8 @@ impl Builder {
         self
     }
 
-    /// A linear autoencoder: no hidden layers and no sigmoid. Trained to the end, it is principal component analysis (Baldi and Hornik 1989).
+    /// A linear autoencoder: no hidden layers and no sigmoid. Trained to the end, it is principal component analysis
+    /// (Baldi and Hornik 1989).
     pub fn linear(self) -> Builder {
         self.hidden([]).output(Output::Linear)
     }

@@ -1,4 +1,5 @@
-//! Gradients: the list of ops read backwards, each by its rule in the derivative table, and where the parts of a gradient meet.
+//! Gradients: the list of ops read backwards, each by its rule in the derivative table, and where the parts of a
+//! gradient meet.
 
 use super::{Node, Source, Tape, Val};
 use crate::device::View;
@@ -7,12 +8,13 @@ use crate::params::Params;
 use crate::{Error, Result, grad};
 
 impl Tape {
-    /// Pushes the ops that compute the gradient of `loss`, one number, with respect to every variable and parameter that it depends on.
-    /// Gradients of parameters that it does not depend on are set to 0. A second call computes all of them afresh: nothing accumulates.
+    /// Pushes the ops that compute the gradient of `loss`, one number, with respect to every variable and parameter
+    /// that it depends on. Gradients of parameters that it does not depend on are set to 0. A second call computes all
+    /// of them afresh: nothing accumulates.
     ///
     /// # Errors
-    /// When the loss is not one number, depends on nothing that is differentiated, or is made of gradients; or when a weight or a value that a
-    /// gradient needs was written since the loss was computed from it.
+    /// When the loss is not one number, depends on nothing that is differentiated, or is made of gradients; or when a
+    /// weight or a value that a gradient needs was written since the loss was computed from it.
     pub fn backward(&mut self, loss: Val) -> Result<()> {
         self.check_loss(loss)?;
         if !self.get(loss)?.tracked {
@@ -28,9 +30,9 @@ impl Tape {
         self.clear_unreached(all)
     }
 
-    /// Pushes the ops that compute the gradient of `loss` with respect to the parameters of one group. To this pass all else is constant: no
-    /// other gradient is computed, and the gradients of other groups stay as they are. Gradients of the group that the loss does not depend on
-    /// are set to 0.
+    /// Pushes the ops that compute the gradient of `loss` with respect to the parameters of one group. To this pass all
+    /// else is constant: no other gradient is computed, and the gradients of other groups stay as they are. Gradients
+    /// of the group that the loss does not depend on are set to 0.
     ///
     /// ```
     /// use narrows::{Device, Params, Tape};
@@ -113,7 +115,8 @@ impl Tape {
         Ok(())
     }
 
-    /// Refuses a derivative, pushed from `pushed` on, that reads an operand of the op `at` which another op has written since.
+    /// Refuses a derivative, pushed from `pushed` on, that reads an operand of the op `at` which another op has written
+    /// since.
     fn check_fresh(&self, at: usize, pushed: usize) -> Result<()> {
         let op = &self.ops[at];
         let own = |view: &View| op.form().operands().find(|own| own.of.identical(view));
@@ -154,7 +157,8 @@ impl Tape {
         Ok(())
     }
 
-    /// Whether the `backward` that runs takes a gradient of this value. What was made since it began is a gradient itself.
+    /// Whether the `backward` that runs takes a gradient of this value. What was made since it began is a gradient
+    /// itself.
     fn wants(&self, val: Val) -> bool {
         self.wanted.get(val.index).copied().unwrap_or(false)
     }
@@ -203,7 +207,8 @@ impl Tape {
     fn accumulate(&mut self, input: Val, part: Val) -> Result<()> {
         let node = &self.nodes[input.index];
         let Some(sum) = node.grad else { return Ok(()) };
-        // A parameter's gradient has its place; every other gradient may be somebody else's as well, so the sum gets a place of its own.
+        // A parameter's gradient has its place; every other gradient may be somebody else's as well, so the sum gets a
+        // place of its own.
         let (a, b) = (self.view(sum)?.clone(), self.view(part)?.clone());
         let y = if let Source::Param(..) = node.source { a.clone() } else { self.new_view(node.view.shape)? };
         self.push(Op::Zip { f: Zip::Add, a, b, y: y.clone() })?;
@@ -212,8 +217,8 @@ impl Tape {
         Ok(())
     }
 
-    /// The gradient that the last [`Tape::backward`] computed of a value. That of a parameter lies in the parameters' gradient buffer, which the next
-    /// `backward` writes anew.
+    /// The gradient that the last [`Tape::backward`] computed of a value. That of a parameter lies in the parameters'
+    /// gradient buffer, which the next `backward` writes anew.
     ///
     /// # Errors
     /// When it computed none: the loss does not depend on the value, or there was no `backward`.

@@ -1,6 +1,8 @@
-//! Checkpoints: all that a training needs to go on to the very bits that it would have reached unbroken, in one sealed safetensors file.
+//! Checkpoints: all that a training needs to go on to the very bits that it would have reached unbroken, in one sealed
+//! safetensors file.
 //!
-//! A folder holds `last`, at every moment since the first step; `last.previous`, the one before; and `best`, where there are validation rows.
+//! A folder holds `last`, at every moment since the first step; `last.previous`, the one before; and `best`, where
+//! there are validation rows.
 
 use super::fit::{Best, Epoch, Progress};
 use super::recipe::difference;
@@ -18,7 +20,8 @@ use std::path::{Path, PathBuf};
 const KEY: &str = "narrows";
 /// Counts up when the content changes its meaning.
 const FORMAT: u64 = 2;
-/// Tensors beside the weights. Their names are a second mark: a file whose metadata are damaged can still be told for ours.
+/// Tensors beside the weights. Their names are a second mark: a file whose metadata are damaged can still be told for
+/// ours.
 const MORE: [&str; 4] = ["narrows.m", "narrows.v", "narrows.losses", "narrows.best"];
 
 const LAST: &str = "last.safetensors";
@@ -312,7 +315,8 @@ fn keep(folder: &Path) -> Result<()> {
     let _ = fs::remove_file(&part);
     let copied = fs::hard_link(&last, &part).or_else(|_| fs::copy(&last, &part).map(drop));
     let kept = copied.and_then(|()| fs::rename(&part, &previous));
-    // It is still there if renaming failed, and also if both names were of one file already: then renaming does nothing.
+    // It is still there if renaming failed, and also if both names were of one file already: then renaming does
+    // nothing.
     let _ = fs::remove_file(&part);
     kept.map_err(|e| Error::io(&previous, "keeping the last checkpoint", e))
 }

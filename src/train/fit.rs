@@ -188,7 +188,8 @@ impl Fit {
         self
     }
 
-    /// The order of the rows in the first epoch, in place of a random one: each row's number once. To compare with other programs.
+    /// The order of the rows in the first epoch, in place of a random one: each row's number once. To compare with
+    /// other programs.
     pub fn first_order(mut self, order: Vec<u32>) -> Fit {
         self.first_order = Some(order);
         self
@@ -200,37 +201,38 @@ impl Fit {
         self
     }
 
-    /// Rows to choose by: after each epoch the error on them is measured, and where there is patience, the best epoch's weights are what remains.
-    /// They may not be the test rows, whose error would then be too good.
+    /// Rows to choose by: after each epoch the error on them is measured, and where there is patience, the best epoch's
+    /// weights are what remains. They may not be the test rows, whose error would then be too good.
     pub fn validate(mut self, data: &Dataset) -> Fit {
         self.validation = Some(data.clone());
         self
     }
 
-    /// Ends the training after so many epochs without a new smallest error on the validation rows, at least 1, and puts the weights of the best epoch
-    /// back, however the training ended.
+    /// Ends the training after so many epochs without a new smallest error on the validation rows, at least 1, and puts
+    /// the weights of the best epoch back, however the training ended.
     pub fn patience(mut self, epochs: usize) -> Fit {
         self.hyper.patience = Some(epochs);
         self
     }
 
-    /// A flag that others may set, a signal handler say: the training then ends within a fraction of a second or after one step, with a checkpoint
-    /// where there are checkpoints.
+    /// A flag that others may set, a signal handler say: the training then ends within a fraction of a second or after
+    /// one step, with a checkpoint where there are checkpoints.
     pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Fit {
         self.interrupt = Some(flag);
         self
     }
 
-    /// A folder for checkpoints: `last.safetensors`, before the first step and after each epoch; the one before it; and `best.safetensors`, where
-    /// there are validation rows.
+    /// A folder for checkpoints: `last.safetensors`, before the first step and after each epoch; the one before it; and
+    /// `best.safetensors`, where there are validation rows.
     #[cfg(feature = "files")]
     pub fn checkpoints(mut self, folder: impl Into<std::path::PathBuf>) -> Fit {
         self.checkpoints = Some(folder.into());
         self
     }
 
-    /// Takes up the training whose checkpoints are in the folder: on the same device it goes on to the very bits that it would have reached unbroken.
-    /// Only the number of epochs (unless the schedule depends on it), the patience and the test rows may be others.
+    /// Takes up the training whose checkpoints are in the folder: on the same device it goes on to the very bits that
+    /// it would have reached unbroken. Only the number of epochs (unless the schedule depends on it), the patience and
+    /// the test rows may be others.
     #[cfg(feature = "files")]
     pub fn resume(mut self, resume: bool) -> Fit {
         self.resume = resume;

@@ -18,7 +18,8 @@ pub struct Metrics {
     pub columns: usize,
     /// The mean over all elements of (x - y)^2: "MSE" in PyTorch.
     pub mse: f64,
-    /// The sum over a row's elements of (x - y)^2, mean over the rows: "squared error" with Hinton and after him. It is `mse` times `columns`.
+    /// The sum over a row's elements of (x - y)^2, mean over the rows: "squared error" with Hinton and after him. It is
+    /// `mse` times `columns`.
     pub sum: f64,
     /// What is known only of values in [0, 1], such as pixels.
     pub unit: Option<UnitMetrics>,
@@ -31,11 +32,13 @@ pub struct Metrics {
 /// What is known only where rows and reconstructions lie in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnitMetrics {
-    /// Peak signal-to-noise ratio in dB, 10 log10(1 / MSE), of each row, and then the mean over the rows. Infinite where a row comes back exactly.
+    /// Peak signal-to-noise ratio in dB, 10 log10(1 / MSE), of each row, and then the mean over the rows. Infinite
+    /// where a row comes back exactly.
     pub psnr_of_rows: f64,
     /// Peak signal-to-noise ratio in dB of the mean MSE. It is the lower of the two.
     pub psnr_of_mean: f64,
-    /// Binary cross-entropy: the sum over a row's elements of -x ln y - (1 - x) ln(1 - y), mean over the rows. As in PyTorch, no logarithm is below -100.
+    /// Binary cross-entropy: the sum over a row's elements of -x ln y - (1 - x) ln(1 - y), mean over the rows. As in
+    /// PyTorch, no logarithm is below -100.
     pub bce: f64,
     /// What the cross-entropy can't go below: the entropy of the data, which is 0 only where all values are 0 or 1.
     pub bce_floor: f64,

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 impl Training<'_> {
-    /// What must be the same for a training to go on to the same bits: the model, the numbers of the training, and the rows.
+    /// What must be the same for a training to go on to the same bits: the model, the numbers of the training, and the
+    /// rows.
     pub(super) fn recipe(&self) -> Map<String, Value> {
         let fit = self.fit;
         let mut hyper = json!(fit.hyper);

@@ -1,4 +1,5 @@
-//! Learning rates that change from step to step. They are a column of the table that Adam reads on the device, computed before the training.
+//! Learning rates that change from step to step. They are a column of the table that Adam reads on the device, computed
+//! before the training.
 
 use crate::spelling::{as_text, none};
 use crate::{Error, Result};
@@ -19,8 +20,8 @@ pub enum Schedule {
         /// What it is multiplied by.
         factor: f64,
     },
-    /// It falls to `to`, at least 0, along half a cosine: `to + (lr - to) (1 + cos(pi t / T)) / 2`, t from 0, T the steps after the warm-up
-    /// (Loshchilov and Hutter 2017, without restarts).
+    /// It falls to `to`, at least 0, along half a cosine: `to + (lr - to) (1 + cos(pi t / T)) / 2`, t from 0, T the
+    /// steps after the warm-up (Loshchilov and Hutter 2017, without restarts).
     Cosine {
         /// Where it ends.
         to: f64,

@@ -1,9 +1,11 @@
-//! A pass over a batch, recorded in one place: training, validation, benchmarks, the profile and tests all record it here.
+//! A pass over a batch, recorded in one place: training, validation, benchmarks, the profile and tests all record it
+//! here.
 
 use crate::nn::{Recording, Training};
 use crate::{Adam, AdamConfig, Clock, Device, Error, Params, Result, Tape, Tensor, Val};
 
-/// What steps run on, all of it on the device: the rows and their order, the clock, the optimiser, and the losses of each step.
+/// What steps run on, all of it on the device: the rows and their order, the clock, the optimiser, and the losses of
+/// each step.
 ///
 /// ```
 /// use narrows::nn::{Layer, Net};
@@ -38,13 +40,14 @@ pub struct Step {
     /// Steps after which the losses are overwritten.
     steps: usize,
     names: Vec<&'static str>,
-    /// The losses of each step: those of a name lie together. None before the first recording, which says how many there are.
+    /// The losses of each step: those of a name lie together. None before the first recording, which says how many
+    /// there are.
     losses: Option<Tensor>,
 }
 
 impl Step {
-    /// Steps of training over `rows` [N, I], in their order. `rates` are the learning rates of the steps; where there are none, the configured
-    /// one holds. The losses of the last `steps` steps are kept.
+    /// Steps of training over `rows` [N, I], in their order. `rates` are the learning rates of the steps; where there
+    /// are none, the configured one holds. The losses of the last `steps` steps are kept.
     ///
     /// # Errors
     /// When there are no rows, a number is out of its range, or the device has no memory.
@@ -116,11 +119,12 @@ impl Step {
         self.adam.as_ref()
     }
 
-    /// Records one step over the next `batch` rows: `pass` over them, its losses kept, and the clock moved. Several recordings, for batches of
-    /// several sizes, share all but the tape.
+    /// Records one step over the next `batch` rows: `pass` over them, its losses kept, and the clock moved. Several
+    /// recordings, for batches of several sizes, share all but the tape.
     ///
     /// # Errors
-    /// What `pass` says; when it descends nothing, or keeps other losses than the recording before; or when the device fails.
+    /// What `pass` says; when it descends nothing, or keeps other losses than the recording before; or when the device
+    /// fails.
     pub fn record(&mut self, tape: &mut Tape, batch: usize, pass: impl FnOnce(&mut Recording, Val) -> Result<()>) -> Result<()> {
         let x = tape.gather(&self.rows, &self.order, &self.clock, batch)?;
         let mut on = match &self.adam {
@@ -148,7 +152,8 @@ impl Step {
         tape.advance(&self.clock, batch, &self.order)
     }
 
-    /// The losses of the last steps by their names, that of the training first and without one; empty before the first recording.
+    /// The losses of the last steps by their names, that of the training first and without one; empty before the first
+    /// recording.
     ///
     /// # Errors
     /// When the device fails.

@@ -46,9 +46,10 @@ pub(crate) fn autoencoder<F: Flow>(ae: &Autoencoder, data: &Dataset, fit: &Fit, 
 }
 
 impl Fit {
-    /// Trains whatever `pass` records, with all that a training has: shuffled rows, schedules, checkpoints, early stopping, named losses. It is
-    /// what stands below [`Autoencoder::fit`], for models that are no autoencoder or more than one. `name` is the model's: a checkpoint is
-    /// resumed under the same name only. The errors on test and validation rows are the means of the pass's loss, in use.
+    /// Trains whatever `pass` records, with all that a training has: shuffled rows, schedules, checkpoints, early
+    /// stopping, named losses. It is what stands below [`Autoencoder::fit`], for models that are no autoencoder or more
+    /// than one. `name` is the model's: a checkpoint is resumed under the same name only. The errors on test and
+    /// validation rows are the means of the pass's loss, in use.
     ///
     /// ```
     /// use narrows::data::Dataset;
@@ -281,7 +282,8 @@ impl<'a> Training<'a> {
         }))
     }
 
-    /// Runs some of the epoch's steps: all that one program has where nobody may interrupt, else as many as a fraction of a second takes.
+    /// Runs some of the epoch's steps: all that one program has where nobody may interrupt, else as many as a fraction
+    /// of a second takes.
     fn run_slice(&mut self) -> Result<()> {
         let start = Instant::now();
         let full = self.passes.full.as_ref().map_or(0, |(_, steps)| *steps);
