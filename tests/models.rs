@@ -206,6 +206,12 @@ fn activations_and_codes_are_pytorchs() {
 }
 
 #[test]
+fn a_code_of_another_width_leaves_the_rest_of_a_model_as_it_is() {
+    let builder = || Autoencoder::builder(6).hidden([5]).activation(Activation::Tanh).dropout(0.1).tied();
+    assert_eq!(builder().code(3).spec().unwrap().with_code(2), builder().code(2).spec().unwrap());
+}
+
+#[test]
 fn every_variant_comes_back_from_its_file() {
     let device = common::cpu();
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use super::input::Halves;
 use super::{Common, Failure, print};
 use clap::Args;
 use narrows::data::Split;
+use narrows::nn::Spec;
 use narrows::tasks::Pca;
 use narrows::{Autoencoder, Error, Fit, Result, report};
 use std::path::PathBuf;
@@ -76,7 +77,6 @@ impl Plot {
 
     fn rate(&self, model: &Autoencoder, split: &Split, data: &str) -> Result<String> {
         let inputs = split.train.columns();
-        let hidden = &model.widths()[1..model.widths().len() - 1];
         let usual = || [1, 2, 4, 8, 16, 30, 64].into_iter().filter(|&size| size < inputs && (size > 1 || inputs <= 2)).collect();
         let sizes: Vec<usize> = self.sizes.clone().unwrap_or_else(usual);
         check_sizes(&sizes, inputs)?;
@@ -88,7 +88,8 @@ impl Plot {
         let components: Vec<(usize, f64)> = ks.into_iter().zip(errors).collect();
         let mut networks = Vec::new();
         for &code in &sizes {
-            let ae = Autoencoder::builder(inputs).hidden(hidden).output(model.output()).code(code).build(model.device())?;
+            let spec = Spec { scaler: None, ..model.spec().clone() }.with_code(code);
+            let ae = Autoencoder::new(spec, 0, model.device())?;
             ae.fit(&train, &Fit::default().epochs(self.epochs))?;
             let error = ae.evaluate(&test)? * inputs as f64;
             let pca = components.iter().find(|c| c.0 == code).map_or(f64::NAN, |c| c.1);

@@ -97,6 +97,15 @@ impl Spec {
         Ok(())
     }
 
+    /// The same model with a code of another width.
+    pub fn with_code(mut self, width: usize) -> Spec {
+        if let Some(Layer::Dense(last)) = self.encoder.layers.iter_mut().rfind(|layer| matches!(layer, Layer::Dense(_))) {
+            *last = width;
+            self.decoder.inputs = width;
+        }
+        self
+    }
+
     /// Names and shapes of the trained parameters, the encoder's first. A tied decoder has biases alone.
     pub fn layout(&self) -> Layout {
         let mut all = self.encoder.layout("encoder");
