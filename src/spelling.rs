@@ -4,14 +4,19 @@ use crate::Error;
 
 /// Gives an enum without fields its names: `Display`, `FromStr`, and the list of them.
 macro_rules! spelled {
-    ($type:ident, $what:literal: $($variant:ident $name:literal),+ $(,)?) => {
+    ($type:ident, $what:literal: $first:ident $first_name:literal $(, $variant:ident $name:literal)* $(,)?) => {
         impl $type {
             /// How each is spelled, in the order of the variants.
-            pub const NAMES: &'static [&'static str] = &[$($name),+];
+            pub const NAMES: &'static [&'static str] = &[$first_name $(, $name)*];
+            /// The same as a usage line has it: `a|b`.
+            pub const USAGE: &'static str = concat!($first_name $(, "|", $name)*);
         }
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.pad(match self { $($type::$variant => $name),+ })
+                f.pad(match self {
+                    $type::$first => $first_name,
+                    $($type::$variant => $name,)*
+                })
             }
         }
         impl std::str::FromStr for $type {
@@ -19,7 +24,8 @@ macro_rules! spelled {
 
             fn from_str(text: &str) -> crate::Result<$type> {
                 match text {
-                    $($name => Ok($type::$variant),)+
+                    $first_name => Ok($type::$first),
+                    $($name => Ok($type::$variant),)*
                     _ => Err(crate::spelling::none($what, text, &$type::NAMES.join(", "))),
                 }
             }
@@ -73,14 +79,15 @@ mod tests {
         all::<Output>(Output::NAMES);
         all::<Loss>(Loss::NAMES);
         all::<Schedule>(&["constant", "step:3:0.5", "cosine", "cosine:0.00001"]);
-        all::<Layer>(&["dense:128", "dropout:0.25", "relu", "silu"]);
+        all::<Layer>(&["dense:128", "dropout:0.25", "relu", "tanh"]);
         assert_eq!("cosine:1e-5".parse::<Schedule>().unwrap(), Schedule::Cosine { to: 1e-5 });
     }
 
     #[test]
     fn what_is_no_name_is_refused_with_those_that_are() {
         let said = "relo".parse::<Activation>().unwrap_err().to_string();
-        assert_eq!(said, "activation: `relo` is none. Use one of relu, leaky, tanh, sigmoid, silu.");
+        assert_eq!(said, format!("activation: `relo` is none. Use one of {}.", Activation::NAMES.join(", ")));
+        assert_eq!(Output::USAGE, "sigmoid|linear");
         for text in ["", "cosin", "step:5", "step:a:1", "cosine:x", "constant:1"] {
             assert!(text.parse::<Schedule>().unwrap_err().to_string().contains("is none. Use one of constant"), "{text}");
         }

@@ -15,10 +15,10 @@ pub(super) struct ModelFlags {
     #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
     layers: Option<Vec<usize>>,
     /// What follows each hidden layer. [default: relu]
-    #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = "relu|leaky|tanh|sigmoid|silu")]
+    #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = Activation::USAGE)]
     activation: Option<Activation>,
     /// What makes a code of what the encoder gives. [default: linear]
-    #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = "linear|relu|sigmoid|tanh")]
+    #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = CodeActivation::USAGE)]
     code: Option<CodeActivation>,
     /// The decoder's weights are the encoder's, transposed. Its biases are its own. --tied=false undoes it beside
     /// --config.
@@ -28,7 +28,7 @@ pub(super) struct ModelFlags {
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     dropout: Option<f32>,
     /// What follows the last layer: sigmoid for rows in [0, 1], linear for rows of any size. [default: sigmoid]
-    #[arg(long, value_parser = named::<Output>(Output::NAMES), value_name = "sigmoid|linear")]
+    #[arg(long, value_parser = named::<Output>(Output::NAMES), value_name = Output::USAGE)]
     output: Option<Output>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct FitFlags {
     #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
     clip: Option<f32>,
     /// Mean squared error, or binary cross-entropy. [default: mse]
-    #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = "mse|bce")]
+    #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = Loss::USAGE)]
     loss: Option<Loss>,
     /// Ends after so many epochs without a new smallest error on the validation rows, and keeps the best epoch's
     /// weights. [default: none]

@@ -213,7 +213,7 @@ mod tests {
         for line in [
             "",
             "--layers 5,4 --lr 0.1 --seed 18446744073709551615 --clip 0.1 --loss bce --patience 3 --schedule step:2:0.5",
-            "--activation silu --code tanh --tied --dropout 0.3 --output linear --data x.csv --label 3 --header no --scale none",
+            "--activation sigmoid --code tanh --tied --dropout 0.3 --output linear --data x.csv --label 3 --header no --scale none",
         ] {
             let first = settings(line, None);
             first.write(folder.path()).unwrap();

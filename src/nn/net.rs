@@ -13,17 +13,13 @@ pub enum Activation {
     /// `max(x, 0)`.
     #[default]
     Relu,
-    /// `x` above 0, else `0.01 x`.
-    Leaky,
     /// The hyperbolic tangent.
     Tanh,
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
-    /// `x sigmoid(x)`.
-    Silu,
 }
 
-spelled!(Activation, "activation": Relu "relu", Leaky "leaky", Tanh "tanh", Sigmoid "sigmoid", Silu "silu");
+spelled!(Activation, "activation": Relu "relu", Tanh "tanh", Sigmoid "sigmoid");
 
 /// One entry of a [`Net`]. As text: `dense:128`, `dropout:0.2`, or an activation's name.
 #[non_exhaustive]
@@ -163,7 +159,13 @@ fn dense(on: &mut Recording, x: Val, weight: &Weight, bias: &str) -> Result<Val>
             let (w, b) = (on.param(name)?, on.param(bias)?);
             on.tape().dense(x, w, b)
         }
-        Weight::Transposed(name) => Err(not_yet("dense_dx", &format!("a layer with `{name}`, transposed (--tied),"))),
+        Weight::Transposed(name) => {
+            let (w, b) = (on.param(name)?, on.param(bias)?);
+            let y = on.tape().dense_dx(x, w)?;
+            let rows = on.tape().shape(y)?[0];
+            let b = on.tape().rows(b, rows)?;
+            on.tape().add(y, b)
+        }
     }
 }
 
@@ -177,15 +179,8 @@ impl Activation {
             Activation::Relu => tape.relu(x),
             Activation::Tanh => tape.tanh(x),
             Activation::Sigmoid => tape.sigmoid(x),
-            Activation::Leaky => Err(not_yet("leaky", "a leaky relu")),
-            Activation::Silu => Err(not_yet("silu", "a silu")),
         }
     }
-}
-
-/// What needs an op that the engine has not yet.
-pub(super) fn not_yet(op: &'static str, part: &str) -> Error {
-    Error::op(op, format!("{part} needs this op, which is not there yet"), "Use another part until it is.")
 }
 
 #[cfg(test)]

@@ -128,7 +128,8 @@ impl<'a> Recording<'a> {
         if p == 0.0 {
             return Ok(x);
         }
-        Ok(self.noise(|_, _| Err(super::net::not_yet("mask", "a dropout")))?.unwrap_or(x))
+        let masked = self.noise(|tape, s| tape.mask(x, p.into(), true, s.seed, s.purpose, s.clock))?;
+        Ok(masked.unwrap_or(x))
     }
 
     /// Keeps a number under a name: in training a column of `metrics.csv` and a line of the plot of losses.

@@ -2,6 +2,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod groups;
+#[cfg(feature = "files")]
+mod models;
 mod pca;
 mod rows;
 #[cfg(feature = "files")]

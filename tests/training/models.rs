@@ -1,9 +1,7 @@
 //! Models from parts: variants, files of this format and of the first, and two groups that are trained against each
 //! other as PyTorch trains them.
 
-mod common;
-
-use common::assert_close;
+use crate::common::{self, assert_close};
 use narrows::data::Dataset;
 use narrows::nn::{Activation, CodeActivation, Layer, Net, Recording};
 use narrows::train::Step;
@@ -195,7 +193,7 @@ fn activations_and_codes_are_pytorchs() {
             let y = ae.reconstruct(&eight_rows()).unwrap().values;
             assert_close(&format!("{}: {name}", device.id()), &y, &fixture(&format!("variant.{name}.y")), 2e-6);
         };
-        // leaky and silu follow when their ops are there.
+        compare("tied", variant(device, |b| b.tied()));
         for name in ["relu", "tanh", "sigmoid"] {
             compare(name, variant(device, |b| b.activation(name.parse().unwrap())));
         }

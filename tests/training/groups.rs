@@ -1,8 +1,7 @@
 //! Parameters in groups: each group has a gradient, a clipping and a step of its own, and nothing of one reaches
 //! another.
 
-mod common;
-
+use crate::common;
 use narrows::{Adam, AdamConfig, Clock, Device, Params, Tape, Tensor, Val};
 
 fn shape(name: &str, dims: &[usize]) -> (String, Vec<usize>) {
