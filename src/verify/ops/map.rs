@@ -10,15 +10,17 @@ use crate::op::{Map, Op};
 
 /// How far a function or its derivative may be off.
 struct Bound {
-    /// Half ulps of the result on the CPU and in WGSL. 0: every step is exact.
+    /// Half ulps on the CPU and in WGSL. 0: every step is exact.
     units: [f64; 2],
-    /// What turns a lost subnormal into an error of the result: 1, and this times abs(dy).
+    /// What turns a lost subnormal into an error of the result: 1, and this times abs(x), or abs(dy) for a derivative.
     lost: f64,
+    /// The size that the half ulps refer to, for a derivative times abs(dy); the result's own where there is none.
+    size: Option<fn(f64) -> f64>,
 }
 
 /// Of the function and of its derivative; and whether the derivative jumps at 0.
 fn bounds(f: Map) -> ([Bound; 2], bool) {
-    let bound = |ieee, wgsl, lost| Bound { units: [ieee, wgsl], lost };
+    let bound = |ieee, wgsl, lost| Bound { units: [ieee, wgsl], lost, size: None };
     match f {
         Map::Relu => ([bound(0.0, 0.0, 0.0), bound(0.0, 0.0, 0.0)], true),
         // exp is good to 4 ulp, of which the sum and the quotient leave all in the tail; two roundings more.
@@ -56,7 +58,10 @@ pub(super) fn make(f: Map, s: &Shape, row: &Row) -> Made {
     let ([bound, _], _) = bounds(f);
     let x = row.numbers(0, s.len());
     let (oracle, bits) = (reference::function(f).0, contract::function(f).0);
-    let y = Result::rounded(each(&x, bits), each(&f64s(&x), oracle), bound.units);
+    let mut y = Result::rounded(each(&x, bits), each(&f64s(&x), oracle), bound.units);
+    if bound.lost > 0.0 {
+        y = y.losing(bound.units[0], Some(each(&x, |x| bound.lost * f64::from(x.abs()) + 1.0)));
+    }
     Made { inputs: floats([&x]), results: vec![y.sharp(bound.units[0] == 0.0 && row.exact())] }
 }
 
@@ -70,6 +75,9 @@ pub(super) fn make_grad(f: Map, s: &Shape, row: &Row) -> Made {
     let (oracle, bits) = (reference::function(f).1, contract::function(f).1);
     let floor = each(&dy, |dy| bound.lost * f64::from(dy.abs()) + 1.0);
     let dx = Result::rounded(pairs(&x, &dy, bits), pairs(&f64s(&x), &f64s(&dy), oracle), bound.units);
-    let dx = dx.losing(6.0, Some(floor)).sharp(bound.units[0] == 0.0);
+    let mut dx = dx.losing(6.0, Some(floor)).sharp(bound.units[0] == 0.0);
+    if let (Some(size), Some(within)) = (bound.size, &mut dx.within) {
+        within.scale = Some(pairs(&x, &dy, |x, dy| size(x.into()) * f64::from(dy.abs())));
+    }
     Made { inputs: floats([&x, &dy]), results: vec![dx] }
 }
