@@ -67,6 +67,12 @@ impl Dual {
     }
 }
 
+/// A function on the tape and in the mirror.
+type Map = (fn(&mut Tape, Val) -> narrows::Result<Val>, fn(&Dual) -> Dual);
+
+/// The functions of one number.
+const MAPS: &[Map] = &[(Tape::relu, Dual::relu), (Tape::sigmoid, Dual::sigmoid), (Tape::tanh, Dual::tanh)];
+
 /// A value of both worlds: on the tape, and in the mirror.
 #[derive(Clone)]
 struct Node {
@@ -109,7 +115,7 @@ struct Graph {
     nodes: Vec<Node>,
     /// How often each node was used.
     uses: Vec<usize>,
-    /// The smallest distance of a relu's argument from 0, in parts of its error bound.
+    /// The smallest distance of a function's argument from 0, in parts of its error bound.
     margin: f64,
 }
 
@@ -179,19 +185,13 @@ impl Graph {
         let at = if random.below(2) == 0 { n - 1 } else { random.below(n) };
         let x = self.take(at);
         match random.below(11) {
-            0 => {
-                let val = self.tape.relu(x.val)?;
+            0..3 => {
+                let (map, dual) = MAPS[random.below(MAPS.len())];
+                let val = map(&mut self.tape, x.val)?;
+                // Some derivatives jump at 0.
                 let nearest = x.mirror.iter().filter(|d| d.size > 0.0).map(|d| d.v.abs() / d.size).fold(f64::INFINITY, f64::min);
                 self.margin = self.margin.min(nearest);
-                self.keep(val, x.dims, x.mirror.iter().map(Dual::relu).collect());
-            }
-            1 => {
-                let val = self.tape.sigmoid(x.val)?;
-                self.keep(val, x.dims, x.mirror.iter().map(Dual::sigmoid).collect());
-            }
-            2 => {
-                let val = self.tape.tanh(x.val)?;
-                self.keep(val, x.dims, x.mirror.iter().map(Dual::tanh).collect());
+                self.keep(val, x.dims, x.mirror.iter().map(dual).collect());
             }
             3 => {
                 let factor = 1.5 * random.number();

@@ -194,7 +194,7 @@ fn activations_and_codes_are_pytorchs() {
             assert_close(&format!("{}: {name}", device.id()), &y, &fixture(&format!("variant.{name}.y")), 2e-6);
         };
         compare("tied", variant(device, |b| b.tied()));
-        for name in ["relu", "tanh", "sigmoid"] {
+        for name in Activation::NAMES {
             compare(name, variant(device, |b| b.activation(name.parse().unwrap())));
         }
         for name in ["relu", "sigmoid", "tanh"] {
