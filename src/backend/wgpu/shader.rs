@@ -47,6 +47,7 @@ const GRID: File = file!("grid");
 const EACH: File = file!("each");
 const EXP: File = file!("exp");
 const LOGISTIC: File = file!("logistic");
+const LOG1P: File = file!("log1p");
 const TREE: File = file!("tree");
 const PHILOX: File = file!("philox");
 
@@ -70,7 +71,7 @@ fn term(f: Term) -> (File, &'static [File]) {
         Term::Sum => (file!("sum"), &[]),
         Term::SquareSum => (file!("square_sum"), &[]),
         Term::Mse => (file!("mse"), &[]),
-        Term::Bce => (file!("bce"), &[EXP, LOGISTIC]),
+        Term::Bce => (file!("bce"), &[EXP, LOGISTIC, LOG1P]),
     }
 }
 
