@@ -239,11 +239,11 @@ impl<V> Op<V> {
             Op::Zip { f, a, b, y } => Form::new(f.name(), Kernel::Each, 1, [read("a", Each, a), read("b", Each, b), write("y", Each, y)]).in_place(),
             Op::Reduce { f, x, other, parts, y, .. } => {
                 let other = other.as_ref().and_then(|other| read("target", Each, other));
-                Form::new(f.names()[0], Chunks, f.flops()[0], [read("x", Each, x), other, operand("parts", Role::Scratch, Parts, parts), write("y", One, y)])
+                Form::new(f.names()[0], Chunks, f.flops()[0], [read(f.operand(), Each, x), other, operand("parts", Role::Scratch, Parts, parts), write("y", One, y)])
             }
             Op::ReduceGrad { f, x, other, dy, dx, .. } => {
                 let other = other.as_ref().and_then(|other| read("target", Each, other));
-                Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read("x", Each, x), other, read("dy", One, dy), write("dx", Each, dx)])
+                Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read(f.operand(), Each, x), other, read("dy", One, dy), write("dx", Each, dx)])
             }
             Op::Clip { x, square, y, .. } => Form::new("clip", Kernel::Each, 1, [read("x", Each, x), read("square", One, square), write("y", Each, y)]).in_place(),
             Op::Scale { x, y, .. } => Form::new("scale", Kernel::Each, 1, [read("x", Each, x), write("y", Each, y)]).in_place(),

@@ -130,7 +130,7 @@ impl Op {
                 self.check_length("v", v, y.shape.columns())
             }
             Op::Reduce { f, x, .. } if f.has_target() && x.len() == 0 => {
-                self.refuse(format!("a mean over no elements (x is {})", x.shape), "Pass at least one row.")
+                self.refuse(format!("a mean over no elements ({} is {})", f.operand(), x.shape), "Pass at least one row.")
             }
             Op::Reduce { f, other, .. } | Op::ReduceGrad { f, other, .. } => {
                 assert_eq!(f.has_target(), other.is_some(), "{}: the tape passes a target where there is one", self.name());

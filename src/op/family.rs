@@ -87,6 +87,15 @@ impl Term {
         }
     }
 
+    /// What the first number is called, as the tape's method calls it.
+    pub(crate) fn operand(self) -> &'static str {
+        match self {
+            Term::Sum | Term::SquareSum => "x",
+            Term::Mse => "y",
+            Term::Bce => "z",
+        }
+    }
+
     /// Whether a term takes a second number, the target. Then the sum is a mean, of which there is none over nothing.
     pub(crate) fn has_target(self) -> bool {
         matches!(self, Term::Mse | Term::Bce)
