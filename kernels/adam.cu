@@ -1,6 +1,6 @@
-// One step of Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), and with PyTorch's placing of eps.
-// The table's row is {lr, c1, c2, keep} = {learning rate, 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t), 1 - lr * decay} of step clock[1],
-// made in f64 on the host; past its end the last row holds.
+// One step of Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), and with PyTorch's
+// placing of eps. The table's row is {lr, c1, c2, keep} = {learning rate, 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t),
+// 1 - lr * decay} of step clock[1], made in f64 on the host; past its end the last row holds.
 //
 //   m = fma(w1, g - m, m)        v = fma(w2 g, g, beta2 v)        p = p keep - ((lr c1) m) / fma(sqrt(v), c2, eps)
 //

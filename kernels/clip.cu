@@ -1,5 +1,5 @@
-// clip: y[i] = x[i] * min(1, most / (sqrt(square[0]) + 1e-6)), a thread per element, each of which computes the factor anew:
-// that is cheaper than a launch. A norm that is NaN stays one. Bound by bytes: 8 per element.
+// clip: y[i] = x[i] * min(1, most / (sqrt(square[0]) + 1e-6)), a thread per element, each of which computes the factor
+// anew: that is cheaper than a launch. A norm that is NaN stays one. Bound by bytes: 8 per element.
 #include "ptx.cuh"
 
 // y may be x, so neither is restricted.

@@ -5,15 +5,18 @@
 //   dense_dw  dw[o, i] = sum_r dz[r, o] x[r, i]
 //   dense_db  db[o]    = sum_r dz[r, o]
 //
-// The three products are one body, c[m, n] = sum_k a(m, k) b(k, n), over two ways to store each factor. A block of 256 threads computes a
-// tile of 64 x 64; thread (tx, ty) of 16 x 16 holds 4 x 4 of it in registers. K comes in tiles of 16 through shared memory, and the next
-// tile is fetched into registers while this one is used. Per k a thread reads 8 floats of shared memory for 16 fma.
+// The three products are one body, c[m, n] = sum_k a(m, k) b(k, n), over two ways to store each factor. A block of 256
+// threads computes a tile of 64 x 64; thread (tx, ty) of 16 x 16 holds 4 x 4 of it in registers. K comes in tiles of 16
+// through shared memory, and the next tile is fetched into registers while this one is used. Per k a thread reads 8
+// floats of shared memory for 16 fma.
 //
-// The order of every sum is a contract (docs/numerics.md): k ascending, one fma each, folded into the total every 256 terms. So K is never
-// split over threads, and the last tile of K is cut short rather than filled with zeros: adding 0 would turn a sum of -0 into 0.
+// The order of every sum is a contract (docs/numerics.md): k ascending, one fma each, folded into the total every 256
+// terms. So K is never split over threads, and the last tile of K is cut short rather than filled with zeros: adding 0
+// would turn a sum of -0 into 0.
 //
-// Bound by: flops (fma issue and shared memory) when there are tiles for all multiprocessors; by the latency of one tile's walk along K when
-// there are few, as in the article's network (2 to 26 tiles). dense_db reads each number once: bytes, or latency below a few thousand columns.
+// Bound by: flops (fma issue and shared memory) when there are tiles for all multiprocessors; by the latency of one
+// tile's walk along K when there are few, as in the article's network (2 to 26 tiles). dense_db reads each number once:
+// bytes, or latency below a few thousand columns.
 #include "ptx.cuh"
 
 #define TILE 64    // rows and columns of c that a block computes
@@ -21,11 +24,12 @@
 #define FOLD 256   // terms that are added before they join the total
 #define PITCH 68   // a row of a tile in shared memory: 64 and 4 more, so that 16 threads that store one column meet at most in pairs
 
-// Where the terms of a sum lie next to each other in memory: along k (a row of x, w or dz is one sum's terms), or across (a column is).
+// Where the terms of a sum lie next to each other in memory: along k (a row of x, w or dz is one sum's terms), or
+// across (a column is).
 enum Along { K_CONTIGUOUS, K_STRIDED };
 
-// Fetches this thread's 4 elements of a tile of 64 lines by 16 terms: element (line, k) is p[line * pitch + k] or p[k * pitch + line].
-// Elements outside become 0; they only reach results that are not stored.
+// Fetches this thread's 4 elements of a tile of 64 lines by 16 terms: element (line, k) is p[line * pitch + k] or
+// p[k * pitch + line]. Elements outside become 0; they only reach results that are not stored.
 template <Along along>
 __device__ inline void fetch(float (&part)[4], const float* __restrict__ p, unsigned pitch, unsigned line0, unsigned lines, unsigned k0, unsigned depth) {
     const unsigned t = threadIdx.x;

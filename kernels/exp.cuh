@@ -1,8 +1,9 @@
-// exp(x), the same range reduction and polynomial as in the other two languages (docs/numerics.md): the same bits, at most 0.88 ulp off.
-// Never call expf or __expf in a kernel: neither has these bits.
+// exp(x), the same range reduction and polynomial as in the other two languages (docs/numerics.md): the same bits, at
+// most 0.88 ulp off. Never call expf or __expf in a kernel: neither has these bits.
 #pragma once
 
-// 2^k for -127 < k < 128. Whatever k is, nothing is undefined: a NaN's exponent arrives here too, and is multiplied by NaN.
+// 2^k for -127 < k < 128. Whatever k is, nothing is undefined: a NaN's exponent arrives here too, and is multiplied by
+// NaN.
 __device__ inline float power_of_two(int k) { return __uint_as_float((unsigned)(k + 127) << 23); }
 
 __device__ inline float narrows_exp(float x) {

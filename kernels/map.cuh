@@ -1,5 +1,6 @@
 // The loops of a function of one number and of its derivative, which is taken from x and not from y.
-// A thread per element. Bound by bytes, 8 per element and 12 for the derivative, unless the function takes many operations.
+// A thread per element. Bound by bytes, 8 per element and 12 for the derivative, unless the function takes many
+// operations.
 #pragma once
 #include "ptx.cuh"
 

@@ -1,5 +1,6 @@
-// mask: y[i] = (philox(i) >> 8) < keep ? x[i] * factor : 0, the step being clock[1]: dropout and masking noise. The gradient
-// draws the same mask again. A thread for four elements. Bound by bytes: 8 per element; about 25 integer operations each.
+// mask: y[i] = (philox(i) >> 8) < keep ? x[i] * factor : 0, the step being clock[1]: dropout and masking noise. The
+// gradient draws the same mask again. A thread for four elements. Bound by bytes: 8 per element; about 25 integer
+// operations each.
 #include "philox.cuh"
 #include "ptx.cuh"
 

@@ -1,4 +1,5 @@
-// mse: y = scale * sum_i (x[i] - target[i])^2, and its derivative: dx[i] = s (x[i] - target[i]), s with a factor of 2 in it.
+// mse: y = scale * sum_i (x[i] - target[i])^2, and its derivative: dx[i] = s (x[i] - target[i]), s with a factor of 2
+// in it.
 #include "reduce.cuh"
 
 struct Mse {

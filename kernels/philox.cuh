@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Key: the seed. Counter: (i / 4, step,
-// purpose, 0); element i takes output word i mod 4. A thread computes one counter, and so serves four elements.
+// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Key: the seed. Counter: (i / 4,
+// step, purpose, 0); element i takes output word i mod 4. A thread computes one counter, and so serves four elements.
 #pragma once
 
 struct Words {

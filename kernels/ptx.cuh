@@ -20,5 +20,6 @@ __device__ inline float sqrt_rn(float a) {
 #endif
 }
 
-// The number of this thread in a one-dimensional grid. A grid covers at most 2^31 - 1 elements, rounded up to whole blocks, so 32 bits hold it.
+// The number of this thread in a one-dimensional grid. A grid covers at most 2^31 - 1 elements, rounded up to whole
+// blocks, so 32 bits hold it.
 __device__ inline unsigned thread_number() { return blockIdx.x * blockDim.x + threadIdx.x; }

@@ -1,5 +1,5 @@
-// What all sums to one number share (docs/numerics.md): both stages and their tree, whose shape depends on nothing but the
-// number of lanes; and the loop of their derivatives.
+// What all sums to one number share (docs/numerics.md): both stages and their tree, whose shape depends on nothing but
+// the number of lanes; and the loop of their derivatives.
 // Bound by bytes: 4 per element and operand, and as much for what a derivative writes; the second stage by latency.
 #pragma once
 #include "ptx.cuh"

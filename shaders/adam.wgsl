@@ -1,4 +1,5 @@
-// adam: one step of Adam (Kingma and Ba 2015) with decoupled weight decay, with what depends on the step read from a table made by the host:
+// adam: one step of Adam (Kingma and Ba 2015) with decoupled weight decay, with what depends on the step read from a
+// table made by the host:
 //   m = fma(w1, g - m, m);  v = fma(w2 * g, g, beta2 * v);  p = p * keep - ((lr * c1) * m) / fma(sqrt(v), c2, eps)
 //
 // Bound by bytes: 28 per element.

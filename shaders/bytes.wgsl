@@ -5,7 +5,8 @@ fn taken(at: u32) -> u32 {
 }
 
 // The bits of the f32 nearest to byte / 255, with integers alone: division in WGSL is good to 2.5 ulp only.
-// The byte is shifted so that its top bit is bit 7; then 2^24 * byte / 255 lies in [2^23, 2^24] and its nearest integer is the significand.
+// The byte is shifted so that its top bit is bit 7; then 2^24 * byte / 255 lies in [2^23, 2^24] and its nearest integer
+// is the significand.
 fn unit(byte: u32) -> u32 {
     if (byte == 0u) {
         return 0u;

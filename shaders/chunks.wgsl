@@ -1,5 +1,5 @@
-// Shared text: stage 1 of a sum (docs/numerics.md): parts[c] = the sum of the 4096 terms of chunk c, one workgroup of 256 lanes
-// per chunk, lane l taking l, l + 256, ... Bound by bytes: 4 per element.
+// Shared text: stage 1 of a sum (docs/numerics.md): parts[c] = the sum of the 4096 terms of chunk c, one workgroup of
+// 256 lanes per chunk, lane l taking l, l + 256, ... Bound by bytes: 4 per element.
 
 struct Params { x_at: u32, parts_at: u32, n: u32, first: u32 }
 

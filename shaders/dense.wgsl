@@ -4,10 +4,12 @@
 //   dense_dw: c = a^T b          a = dz [B, O] read down, b = x [B, I] read down
 //   dense_db: c[o] = sum_r a[r, o]
 //
-// One body for all: c[row, column] = sum_k a(row, k) b(column, k), either operand with a stride per row (or column) and a stride per term.
-// A workgroup of SIDE x SIDE threads computes a tile of 4 SIDE x 4 SIDE of c, a thread 4 x 4 of it; 16 terms at a time go through workgroup memory.
-// Terms ascend, and every 256 of them are added to the total (docs/numerics.md). SIDE (8 or 16) is put in front of this text: small
-// products need many small tiles to fill a device. Bound by flops where the three sizes are large, else by latency.
+// One body for all: c[row, column] = sum_k a(row, k) b(column, k), either operand with a stride per row (or column) and
+// a stride per term.
+// A workgroup of SIDE x SIDE threads computes a tile of 4 SIDE x 4 SIDE of c, a thread 4 x 4 of it; 16 terms at a time
+// go through workgroup memory. Terms ascend, and every 256 of them are added to the total (docs/numerics.md). SIDE (8
+// or 16) is put in front of this text: small products need many small tiles to fill a device. Bound by flops where the
+// three sizes are large, else by latency.
 
 struct Params {
     a_at: u32,
@@ -55,7 +57,8 @@ fn b_value(column: u32, term: u32) -> f32 {
     return 0.0;
 }
 
-// x: quad of rows or columns, y: term. Neighbouring threads read neighbouring addresses: along the terms where their stride is 1, else across.
+// x: quad of rows or columns, y: term. Neighbouring threads read neighbouring addresses: along the terms where their
+// stride is 1, else across.
 fn share(slot: u32, along_terms: bool) -> vec2<u32> {
     if (along_terms) {
         return vec2<u32>(slot / TERMS, slot % TERMS);

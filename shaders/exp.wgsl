@@ -1,4 +1,5 @@
-// Shared text: exp as docs/numerics.md writes it down, 4 ulp. WGSL's own exp is 3 + 2|x| ulp, and lavapipe's 60 ulp off at -75.
+// Shared text: exp as docs/numerics.md writes it down, 4 ulp. WGSL's own exp is 3 + 2|x| ulp, and lavapipe's 60 ulp off
+// at -75.
 
 // By the bits: WGSL may assume that NaN does not occur, so x != x may be folded to false.
 fn is_nan(x: f32) -> bool {
@@ -14,7 +15,8 @@ fn exponential(argument: f32) -> f32 {
     // Not t - 1.5 * 2^23: WGSL lets a compiler reassociate that into an unrounded x * log2(e), and Mesa's does.
     let n = f32(i);
     var r = fma(n, -0x1.62e400p-1f, x);
-    // Changes nothing, as |r| < 0.4, but keeps the two steps apart: joined to x - n * (high + low) they are 67 ulp off at -72 (Mesa 22).
+    // Changes nothing, as |r| < 0.4, but keeps the two steps apart: joined to x - n * (high + low) they are 67 ulp off
+    // at -72 (Mesa 22).
     r = clamp(r, -1.0, 1.0);
     r = fma(n, -0x1.7f7d1cp-20f, r);
     var p = 0x1.6a2352p-10f;

@@ -1,5 +1,5 @@
-// Shared text: y = value(x), a function of one number. Bound by bytes: 8 per element. Numbers are loaded and stored as bits,
-// so that what only passes through is not touched.
+// Shared text: y = value(x), a function of one number. Bound by bytes: 8 per element. Numbers are loaded and stored as
+// bits, so that what only passes through is not touched.
 
 struct Params { x_at: u32, y_at: u32, n: u32, first: u32 }
 

@@ -1,5 +1,5 @@
-// Shared text: dx = grad(x, dy), the derivative of a function of one number, from x and not from y. Bound by bytes: 12 per
-// element.
+// Shared text: dx = grad(x, dy), the derivative of a function of one number, from x and not from y. Bound by bytes: 12
+// per element.
 
 struct Params { x_at: u32, dy_at: u32, dx_at: u32, n: u32, first: u32 }
 

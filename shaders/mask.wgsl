@@ -1,5 +1,5 @@
-// mask: y[i] = word < keep ? x[i] * factor : 0, word of 24 bits from Philox: dropout and masking noise. The gradient draws the
-// same mask again.
+// mask: y[i] = word < keep ? x[i] * factor : 0, word of 24 bits from Philox: dropout and masking noise. The gradient
+// draws the same mask again.
 
 struct Params {
     x_at: u32,

@@ -1,6 +1,6 @@
-// Shared text: Philox4x32-10 (Salmon et al. 2011), with the key (seed low, seed high) and the counter (i / 4, step, purpose, 0);
-// and the loop of the ops that have a thread for four elements, which share a block. Bound by the 40 wide multiplications of
-// a block.
+// Shared text: Philox4x32-10 (Salmon et al. 2011), with the key (seed low, seed high) and the counter (i / 4, step,
+// purpose, 0); and the loop of the ops that have a thread for four elements, which share a block. Bound by the 40 wide
+// multiplications of a block.
 
 // The high word of a 64-bit product, from halves of 16 bits: WGSL has no such multiplication.
 fn multiply_high(a: u32, b: u32) -> u32 {

@@ -1,5 +1,5 @@
-// Shared text: dx = grad(x, target, s), s = scale * dy: the derivative of a sum of terms that take a target. Bound by bytes: 12
-// per element. (`target` is a reserved word of WGSL.)
+// Shared text: dx = grad(x, target, s), s = scale * dy: the derivative of a sum of terms that take a target. Bound by
+// bytes: 12 per element. (`target` is a reserved word of WGSL.)
 
 struct Params { x_at: u32, target_at: u32, dy_at: u32, dx_at: u32, n: u32, first: u32, scale: f32 }
 

@@ -1,5 +1,5 @@
-// relu: value = max(x, 0), NaN kept, -0 becomes 0. grad = x <= 0 ? 0 : dy, so that relu'(0) = 0 and a NaN in x passes dy.
-// Decided by the bits: exact on any device, subnormals count as 0, and a NaN cannot be optimised away.
+// relu: value = max(x, 0), NaN kept, -0 becomes 0. grad = x <= 0 ? 0 : dy, so that relu'(0) = 0 and a NaN in x passes
+// dy. Decided by the bits: exact on any device, subnormals count as 0, and a NaN cannot be optimised away.
 
 // At least 2^-126, or NaN of either sign.
 fn passes(x: f32) -> bool {

@@ -1,6 +1,6 @@
-// tanh: near 0 an odd polynomial, else (1 - e) / (1 + e) with e = exp(-2 |x|) and the sign of x: accurate at both ends, and
-// nothing overflows. grad = dy * (4 e / (q * q)), q = 1 + e: it does not die where y rounds to 1. Some 35 operations an
-// element each.
+// tanh: near 0 an odd polynomial, else (1 - e) / (1 + e) with e = exp(-2 |x|) and the sign of x: accurate at both ends,
+// and nothing overflows. grad = dy * (4 e / (q * q)), q = 1 + e: it does not die where y rounds to 1. Some 35
+// operations an element each.
 
 fn value(x: f32) -> f32 {
     let s = x * x;

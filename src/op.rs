@@ -329,8 +329,8 @@ impl Op {
         self.along().len()
     }
 
-    /// The numbers that a kernel takes beside its operands and the number of elements, in the order of its parameters. Of
-    /// a reduction, those of its second stage. A product's are its sizes.
+    /// The numbers that a kernel takes beside its operands and the number of elements, in the order of its parameters.
+    /// Of a reduction, those of its second stage. A product's are its sizes.
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     pub(crate) fn words(&self) -> Vec<Word> {
         // A `Shape` proves that each is below 2^31.

@@ -44,7 +44,8 @@ impl Program {
         Ok(Program { tape, device, ops, slots, executable })
     }
 
-    /// Runs the list `steps` times, in order on the device's queue. May return before the device is done; reading waits.
+    /// Runs the list `steps` times, in order on the device's queue. May return before the device is done; reading
+    /// waits.
     ///
     /// # Errors
     /// When the device fails.
@@ -107,8 +108,8 @@ impl Program {
     }
 }
 
-/// The list: a line per op with its operands, its MFLOP and its MB, then the totals. `{:#}` adds the plan: how a step is run, where the device has more to
-/// tell than the list.
+/// The list: a line per op with its operands, its MFLOP and its MB, then the totals. `{:#}` adds the plan: how a step
+/// is run, where the device has more to tell than the list.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let line = |f: &mut fmt::Formatter, name: &str, cost: Cost, rest: &str| {

@@ -16,7 +16,8 @@ use crate::val::Val;
 use crate::{Device, Dtype, Error, Result, Shape};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Runs ops as they are called ([`Tape::new`]) or only checks and records them ([`Tape::plan`]); gives gradients; compiles into a [`Program`].
+/// Runs ops as they are called ([`Tape::new`]) or only checks and records them ([`Tape::plan`]); gives gradients;
+/// compiles into a [`Program`].
 ///
 /// A tape keeps every value until it is dropped or compiled.
 ///
@@ -148,7 +149,8 @@ impl Tape {
         Ok(self.view(val)?.shape.dims())
     }
 
-    /// A tensor as a value. It is the tensor itself, not a copy: `program.write` on it writes the tensor. No gradient is taken.
+    /// A tensor as a value. It is the tensor itself, not a copy: `program.write` on it writes the tensor. No gradient
+    /// is taken.
     ///
     /// # Errors
     /// When the tensor is on another device or does not hold f32.
@@ -206,7 +208,8 @@ impl Tape {
         })
     }
 
-    /// A parameter as a constant: no gradient is taken of it. Where it is also asked for by [`Tape::param`], that one is differentiated.
+    /// A parameter as a constant: no gradient is taken of it. Where it is also asked for by [`Tape::param`], that one
+    /// is differentiated.
     ///
     /// # Errors
     /// When there is none of that name, or the parameters are on another device.

@@ -32,7 +32,8 @@ pub(super) struct Apply {
 pub(super) struct Score {
     #[command(flatten)]
     apply: Apply,
-    /// Adds the column `anomaly`: 1 for this share of the rows, those with the largest errors. Holds all errors, 4 bytes a row.
+    /// Adds the column `anomaly`: 1 for this share of the rows, those with the largest errors. Holds all errors, 4
+    /// bytes a row.
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, conflicts_with = "threshold")]
     contamination: Option<f64>,
     /// Adds the column `anomaly`: 1 where the error is at least this.

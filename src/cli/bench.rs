@@ -12,7 +12,8 @@ pub(super) struct Bench {
     /// `step`, a training step, or an op. [default: step and every op, at the sizes of 784-128-64-32]
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
-    /// Sizes: batch, inputs and outputs for the products of a dense layer, batch and widths for a step, any dimensions for most others.
+    /// Sizes: batch, inputs and outputs for the products of a dense layer, batch and widths for a step, any dimensions
+    /// for most others.
     #[arg(long, value_name = "NxNx..", requires = "op", value_parser = sizes)]
     shape: Option<Sizes>,
     /// How the table is written.

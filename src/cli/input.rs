@@ -79,7 +79,8 @@ impl Reading {
 /// Rows in two parts for a trained network: named, or those of its run.
 #[derive(Args)]
 pub(super) struct Halves {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. [default: the data of the run]
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. [default:
+    /// the data of the run]
     #[arg(long, value_name = "builtin|mnist|PATH")]
     data: Option<String>,
     #[command(flatten)]

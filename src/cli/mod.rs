@@ -46,7 +46,8 @@ enum Verb {
     Report(report::Report),
     /// Writes the codes of rows.
     Encode(apply::Apply),
-    /// Writes the reconstruction error of each row: the mean over its columns of the squared difference, as the network sees them.
+    /// Writes the reconstruction error of each row: the mean over its columns of the squared difference, as the network
+    /// sees them.
     Score(apply::Score),
     /// Writes the rows that codes stand for.
     Decode(apply::Apply),

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: a training ends after its current steps and writes a checkpoint, rows end with no file. The second signal ends the process at once.
+//! Ctrl-C and SIGTERM: a training ends after its current steps and writes a checkpoint, rows end with no file. The
+//! second signal ends the process at once.
 
 use narrows::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};

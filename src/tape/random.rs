@@ -6,7 +6,8 @@ use crate::op::{Op, Stream};
 use crate::{Error, Result, Shape};
 
 impl Tape {
-    /// Numbers uniform from lo to hi (hi itself comes only by rounding), a function of (seed, purpose, the clock's step, position).
+    /// Numbers uniform from lo to hi (hi itself comes only by rounding), a function of (seed, purpose, the clock's
+    /// step, position).
     ///
     /// # Errors
     /// When lo and hi are not finite, or hi is below lo.
@@ -31,9 +32,10 @@ impl Tape {
         self.value(y.clone(), Op::Fill { y, value }, &[])
     }
 
-    /// Elements of `x`, each dropped (set to 0) with probability `drop`, a function of (seed, purpose, the clock's step,
-    /// position). With `rescale` those that are kept are multiplied by `1 / (1 - drop)`: dropout (Srivastava et al. 2014)
-    /// as PyTorch has it; without, masking noise (Vincent et al. 2008). The gradient draws the same mask again.
+    /// Elements of `x`, each dropped (set to 0) with probability `drop`, a function of (seed, purpose, the clock's
+    /// step, position). With `rescale` those that are kept are multiplied by `1 / (1 - drop)`: dropout (Srivastava et
+    /// al. 2014) as PyTorch has it; without, masking noise (Vincent et al. 2008). The gradient draws the same mask
+    /// again.
     ///
     /// # Errors
     /// When `drop` is not in [0, 1).

@@ -7,8 +7,8 @@ use crate::tensor::Tensor;
 use crate::{Error, Result, Shape};
 
 impl Tape {
-    /// `rows` rows of `data`, f32 or bytes, taken by `order` from the clock's cursor on; past the end the order begins again.
-    /// The result has `data`'s shape with `rows` as the first dimension. Bytes become i / 255.
+    /// `rows` rows of `data`, f32 or bytes, taken by `order` from the clock's cursor on; past the end the order begins
+    /// again. The result has `data`'s shape with `rows` as the first dimension. Bytes become i / 255.
     ///
     /// # Errors
     /// When the order names rows that `data` has not.
@@ -42,13 +42,15 @@ impl Tape {
         self.push(Op::Advance { clock: clock.tensor.view.clone(), rows: small(rows), period: small(period) }).map(drop)
     }
 
-    /// Keeps a value of each step, such as its loss: `ring` has T entries of as many elements as `x`, and the one at the clock's step modulo T becomes `x`.
+    /// Keeps a value of each step, such as its loss: `ring` has T entries of as many elements as `x`, and the one at
+    /// the clock's step modulo T becomes `x`.
     ///
     /// ```
     /// use narrows::{Clock, Device, Tape, Tensor};
     /// let device = Device::cpu()?;
     /// let data = Tensor::new(&device, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2])?;
-    /// let (order, clock, ring) = (Tensor::indices(&device, &[2, 0, 1], 3)?, Clock::new(&device)?, Tensor::zeros(&device, &[3, 2])?);
+    /// let order = Tensor::indices(&device, &[2, 0, 1], 3)?;
+    /// let (clock, ring) = (Clock::new(&device)?, Tensor::zeros(&device, &[3, 2])?);
     /// let mut tape = Tape::plan(&device);
     /// let x = tape.gather(&data, &order, &clock, 1)?;
     /// let y = tape.scale(x, 10.0)?;

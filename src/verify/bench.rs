@@ -18,13 +18,15 @@ pub struct Timing {
     pub device: String,
     /// The op's name, or `step`.
     pub what: String,
-    /// Its sizes: {batch, inputs, outputs} of a dense layer's products, {batch, widths..} of a step, the dimensions otherwise.
+    /// Its sizes: {batch, inputs, outputs} of a dense layer's products, {batch, widths..} of a step, the dimensions
+    /// otherwise.
     pub shape: Vec<usize>,
     /// Milliseconds of one run.
     pub ms: Spread,
     /// What it costs at the least.
     pub cost: Cost,
-    /// The worst error against the f64 oracle, as a fraction of its bound. Of a step: of its loss, whose bound is 1e-5 of it.
+    /// The worst error against the f64 oracle, as a fraction of its bound. Of a step: of its loss, whose bound is 1e-5
+    /// of it.
     pub worst: f64,
     /// What is wrong with the result, if anything is.
     pub wrong: Option<String>,
@@ -128,8 +130,8 @@ fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
     }
 }
 
-/// Times the training step that `fit` runs, on an autoencoder with these widths from the input to the code: rows drawn, forward, mean squared error,
-/// backward, Adam. The first step's loss is compared with f64.
+/// Times the training step that `fit` runs, on an autoencoder with these widths from the input to the code: rows drawn,
+/// forward, mean squared error, backward, Adam. The first step's loss is compared with f64.
 ///
 /// # Errors
 /// Fewer than two widths, a width or a batch of 0, or when the device fails.

@@ -13,8 +13,8 @@ pub(crate) enum Data {
     U32(Vec<u32>),
 }
 
-/// An operand: what it holds before the op. One that is only read must be untouched afterwards; in workspace anything may
-/// stand, but nothing outside it.
+/// An operand: what it holds before the op. One that is only read must be untouched afterwards; in workspace anything
+/// may stand, but nothing outside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Operand {
     pub(crate) role: Role,
@@ -63,8 +63,8 @@ pub(crate) struct Case {
     pub(crate) expects: Vec<Expect>,
 }
 
-/// What a family makes of a row: what stands in the operands that are read, in the order of the op, and what must stand in
-/// those that are written, workspace left out.
+/// What a family makes of a row: what stands in the operands that are read, in the order of the op, and what must stand
+/// in those that are written, workspace left out.
 pub(crate) struct Made {
     pub(crate) inputs: Vec<Data>,
     pub(crate) results: Vec<Result>,

@@ -1,5 +1,5 @@
-//! The contract: the ops in f32, one rounding after the other in exactly the order that `docs/numerics.md` prescribes. Scalar and slow;
-//! the CPU and CUDA must give these bits.
+//! The contract: the ops in f32, one rounding after the other in exactly the order that `docs/numerics.md` prescribes.
+//! Scalar and slow; the CPU and CUDA must give these bits.
 
 use crate::op::{AdamHyper, BLOCK, CHUNK, LANES, Map, Term, Zip, chunks};
 

@@ -53,8 +53,8 @@ pub(crate) struct Placed {
     pub(crate) places: Vec<Place>,
 }
 
-/// What stands in the guard zones, another word at each place: guards that are copied onto guards show. As an f32 it is a NaN, so that
-/// reading it spoils a result; as an index it is out of every range.
+/// What stands in the guard zones, another word at each place: guards that are copied onto guards show. As an f32 it is
+/// a NaN, so that reading it spoils a result; as an index it is out of every range.
 fn guard(place: usize) -> [u8; 4] {
     (0xffe5_0000 | (place as u32).wrapping_mul(0x9E37_79B9) >> 16).to_le_bytes()
 }

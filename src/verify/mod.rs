@@ -1,9 +1,9 @@
-//! The table that proves the backends: every op on a device, at many shapes and with several kinds of data, against a naive f64 oracle
-//! and against the bits that `docs/numerics.md` prescribes.
+//! The table that proves the backends: every op on a device, at many shapes and with several kinds of data, against a
+//! naive f64 oracle and against the bits that `docs/numerics.md` prescribes.
 //!
-//! On the CPU and on CUDA a result must have exactly the contract's bits and lie within the oracle's bound; in WGSL it must lie within
-//! the bound, and be exact wherever the op is made of exact steps. Every output holds NaN before, every buffer has guard zones on both
-//! sides of every operand, and what is only read must be untouched afterwards.
+//! On the CPU and on CUDA a result must have exactly the contract's bits and lie within the oracle's bound; in WGSL it
+//! must lie within the bound, and be exact wherever the op is made of exact steps. Every output holds NaN before, every
+//! buffer has guard zones on both sides of every operand, and what is only read must be untouched afterwards.
 //!
 //! ```no_run
 //! let report = narrows::verify::run(&narrows::Device::auto()?, &narrows::verify::Select::default())?;

@@ -166,8 +166,9 @@ pub(crate) fn adam([p, g, m, v]: [f64; 4], row: [f64; 4], [w1, beta2, w2, eps]: 
     Adam { p: p * row[3] - rate * m, m, v, m_terms, rate: rate.abs() }
 }
 
-/// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3: ten rounds of
-/// (c0, c1, c2, c3) -> (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0)), the key growing by Weyl constants between them.
+/// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3:
+/// ten rounds of (c0, c1, c2, c3) -> (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0)), the key growing
+/// by Weyl constants between them.
 pub(crate) fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let wide = |m: u64, c: u32| (((m * u64::from(c)) >> 32) as u32, (m * u64::from(c)) as u32);
     (0..10u32).fold(counter, |[c0, c1, c2, c3], round| {

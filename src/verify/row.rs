@@ -1,4 +1,5 @@
-//! The rows of the table. A row is an op with its sizes and scalars, what its operands hold, and how they lie in memory.
+//! The rows of the table. A row is an op with its sizes and scalars, what its operands hold, and how they lie in
+//! memory.
 
 use super::data::{Kind, Source, numbers};
 use super::layout::Layout;

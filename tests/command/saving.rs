@@ -1,4 +1,5 @@
-//! A full disk and folders that can't be written: an error of the run, with what was there before intact and nothing half written left.
+//! A full disk and folders that can't be written: an error of the run, with what was there before intact and nothing
+//! half written left.
 
 use narrows::train::Checkpoint;
 use narrows::{Autoencoder, Device};
@@ -7,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Exit code and stderr of a process whose files may not grow beyond `blocks` of 512 bytes: a write beyond that is an error, as on a full disk.
-/// Root may write anywhere, so permissions would prove nothing where tests run as root.
+/// Exit code and stderr of a process whose files may not grow beyond `blocks` of 512 bytes: a write beyond that is an
+/// error, as on a full disk. Root may write anywhere, so permissions would prove nothing where tests run as root.
 fn limited(folder: &Path, blocks: Option<u64>, args: &str) -> (Option<i32>, String) {
     let limit = blocks.map_or_else(|| "unlimited".into(), |n| n.to_string());
     let script = format!("trap '' XFSZ; ulimit -f {limit} && exec \"$0\" \"$@\"");
@@ -120,7 +121,8 @@ fn a_disk_that_is_full_at_any_file_of_a_finished_run_leaves_the_old_ones() {
             assert!(*bytes == before[path] || may_change.contains(&name), "{what}: {name} is another");
         }
     };
-    // Resumed at its end, a run writes its table, its model and its report once more. The limits lie below the size of one after the other.
+    // Resumed at its end, a run writes its table, its model and its report once more. The limits lie below the size of
+    // one after the other.
     for (blocks, file) in [
         (0, "metrics.csv"),
         (size(&m.join("metrics.csv")).div_ceil(512), "model.safetensors"),

@@ -160,7 +160,8 @@ fn measured(folder: &Path, out: &str) -> Vec<String> {
     text.lines().map(timeless).collect()
 }
 
-/// At moments that nobody chose: 40 times, at a share of the whole run that is drawn evenly, from the start of the process to its last file.
+/// At moments that nobody chose: 40 times, at a share of the whole run that is drawn evenly, from the start of the
+/// process to its last file.
 #[test]
 fn killed_at_40_random_moments_a_run_resumes_to_the_bits_of_an_unbroken_one() {
     const KILLS: usize = 40;

@@ -1,4 +1,5 @@
-//! The verbs that put rows through a trained network, as a user meets them: what they write, and that they write nothing when they fail.
+//! The verbs that put rows through a trained network, as a user meets them: what they write, and that they write
+//! nothing when they fail.
 
 use narrows::data::Options;
 use std::fs;
@@ -182,7 +183,8 @@ fn mnist_is_taken_from_its_cache_by_name_and_by_default() {
 fn classes_go_by_their_names_in_eval_and_in_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    // Labels that are no numbers from 0 to 255 have places of their own: the class `-1` is not to be called 0, nor `0` 1.
+    // Labels that are no numbers from 0 to 255 have places of their own: the class `-1` is not to be called 0, nor
+    // `0` 1.
     let text: String = (0..60).map(|i| format!("{i},{},{}\n", i % 7, ["-1", "0", "<b>&"][i % 3])).collect();
     fs::write(root.join("t.csv"), format!("x,y,kind\n{text}")).unwrap();
     ok(root, "train -q --device cpu --data t.csv --label kind --layers 2 --epochs 1 --out m");

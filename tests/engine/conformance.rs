@@ -1,8 +1,8 @@
 //! THE TABLE: every op on every device that is present, against the oracle and the contract.
 //!
-//! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with `-- --nocapture`.
-//! `NARROWS_EMULATED=1` is for emulators, which are slow: the CPU at its best level alone, with two threads, without
-//! the rows of 17,000,000 elements.
+//! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with
+//! `-- --nocapture`. `NARROWS_EMULATED=1` is for emulators, which are slow: the CPU at its best level alone, with two
+//! threads, without the rows of 17,000,000 elements.
 
 #[cfg(all(feature = "cuda", feature = "standin"))]
 use crate::common::standin;

@@ -1,11 +1,11 @@
-//! Gradients of random graphs against forward-mode dual numbers in f64: the tape differentiates backward, the mirror forward, and the two
-//! share nothing but the graph.
+//! Gradients of random graphs against forward-mode dual numbers in f64: the tape differentiates backward, the mirror
+//! forward, and the two share nothing but the graph.
 
 use narrows::{Clock, Device, Level, Params, Tape, Tensor, Val};
 use std::panic::AssertUnwindSafe;
 
-/// A number with its derivatives with respect to every scalar parameter, and with what bounds the f32 error of both: the same
-/// computations on absolute values, so that a cancellation is known for what it is.
+/// A number with its derivatives with respect to every scalar parameter, and with what bounds the f32 error of both:
+/// the same computations on absolute values, so that a cancellation is known for what it is.
 #[derive(Clone, Debug)]
 struct Dual {
     v: f64,
@@ -124,7 +124,8 @@ const LAYERS: usize = 3;
 
 impl Graph {
     fn new(device: &Device, random: &mut Random, rows: usize) -> narrows::Result<Graph> {
-        // Layers that lead from each width to each: w then b. And matrices of the batch's size, and one that is never used.
+        // Layers that lead from each width to each: w then b. And matrices of the batch's size, and one that is never
+        // used.
         let mut layout: Vec<(String, Vec<usize>)> = Vec::new();
         for n in 0..LAYERS {
             let (i, o) = (COLUMNS[random.below(4)], COLUMNS[random.below(4)]);

@@ -1,4 +1,5 @@
-//! Data sets and the files they come from: what is right is read, what is wrong is an error with its place, and nothing is believed.
+//! Data sets and the files they come from: what is right is read, what is wrong is an error with its place, and nothing
+//! is believed.
 
 use crate::bytes::{NAMES, gz, idx, small};
 use flate2::{Compression, write::GzEncoder};
@@ -187,7 +188,8 @@ fn any_flipped_bit_of_gzip_is_an_error_or_changes_nothing() {
             harmless += 1;
         }
     }
-    // The time, the compressor's flags and the system's name (six bytes), one flag, and the padding before the checksum carry no data.
+    // The time, the compressor's flags and the system's name (six bytes), one flag, and the padding before the checksum
+    // carry no data.
     assert!(harmless <= 8 * 6 + 1 + 7, "{harmless}");
     // The checksum and the length are the last eight bytes.
     for byte in 1..=8 {

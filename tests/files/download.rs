@@ -1,4 +1,5 @@
-//! MNIST from a server on this machine: what is whole is kept, what is not is refused, and without a server the message says what to do.
+//! MNIST from a server on this machine: what is whole is kept, what is not is refused, and without a server the message
+//! says what to do.
 
 use flate2::{Compression, write::GzEncoder};
 use narrows::Error;

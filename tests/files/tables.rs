@@ -1,4 +1,5 @@
-//! Tables, arrays and folders of images: what is right is read, what is wrong is an error with its place, through the library and through the command line.
+//! Tables, arrays and folders of images: what is right is read, what is wrong is an error with its place, through the
+//! library and through the command line.
 
 use crate::bytes::{f32s, npy, npy_header};
 use image::{GrayImage, ImageFormat, Luma};

@@ -1,7 +1,8 @@
-//! Faults planted in the CUDA kernels, each of which the table must catch: a kernel that is wrong in this way can't be released.
+//! Faults planted in the CUDA kernels, each of which the table must catch: a kernel that is wrong in this way can't be
+//! released.
 //!
-//! The faulty kernels are compiled for the CPU, several faults at a time where they lie in different files and change different ops. The table
-//! must fail in exactly the ops that a fault changes.
+//! The faulty kernels are compiled for the CPU, several faults at a time where they lie in different files and change
+//! different ops. The table must fail in exactly the ops that a fault changes.
 
 use crate::standin;
 use narrows::Device;
@@ -148,7 +149,8 @@ fn every_planted_fault_is_caught_by_the_rows_of_its_ops_and_by_no_other() {
         compiled.into_iter().map(|c| c.join().unwrap()).collect::<Option<Vec<Device>>>()
     });
     let Some(devices) = all else { return };
-    // The quick rows on all devices, and all rows of an op where those miss what was planted in it: a fold of 256 needs longer sums.
+    // The quick rows on all devices, and all rows of an op where those miss what was planted in it: a fold of 256 needs
+    // longer sums.
     let reports = run_each(&devices, &Select::quick()).unwrap();
     let mut wrong = Vec::new();
     for ((device, set), report) in devices.iter().zip(&sets).zip(reports) {

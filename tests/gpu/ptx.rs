@@ -38,7 +38,8 @@ fn the_ptx_runs_on_driver_525_and_on_turing() {
     assert!(ptx().contains("\n.version 8.0\n") && ptx().contains("\n.target sm_75\n"));
 }
 
-/// Subnormals count as 0, which each instruction says for itself. The driver's assembler may join a multiplication and an addition that have no rounding of their own into one fma.
+/// Subnormals count as 0, which each instruction says for itself. The driver's assembler may join a multiplication and
+/// an addition that have no rounding of their own into one fma.
 #[test]
 fn every_rounding_in_the_ptx_is_written_down() {
     for line in ptx().lines() {

@@ -1,5 +1,5 @@
-//! The CUDA kernels under ThreadSanitizer and AddressSanitizer, a host thread for each of the GPU's. The stand-in's results are compared by
-//! the unit tests of `backend/cuda` and by the table of all ops.
+//! The CUDA kernels under ThreadSanitizer and AddressSanitizer, a host thread for each of the GPU's. The stand-in's
+//! results are compared by the unit tests of `backend/cuda` and by the table of all ops.
 
 use crate::standin;
 use std::fs;

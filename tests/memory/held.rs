@@ -33,7 +33,8 @@ fn peak(mut child: Child) -> u64 {
     most
 }
 
-/// Counted by the allocator, to the byte: what the system shows of a process moves by megabytes with what the allocator keeps for itself.
+/// Counted by the allocator, to the byte: what the system shows of a process moves by megabytes with what the allocator
+/// keeps for itself.
 #[test]
 fn twenty_epochs_hold_what_two_held_and_a_line_of_history_for_each() {
     let _alone = ALONE.lock();

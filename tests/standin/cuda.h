@@ -1,10 +1,13 @@
-// A stand-in for a GPU: with this header in front of them, g++ compiles the CUDA kernels unmodified, and `launch` executes them on the host.
+// A stand-in for a GPU: with this header in front of them, g++ compiles the CUDA kernels unmodified, and `launch`
+// executes them on the host.
 //
-// Normally each CUDA thread of a block is a fiber: it runs until it reaches a barrier or its end, then the next one does, so that one host
-// thread runs a whole block and shared memory is a plain variable of that host thread. A block whose first thread ends without meeting a
-// barrier needs no fibers for the others. A barrier that some threads of a block reach and others do not is an error.
+// Normally each CUDA thread of a block is a fiber: it runs until it reaches a barrier or its end, then the next one
+// does, so that one host thread runs a whole block and shared memory is a plain variable of that host thread. A block
+// whose first thread ends without meeting a barrier needs no fibers for the others. A barrier that some threads of a
+// block reach and others do not is an error.
 //
-// With NARROWS_STANDIN_THREADS each CUDA thread is a host thread, so that ThreadSanitizer sees what a missing barrier does.
+// With NARROWS_STANDIN_THREADS each CUDA thread is a host thread, so that ThreadSanitizer sees what a missing barrier
+// does.
 #pragma once
 #include <cstdarg>
 #include <cstddef>

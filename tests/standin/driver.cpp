@@ -1,9 +1,9 @@
-// A stand-in for libcuda.so.1: the functions of the driver that `backend/cuda` calls, over host memory, with the kernels of the stand-in.
-// It proves what the stand-in device can't: opening, loading, launching, graphs and errors.
+// A stand-in for libcuda.so.1: the functions of the driver that `backend/cuda` calls, over host memory, with the
+// kernels of the stand-in. It proves what the stand-in device can't: opening, loading, launching, graphs and errors.
 //
-// Like a real stream it does nothing until it is waited for, and so an argument or a buffer that did not live long enough is seen.
-// NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, memory, turing, graph. Compiled with NARROWS_WITHOUT_UPLOAD it is
-// a driver that lacks a function.
+// Like a real stream it does nothing until it is waited for, and so an argument or a buffer that did not live long
+// enough is seen. NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, memory, turing, graph. Compiled with
+// NARROWS_WITHOUT_UPLOAD it is a driver that lacks a function.
 #include <functional>
 #include <mutex>
 #include <string>

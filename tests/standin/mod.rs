@@ -1,5 +1,5 @@
-//! Compiles the CUDA kernels for the CPU, with `cuda.h` of this folder in front of them, so that they run without a GPU.
-//! `build` gives the library that `Device::cuda_standin` opens.
+//! Compiles the CUDA kernels for the CPU, with `cuda.h` of this folder in front of them, so that they run without a
+//! GPU. `build` gives the library that `Device::cuda_standin` opens.
 #![allow(dead_code)]
 
 use sha2::{Digest, Sha256};
@@ -10,7 +10,8 @@ use std::{env, fs};
 /// Flags that the results' bits depend on: nothing may be contracted, and fma must be one rounding.
 const EXACT: &[&str] = &["-std=c++17", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-function", "-Werror"];
 
-/// The stand-in library, or `None` where there is no C++ compiler. It is compiled once and kept by the hash of its sources.
+/// The stand-in library, or `None` where there is no C++ compiler. It is compiled once and kept by the hash of its
+/// sources.
 ///
 /// # Panics
 /// When the sources do not compile, or when NARROWS_REQUIRE names `standin` and there is no compiler.
@@ -18,7 +19,8 @@ pub fn build() -> Option<PathBuf> {
     compile("standin", "so", &library_flags("-O2"), "", &[])
 }
 
-/// A folder with a `libcuda.so.1` that runs the kernels on the CPU: a program that finds it first takes it for the driver.
+/// A folder with a `libcuda.so.1` that runs the kernels on the CPU: a program that finds it first takes it for the
+/// driver.
 pub fn build_driver(flags: &[&'static str]) -> Option<PathBuf> {
     let library = compile("driver", "so", &[&library_flags("-O2"), flags].concat(), "#include \"driver.cpp\"\n", &[])?;
     let folder = library.with_extension("");
@@ -43,7 +45,8 @@ pub fn library_flags(level: &'static str) -> Vec<&'static str> {
     flags
 }
 
-/// Compiles all kernels, and a C++ text after them. A folder in `instead` comes before `kernels/`. `None`, with a line on stderr, where there is no compiler.
+/// Compiles all kernels, and a C++ text after them. A folder in `instead` comes before `kernels/`. `None`, with a line
+/// on stderr, where there is no compiler.
 pub fn compile(name: &str, extension: &str, flags: &[&str], after: &str, instead: &[&Path]) -> Option<PathBuf> {
     let compiler = env::var("CXX").unwrap_or("g++".into());
     let Ok(version) = Command::new(&compiler).arg("--version").output() else {

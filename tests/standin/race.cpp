@@ -1,5 +1,6 @@
-// Launches every kernel that has a barrier, in small, on real threads: what ThreadSanitizer and AddressSanitizer are run on.
-// Each buffer is an allocation of exactly its size, so that a stray access is seen. `launch` is in the library's sources.
+// Launches every kernel that has a barrier, in small, on real threads: what ThreadSanitizer and AddressSanitizer are
+// run on. Each buffer is an allocation of exactly its size, so that a stray access is seen. `launch` is in the
+// library's sources.
 #include <memory>
 #include <vector>
 

@@ -31,8 +31,8 @@ fn small(data: &Dataset) -> Dataset {
     Dataset::from_rows("7x7", values, &[1, 7, 7]).unwrap()
 }
 
-/// An upper bound of the sine of the largest angle between the span of `columns` ([d, k], row-major) and that of the first k components:
-/// the Frobenius norm of what the components leave of an orthonormal basis.
+/// An upper bound of the sine of the largest angle between the span of `columns` ([d, k], row-major) and that of the
+/// first k components: the Frobenius norm of what the components leave of an orthonormal basis.
 fn angle(columns: &[f32], k: usize, pca: &Pca) -> f64 {
     let d = columns.len() / k;
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -53,7 +53,8 @@ fn angle(columns: &[f32], k: usize, pca: &Pca) -> f64 {
     basis.iter().map(left).sum::<f64>().max(0.0).sqrt()
 }
 
-/// Baldi and Hornik 1989: the only minimum is the span of the principal components. Adam finds it to the precision of f32.
+/// Baldi and Hornik 1989: the only minimum is the span of the principal components. Adam finds it to the precision of
+/// f32.
 #[test]
 fn a_linear_autoencoder_becomes_principal_component_analysis() {
     const CODE: usize = 6;

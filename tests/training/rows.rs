@@ -1,4 +1,5 @@
-//! All rows of a data set at once, on every device: by runs of many steps, whose bits are those of the same rows in a stream.
+//! All rows of a data set at once, on every device: by runs of many steps, whose bits are those of the same rows in a
+//! stream.
 
 use crate::common;
 use crate::common::devices;

@@ -1,5 +1,5 @@
-//! The same numbers as PyTorch: a small fixture in the repository on every device, and an epoch of MNIST where the environment says where it is.
-//! `tests/torch/README.md` tells how the fixture was made.
+//! The same numbers as PyTorch: a small fixture in the repository on every device, and an epoch of MNIST where the
+//! environment says where it is. `tests/torch/README.md` tells how the fixture was made.
 
 use crate::common;
 use crate::common::assert_close;
@@ -47,7 +47,8 @@ fn output_loss_and_every_gradient_are_pytorchs() {
         assert_close(&format!("{on}: loss"), &tape.read(loss).unwrap(), &fixture.get("loss"), 1e-6);
         for name in ae.params().names() {
             let what = format!("{on}: gradient of {name}");
-            // Gradients are sums with cancellation, so the bound is relative to the largest of each tensor; PyTorch's own f32 is 2.5e-7 from f64.
+            // Gradients are sums with cancellation, so the bound is relative to the largest of each tensor; PyTorch's
+            // own f32 is 2.5e-7 from f64.
             assert_close(&what, &ae.params().read_grad(name).unwrap(), &fixture.get(&format!("grad64.{name}")), 1e-6);
         }
     }
@@ -182,7 +183,8 @@ fn a_saved_model_loads_again_to_the_bit() {
     }
 }
 
-/// With NARROWS_PYTHON naming a Python that has torch and safetensors: PyTorch's `load_state_dict(strict=True)` takes our file, and reconstructs the same.
+/// With NARROWS_PYTHON naming a Python that has torch and safetensors: PyTorch's `load_state_dict(strict=True)` takes
+/// our file, and reconstructs the same.
 #[test]
 fn pytorch_reads_our_file_and_reconstructs_the_same() {
     let Some(python) = common::folder("NARROWS_PYTHON") else { return };

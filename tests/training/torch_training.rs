@@ -1,4 +1,5 @@
-//! AdamW, clipping, binary cross-entropy and schedules as PyTorch has them: whole trainings against `tests/torch/training.py`.
+//! AdamW, clipping, binary cross-entropy and schedules as PyTorch has them: whole trainings against
+//! `tests/torch/training.py`.
 
 use crate::common;
 use crate::common::assert_close;

@@ -4,7 +4,8 @@ use super::fma::Fma;
 use super::level::leveled;
 use crate::op::AdamHyper;
 
-/// `row` is the table's row of this step: learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), 1 - learning rate * weight decay.
+/// `row` is the table's row of this step: learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), 1 - learning rate * weight
+/// decay.
 #[inline(always)]
 fn adam_body<F: Fma>(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], row: [f32; 4], hyper: AdamHyper) {
     let [lr, c1, c2, keep] = row;

@@ -97,10 +97,10 @@ impl Slices {
     pub(crate) fn read<'a, T: bytemuck::Pod>(&'a self, view: &'a View, part: Range<usize>) -> &'a [T] {
         let start = first::<T>(view, &part, false);
         log(view, &part, false);
-        // SAFETY: `first` proved the bounds, the element type and the alignment. What the host shares is never
-        // written (`HostMemory`). For the rest: the queue lock is held, so no other run is in progress; no thread of this one writes these
-        // elements before the next barrier; and `Op::check` proved that no written operand of this op overlaps this one
-        // (an op that works in place asks for `write` alone).
+        // SAFETY: `first` proved the bounds, the element type and the alignment. What the host shares is never written
+        // (`HostMemory`). For the rest: the queue lock is held, so no other run is in progress; no thread of this one
+        // writes these elements before the next barrier; and `Op::check` proved that no written operand of this op
+        // overlaps this one (an op that works in place asks for `write` alone).
         unsafe { std::slice::from_raw_parts(start, part.len()) }
     }
 

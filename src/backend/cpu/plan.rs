@@ -1,12 +1,15 @@
 //! How a team runs a list of ops: the works that the list is made of, in an order that needs few barriers.
 //!
 //! A plan does what the list does, bit for bit, and no value is left out. What it changes:
-//! 1. The right sides of products are packed once a step, not once a product and thread: weights before the first step, and again by the threads that
-//!    have just written them; large activations by the threads that have just computed them.
-//! 2. Adam over the flat buffer becomes one Adam for each gradient, so that a thread updates the rows it has just summed.
-//! 3. A fill that nobody else overwrites is done once, before the first step.
-//! 4. A work may go before another one if neither touches what the other writes. Those that need no barrier between them are put together, and what
-//!    goes on with the rows that a thread has just written follows at once: where these are many, a few rows at a time, before they leave the cache.
+//! 1. The right sides of products are packed once a step, not once per product and thread: weights before the first
+//!    step, and again by the threads that have just written them; large activations by the threads that have just
+//!    computed them.
+//! 2. Adam over the flat buffer becomes one Adam for each gradient, so that a thread updates the rows it has just
+//!    summed.
+//! 3. A fill that nothing else overwrites is done once, before the first step.
+//! 4. A work may go before another if neither touches what the other writes. Works that need no barrier between them
+//!    are put together. A work on the rows that a thread has just written follows at once: where there are many rows,
+//!    a few at a time, before they leave the cache.
 
 use super::gemm;
 use super::team::Member;
@@ -28,8 +31,9 @@ pub(super) struct Chain {
     turns: Option<Turns>,
 }
 
-/// How a chain is done some units at a time, all works for these before the next. A thread takes turns in its own part, whose rows its core has near, and
-/// when none are left there, in those of others: a thread whose core somebody else wants too leaves some to them.
+/// How a chain is done some units at a time, all works for these before the next. A thread takes turns in its own part,
+/// whose rows its core has near, and when none are left there, in those of others: a thread whose core somebody else
+/// wants too leaves some to them.
 struct Turns {
     units: usize,
     /// For each part, how many turns are taken.
@@ -48,8 +52,8 @@ impl Chain {
         self.turns.as_ref().map(|turns| turns.units)
     }
 
-    /// Calls `f` with each work, which of the chain it is, and units, until this thread has nothing left to do. Every thread of the team calls it once in a
-    /// step, and all wait for each other before the next step.
+    /// Calls `f` with each work, which of the chain it is, and units, until this thread has nothing left to do. Every
+    /// thread of the team calls it once in a step, and all wait for each other before the next step.
     pub(super) fn walk(&self, member: &Member, step: usize, mut f: impl FnMut(usize, &Work, Range<usize>)) {
         let mut all = |units: Range<usize>| self.works.iter().enumerate().for_each(|(at, work)| f(at, work, units.clone()));
         let split = self.works[0].split;
@@ -72,10 +76,12 @@ impl Chain {
     }
 }
 
-/// From which sizes on the plan takes more memory, or more turns, to need fewer bytes from far away. A test makes them small.
+/// From which sizes on the plan takes more memory, or more turns, to need fewer bytes from far away. A test makes them
+/// small.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
-    /// Elements of weights from which on they are packed for `dz w`, and x for `dz^T x`: 1 MB. Less is read where it lies, but see `many`.
+    /// Elements of weights from which on they are packed for `dz w`, and x for `dz^T x`: 1 MB. Less is read where it
+    /// lies, but see `many`.
     pub(super) pack: usize,
     /// Rows of a batch from which on weights are packed for `dz w`.
     pub(super) rows: usize,
@@ -306,7 +312,8 @@ fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
     phases
 }
 
-/// Joins works of a phase that go on with the same rows, where these are so many that they would leave the cache in between.
+/// Joins works of a phase that go on with the same rows, where these are so many that they would leave the cache in
+/// between.
 fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize, sizes: Sizes) -> Phase {
     let mut chains = Vec::new();
     let mut rest = phase;

@@ -16,8 +16,8 @@ pub(super) struct Team {
     counts: Counts,
     /// One view of each buffer that a run writes.
     written: Vec<View>,
-    /// One view of each buffer that the works before the first step touch, and its version when a run last ended: as long as nobody else writes there,
-    /// what they have done holds.
+    /// One view of each buffer that the works before the first step touch, and its version when a run last ended: as
+    /// long as nobody else writes there, what they have done holds.
     prepared: Vec<(View, Option<u64>)>,
 }
 

@@ -23,7 +23,8 @@ impl Split {
         Split { units, grain: 1 }
     }
 
-    /// Rows of a matrix, for so many parts. Ops on the same rows get the same split, so that a thread keeps its rows from op to op.
+    /// Rows of a matrix, for so many parts. Ops on the same rows get the same split, so that a thread keeps its rows
+    /// from op to op.
     pub(super) fn rows(rows: usize, parts: usize) -> Split {
         Split { units: rows, grain: if rows >= ROWS * parts { ROWS } else { 1 } }
     }
@@ -38,7 +39,8 @@ impl Split {
         self.units.div_ceil(self.grain)
     }
 
-    /// The units of one of `parts` parts. The parts are disjoint, ascending, and together all units; where there are too few, the first parts get them.
+    /// The units of one of `parts` parts. The parts are disjoint, ascending, and together all units; where there are
+    /// too few, the first parts get them.
     pub(super) fn part(self, part: usize, parts: usize) -> Range<usize> {
         let grains = self.most_parts();
         let start = |part: usize| ((part * grains).div_ceil(parts) * self.grain).min(self.units);

@@ -1,4 +1,5 @@
-//! Which elements a work touches, and when two works may run between the same two barriers: if no thread touches what another one writes.
+//! Which elements a work touches, and when two works may run between the same two barriers: if no thread touches what
+//! another one writes.
 
 use super::split::Split;
 use super::work::Work;

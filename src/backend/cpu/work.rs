@@ -1,5 +1,6 @@
-//! What threads do between two barriers: a work is an op, a stage of one, or something that a plan adds; it is cut into units, and a thread does a
-//! range of them. `execute` is the one place where the ops of the CPU are computed, op by op or in a program.
+//! What threads do between two barriers: a work is an op, a stage of one, or something that a plan adds; it is cut into
+//! units, and a thread does a range of them. `execute` is the one place where the ops of the CPU are computed, op by op
+//! or in a program.
 
 use super::gemm::{self, NR_MAX, Right};
 use super::memory::{Rectangle, Slices};
@@ -110,8 +111,8 @@ impl Work {
         }
     }
 
-    /// What the work touches; the right side of a product stands at [`RIGHT`]. No op has a default: what is said here is
-    /// what its form says of each operand.
+    /// What the work touches; the right side of a product stands at [`RIGHT`]. No op has a default: what is said here
+    /// is what its form says of each operand.
     pub(super) fn touches(&self) -> Vec<Touch> {
         let units = self.split.units.max(1);
         let along = |view: &View| Cover::Along(view.len() / units);

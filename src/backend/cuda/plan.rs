@@ -61,8 +61,8 @@ const COLUMN_THREADS: usize = 64;
 
 /// The launches of a checked op, in order. An op without results has none.
 ///
-/// The kernels of an op are named after it and its stage: `relu_each`, `mse_chunks`. Their parameters are the op's operands
-/// in the order of its form, the number of elements, and its words.
+/// The kernels of an op are named after it and its stage: `relu_each`, `mse_chunks`. Their parameters are the op's
+/// operands in the order of its form, the number of elements, and its words.
 pub(super) fn plan(op: &Op) -> Vec<Launch> {
     let form = op.form();
     let operands = form.operands().map(|o| Arg::Ptr(o.of.clone()));

@@ -1,4 +1,5 @@
-//! The CUDA kernels on the host: the library that `tests/standin/` builds from `kernels/*.cu` executes the launches of [`plan`].
+//! The CUDA kernels on the host: the library that `tests/standin/` builds from `kernels/*.cu` executes the launches of
+//! [`plan`].
 #![allow(unsafe_code)]
 
 use super::plan::{Launch, MAX_ARGS, plan};
@@ -88,8 +89,9 @@ impl Loaded {
         }
         let mut pointers = slots.each_mut().map(|s| ptr::from_mut(s).cast::<c_void>());
         let (grid, block) = ([launch.grid, 1, 1], [launch.block, 1, 1]);
-        // SAFETY: the library compares the kernel's parameters with `letters` before it calls it, every slot is as wide as the widest of them,
-        // `plan` made the pointers from views of a checked op, whose bounds and overlaps are proved, and the queue lock is held.
+        // SAFETY: the library compares the kernel's parameters with `letters` before it calls it, every slot is as wide
+        // as the widest of them, `plan` made the pointers from views of a checked op, whose bounds and overlaps are
+        // proved, and the queue lock is held.
         let wrong = unsafe { (self.launch)(entry.as_ptr(), &grid, &block, pointers.as_mut_ptr(), letters.as_ptr().cast()) };
         if wrong.is_null() {
             return Ok(());
@@ -116,7 +118,8 @@ impl Backend for StandIn {
     fn write(&self, to: &View, from: &[u8]) -> Result<()> {
         let _queue = self.loaded.lock()?;
         assert_eq!(from.len(), to.len() * to.dtype().size(), "as many bytes as the view has");
-        // SAFETY: the view lies inside its buffer and has that many bytes; the queue lock is held, so nobody else reads or writes them.
+        // SAFETY: the view lies inside its buffer and has that many bytes; the queue lock is held, so nobody else reads
+        // or writes them.
         unsafe { address(to).copy_from_nonoverlapping(from.as_ptr(), from.len()) }
         Ok(())
     }

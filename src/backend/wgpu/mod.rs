@@ -1,7 +1,8 @@
 //! WGSL through Vulkan, Metal or DirectX 12.
 //!
-//! `plan` turns an op into launches as plain data, `bind` says what each of them binds, `shader` holds the texts and their variants,
-//! `opened` is the open device with its caches, `transfer` moves bytes to and from it, `program` replays a list of ops.
+//! `plan` turns an op into launches as plain data, `bind` says what each of them binds, `shader` holds the texts and
+//! their variants, `opened` is the open device with its caches, `transfer` moves bytes to and from it, `program`
+//! replays a list of ops.
 //! Nothing here panics on what a device does: errors are caught in scopes, or by a handler, and become [`Error`].
 
 mod bind;

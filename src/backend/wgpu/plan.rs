@@ -31,14 +31,15 @@ pub(super) struct Bind {
     pub(super) view: View,
 }
 
-/// Elements that one launch covers at the most: 64 MiB of f32, so that any window of them fits the smallest binding that WebGPU promises, 128 MiB.
-/// A multiple of [`CHUNK`] and of the four elements of a random block.
+/// Elements that one launch covers at the most: 64 MiB of f32, so that any window of them fits the smallest binding
+/// that WebGPU promises, 128 MiB. A multiple of [`CHUNK`] and of the four elements of a random block.
 const PIECE: usize = 1 << 24;
 
 /// Workgroups that WebGPU promises per dimension.
 const GROUPS: u64 = 65_535;
 
-/// From this many tiles of 64 x 64 on, a product is cut into them, else into tiles of 32 x 32: a device must be full before a large tile pays.
+/// From this many tiles of 64 x 64 on, a product is cut into them, else into tiles of 32 x 32: a device must be full
+/// before a large tile pays.
 const LARGE_TILES: usize = 64;
 
 /// `groups` workgroups over x and y, at most one row of x too many.
@@ -60,8 +61,8 @@ fn pieces(n: usize) -> impl Iterator<Item = (usize, usize)> {
 
 /// The launches of an op, in order. An op without elements has none, except that a sum over nothing still writes its 0.
 ///
-/// A shader binds the op's operands in the order of its form. Its parameters are an offset for each, the number of elements
-/// of this launch and the number of the first, and the op's words.
+/// A shader binds the op's operands in the order of its form. Its parameters are an offset for each, the number of
+/// elements of this launch and the number of the first, and the op's words.
 pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
     let (form, n) = (op.form(), op.elements());
     let words: Vec<u32> = op.words().into_iter().map(bits).collect();
@@ -115,9 +116,9 @@ fn bits(word: Word) -> u32 {
     }
 }
 
-/// The launches of a product: `c[row, column] = sum_k a(row, k) b(column, k)`, with a stride of a per row and term, and of b
-/// per column and term. The shader binds a, b, the bias and c. A product whose a and c are row-major is cut into pieces of
-/// rows.
+/// The launches of a product: `c[row, column] = sum_k a(row, k) b(column, k)`, with a stride of a per row and term, and
+/// of b per column and term. The shader binds a, b, the bias and c. A product whose a and c are row-major is cut into
+/// pieces of rows.
 fn product(op: &Op) -> Result<Vec<Launch>> {
     const A: usize = 0;
     const B: usize = 1;

@@ -1,13 +1,15 @@
 //! The WGSL texts, what each of them binds, and their variants.
 //!
-//! A shader file is the only place that says which buffers a kernel binds and which of them it writes: its declarations are read from the text.
-//! wgpu refuses a buffer that one dispatch binds twice if either binding writes, even where the ranges are disjoint. So operands that live in
-//! one buffer are bound once, and the shader is rewritten to reach them all through that one binding: see [`Shader::variant`].
+//! A shader file is the only place that says which buffers a kernel binds and which of them it writes: its declarations
+//! are read from the text. wgpu refuses a buffer that one dispatch binds twice if either binding writes, even where the
+//! ranges are disjoint. So operands that live in one buffer are bound once, and the shader is rewritten to reach them
+//! all through that one binding: see [`Shader::variant`].
 
 use crate::op::{Map, Term, Zip};
 use std::sync::LazyLock;
 
-/// One buffer that a shader declares. Its binding number is its place in the list, plus 1: binding 0 holds the parameters.
+/// One buffer that a shader declares. Its binding number is its place in the list, plus 1: binding 0 holds the
+/// parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Binding {
     pub(super) name: String,
@@ -25,7 +27,8 @@ pub(super) struct Shader {
     text: String,
 }
 
-/// How the operands of a launch are bound: `bound_as[i]` is the operand through whose binding operand i is reached, itself as a rule.
+/// How the operands of a launch are bound: `bound_as[i]` is the operand through whose binding operand i is reached,
+/// itself as a rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Pattern {
     /// Places in the shader's list of bindings, in the launch's order.
@@ -131,8 +134,8 @@ impl Shader {
 
     /// The text to compile. `side` is the edge of a workgroup where the shader takes one.
     ///
-    /// For every operand that is reached through another's binding its declaration is dropped and `name[` becomes `other[`;
-    /// a binding that stands for several is read_write.
+    /// For every operand that is reached through another's binding its declaration is dropped and `name[` becomes
+    /// `other[`; a binding that stands for several is read_write.
     pub(super) fn variant(&self, pattern: &Pattern, side: Option<u32>) -> String {
         let mut text = String::new();
         if let Some(side) = side {

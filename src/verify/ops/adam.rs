@@ -33,8 +33,8 @@ pub(super) fn rows(rows: &mut Rows) {
     }
 }
 
-/// The table of learning rates, bias corrections and what weight decay leaves, computed in f64 and rounded once; the last of `steps` rows has no
-/// correction. Tables of an odd number of steps have no weight decay.
+/// The table of learning rates, bias corrections and what weight decay leaves, computed in f64 and rounded once; the
+/// last of `steps` rows has no correction. Tables of an odd number of steps have no weight decay.
 fn table(steps: usize, hyper: AdamHyper) -> Vec<[f32; 4]> {
     let (beta1, beta2) = (1.0 - f64::from(hyper.w1), f64::from(hyper.beta2));
     let keep = |lr: f64| if steps % 2 == 1 { 1.0 } else { (1.0 - lr * 20.0) as f32 };
@@ -74,8 +74,9 @@ pub(super) fn make(table: &Shape, hyper: AdamHyper, row: &Row) -> Made {
     let contract = |c: usize| Data::F32(bits.iter().map(|b| b[c]).collect());
 
     // m: the difference and the fma. v: a product, the fma, beta2 v; a subnormal w2 g is multiplied by g again.
-    // p: 2 of m, 2 of lr c1 m, 3.5 of d, 1 of the quotient, all relative to the step, one of the final difference, and one of p times what decay leaves;
-    // in WGSL besides, 8 for the square root, 8 for the division and 4 for what fma leaves.
+    // p: 2 of m, 2 of lr c1 m, 3.5 of d, 1 of the quotient, all relative to the step, one of the final difference, and
+    // one of p times what decay leaves; in WGSL besides, 8 for the square root, 8 for the division and 4 for what fma
+    // leaves.
     let m_within =
         Within { oracle: pick(&|a| a.m), scale: Some(pick(&|a| a.m_terms)), floor: None, ieee: 2.0 * U, wgsl: 4.0 * U, roundings: 3.0 };
     let v_floor = Some(g.iter().map(|g| 2.0 + f64::from(g.abs())).collect());

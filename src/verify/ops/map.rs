@@ -25,7 +25,8 @@ fn bounds(f: Map) -> ([Bound; 2], bool) {
         Map::Relu => ([bound(0.0, 0.0, 0.0), bound(0.0, 0.0, 0.0)], true),
         // exp is good to 4 ulp, of which the sum and the quotient leave all in the tail; two roundings more.
         Map::Sigmoid => ([bound(10.0, 18.0, 0.0), bound(14.0, 22.0, 1.0)], false),
-        // Above 0.625 e is at most 0.29, so its error of 4 ulp counts for less than half in the difference and in the sum.
+        // Above 0.625 e is at most 0.29, so its error of 4 ulp counts for less than half in the difference and in the
+        // sum.
         Map::Tanh => ([bound(8.0, 16.0, 0.0), bound(14.0, 22.0, 4.0)], false),
     }
 }
@@ -68,8 +69,8 @@ pub(super) fn make(f: Map, s: &Shape, row: &Row) -> Made {
 pub(super) fn make_grad(f: Map, s: &Shape, row: &Row) -> Made {
     let ([_, bound], jumps) = bounds(f);
     let (x, dy) = (row.numbers(0, s.len()), row.numbers(1, s.len()));
-    // A subnormal x counts as 0, and there a derivative that jumps may be another: no bound could say so, and none stands
-    // in x.
+    // A subnormal x counts as 0, and there a derivative that jumps may be another: no bound could say so, and none
+    // stands in x.
     let tame = |x: f32| if jumps && x.is_subnormal() { 1e-30 } else { x };
     let x = each(&x, tame);
     let (oracle, bits) = (reference::function(f).1, contract::function(f).1);

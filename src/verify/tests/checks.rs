@@ -155,7 +155,8 @@ fn what_is_written_overlaps_nothing_but_itself() {
         let in_place = op.form().in_place;
         for i in 0..good.len() {
             for j in (0..good.len()).filter(|&j| j != i && good[i].dtype() == good[j].dtype()) {
-                // Both in one buffer: the end of the one is the beginning of the other, or one element is shared, or they begin together.
+                // Both in one buffer: the end of the one is the beginning of the other, or one element is shared, or
+                // they begin together.
                 let (n, m) = (good[i].len(), good[j].len());
                 let whole = fresh(&device, good[i].dtype(), &[n + m]);
                 let at = |offset: usize, view: &View| View { buffer: whole.buffer.clone(), offset, shape: view.shape };
@@ -170,7 +171,8 @@ fn what_is_written_overlaps_nothing_but_itself() {
             }
         }
     }
-    // In place, but not all of it: y begins where x does and is shorter, which the shapes refuse too, so the text tells.
+    // In place, but not all of it: y begins where x does and is shorter, which the shapes refuse too, so the text
+    // tells.
     let x = fresh(&device, Dtype::F32, &[4]);
     let short = View { shape: Shape::new(&[3]).unwrap(), ..x.clone() };
     assert!(text(&Op::Scale { x, y: short, factor: 2.0 }).contains("overlaps"));

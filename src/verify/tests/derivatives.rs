@@ -1,4 +1,5 @@
-//! The oracle's gradient formulas against central differences of the oracle's own forward formulas, in f64: the full Jacobian of each op.
+//! The oracle's gradient formulas against central differences of the oracle's own forward formulas, in f64: the full
+//! Jacobian of each op.
 
 use crate::op::{Map, Term};
 use crate::verify::data::Source;

@@ -1,4 +1,5 @@
-//! Bad files and bad arguments, as a user meets them: each ends with its exit code and says why, writes nothing, and makes nobody allocate what it declares.
+//! Bad files and bad arguments, as a user meets them: each ends with its exit code and says why, writes nothing, and
+//! makes nobody allocate what it declares.
 
 mod data;
 mod runs;

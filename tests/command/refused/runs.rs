@@ -7,7 +7,8 @@ use std::path::Path;
 
 const ABOUT: &str = r#"{"format":1,"widths":[3,1],"hidden":"relu","code":"linear","output":"sigmoid"}"#;
 
-/// A safetensors file: the text of `about` as our metadata, the tensors of a network of 3 inputs and a code of 1, of which one may be another.
+/// A safetensors file: the text of `about` as our metadata, the tensors of a network of 3 inputs and a code of 1, of
+/// which one may be another.
 fn model(about: Option<&str>, change: impl Fn(&mut Vec<(&str, &str, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
     let tensor = |name: &'static str, shape: &[usize]| (name, "F32", shape.to_vec(), f32s(&vec![0.5; shape.iter().product()]));
     let mut tensors = vec![

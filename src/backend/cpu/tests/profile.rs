@@ -1,5 +1,6 @@
-//! Where a step's time goes: `STEPS=3000 cargo test --release --lib profile -- --nocapture` prints microseconds per work and thread in a running team, the
-//! 2 % and the 25 % quantile of the steps. Short pieces find quiet moments even on a busy machine, where a whole step finds none.
+//! Where a step's time goes: `STEPS=3000 cargo test --release --lib profile -- --nocapture` prints microseconds per
+//! work and thread in a running team, the 2 % and the 25 % quantile of the steps. Short pieces find quiet moments even
+//! on a busy machine, where a whole step finds none.
 //! `LAYERS` (`784,1000,500`, the last is the code), `BATCH`, `ROWS` (of the data set: 60000 lie in memory, not in a
 //! cache), `THREADS` and `NARROWS_CPU_LEVEL` choose what is run.
 

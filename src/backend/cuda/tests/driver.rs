@@ -1,5 +1,5 @@
-//! The whole way through the driver: on a GPU where there is one, and always on a `libcuda.so.1` that runs the kernels on the CPU
-//! (`tests/standin/driver.cpp`), in a process of its own.
+//! The whole way through the driver: on a GPU where there is one, and always on a `libcuda.so.1` that runs the kernels
+//! on the CPU (`tests/standin/driver.cpp`), in a process of its own.
 
 use super::{build, compare_compiled, table};
 use crate::{Device, DeviceKind, Dtype, Shape};

@@ -1,4 +1,5 @@
-//! Plans as data; a compiled list against single ops; the driver. Every kernel on the stand-in is proved by the table of all ops.
+//! Plans as data; a compiled list against single ops; the driver. Every kernel on the stand-in is proved by the table
+//! of all ops.
 
 use super::plan::{Launch, plan};
 use super::{PTX, entries};
@@ -31,7 +32,8 @@ fn table(gpu: &Device) {
     assert!(report.failed() == 0 && report.rows.iter().all(|r| r.bit_for_bit == r.cases), "{report}");
 }
 
-/// Four ops that carry state from step to step: a compiled list against single ops. Gives the rung, the submits of 3 steps, and what the plan says.
+/// Four ops that carry state from step to step: a compiled list against single ops. Gives the rung, the submits of 3
+/// steps, and what the plan says.
 fn compare_compiled(d: &Device) -> (&'static str, u64, String) {
     let (x, sum, parts, losses) = (empty(d, &[300]), empty(d, &[1]), empty(d, &[1]), empty(d, &[4]));
     let clock = d.alloc(Dtype::U32, Shape::new(&[2]).unwrap()).unwrap();

@@ -52,7 +52,8 @@ const FAULTS: &[Fault] = &[
     fault("eps under the root", "adam", ["fma(sqrt(second), table[row + 2u], u.eps)", "sqrt(fma(second, table[row + 2u] * table[row + 2u], u.eps))"], &["adam"]),
     fault("the step stands still", "advance", ["clock[u.clock_at + 1u] + 1u", "clock[u.clock_at + 1u]"], &["advance"]),
     fault("the cursor in place of the step", "store", ["clock[u.clock_at + 1u] % u.entries", "clock[u.clock_at] % u.entries"], &["store"]),
-    // What is written past a binding goes nowhere, so this shows where operands are merged and another lies behind this one.
+    // What is written past a binding goes nowhere, so this shows where operands are merged and another lies behind this
+    // one.
     fault("an element too many", "adam", ["if (i < u.n)", "if (i <= u.n)"], &["adam"]),
     fault("the last element is missing", "fill", ["if (i < u.n)", "if (i + 1u < u.n)"], &["fill"]),
     fault("what is dropped is kept", "mask", ["words[j] < u.keep", "words[j] >= u.keep"], &["mask"]),

@@ -52,7 +52,8 @@ pub(super) fn blocks_of_256_terms(device: &Device, op: &str) {
     assert_eq!(result(device, &op, steep), result(&cpu, &op, steep), "{}", op.name());
 }
 
-/// The kernel divides once or twice more, each good to 2.5 ulp where a device is at its worst, and may multiply and add where the CPU fuses.
+/// The kernel divides once or twice more, each good to 2.5 ulp where a device is at its worst, and may multiply and add
+/// where the CPU fuses.
 #[test]
 fn exp_is_good_to_a_few_ulp() {
     let Some(device) = adapter("exp_is_good_to_a_few_ulp") else { return };
