@@ -1,10 +1,10 @@
-//! The three products of a dense layer beside the processor's peak and beside matrixmultiply, by the same threads on the
-//! same cores, in turn:
+//! The three products of a dense layer beside the processor's peak and beside matrixmultiply, by the same threads on
+//! the same cores, in turn:
 //!
 //!     ROUNDS=20000 THREADS=2 SHAPES='512x512x512 128x784x128' cargo test --release --lib products_have -- --nocapture
 //!
-//! prints the share of the peak that each reaches. The peak is the rate of fused multiply-adds on registers alone. Other
-//! processes on the machine slow all of them down, so there are two figures. The first is whole products at their
+//! prints the share of the peak that each reaches. The peak is the rate of fused multiply-adds on registers alone.
+//! Other processes on the machine slow all of them down, so there are two figures. The first is whole products at their
 //! fastest over all rounds; the last line names those that matrixmultiply does in less. The second is whole products
 //! again, but only in rounds before and after which a small product that stays in L1 is as fast as in the best.
 
