@@ -6,7 +6,7 @@ use crate::val::Val;
 use crate::{Error, Result};
 
 /// Pushes the ops that turn `g`, the gradient of the op's output, into gradients of its inputs. `inputs` are in the
-/// order of the tape method.
+/// order of the tape method's arguments.
 pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Result<()> {
     let dy = tape.view(g)?.clone();
     match op {
@@ -19,7 +19,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
                 None => Ok(()),
             }
         }
-        // Both are linear in each factor, and the three products turn into each other.
+        // All three products are linear in each factor, and the derivative of one is made of the other two.
         Op::DenseDx { dz, w, .. } => {
             tape.contribute(inputs[0], |y| Op::Dense { x: dy.clone(), w, b: None, y })?;
             tape.contribute(inputs[1], |dw| Op::DenseDw { dz, x: dy, dw })
@@ -36,13 +36,13 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
             let scale = f.slope() * scale;
             let grad = |x, other| move |dx| Op::ReduceGrad { f, x, other, dy, dx, scale };
             match (f, other) {
-                // (x - t)^2 is symmetric, so the target's gradient is the same op with the two exchanged.
+                // (x - t)^2 is symmetric, so the target's gradient is the same op with the two swapped.
                 (Term::Mse, Some(target)) => {
                     let again = grad.clone();
                     tape.contribute(inputs[0], grad(x.clone(), Some(target.clone())))?;
                     tape.contribute(inputs[1], again(target, Some(x)))
                 }
-                // `Tape::bce_with_logits` refuses targets that are differentiated.
+                // `Tape::bce_with_logits` rejects targets that need a gradient.
                 (Term::Sum | Term::SquareSum | Term::Mse | Term::Bce, other) => tape.contribute(inputs[0], grad(x, other)),
             }
         }
@@ -51,7 +51,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         Op::Mask { clock, keep, factor, stream, .. } => {
             tape.contribute(inputs[0], |dx| Op::Mask { x: dy, clock, y: dx, keep, factor, stream })
         }
-        // These produce data, not functions of anything that is differentiated.
+        // These produce data; nothing that is differentiated goes into them.
         Op::Gather { .. } | Op::Uniform { .. } | Op::Fill { .. } => Ok(()),
         Op::MapGrad { .. }
         | Op::ReduceGrad { .. }
@@ -61,7 +61,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         | Op::Store { .. }
         | Op::Adam { .. } => {
             let remedy = "Take gradients of a loss that is not itself made of gradients.";
-            Err(Error::op(op.name(), "there is no derivative of it", remedy))
+            Err(Error::op(op.name(), "it has no derivative", remedy))
         }
     }
 }

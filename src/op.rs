@@ -1,10 +1,11 @@
 //! THE INSTRUCTION SET. An op is plain data: the views it reads, the views it writes, its few scalars.
 //!
-//! What each op computes, down to the order of its roundings, is the text of `docs/numerics.md`. The shapes stand here.
+//! What each op computes, down to the order of its roundings, is defined in `docs/numerics.md`. The shapes are here:
 //! B batch, I inputs, O outputs, N elements of any shape.
 //!
-//! [`Op::form`] says all that anybody else needs to know of an op: its name, how a GPU runs it, and what it does with
-//! each operand. Checks, costs, both GPU plans, the CPU's cutting, the table of tests and every printed list read it.
+//! [`Op::form`] says everything else that the rest of the engine needs to know about an op: its name, how a GPU runs
+//! it, and what it does with each operand. Checks, costs, both GPU plans, the CPU's partitioning, the table of tests
+//! and every printed list read it.
 
 mod check;
 mod family;
@@ -14,7 +15,7 @@ pub(crate) use family::{Map, Term, Zip};
 use crate::device::View;
 use crate::{Dtype, Shape};
 
-/// Over what an operand is: `Op` alone means `Op<View>`; the table of tests plans with `Op<Shape>`.
+/// `V` is the type of an operand: `Op` alone means `Op<View>`; the table of tests plans with `Op<Shape>`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Op<V = View> {
     /// `y[r, o] = sum_i x[r, i] w[o, i] + b[o]`: x [B, I], w [O, I], b [O] or none, y [B, O].
@@ -61,7 +62,7 @@ pub(crate) enum Op<V = View> {
     Adam { p: V, g: V, m: V, v: V, table: V, clock: V, hyper: AdamHyper },
 }
 
-/// Which random numbers: a stream of its own for each purpose; the clock's step and the element choose within it.
+/// A stream of random numbers, one for each purpose; the clock's step and the element's index select within it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Stream {
     pub(crate) seed: u64,
@@ -77,7 +78,7 @@ pub(crate) struct AdamHyper {
     pub(crate) eps: f32,
 }
 
-/// What an op costs at the least: floating-point operations (an fma is two) and bytes that must move once.
+/// The least that an op costs: floating-point operations (an fma counts as two) and bytes, each moved once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Floating-point operations.
@@ -100,7 +101,7 @@ pub(crate) fn chunks(n: usize) -> usize {
     n.div_ceil(CHUNK).max(1)
 }
 
-/// What everybody else needs to know of an op.
+/// What the rest of the engine needs to know about an op.
 pub(crate) struct Form<'a, V> {
     /// The stem of its files, its tape method, its rows in the table.
     pub(crate) name: &'static str,
@@ -112,12 +113,12 @@ pub(crate) struct Form<'a, V> {
     operands: Operands<'a, V>,
 }
 
-/// How a GPU runs an op, and into what the CPU cuts it.
+/// How a GPU runs an op, and how the CPU partitions it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
     /// A thread for each element.
     Each,
-    /// A thread for each four elements, which share a block of random numbers.
+    /// A thread for every four elements, which share a block of random numbers.
     Fours,
     /// Two stages: a block for each chunk, then one for all partial sums.
     Chunks,
@@ -131,18 +132,18 @@ pub(crate) enum Kernel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Read,
-    /// Written whole.
+    /// Written in full.
     Write,
     /// Read and written.
     Update,
-    /// Workspace: what stands in it before and afterwards means nothing.
+    /// Workspace: its contents before and after the op mean nothing.
     Scratch,
 }
 
-/// How much of an operand goes with one element of the op.
+/// How much of an operand one element of the op needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// The element of the same number: all such operands have as many.
+    /// The element with the same index: all such operands have the same number of elements.
     Each,
     /// All of it: one number.
     One,
@@ -150,11 +151,11 @@ pub(crate) enum Reach {
     Clock,
     /// The partial sum of the element's chunk.
     Parts,
-    /// All of it, of a shape that the op's own check proves.
+    /// All of it; the op's own check proves the shape.
     Whole,
-    /// An entry of as many elements as the op has, which the clock chooses.
+    /// An entry, which the clock selects, with as many elements as the op.
     Entry,
-    /// A matrix of which a product needs more than one element for each of its own: see the backend.
+    /// A matrix of which a product needs several elements for each of its own: see the backend.
     Matrix,
 }
 
@@ -174,10 +175,10 @@ impl<V> Clone for Operand<'_, V> {
 
 impl<V> Copy for Operand<'_, V> {}
 
-/// The most operands that an op has.
+/// The largest number of operands of an op.
 const MOST: usize = 6;
 
-/// The operands of an op, without an allocation: ops run in loops that may not allocate.
+/// The operands of an op, held without an allocation: ops run in loops that must not allocate.
 struct Operands<'a, V>([Option<Operand<'a, V>>; MOST]);
 
 impl<'a, V> Form<'a, V> {
@@ -302,7 +303,7 @@ impl<V> Op<V> {
         self.form().operands().filter(|o| o.role != Role::Read).map(|o| o.of)
     }
 
-    /// What the op is done for: its last operand that is written, and more than workspace.
+    /// The op's result: the last operand that is written and is not workspace.
     pub(crate) fn result(&self) -> &V {
         let written = |o: &Operand<V>| matches!(o.role, Role::Write | Role::Update);
         self.form().operands().filter(written).last().expect("every op has a result").of
@@ -318,7 +319,7 @@ pub(crate) enum Word {
 }
 
 impl Op {
-    /// The operand of which the op has as many elements.
+    /// The operand that determines the op's number of elements.
     pub(crate) fn along(&self) -> &View {
         let of = |reach| self.form().operands().find(|o| o.reach == reach).map(|o| o.of);
         of(Reach::Each).unwrap_or_else(|| self.result())
@@ -329,8 +330,8 @@ impl Op {
         self.along().len()
     }
 
-    /// The numbers that a kernel takes beside its operands and the number of elements, in the order of its parameters.
-    /// Of a reduction, those of its second stage. A product's are its sizes.
+    /// The numbers that a kernel takes besides its operands and the number of elements, in the order of its parameters.
+    /// For a reduction they are those of its second stage, for a product its sizes.
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     pub(crate) fn words(&self) -> Vec<Word> {
         // A `Shape` proves that each is below 2^31.
@@ -359,7 +360,7 @@ impl Op {
         }
     }
 
-    /// What the op costs at the least.
+    /// The least that the op costs.
     pub(crate) fn cost(&self) -> Cost {
         let form = self.form();
         let terms = match self {
@@ -371,8 +372,8 @@ impl Op {
         let each = form.flops + if matches!(self, Op::DenseDb { .. }) { terms } else { 2 * terms };
         let moved = |o: &Operand<View>| {
             let elements = match (o.reach, self) {
-                // Of a data set only the rows that are gathered move; of a ring one entry, written and not read; of a
-                // table one row.
+                // Only the gathered rows of a data set are moved, one entry of a ring, which is written and not read,
+                // and one row of a table.
                 (Reach::Whole, Op::Gather { y, .. }) if o.name == "data" => return (y.len() * o.of.dtype().size()) as u64,
                 (Reach::Whole, Op::Gather { y, .. }) => y.shape.rows(),
                 (Reach::Whole, Op::Adam { table, .. }) => table.shape.columns(),
@@ -387,7 +388,7 @@ impl Op {
 }
 
 impl Op<Shape> {
-    /// Elements of the operand that goes along with the op: how much work it is, but for the terms of a product.
+    /// The op's number of elements: how much work it is, apart from the terms of a product.
     pub(crate) fn size(&self) -> usize {
         let of = |reach| self.form().operands().find(|o| o.reach == reach).map(|o| o.of.len());
         of(Reach::Each).unwrap_or_else(|| self.result().len())

@@ -1,4 +1,4 @@
-//! Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), with the arithmetic of PyTorch's.
+//! Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), with PyTorch's arithmetic.
 
 use crate::clock::Clock;
 use crate::device::View;
@@ -27,7 +27,8 @@ impl Default for AdamConfig {
     }
 }
 
-/// Adam over all parameters of a set: its two moments, and the table of what changes from step to step, on the device.
+/// Adam over all parameters of a set: its two moments, and the table of the factors that change from step to step, all
+/// on the device.
 ///
 /// ```text
 /// m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
@@ -40,7 +41,7 @@ pub struct Adam {
     v: Tensor,
     table: Tensor,
     clock: Clock,
-    /// Whether the clock is Adam's own, to be moved by every step.
+    /// Whether the clock is Adam's own, which every step advances.
     moves: bool,
     hyper: AdamHyper,
 }
@@ -55,7 +56,7 @@ impl Adam {
         Ok(Adam { moves: true, ..Adam::with_clock(params, config, &clock)? })
     }
 
-    /// Adam that takes its step from a clock which the training program moves.
+    /// Adam that takes its step from a clock which the training program advances.
     ///
     /// # Errors
     /// As [`Adam::new`].
@@ -91,7 +92,8 @@ impl Adam {
         (&self.m, &self.v)
     }
 
-    /// Pushes one step: every parameter moves by what the gradient buffer holds, which is `backward`'s last result.
+    /// Pushes one step: it updates every parameter by the gradients that the last `backward` left in the gradient
+    /// buffer.
     ///
     /// # Errors
     /// When the tape is for another device, or the device fails.
@@ -103,18 +105,18 @@ impl Adam {
         Ok(())
     }
 
-    /// Pushes one step of the parameters of one group. All groups share the step counter, so it belongs to a clock that
-    /// the program moves once, after all of them: see [`Adam::with_clock`].
+    /// Pushes one step of the parameters of one group. All groups share the step counter, so it must be a clock that
+    /// the program advances once, after all of them: see [`Adam::with_clock`].
     ///
     /// # Errors
-    /// When there is no such group, Adam moves a counter of its own, the tape is for another device, or the device
+    /// When there is no such group, Adam has a step counter of its own, the tape is for another device, or the device
     /// fails.
     pub fn step_on(&self, tape: &mut Tape, group: &str) -> Result<()> {
         let group = self.params.group(group)?;
         if self.moves {
             return Err(Error::op(
                 "adam",
-                "a step of one group, and a step counter that counts steps of all parameters",
+                "it steps one group, but its own counter counts the steps of all parameters",
                 "Make it with `Adam::with_clock`, and advance that clock once a step.",
             ));
         }
@@ -138,7 +140,7 @@ impl Adam {
 const COLUMNS: usize = 4;
 
 /// A row {lr, 1/(1-beta1^t), 1/sqrt(1-beta2^t), 1 - lr * weight decay} for each step until both corrections have become
-/// 1; from there on the last row is right for ever.
+/// 1; from there on the last row holds.
 fn constant_rate_table(config: AdamConfig) -> Result<Vec<f32>> {
     check(config)?;
     let mut table = Vec::new();
@@ -164,7 +166,7 @@ fn rates_table(config: AdamConfig, rates: &[f64]) -> Result<Vec<f32>> {
         if !(rate >= 0.0 && (rate as f32).is_finite() && rate * config.weight_decay < 1.0) {
             return Err(Error::argument(
                 "learning rates",
-                format!("that of step {step} is {rate}, with a weight decay of {}", config.weight_decay),
+                format!("the rate of step {step} is {rate}, with a weight decay of {}", config.weight_decay),
                 "Use finite numbers of at least 0, below 1 / weight decay.",
             ));
         }

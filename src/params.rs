@@ -41,13 +41,13 @@ struct Inner {
     all_state: View,
 }
 
-/// A range of the parameters.
+/// A group: a range of the parameters.
 #[derive(Debug)]
 pub(crate) struct Group {
     name: String,
-    /// Which parameters.
+    /// The indices of its parameters.
     pub(crate) entries: Range<usize>,
-    /// Where its numbers begin in a flat buffer, and how many they are.
+    /// Where its numbers begin in a flat buffer, and how many there are.
     start: usize,
     shape: Shape,
 }
@@ -67,10 +67,10 @@ struct Entry {
 }
 
 impl Params {
-    /// Zeros under those names and shapes, laid out in this order, as one group without a name.
+    /// Zeros with these names and shapes, laid out in this order, as one group without a name.
     ///
     /// # Errors
-    /// When a name comes twice, a shape is not one, or the device has no memory for them.
+    /// When a name occurs twice, a shape is invalid, or the device has no memory for them.
     pub fn new(device: &Device, layout: &[(String, Vec<usize>)]) -> Result<Params> {
         Params::in_groups(device, &[("", layout.to_vec())], &[])
     }
@@ -78,7 +78,7 @@ impl Params {
     /// Zeros in groups, one after the other, and state beside them.
     ///
     /// # Errors
-    /// When a name comes twice, a shape is not one, or the device has no memory for them.
+    /// When a name occurs twice, a shape is invalid, or the device has no memory for them.
     pub fn in_groups(device: &Device, groups: &[(&str, Layout)], state: &[(String, Vec<usize>)]) -> Result<Params> {
         let names = groups.iter().flat_map(|(_, layout)| layout).chain(state).map(|(name, _)| name.as_str());
         once("parameter", names)?;
@@ -154,7 +154,7 @@ impl Params {
         self.inner.state.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Whether there are none.
+    /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -252,12 +252,12 @@ impl Params {
     }
 }
 
-/// Refuses names of which one comes twice.
+/// Rejects names of which one occurs twice.
 fn once<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut seen = HashSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(Error::argument(what, format!("`{name}` comes twice"), format!("Give every {what} its own name.")));
+            return Err(Error::argument(what, format!("`{name}` occurs twice"), format!("Give every {what} its own name.")));
         }
     }
     Ok(())
@@ -265,6 +265,6 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
 
 fn absent(what: &str, name: &str, known: &mut dyn Iterator<Item = &str>) -> Error {
     let names: Vec<_> = known.collect();
-    let remedy = if names.is_empty() { format!("There is no {what} at all.") } else { format!("Use one of {}.", names.join(", ")) };
+    let remedy = if names.is_empty() { format!("There is no {what}.") } else { format!("Use one of {}.", names.join(", ")) };
     Error::argument(what, format!("there is no `{name}`"), remedy)
 }

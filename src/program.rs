@@ -79,11 +79,7 @@ impl Program {
     /// When there is none.
     pub fn grad(&self, val: Val) -> Result<Val> {
         self.slots[val.on(self.tape)?].grad.ok_or_else(|| {
-            Error::op(
-                "grad",
-                "there is no gradient of this value",
-                "Call `backward` before compiling, on a loss that depends on the value.",
-            )
+            Error::op("grad", "this value has no gradient", "Call `backward` before compiling, on a loss that depends on the value.")
         })
     }
 

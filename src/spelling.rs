@@ -55,10 +55,11 @@ macro_rules! as_text {
 
 pub(crate) use {as_text, spelled};
 
-/// A text that names none of them.
+/// The error for a text that is not one of the known names.
 pub(crate) fn none(what: &str, text: &str, known: &str) -> Error {
     let text: String = text.chars().take(40).collect();
-    Error::argument(what, format!("`{text}` is none"), format!("Use one of {known}."))
+    let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    Error::argument(what, format!("`{text}` is not {article} {what}"), format!("Use one of {known}."))
 }
 
 #[cfg(test)]
@@ -86,13 +87,13 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused_with_those_that_are() {
         let said = "relo".parse::<Activation>().unwrap_err().to_string();
-        assert_eq!(said, format!("activation: `relo` is none. Use one of {}.", Activation::NAMES.join(", ")));
+        assert_eq!(said, format!("activation: `relo` is not an activation. Use one of {}.", Activation::NAMES.join(", ")));
         assert_eq!(Output::USAGE, "sigmoid|linear");
         for text in ["", "cosin", "step:5", "step:a:1", "cosine:x", "constant:1"] {
-            assert!(text.parse::<Schedule>().unwrap_err().to_string().contains("is none. Use one of constant"), "{text}");
+            assert!(text.parse::<Schedule>().unwrap_err().to_string().contains("is not a schedule. Use one of constant"), "{text}");
         }
         for text in ["dense", "dense:-1", "dense:x", "dropout", "relu:1"] {
-            assert!(text.parse::<Layer>().unwrap_err().to_string().contains("is none. Use one of dense:WIDTH"), "{text}");
+            assert!(text.parse::<Layer>().unwrap_err().to_string().contains("is not a layer. Use one of dense:WIDTH"), "{text}");
         }
     }
 }

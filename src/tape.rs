@@ -1,4 +1,4 @@
-//! Tapes: ops run as they are called, and are recorded by that. Gradients are in `tape/backward.rs`.
+//! Tapes: they run ops as they are called, and record them. Gradients are in `tape/backward.rs`.
 
 mod backward;
 mod elementwise;
@@ -41,7 +41,7 @@ pub struct Tape {
     ops: Vec<Op>,
     nodes: Vec<Node>,
     params: Vec<Params>,
-    /// By node: whether the `backward` that runs takes a gradient of it.
+    /// By node: whether the current `backward` takes its gradient.
     wanted: Vec<bool>,
 }
 
@@ -49,20 +49,20 @@ pub struct Tape {
 struct Node {
     view: View,
     source: Source,
-    /// In the order of the tape method.
+    /// In the order of the tape method's arguments.
     inputs: Vec<Val>,
-    /// Whether a gradient is wanted: it is, or depends on, a variable or a parameter.
+    /// Whether it has a gradient: it is, or depends on, a variable or a parameter.
     tracked: bool,
     grad: Option<Val>,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// A tensor of the user's.
+    /// A tensor that the user passed in.
     Leaf,
-    /// A parameter: which set, and where in it.
+    /// A parameter: its set, and its index there.
     Param(usize, usize),
-    /// The op with that number.
+    /// The op with this index.
     Op(usize),
     Reshape,
     /// A value without history.
@@ -94,12 +94,12 @@ impl Tape {
         &self.ops
     }
 
-    /// The device that it records for.
+    /// The device whose ops it records.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The funnel that every op goes through.
+    /// Every op passes through here.
     fn push(&mut self, op: Op) -> Result<usize> {
         op.check()?;
         let at = op.result().device();
@@ -107,7 +107,7 @@ impl Tape {
             return Err(Error::op(
                 op.name(),
                 format!("its operands are on {} but the tape is for {}", at.id(), self.device.id()),
-                "Put all on one device.",
+                "Put everything on one device.",
             ));
         }
         if self.eager {
@@ -149,8 +149,8 @@ impl Tape {
         Ok(self.view(val)?.shape.dims())
     }
 
-    /// A tensor as a value. It is the tensor itself, not a copy: `program.write` on it writes the tensor. No gradient
-    /// is taken.
+    /// A tensor as a value. It is the tensor itself, not a copy: `program.write` on it writes the tensor. It has no
+    /// gradient.
     ///
     /// # Errors
     /// When the tensor is on another device or does not hold f32.
@@ -158,7 +158,7 @@ impl Tape {
         self.leaf("input", tensor, false)
     }
 
-    /// A tensor as a value that gradients are taken of.
+    /// A tensor as a value that has a gradient.
     ///
     /// # Errors
     /// As [`Tape::input`].
@@ -169,11 +169,7 @@ impl Tape {
     fn leaf(&mut self, verb: &'static str, tensor: &Tensor, tracked: bool) -> Result<Val> {
         self.here(verb, tensor.device())?;
         if tensor.dtype() != Dtype::F32 {
-            return Err(Error::op(
-                verb,
-                format!("the tensor holds {}", tensor.dtype()),
-                "Pass a tensor of f32; bytes come in through `gather`.",
-            ));
+            return Err(Error::op(verb, format!("the tensor holds {}", tensor.dtype()), "Pass a tensor of f32; use `gather` for bytes."));
         }
         Ok(self.node(tensor.view.clone(), Source::Leaf, vec![], tracked))
     }
@@ -185,7 +181,7 @@ impl Tape {
         Err(Error::op(
             verb,
             format!("it is on {} but the tape is for {}", device.id(), self.device.id()),
-            "Put all on one device (two openings of the same one are two devices).",
+            "Put everything on one device (opening the same one twice gives two devices).",
         ))
     }
 
@@ -200,7 +196,7 @@ impl Tape {
             self.params.push(params.clone());
             self.params.len() - 1
         });
-        // A parameter is one value however often it is asked for: its gradient is written once and then added to.
+        // A parameter is one value however often it is requested: its gradient is written once and then added to.
         let known = self.nodes.iter().position(|n| matches!(n.source, Source::Param(s, a) if (s, a) == (set, at)));
         Ok(match known {
             Some(index) => Val { tape: self.id, index },
@@ -208,8 +204,8 @@ impl Tape {
         })
     }
 
-    /// A parameter as a constant: no gradient is taken of it. Where it is also asked for by [`Tape::param`], that one
-    /// is differentiated.
+    /// A parameter as a constant: it has no gradient. The value that [`Tape::param`] gives of the same parameter still
+    /// has one.
     ///
     /// # Errors
     /// When there is none of that name, or the parameters are on another device.
@@ -219,7 +215,7 @@ impl Tape {
         Ok(self.node(params.value(at).clone(), Source::Constant, vec![], false))
     }
 
-    /// The same elements without their history: no gradient passes. Free.
+    /// The same elements without their history: no gradient passes through. Costs nothing.
     ///
     /// # Errors
     /// When the value belongs to another tape.
@@ -228,7 +224,7 @@ impl Tape {
         Ok(self.node(view, Source::Constant, vec![], false))
     }
 
-    /// The same elements under another shape. Free.
+    /// The same elements in another shape. Costs nothing.
     ///
     /// # Errors
     /// When the shape has another number of elements.
@@ -238,7 +234,7 @@ impl Tape {
         Ok(self.node(view, Source::Reshape, vec![x], tracked))
     }
 
-    /// An op without a value, for optimisers.
+    /// Pushes an op that has no value, for optimisers.
     pub(crate) fn push_update(&mut self, op: Op) -> Result<()> {
         self.push(op).map(drop)
     }
@@ -259,7 +255,7 @@ impl Tape {
         tensor::read(view)
     }
 
-    /// Freezes the list of ops into a program, on which this tape's values stay good.
+    /// Freezes the list of ops into a program. This tape's values stay valid in it.
     ///
     /// # Errors
     /// When the device can't prepare an op.

@@ -1,4 +1,4 @@
-//! What an op's operands must look like: everything that a backend relies on.
+//! The requirements on an op's operands: everything that a backend relies on.
 
 use super::{Op, Operand, Reach, Role, chunks};
 use crate::device::View;
@@ -17,7 +17,7 @@ impl Op {
         Err(Error::op(self.name(), problem, remedy))
     }
 
-    /// Each operand by itself: its device, its type, its bounds.
+    /// Each operand on its own: its device, its type, its bounds.
     fn check_each(&self) -> Result<()> {
         let form = self.form();
         let written = form.operands().find(|o| o.role != Role::Read).expect("every op writes");
@@ -43,7 +43,7 @@ impl Op {
         let form = self.form();
         for (at, a) in form.operands().enumerate().filter(|(_, o)| o.role != Role::Read) {
             for (other, b) in form.operands().enumerate().filter(|(other, _)| *other != at) {
-                // An op that works in place may write what it reads, but then all of it.
+                // An in-place op may write what it reads, but only if the two are the same view.
                 let is_read = b.role == Role::Read;
                 if a.of.overlaps(b.of) && !(is_read && form.in_place && a.reach == b.reach && a.of.identical(b.of)) {
                     let how = if is_read { "is read" } else { "is written too" };
@@ -56,7 +56,7 @@ impl Op {
         Ok(())
     }
 
-    /// What a reach says of the number of elements.
+    /// The numbers of elements that a reach implies.
     fn check_lengths(&self) -> Result<()> {
         let form = self.form();
         let first = form.operands().find(|o| o.reach == Reach::Each);
@@ -93,7 +93,7 @@ impl Op {
         self.refuse(problem, "Give it that many elements.")
     }
 
-    /// What no reach says.
+    /// The requirements that no reach implies.
     fn check_shapes(&self) -> Result<()> {
         match self {
             Op::Dense { x, w, b, y } => {
@@ -163,7 +163,7 @@ impl Op {
                     ring.shape,
                     x.shape
                 );
-                self.refuse(problem, "Give it as many elements as x has, for each step that is to be kept.")
+                self.refuse(problem, "Give it as many elements as x has, times the number of steps to keep.")
             }
             Op::Mask { keep, .. } if *keep > 1 << 24 => self.refuse(format!("{keep} of 2^24 are kept"), "Keep at most all of them."),
             Op::Adam { table, .. } if table.shape.columns() != 4 || table.shape.rows() == 0 => {

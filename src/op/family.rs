@@ -1,5 +1,5 @@
-//! The families of ops. A member is a function of numbers; what a family shares is written once in each language: the
-//! loop, the two stages of a sum, the arguments.
+//! The families of ops. A member is a function of numbers; what a family shares is written once per language: the loop,
+//! the two stages of a sum, the arguments.
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,12 +96,12 @@ impl Term {
         }
     }
 
-    /// Whether a term takes a second number, the target. Then the sum is a mean, of which there is none over nothing.
+    /// Whether a term takes a second number, the target. Then the sum is a mean, which is undefined over no elements.
     pub(crate) fn has_target(self) -> bool {
         matches!(self, Term::Mse | Term::Bce)
     }
 
-    /// The factor of the derivative that its kernel leaves to the scale.
+    /// The factor of the derivative that is part of the scale and not of the kernel.
     pub(crate) fn slope(self) -> f32 {
         match self {
             Term::SquareSum | Term::Mse => 2.0,

@@ -1,5 +1,5 @@
-//! Gradients: the list of ops read backwards, each by its rule in the derivative table, and where the parts of a
-//! gradient meet.
+//! Gradients: the list of ops read backwards, each by its rule in the derivative table, and the sums of the parts of a
+//! gradient.
 
 use super::{Node, Source, Tape, Val};
 use crate::device::View;
@@ -10,18 +10,18 @@ use crate::{Error, Result, grad};
 impl Tape {
     /// Pushes the ops that compute the gradient of `loss`, one number, with respect to every variable and parameter
     /// that it depends on. Gradients of parameters that it does not depend on are set to 0. A second call computes all
-    /// of them afresh: nothing accumulates.
+    /// of them again: nothing accumulates.
     ///
     /// # Errors
-    /// When the loss is not one number, depends on nothing that is differentiated, or is made of gradients; or when a
-    /// weight or a value that a gradient needs was written since the loss was computed from it.
+    /// When the loss is not one number, depends on no variable or parameter, or is made of gradients; or when a weight
+    /// or a value that a gradient needs has been written since the loss was computed from it.
     pub fn backward(&mut self, loss: Val) -> Result<()> {
         self.check_loss(loss)?;
         if !self.get(loss)?.tracked {
             return Err(Error::op(
                 "backward",
                 "the loss depends on no variable and no parameter",
-                "Use `variable` or `param` for what is to be differentiated.",
+                "Use `variable` or `param` for what needs a gradient.",
             ));
         }
         self.wanted = self.nodes.iter().map(|n| n.tracked).collect();
@@ -30,9 +30,9 @@ impl Tape {
         self.clear_unreached(all)
     }
 
-    /// Pushes the ops that compute the gradient of `loss` with respect to the parameters of one group. To this pass all
-    /// else is constant: no other gradient is computed, and the gradients of other groups stay as they are. Gradients
-    /// of the group that the loss does not depend on are set to 0.
+    /// Pushes the ops that compute the gradient of `loss` with respect to the parameters of one group. In this pass
+    /// everything else is constant: no other gradient is computed, and the gradients of other groups stay as they are.
+    /// Gradients of the group that the loss does not depend on are set to 0.
     ///
     /// ```
     /// use narrows::{Device, Params, Tape};
@@ -64,7 +64,7 @@ impl Tape {
             return Err(Error::op(
                 "backward",
                 format!("the loss depends on no parameter of the group `{group}`"),
-                "Take it of the group that the loss is to train, and use `param` for its parameters, not `frozen`.",
+                "Name the group that the loss trains, and use `param` for its parameters, not `frozen`.",
             ));
         };
         self.differentiate(loss)?;
@@ -90,7 +90,7 @@ impl Tape {
         Ok(())
     }
 
-    /// Reads the list backwards from the loss, towards all that is wanted.
+    /// Reads the list backwards from the loss, towards everything that needs a gradient.
     fn differentiate(&mut self, loss: Val) -> Result<()> {
         let seed = self.new_view(self.view(loss)?.shape)?;
         self.nodes.iter_mut().for_each(|n| n.grad = None);
@@ -108,15 +108,15 @@ impl Tape {
                     self.check_fresh(at, pushed)?;
                 }
                 Source::Reshape => self.pass(inputs[0], dy)?,
-                // No gradient is an ancestor of the loss.
+                // No ancestor of the loss is a gradient.
                 Source::Leaf | Source::Constant | Source::Param(..) | Source::Gradient => {}
             }
         }
         Ok(())
     }
 
-    /// Refuses a derivative, pushed from `pushed` on, that reads an operand of the op `at` which another op has written
-    /// since.
+    /// Rejects a derivative, among the ops from `pushed` on, that reads an operand of the op `at` which another op has
+    /// written since.
     fn check_fresh(&self, at: usize, pushed: usize) -> Result<()> {
         let op = &self.ops[at];
         let own = |view: &View| op.form().operands().find(|own| own.of.identical(view));
@@ -126,14 +126,14 @@ impl Tape {
                 return Err(Error::op(
                     op.name(),
                     format!("its gradient needs {} as it was, and `{}` has written it since", operand.name, writer.name()),
-                    "Compute the loss anew after the optimiser's step, or take all gradients before it.",
+                    "Compute the loss again after the optimiser's step, or take all gradients before it.",
                 ));
             }
         }
         Ok(())
     }
 
-    /// What a value was computed from, itself included.
+    /// Everything that a value was computed from, including itself.
     fn ancestors(&self, val: Val) -> impl Iterator<Item = &Node> {
         let mut reached = vec![false; val.index + 1];
         reached[val.index] = true;
@@ -145,7 +145,7 @@ impl Tape {
         self.nodes.iter().zip(reached).filter_map(|(node, reached)| reached.then_some(node))
     }
 
-    /// One fill with 0 for each of these parameter gradients that was not reached.
+    /// A fill with 0 for each of these parameter gradients that was not reached.
     fn clear_unreached(&mut self, all: Vec<(usize, usize)>) -> Result<()> {
         for (set, at) in all {
             let reached = |n: &Node| n.grad.is_some() && matches!(n.source, Source::Param(s, a) if (s, a) == (set, at));
@@ -157,13 +157,13 @@ impl Tape {
         Ok(())
     }
 
-    /// Whether the `backward` that runs takes a gradient of this value. What was made since it began is a gradient
-    /// itself.
+    /// Whether the current `backward` takes the gradient of this value. Values made since it began are gradients
+    /// themselves.
     fn wants(&self, val: Val) -> bool {
         self.wanted.get(val.index).copied().unwrap_or(false)
     }
 
-    /// Adds to the gradient of `input` what `op` computes into the view that it is given.
+    /// Adds to the gradient of `input` what `op` computes; `op` is given the view to write to.
     pub(crate) fn contribute(&mut self, input: Val, op: impl FnOnce(View) -> Op) -> Result<()> {
         if !self.wants(input) {
             return Ok(());
@@ -183,13 +183,14 @@ impl Tape {
         self.accumulate(input, part)
     }
 
-    /// Adds `dy` to the gradient of `input` as it is.
+    /// Adds `dy`, unchanged, to the gradient of `input`.
     pub(crate) fn pass(&mut self, input: Val, dy: Val) -> Result<()> {
         if !self.wants(input) {
             return Ok(());
         }
         let node = &self.nodes[input.index];
-        // `add` takes operands of different shapes with as many elements; each gradient has the shape of its own value.
+        // `add` takes operands of different shapes with the same number of elements; each gradient has the shape of its
+        // value.
         let (shape, view) = (node.view.shape, self.view(dy)?.clone());
         let dy = if view.shape == shape { dy } else { self.node(View { shape, ..view }, Source::Gradient, vec![], true) };
         let node = &self.nodes[input.index];
@@ -207,8 +208,8 @@ impl Tape {
     fn accumulate(&mut self, input: Val, part: Val) -> Result<()> {
         let node = &self.nodes[input.index];
         let Some(sum) = node.grad else { return Ok(()) };
-        // A parameter's gradient has its place; every other gradient may be somebody else's as well, so the sum gets a
-        // place of its own.
+        // A parameter's gradient has a fixed place. Any other gradient may also belong to another value, so the sum
+        // gets a new view.
         let (a, b) = (self.view(sum)?.clone(), self.view(part)?.clone());
         let y = if let Source::Param(..) = node.source { a.clone() } else { self.new_view(node.view.shape)? };
         self.push(Op::Zip { f: Zip::Add, a, b, y: y.clone() })?;
@@ -217,16 +218,16 @@ impl Tape {
         Ok(())
     }
 
-    /// The gradient that the last [`Tape::backward`] computed of a value. That of a parameter lies in the parameters'
-    /// gradient buffer, which the next `backward` writes anew.
+    /// The gradient of a value, from the last [`Tape::backward`]. A parameter's gradient lies in the parameters'
+    /// gradient buffer, which the next `backward` overwrites.
     ///
     /// # Errors
-    /// When it computed none: the loss does not depend on the value, or there was no `backward`.
+    /// When there is none: the loss does not depend on the value, or there was no `backward`.
     pub fn grad(&self, val: Val) -> Result<Val> {
         self.get(val)?.grad.ok_or_else(|| {
             Error::op(
                 "grad",
-                "there is no gradient of this value",
+                "this value has no gradient",
                 "Call `backward` on a loss that depends on it, and make it with `variable` or `param`.",
             )
         })

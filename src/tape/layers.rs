@@ -1,4 +1,4 @@
-//! The dense layer, and the products that its gradients are made of.
+//! The dense layer, and the products of which its gradients consist.
 
 use super::{Tape, Val};
 use crate::op::Op;
@@ -18,8 +18,8 @@ impl Tape {
         self.value(y.clone(), Op::Dense { x: xv, w: wv, b: bv, y }, &inputs)
     }
 
-    /// The dense layer backwards, `dx = dz w`: `dz [B, O]`, `w [O, I]` give `dx [B, I]`. A decoder whose weights are an
-    /// encoder's transposed is made of it.
+    /// The dense layer backwards, `dx = dz w`: `dz [B, O]`, `w [O, I]` give `dx [B, I]`. It is also the layer of a
+    /// decoder whose weights are the encoder's, transposed.
     ///
     /// # Errors
     /// When the shapes do not fit.
@@ -42,14 +42,14 @@ impl Tape {
     /// The sum of all rows: `dz [B, O]` gives `[O]`.
     ///
     /// # Errors
-    /// When `dz` is no matrix.
+    /// When `dz` is not a matrix.
     pub fn dense_db(&mut self, dz: Val) -> Result<Val> {
         let dzv = self.view(dz)?.clone();
         let db = self.new_view(Shape::new(&[dzv.shape.columns()])?)?;
         self.value(db.clone(), Op::DenseDb { dz: dzv, db }, &[dz])
     }
 
-    /// The same row `rows` times: `v [C]` gives `[rows, C]`. Its gradient is the sum of the rows.
+    /// The row `v`, repeated `rows` times: `v [C]` gives `[rows, C]`. Its gradient is the sum of the rows.
     ///
     /// # Errors
     /// When the result would be too large.

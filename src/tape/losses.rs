@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::{Error, Result, Shape};
 
 impl Tape {
-    /// The sum of all elements, of shape `[1]`; 0 of none.
+    /// The sum of all elements, of shape `[1]`; 0 if there are none.
     ///
     /// # Errors
     /// When the device fails.
@@ -25,16 +25,16 @@ impl Tape {
     }
 
     /// The mean over all elements of the binary cross-entropy `-t log s - (1 - t) log(1 - s)`, s = sigmoid(z), of shape
-    /// `[1]`: taken from the logits z, so that neither large nor small ones lose it. Targets are probabilities, such as
-    /// pixels in [0, 1].
+    /// `[1]`. It is computed from the logits z, so that large and small ones lose no precision. Targets are
+    /// probabilities, such as pixels in [0, 1].
     ///
     /// # Errors
-    /// When the numbers of elements differ, there are none, or the target is one of what is differentiated.
+    /// When the numbers of elements differ, there are none, or the target depends on a variable or a parameter.
     pub fn bce_with_logits(&mut self, z: Val, target: Val) -> Result<Val> {
         if self.get(target)?.tracked {
             return Err(Error::op(
                 "bce",
-                "the target depends on a variable or a parameter, and the loss has no derivative by its target",
+                "the target depends on a variable or a parameter, and the loss has no derivative with respect to its target",
                 "Pass the target with `input`.",
             ));
         }
@@ -43,7 +43,7 @@ impl Tape {
     }
 
     /// Scales all gradients of `params` down, so that their norm as one vector is at most `most`:
-    /// `g = g * min(1, most / (norm + 1e-6))`. Comes between `backward` and the optimiser's step.
+    /// `g = g * min(1, most / (norm + 1e-6))`. Call it between `backward` and the optimiser's step.
     ///
     /// # Errors
     /// When `most` is not a finite number above 0, or the parameters are on another device.

@@ -1,4 +1,4 @@
-//! Values that come from no other value: random numbers and constants; and what random numbers choose.
+//! Values that depend on no other value: random numbers and constants; and masks.
 
 use super::{Tape, Val};
 use crate::clock::Clock;
@@ -6,7 +6,7 @@ use crate::op::{Op, Stream};
 use crate::{Error, Result, Shape};
 
 impl Tape {
-    /// Numbers uniform from lo to hi (hi itself comes only by rounding), a function of (seed, purpose, the clock's
+    /// Numbers uniform from lo to hi (hi itself occurs only by rounding), a function of (seed, purpose, the clock's
     /// step, position).
     ///
     /// # Errors
@@ -26,7 +26,7 @@ impl Tape {
     /// A value that is `value` everywhere.
     ///
     /// # Errors
-    /// When the shape is none.
+    /// When the shape is invalid.
     pub fn fill(&mut self, shape: &[usize], value: f32) -> Result<Val> {
         let y = self.new_view(Shape::new(shape)?)?;
         self.value(y.clone(), Op::Fill { y, value }, &[])
@@ -41,7 +41,7 @@ impl Tape {
     /// When `drop` is not in [0, 1).
     pub fn mask(&mut self, x: Val, drop: f64, rescale: bool, seed: u64, purpose: u32, clock: &Clock) -> Result<Val> {
         if !(0.0..1.0).contains(&drop) {
-            return Err(Error::op("mask", format!("the share that is dropped is {drop}"), "Use at least 0 and less than 1."));
+            return Err(Error::op("mask", format!("the share to drop is {drop}"), "Use at least 0 and less than 1."));
         }
         let keep = ((1.0 - drop) * f64::from(1 << 24)).round() as u32;
         let factor = if rescale { (1.0 / (1.0 - drop)) as f32 } else { 1.0 };

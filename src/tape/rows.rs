@@ -1,4 +1,4 @@
-//! What moves rows and counts steps: batches from a data set, and values of each step that are kept.
+//! Ops that move rows and count steps: batches from a data set, and values kept from each step.
 
 use super::{Tape, Val};
 use crate::clock::Clock;
@@ -7,11 +7,11 @@ use crate::tensor::Tensor;
 use crate::{Error, Result, Shape};
 
 impl Tape {
-    /// `rows` rows of `data`, f32 or bytes, taken by `order` from the clock's cursor on; past the end the order begins
-    /// again. The result has `data`'s shape with `rows` as the first dimension. Bytes become i / 255.
+    /// `rows` rows of `data`, f32 or bytes, in the order of `order` from the clock's cursor on; past its end the order
+    /// begins again. The result has `data`'s shape with `rows` as the first dimension. Bytes become i / 255.
     ///
     /// # Errors
-    /// When the order names rows that `data` has not.
+    /// When the order names rows that `data` does not have.
     pub fn gather(&mut self, data: &Tensor, order: &Tensor, clock: &Clock, rows: usize) -> Result<Val> {
         let have = data.view.shape.rows();
         if order.below.is_none_or(|below| below as usize > have) {
@@ -29,7 +29,7 @@ impl Tape {
         self.value(y, op, &[])
     }
 
-    /// Moves the clock: the cursor by `rows`, around the length of `order`; the step by one.
+    /// Advances the clock: the cursor by `rows`, modulo the length of `order`; the step by one.
     ///
     /// # Errors
     /// When the order is empty.
@@ -42,8 +42,8 @@ impl Tape {
         self.push(Op::Advance { clock: clock.tensor.view.clone(), rows: small(rows), period: small(period) }).map(drop)
     }
 
-    /// Keeps a value of each step, such as its loss: `ring` has T entries of as many elements as `x`, and the one at
-    /// the clock's step modulo T becomes `x`.
+    /// Keeps a value of each step, such as its loss: `ring` has T entries of the size of `x`, and the entry at the
+    /// clock's step modulo T becomes `x`.
     ///
     /// ```
     /// use narrows::{Clock, Device, Tape, Tensor};
@@ -62,7 +62,7 @@ impl Tape {
     /// ```
     ///
     /// # Errors
-    /// When `x` has no elements, or `ring` not a whole number of entries and at least one.
+    /// When `x` has no elements, or `ring` does not hold a whole number of entries, at least one.
     pub fn store(&mut self, x: Val, ring: &Tensor, clock: &Clock) -> Result<()> {
         let x = self.view(x)?.clone();
         self.push(Op::Store { x, clock: clock.tensor.view.clone(), ring: ring.view.clone() }).map(drop)

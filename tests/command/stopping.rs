@@ -286,7 +286,7 @@ fn what_can_not_be_resumed_is_an_error_with_its_own_exit_code() {
         (&["--resume", "none"], 3, "none/config.toml: reading the settings"),
         (&["--resume", "none", "--epochs", "3"], 2, "cannot be used with"),
         (&["--resume", "none", "--out", "other"], 2, "cannot be used with"),
-        (&["--schedule", "linear"], 2, "schedule: `linear` is none. Use one of constant"),
+        (&["--schedule", "linear"], 2, "schedule: `linear` is not a schedule. Use one of constant"),
         (&["--schedule", "cosine:1"], 2, "a cosine from 0.001 to 1"),
         (&["--validation", "1"], 2, "--validation: 1 of 20000 rows is 20000"),
         (&["--clip", "-1"], 2, "clip norm: it is -1"),

@@ -46,13 +46,13 @@ fn the_texts() {
         (text(tape.bce_with_logits(none, none)), "bce: a mean over no elements (z is 0x784). Pass at least one row."),
         (
             text(tape.bce_with_logits(x, x)),
-            "bce: the target depends on a variable or a parameter, and the loss has no derivative by its target. Pass the target with `input`.",
+            "bce: the target depends on a variable or a parameter, and the loss has no derivative with respect to its target. Pass the target with `input`.",
         ),
         (text(tape.clip_grads(&params, -1.0)), "clip: the largest norm is -1. Use a finite number above 0; 1 is usual."),
         (text(tape.backward(x)), "backward: the loss has 100352 elements (128x784). Reduce it with `sum` or `mse`."),
         (
             text(tape.grad(x)),
-            "grad: there is no gradient of this value. Call `backward` on a loss that depends on it, and make it with `variable` or `param`.",
+            "grad: this value has no gradient. Call `backward` on a loss that depends on it, and make it with `variable` or `param`.",
         ),
         (text(tape.reshape(flat, &[2, 3])), "reshape: 7 has 7 elements but 2x3 has 6. Keep the number of elements."),
         (text(tape.param(&params, "c")), "parameter: there is no `c`. Use one of w, b."),
@@ -62,7 +62,7 @@ fn the_texts() {
         ),
         (
             text(tape.input(&Tensor::zeros(&other, &[1]).unwrap())),
-            "input: it is on cpu but the tape is for cpu. Put all on one device (two openings of the same one are two devices).",
+            "input: it is on cpu but the tape is for cpu. Put everything on one device (opening the same one twice gives two devices).",
         ),
         (text(tape.uniform(&[2], (1.0, 0.0), 0, 0, &clock)), "uniform: the range is [1, 0). Use finite bounds, the lower first."),
         (
@@ -85,7 +85,7 @@ fn the_texts() {
         (text(order.read()), "read: the tensor holds u32, not f32. Use the method for that type."),
         (
             text(Params::new(&device, &[("w".into(), vec![1]), ("w".into(), vec![1])])),
-            "parameter: `w` comes twice. Give every parameter its own name.",
+            "parameter: `w` occurs twice. Give every parameter its own name.",
         ),
         (text(adam(|c| c.learning_rate = 0.0)), "learning rate: it is 0. Use a finite number above 0; 1e-3 is usual."),
         (text(adam(|c| c.beta2 = 1.0)), "beta2: it is 1. Use 0 to 0.99999; 0.999 is usual."),
@@ -171,10 +171,10 @@ fn a_model_file_that_is_not_one_is_refused() {
     assert!(swap(r#"dense:5\",\"relu\""#, r#"dense:0016777216\""#).contains("bytes of weights"));
     assert!(swap(r#"dense:5\",\"relu\""#, r#"dense:9999999999\""#).contains("its widths are"));
     assert!(swap("dense:5", "dense:4").contains("is needed"));
-    assert!(swap("dense:5", "dense:x").contains("`dense:x` is none"));
+    assert!(swap("dense:5", "dense:x").contains("`dense:x` is not a layer"));
     assert!(swap(r#"\"tied\":false"#, r#"\"tied\":true "#).contains("is not the transpose of `encoder.2.weight`, and the network is tied"));
     assert!(swap("encoder.0.bias", "encoder.9.bias").contains("encoder.9.bias"));
-    assert!(swap("sigmoid", "softmax").contains("output: `softmax` is none"));
+    assert!(swap("sigmoid", "softmax").contains("output: `softmax` is not an output"));
     assert!(swap("narrows", "nobodys").contains("no metadata of narrows"));
     let mut nan = good.clone();
     let end = nan.len();

@@ -174,7 +174,7 @@ fn a_gradient_through_a_weight_that_has_moved_since_is_refused() {
     tape.backward_on(first, &params, "second").unwrap();
     adam.step_on(&mut tape, "second").unwrap();
     let error = tape.backward_on(first, &params, "first").unwrap_err().to_string();
-    let said = "dense: its gradient needs w as it was, and `adam` has written it since. Compute the loss anew after the optimiser's step, or take \
+    let said = "dense: its gradient needs w as it was, and `adam` has written it since. Compute the loss again after the optimiser's step, or take \
                 all gradients before it.";
     assert_eq!(error, said);
     // The second layer's own gradients do not need its weights.
@@ -208,7 +208,7 @@ fn state_is_kept_and_names_that_are_not_there_are_refused_with_those_that_are() 
     let error = tape.backward_on(loss, &other, "first").unwrap_err().to_string();
     assert!(error.contains("depends on no parameter of the group `first`"), "{error}");
     let twice = Params::in_groups(&device, &[("a", vec![shape("x", &[1])]), ("b", vec![shape("x", &[1])])], &[]).unwrap_err();
-    assert_eq!(twice.to_string(), "parameter: `x` comes twice. Give every parameter its own name.");
+    assert_eq!(twice.to_string(), "parameter: `x` occurs twice. Give every parameter its own name.");
     let twice = Params::in_groups(&device, &[("a", vec![shape("x", &[1])]), ("a", vec![shape("y", &[1])])], &[]).unwrap_err();
-    assert_eq!(twice.to_string(), "group: `a` comes twice. Give every group its own name.");
+    assert_eq!(twice.to_string(), "group: `a` occurs twice. Give every group its own name.");
 }

@@ -220,7 +220,7 @@ pub fn argument_cases(table: &mut Table) {
         ("--weight-decay 1000", 2, "weight decay: it is 1000"),
         ("--clip 0", 2, "clip norm: it is 0"),
         ("--clip nan", 2, "clip norm: it is NaN"),
-        ("--schedule linear", 2, "`linear` is none"),
+        ("--schedule linear", 2, "`linear` is not a schedule"),
         ("--schedule step:0:0.5", 2, "a change every 0 epochs"),
         ("--schedule step:1:inf", 2, "a factor of inf"),
         ("--schedule cosine:1", 2, "a cosine from 0.001 to 1"),
