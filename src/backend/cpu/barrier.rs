@@ -11,8 +11,7 @@
 //!
 //! **Why no thread is a round behind.** A round can't open without the call of every thread, so the number that a
 //! thread reads as it arrives is that of the round it arrives in, however relaxed the load.
-//!
-//! **Why no thread sleeps for ever.** A thread that wants to sleep first counts itself in `sleeping`, then reads the
+//! **Why no thread sleeps forever.** A thread that wants to sleep first counts itself in `sleeping`, then reads the
 //! round under the lock. The thread that opens first stores the round, then reads `sleeping`. All four are sequentially
 //! consistent: in their one order either the count comes before the opener reads it, and the bell is rung, or the store
 //! comes before the sleeper reads the round, and no thread goes to sleep. The bell is rung after the lock was taken

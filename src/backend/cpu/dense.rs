@@ -50,7 +50,7 @@ fn dense_db_body(dz: &[f32], outputs: usize, first: usize, db: &mut [f32]) {
     }
 }
 
-/// N columns, in registers.
+/// The sums of N columns, in registers.
 #[inline(always)]
 fn columns<const N: usize>(dz: &[f32], outputs: usize, first: usize, db: &mut [f32; N]) {
     *db = [0.0; N];

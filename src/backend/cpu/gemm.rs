@@ -4,7 +4,7 @@
 //! One thread computes a rectangle of c. a is read where it lies, or, if many panels of b read it, packed here, 264
 //! rows at a time. b comes packed in panels of NR columns, or is packed here through strides, a block of 256 x 1024 at
 //! a time, which stays in a core's L2 cache; a panel of b stays in L1 while all rows of a go past it. Rows of b that a
-//! register tile can read where they lie are not packed at all. Bound by arithmetic.
+//! register tile can read where they lie are not packed. Bound by arithmetic.
 
 use super::memory::Rectangle;
 use super::pack;

@@ -1,4 +1,4 @@
-//! Functions of one number: the loops that all of them share, and where each is found.
+//! Functions of one number: their shared loops, and the dispatch to each function.
 
 mod relu;
 mod sigmoid;

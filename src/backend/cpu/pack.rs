@@ -42,7 +42,7 @@ fn turn(transpose: Transpose, w: &[f32], pitch: usize, to: &mut Rectangle) {
         let terms = k..depth.min(k + TERMS);
         for i in (0..eights).step_by(8) {
             let first = columns.start + i;
-            // The next terms of all columns, as many as these.
+            // The next terms of all columns, the same number of them.
             let share = |i: usize| depth.min(terms.end + i * TERMS / eights);
             for k in share(i)..share(i + 8) {
                 to.row(k, columns.clone()).iter().step_by(tile::LINE).for_each(|x| tile::fetch::<{ tile::NEAR }, f32>(x));

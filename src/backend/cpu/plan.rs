@@ -1,6 +1,5 @@
-//! How a team runs a list of ops: the works that the list is made of, in an order that needs few barriers.
-//!
-//! A plan does what the list does, bit for bit, and no value is left out. What it changes:
+//! How a team runs a list of ops: the works that make up the list, in an order that needs few barriers. A plan computes
+//! every value of the list, bit for bit. It changes the following:
 //! 1. The right sides of products are packed once a step, not once per product and thread: weights before the first
 //!    step, and again by the threads that have just written them; large activations by the threads that have just
 //!    computed them.
@@ -31,16 +30,17 @@ pub(super) struct Chain {
     turns: Option<Turns>,
 }
 
-/// How a chain is done some units at a time, all works for these before the next. A thread takes turns in its own part,
-/// whose rows its core has near, and when none are left there, in those of others: a thread whose core somebody else
-/// wants too leaves some to them.
+/// A chain done some units at a time: all works on these units before the next units. A thread takes turns in its own
+/// part, whose rows are in its core's cache, and then in the parts of others. So a thread that shares its core with
+/// another process leaves some turns to the rest of the team.
 struct Turns {
     units: usize,
-    /// For each part, how many turns are taken.
+    /// For each part, how many turns have been taken.
     parts: Vec<Taken>,
 }
 
-/// Counted for even and for odd steps: who has the first turn of one sets the other back.
+/// One count for even steps and one for odd steps: the thread that takes the first turn of a step resets the other
+/// count.
 #[derive(Default)]
 #[repr(align(64))]
 struct Taken([AtomicUsize; 2]);
@@ -52,8 +52,8 @@ impl Chain {
         self.turns.as_ref().map(|turns| turns.units)
     }
 
-    /// Calls `f` with each work, which of the chain it is, and units, until this thread has nothing left to do. Every
-    /// thread of the team calls it once in a step, and all wait for each other before the next step.
+    /// Calls `f` with the index of each work in the chain, the work, and units, until nothing is left for this thread
+    /// to do. Every thread of the team calls it once per step, and all wait for each other before the next step.
     pub(super) fn walk(&self, member: &Member, step: usize, mut f: impl FnMut(usize, &Work, Range<usize>)) {
         let mut all = |units: Range<usize>| self.works.iter().enumerate().for_each(|(at, work)| f(at, work, units.clone()));
         let split = self.works[0].split;
@@ -61,7 +61,7 @@ impl Chain {
         for part in (member.thread..member.threads).chain(0..member.thread) {
             let (units, taken) = (split.part(part, member.threads), &turns.parts[part].0);
             loop {
-                // Relaxed: which turns are taken is all that it says. What is in memory is ordered by the barriers.
+                // Relaxed: the count says only which turns are taken. The barriers order all other memory.
                 let turn = taken[step % 2].fetch_add(1, Ordering::Relaxed);
                 if turn == 0 {
                     taken[(step + 1) % 2].store(0, Ordering::Relaxed);
@@ -76,26 +76,26 @@ impl Chain {
     }
 }
 
-/// From which sizes on the plan takes more memory, or more turns, to need fewer bytes from far away. A test makes them
-/// small.
+/// Sizes from which the plan uses more memory, or more turns, to move fewer bytes from distant memory. A test makes
+/// them small.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
-    /// Elements of weights from which on they are packed for `dz w`, and x for `dz^T x`: 1 MB. Less is read where it
-    /// lies, but see `many`.
+    /// Elements from which weights are packed for `dz w`, and x for `dz^T x`: 1 MB. Smaller ones are read where they
+    /// lie, but see `many`.
     pub(super) pack: usize,
-    /// Rows of a batch from which on weights are packed for `dz w`.
+    /// Rows of a batch from which weights are packed for `dz w`.
     pub(super) rows: usize,
-    /// Rows of a batch from which on they are packed for `dz w` however few they are.
+    /// Rows of a batch from which weights of any size are packed for `dz w`.
     pub(super) many: usize,
-    /// Elements that works on the same rows leave behind before the next rows come: 1 MB stays in L2.
+    /// Elements that works on the same rows write before the next rows begin: 1 MB stays in L2.
     pub(super) near: usize,
-    /// The fewest such rows: for each, a product reads all of its right side again.
+    /// The smallest number of rows per turn: in each turn a product reads all of its right side again.
     pub(super) least: usize,
 }
 
 pub(super) const SIZES: Sizes = Sizes { pack: 256 * 1024, rows: 64, many: 512, near: 256 * 1024, least: 64 };
 
-/// A list of ops, ready for a team.
+/// A list of ops, prepared for a team.
 pub(super) struct Plan {
     pub(super) threads: usize,
     /// Before the first step.
@@ -108,13 +108,13 @@ pub(super) struct Plan {
 const WORTH: u64 = 1_000_000;
 
 impl Plan {
-    /// For at most so many threads, and no more than there is work for.
+    /// A plan for at most this many threads, and no more than there is work for.
     pub(super) fn new(ops: &[Op], threads: usize, level: Level) -> Result<Plan> {
         let cost = ops.iter().map(|op| op.cost().flops + op.cost().bytes).sum::<u64>();
         Plan::for_threads(ops, threads.min(1 + (cost / WORTH) as usize), level)
     }
 
-    /// For at most so many threads, however little there is to do.
+    /// A plan for at most this many threads, however little work there is.
     pub(super) fn for_threads(ops: &[Op], threads: usize, level: Level) -> Result<Plan> {
         Plan::with_sizes(ops, threads, level, SIZES)
     }
@@ -126,19 +126,19 @@ impl Plan {
         Ok(Plan { threads, prologue: schedule(prologue, threads, sizes), step: schedule(step, threads, sizes) })
     }
 
-    /// Sets all turns back, as a run begins with step 0.
+    /// Resets all turns: a run begins with step 0.
     pub(super) fn begin(&self) {
         let turns = self.prologue.iter().chain(&self.step).flatten().filter_map(|chain| chain.turns.as_ref());
         turns.flat_map(|turns| &turns.parts).flat_map(|taken| &taken.0).for_each(|taken| taken.store(0, Ordering::Relaxed));
     }
 
-    /// Barriers that a run of so many steps meets.
+    /// The number of barriers in a run of this many steps.
     pub(super) fn barriers(&self, steps: usize) -> usize {
         (self.prologue.len() + steps * self.step.len()).saturating_sub(1)
     }
 }
 
-/// The works of a list: those before the first step, and those of each step, in an order that is right.
+/// The works of a list: those before the first step, and those of each step, in a valid order.
 fn lower(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<(Vec<Work>, Vec<Work>)> {
     let (mut prologue, mut step) = (Vec::new(), Vec::new());
     let mut packed = packed(ops, threads, level, sizes)?;
@@ -159,7 +159,7 @@ fn lower(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<(Vec<
         step.extend(Work::total(op));
         for packed in packed.iter_mut().filter(|p| p.is_written_by(op)) {
             packed.fresh = false;
-            // Who has just computed all of it packs it, if it is read before it changes again.
+            // The threads that have just computed all of it pack it, if it is read before it changes again.
             let again = ops[at + 1..].iter().position(|op| packed.is_written_by(op)).map_or(ops.len(), |n| at + 1 + n);
             let whole = op.writes().any(|view| view.identical(&packed.of));
             if whole && packed.readers.iter().any(|reader| (at + 1..=again).contains(reader)) {
@@ -181,7 +181,7 @@ struct Packed {
     readers: Vec<usize>,
     /// Whether `to` holds what `of` holds, at this point of the list.
     fresh: bool,
-    /// Whether a step begins with what the one before it has packed.
+    /// Whether a step begins with what the previous one has packed.
     carried: bool,
 }
 
@@ -191,7 +191,7 @@ impl Packed {
     }
 }
 
-/// The right sides that it pays to pack, each once for all products that read it in the same order.
+/// The right sides that are worth packing, each once for all products that read it in the same order.
 fn packed(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Vec<Packed>> {
     let mut all: Vec<(Packed, Order)> = Vec::new();
     let panel = gemm::panel(level);
@@ -224,7 +224,7 @@ fn packed(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Vec<
     Ok(all.into_iter().map(|(packed, _)| packed).collect())
 }
 
-/// Whether the fill `ops[at]` leaves the same after every step, and nobody looks before the first.
+/// Whether the fill `ops[at]` need be done only once: nothing else writes there, and nothing before it reads there.
 fn is_constant(ops: &[Op], at: usize) -> bool {
     let y = ops[at].result();
     let touched = |op: &Op| op.reads().any(|view| view.overlaps(y));
@@ -232,7 +232,7 @@ fn is_constant(ops: &[Op], at: usize) -> bool {
     !ops[..at].iter().any(|op| touched(op) || written(op)) && !ops[at + 1..].iter().any(written)
 }
 
-/// Adam cut at the gradients of dense layers, if nothing but these and fills writes its gradients.
+/// Adam divided at the gradients of dense layers, if only dense layers and fills write its gradients.
 fn adams(ops: &[Op], adam: &Op) -> Vec<Op> {
     let Op::Adam { p, g, m, v, table, clock, hyper } = adam else { return vec![adam.clone()] };
     let writers: Vec<&Op> = ops.iter().filter(|op| op.writes().any(|view| view.overlaps(g))).collect();
@@ -266,11 +266,11 @@ fn adams(ops: &[Op], adam: &Op) -> Vec<Op> {
     parts
 }
 
-/// Puts works into phases, as early as those before them allow.
+/// Puts works into phases, each as early as the works before it allow.
 fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
     let touching: Vec<Touching> = works.iter().map(Touching::new).collect();
     let n = works.len();
-    // How many that must come before each are still to be placed.
+    // For each work, how many that must come before it are not yet in a phase.
     let mut before = vec![0; n];
     let mut after: Vec<Vec<usize>> = vec![Vec::new(); n];
     for j in 0..n {
@@ -289,7 +289,7 @@ fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
     let mut left = n;
     while left > 0 {
         let ready = |i: &usize| before[*i] == 0 && !clashes[*i];
-        // What goes on with what the last ones have just left, cut in the same way, comes first.
+        // First comes a work that uses what the last ones have just written and is divided in the same way.
         let last = phase.iter().rev().take_while(|&&j| phase.last().is_some_and(|&last| touching[j].split == touching[last].split));
         let follows = last.filter_map(|&j| after[j].iter().copied().find(|i| ready(i) && touching[*i].split == touching[j].split)).next();
         let Some(next) = follows.or_else(|| (0..n).find(ready)) else {
@@ -302,7 +302,7 @@ fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
         left -= 1;
         for &i in &after[next] {
             before[i] -= 1;
-            // Only what must stay in order can clash.
+            // Only works whose order matters can clash.
             clashes[i] = clashes[i] || touching[next].clashes(&touching[i], threads);
         }
     }
@@ -312,8 +312,7 @@ fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
     phases
 }
 
-/// Joins works of a phase that go on with the same rows, where these are so many that they would leave the cache in
-/// between.
+/// Joins works of a phase on the same rows, if there are so many rows that they would leave the cache in between.
 fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize, sizes: Sizes) -> Phase {
     let mut chains = Vec::new();
     let mut rest = phase;
@@ -326,7 +325,7 @@ fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize
         let each: usize = chain.iter().map(|&i| touching[i].written_by_unit()).sum();
         let at_once = (sizes.near / each.max(1)).max(sizes.least).next_multiple_of(split.grain);
         let mine = || chain.iter().map(|&i| works[i].clone());
-        // Another thread may have any turn, so nothing else in the phase may count on who did these rows.
+        // Any thread may take any turn, so nothing else in the phase may depend on which thread did these rows.
         let apart = |i: usize| chain.contains(&i) || chain.iter().all(|&j| !touching[i].ordered(&touching[j]));
         let alone = threads == 1 || phase.iter().all(|&i| apart(i));
         match length > 1 && alone && split.units.div_ceil(threads) >= 2 * at_once {
@@ -340,7 +339,7 @@ fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize
     chains
 }
 
-/// A line per phase: its works; a plus joins those that go on with the same few rows.
+/// A line per phase with its works; a plus joins works that are done in turns.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let plural = |n: usize| if n == 1 { "" } else { "s" };

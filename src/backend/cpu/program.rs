@@ -17,12 +17,12 @@ pub(super) struct Team {
     /// One view of each buffer that a run writes.
     written: Vec<View>,
     /// One view of each buffer that the works before the first step touch, and its version when a run last ended: as
-    /// long as nobody else writes there, what they have done holds.
+    /// long as nothing else writes there, their results stay valid.
     prepared: Vec<(View, Option<u64>)>,
 }
 
 impl Team {
-    /// For a list of so many ops.
+    /// For a list of this many ops.
     pub(super) fn new(core: Arc<Core>, ops: usize, plan: Plan) -> Team {
         let touches = |phases: &[Phase]| phases.iter().flatten().flat_map(|c| &c.works).flat_map(Work::touches).collect::<Vec<_>>();
         let prologue = touches(&plan.prologue);

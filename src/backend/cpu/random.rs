@@ -1,12 +1,12 @@
-//! What comes of random numbers: uniform, mask. Philox4x32-10 as 24 bits for each element. Bound by integer arithmetic:
-//! 20 wide multiplications for four elements.
+//! Ops on random numbers: uniform, mask. Philox4x32-10 gives 24 bits for each element. Bound by integer arithmetic: 20
+//! wide multiplications for four elements.
 
 use super::fma::Fma;
 use super::level::leveled;
 use crate::op::{FOUR, Stream};
 use crate::rng::philox4x32_10;
 
-/// A stream at a step.
+/// The random numbers of a stream at one step.
 #[derive(Clone, Copy)]
 pub(super) struct Draw {
     pub(super) stream: Stream,

@@ -1,4 +1,4 @@
-//! Sums over all elements: the two stages of docs/numerics.md, which all terms share, and where each is found.
+//! Sums over all elements: the two stages of docs/numerics.md, which all terms share, and the dispatch to each term.
 
 mod bce;
 mod mse;
@@ -14,12 +14,12 @@ use mse::Mse;
 use square_sum::SquareSum;
 use sum::Sum;
 
-/// The terms of a sum. `other` is the target; terms without one get x twice.
+/// The terms of a sum. `other` is the target; terms without a target get x twice.
 trait Terms: Copy {
-    /// The lane with one more term.
+    /// The lane's sum with one more term.
     fn add<F: Fma>(self, lane: f32, x: f32, other: f32) -> f32;
 
-    /// `s` times the derivative of the term by x, but for the factor that stands in the scale.
+    /// `s` times the derivative of the term by x, without the factor that is part of the scale.
     fn grad<F: Fma>(self, x: f32, other: f32, s: f32) -> f32;
 }
 

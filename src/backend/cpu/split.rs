@@ -1,13 +1,13 @@
-//! How work is cut: into units of which a part takes a range. No result depends on the number of parts.
+//! How work is divided: into units, of which each part is a range. No result depends on the number of parts.
 
 use std::ops::Range;
 
-/// Rows are cut at multiples of this where there are enough: it is the height of the largest register tile.
+/// Parts begin at multiples of this many rows if there are enough: the height of the largest register tile.
 const ROWS: usize = 8;
-/// Elements are cut at multiples of this: four cache lines.
+/// Parts begin at multiples of this many elements: four cache lines.
 const ELEMENTS: usize = 64;
 
-/// Some units of work, cut at multiples of a grain.
+/// Units of work, and the grain: parts begin at multiples of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Split {
     pub(super) units: usize,
@@ -15,16 +15,16 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// What one thread does: always the first.
+    /// Work for one thread, always the first.
     pub(super) const ONE: Split = Split { units: 1, grain: 1 };
 
-    /// Every unit may be a part of its own.
+    /// Any unit may begin a part.
     pub(super) fn units(units: usize) -> Split {
         Split { units, grain: 1 }
     }
 
-    /// Rows of a matrix, for so many parts. Ops on the same rows get the same split, so that a thread keeps its rows
-    /// from op to op.
+    /// The rows of a matrix, for this many parts. Ops on the same rows are divided in the same way, so that a thread
+    /// keeps its rows from op to op.
     pub(super) fn rows(rows: usize, parts: usize) -> Split {
         Split { units: rows, grain: if rows >= ROWS * parts { ROWS } else { 1 } }
     }
@@ -34,13 +34,13 @@ impl Split {
         Split { units: elements, grain: ELEMENTS }
     }
 
-    /// The most parts that are not empty.
+    /// The largest number of parts that are not empty.
     pub(super) fn most_parts(self) -> usize {
         self.units.div_ceil(self.grain)
     }
 
-    /// The units of one of `parts` parts. The parts are disjoint, ascending, and together all units; where there are
-    /// too few, the first parts get them.
+    /// The units of one of `parts` parts. The parts are disjoint and ascending and cover all units; if there are too
+    /// few units, the first parts get them.
     pub(super) fn part(self, part: usize, parts: usize) -> Range<usize> {
         let grains = self.most_parts();
         let start = |part: usize| ((part * grains).div_ceil(parts) * self.grain).min(self.units);

@@ -2,8 +2,8 @@
 //! taken as 0, and so are such results.
 //!
 //! This is for speed alone. Adam's moments of a pixel that is hardly ever lit shrink by a tenth per step until they are
-//! subnormal, and stay so for ever; an instruction that meets one is fifty times as slow. Without this the second epoch
-//! of MNIST took twice the time of the first.
+//! subnormal, and then stay so; an instruction that meets one is fifty times slower. Without this the second epoch of
+//! MNIST took twice the time of the first.
 #![allow(unsafe_code)]
 
 /// Sets the processor's mode for the calling thread, which must run nothing but ops.

@@ -32,7 +32,7 @@ impl Member<'_> {
 
 impl Drop for Member<'_> {
     fn drop(&mut self) {
-        // The others would wait for ever for a thread that leaves by a panic.
+        // The others would wait forever for a thread that leaves by a panic.
         if std::thread::panicking() {
             self.barrier.break_up();
         }

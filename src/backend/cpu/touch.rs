@@ -1,4 +1,4 @@
-//! Which elements a work touches, and when two works may run between the same two barriers: if no thread touches what
+//! Which elements a work touches, and when two works may run between the same two barriers: when no thread touches what
 //! another one writes.
 
 use super::split::Split;
@@ -10,9 +10,10 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cover {
     Whole,
-    /// So many elements for each unit, which the view does not tell: of an entry of a ring, which the clock chooses.
+    /// This many elements for each unit, at a place that the view does not tell: in an entry of a ring, which the clock
+    /// selects.
     Anywhere(usize),
-    /// So many elements for each unit; the last unit may have fewer.
+    /// This many elements for each unit; the last unit may have fewer.
     Along(usize),
 }
 
@@ -52,7 +53,7 @@ impl Touching {
         Touching { split: work.split, touches: work.touches() }
     }
 
-    /// The touches of both that share elements of which one is written.
+    /// The pairs of touches that share elements, where at least one of the two writes.
     fn pairs<'a>(&'a self, other: &'a Touching) -> impl Iterator<Item = (&'a Touch, &'a Touch)> {
         let pairs = self.touches.iter().flat_map(|a| other.touches.iter().map(move |b| (a, b)));
         pairs.filter(|(a, b)| (a.written || b.written) && a.view.overlaps(&b.view))
@@ -63,7 +64,7 @@ impl Touching {
         self.pairs(other).next().is_some()
     }
 
-    /// Whether some units of both may be done before other units of either: what they share they touch unit by unit.
+    /// Whether some units of both may be done before other units of either: they touch what they share unit by unit.
     pub(super) fn goes_on_with(&self, other: &Touching) -> bool {
         self.split == other.split && self.pairs(other).all(|(a, b)| aligned(a, b))
     }
@@ -77,7 +78,7 @@ impl Touching {
         self.touches.iter().filter(|t| t.written).map(all).sum::<usize>() / self.split.units.max(1)
     }
 
-    /// Whether a part of one and another part of the other touch an element that one of them writes.
+    /// Whether a part of one and a different part of the other touch an element that one of them writes.
     pub(super) fn clashes(&self, other: &Touching, parts: usize) -> bool {
         self.pairs(other).any(|(a, b)| {
             let part = |touch: &Touch, split: Split, p: usize| touch.elements(split.part(p, parts));
@@ -91,7 +92,7 @@ impl Touching {
     }
 }
 
-/// Whether equal units of both touch the same elements, and different units different ones.
+/// Whether the same unit of both touches the same elements, and different units touch different ones.
 fn aligned(a: &Touch, b: &Touch) -> bool {
     match (a.cover, b.cover) {
         (Cover::Along(m), Cover::Along(n)) => m == n && a.view.offset == b.view.offset,

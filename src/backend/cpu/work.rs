@@ -1,6 +1,6 @@
-//! What threads do between two barriers: a work is an op, a stage of one, or something that a plan adds; it is cut into
-//! units, and a thread does a range of them. `execute` is the one place where the ops of the CPU are computed, op by op
-//! or in a program.
+//! What threads do between two barriers. A work is an op, a stage of one, or something that a plan adds; it is divided
+//! into units, and a thread does a range of them. `execute` is the only place where the CPU computes ops, op by op or
+//! in a program.
 
 use super::gemm::{self, NR_MAX, Right};
 use super::memory::{Rectangle, Slices};
@@ -13,14 +13,14 @@ use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Role, chunks};
 use crate::{Dtype, Level, Shape};
 use std::ops::Range;
 
-/// What is done.
+/// What a work does.
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    /// An op; of a reduction only stage 1.
+    /// An op; for a reduction, only stage 1.
     Op(Op),
     /// Stage 2 of a reduction.
     Total(Op),
-    /// Packs the right side of a product into the panels that it reads.
+    /// Packs the right side of a product into the panels that the product reads.
     Pack { from: View, to: View, order: Order },
     /// A product whose right side is packed.
     Packed(Op, View),
@@ -29,9 +29,9 @@ pub(super) enum What {
 /// How the rows of a right side lie in its panels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Order {
-    /// As columns: those of the weights in `x w^T`.
+    /// As columns: the rows of the weights in `x w^T`.
     Turned,
-    /// As rows: those of the weights in `dz w`, and of x in `dz^T x`.
+    /// As rows: the rows of the weights in `dz w`, and of x in `dz^T x`.
     Straight,
 }
 
@@ -45,20 +45,20 @@ pub(super) fn right(op: &Op) -> Option<(&View, Order)> {
     }
 }
 
-/// Where the right side of a product stands in `Work::touches`.
+/// The index of a product's right side in `Work::touches`.
 const RIGHT: usize = 1;
 
-/// A work and how it is cut.
+/// A work and how it is divided.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     pub(super) what: What,
     pub(super) split: Split,
-    /// Whether a product is cut by columns, not by rows.
+    /// Whether a product is divided by columns, not by rows.
     columns: bool,
 }
 
 impl Work {
-    /// An op, cut for a number of threads.
+    /// An op, divided for a number of threads.
     pub(super) fn new(op: &Op, threads: usize) -> Work {
         let mut columns = false;
         let mut product = |c: &View| {
@@ -69,12 +69,12 @@ impl Work {
         let split = match (op.form().kernel, op) {
             (Kernel::Tiles, Op::DenseDb { db, .. }) => Split::elements(db.len()),
             (Kernel::Tiles, _) => product(op.result()),
-            // What these put into a row depends on the whole of it.
+            // These write whole rows.
             (Kernel::Each, Op::Gather { y, .. } | Op::Rows { y, .. }) => {
                 Split::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads)
             }
             (Kernel::Each, _) => along(op.along(), threads),
-            // No part begins within four elements: the grain of elements is a multiple of them.
+            // No part begins inside a block of four elements: the grain of elements is a multiple of four.
             (Kernel::Fours, _) if op.along().shape.columns().is_multiple_of(FOUR) => along(op.along(), threads),
             (Kernel::Fours, _) => Split::elements(op.elements()),
             (Kernel::Chunks, _) => Split::units(chunks(op.elements())),
@@ -83,13 +83,13 @@ impl Work {
         Work { what: What::Op(op.clone()), split, columns }
     }
 
-    /// The second stage of an op, where it has one.
+    /// The second stage of an op, if it has one.
     pub(super) fn total(op: &Op) -> Option<Work> {
         let reduces = op.form().kernel == Kernel::Chunks;
         reduces.then(|| Work { what: What::Total(op.clone()), split: Split::ONE, columns: false })
     }
 
-    /// Packs `from` into `to`; a unit is a row, so that who has written it can pack it.
+    /// Packs `from` into `to`. A unit is a row, so the thread that has written a row can pack it.
     pub(super) fn pack(from: &View, to: &View, order: Order, threads: usize) -> Work {
         let split = Split::rows(from.shape.rows(), threads);
         Work { what: What::Pack { from: from.clone(), to: to.clone(), order }, split, columns: false }
@@ -111,8 +111,8 @@ impl Work {
         }
     }
 
-    /// What the work touches; the right side of a product stands at [`RIGHT`]. No op has a default: what is said here
-    /// is what its form says of each operand.
+    /// What the work touches; the right side of a product is at [`RIGHT`]. It follows from what the op's form says
+    /// about each operand.
     pub(super) fn touches(&self) -> Vec<Touch> {
         let units = self.split.units.max(1);
         let along = |view: &View| Cover::Along(view.len() / units);
@@ -124,7 +124,7 @@ impl Work {
                     Some(match (form.kernel, o.reach) {
                         (Kernel::Chunks, Reach::Each) => Cover::Along(CHUNK),
                         (Kernel::Chunks, Reach::Parts) => Cover::Along(1),
-                        // The second stage's.
+                        // The second stage writes it.
                         (Kernel::Chunks, Reach::One) => return None,
                         (_, Reach::Each) => along(o.of),
                         (_, Reach::One | Reach::Clock | Reach::Parts | Reach::Whole) => Cover::Whole,
@@ -155,20 +155,20 @@ impl Work {
         }
     }
 
-    /// Does some units. `Op::check` has proved shapes, types, bounds, and that what is written overlaps nothing else.
+    /// Does some units. `Op::check` has proved shapes, types and bounds, and that no written operand overlaps another.
     pub(super) fn execute<'a>(&'a self, level: Level, s: &'a Slices, scratch: &mut [f32], units: Range<usize>) {
         if units.is_empty() {
             return;
         }
         let all = self.split.units;
-        // The elements of these units in a view that is cut along them.
+        // The elements of these units in a view that is divided along them.
         let of = |view: &View| {
             let width = view.len() / all;
             units.start * width..units.end * width
         };
         let chunks = |view: &View| units.start * CHUNK..(units.end * CHUNK).min(view.len());
         let matrix = |view: &View| if self.columns { 0..view.len() } else { of(view) };
-        // The first row of a product of which this is some rows.
+        // The first row of the product that these units compute.
         let first = if self.columns { 0 } else { units.start };
         let mut product = |p: gemm::Product, c: &View| {
             let mut c = match self.columns {

@@ -19,10 +19,10 @@ impl Function for Add {
     }
 }
 
-/// Where an operand stands: by itself, or where the result goes.
+/// An operand; `None` if it is the result's own memory.
 pub(super) type Side<'a> = Option<&'a [f32]>;
 
-/// `y = f(a, b)`; a side that is `None` is y itself.
+/// `y = f(a, b)`.
 pub(super) fn zip(level: Level, f: Zip, a: Side, b: Side, y: &mut [f32]) {
     match f {
         Zip::Add => values(level, Add, a, b, y),

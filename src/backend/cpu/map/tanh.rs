@@ -9,7 +9,7 @@ pub(super) struct Tanh;
 impl Function for Tanh {
     #[inline(always)]
     fn value<F: Fma>(self, x: f32) -> f32 {
-        // Near 0, 1 - exp(-2 |x|) would have lost what is asked for.
+        // Near 0, 1 - exp(-2 |x|) would cancel.
         let s = x * x;
         let p = f32::from_bits(0xBBBAF0E6);
         let p = F::fma(p, s, f32::from_bits(0x3CA9134E));

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-/// A team of as many threads as the device has, however little there is to do.
+/// A team of all threads of the device, however little work there is.
 fn team_of(core: &Arc<Core>, ops: &[Op]) -> Team {
     team_with(core, ops, SIZES)
 }
@@ -166,7 +166,7 @@ fn a_team_of_any_size_leaves_the_bits_of_op_by_op_for_random_lists() {
                 barriers += team.counts().barriers;
                 saved += (count * steps) as u64 - team.counts().barriers;
             }
-            // Op by op with as many threads.
+            // Op by op with the same number of threads.
             let world = World::new(device, seed, count);
             for op in (0..steps).flat_map(|_| &world.ops) {
                 device.backend().run(op).unwrap();
@@ -191,7 +191,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
             let plan = Plan::with_sizes(ops, threads, core.level, sizes).unwrap();
             for phase in plan.prologue.iter().chain(&plan.step) {
                 let mut formed = Vec::new();
-                // Who does what: the threads their parts, and of what is done in turns every turn somebody else.
+                // Which thread does what: each its own part, and every turn of a chain a different thread.
                 let mut others = plan.threads..;
                 let mut parts = Vec::new();
                 for chain in phase {
@@ -297,7 +297,7 @@ fn a_step_that_packs_everything_and_goes_row_by_row_has_the_same_bits() {
 }
 
 #[test]
-fn weights_are_packed_again_only_when_somebody_has_written_them() {
+fn weights_are_packed_again_only_after_they_are_written() {
     for threads in [1, 2, 3] {
         let (core, device) = open(threads, Level::best());
         let alloc = |shape: &[usize]| device.alloc(Dtype::F32, Shape::new(shape).unwrap()).unwrap();
@@ -360,7 +360,7 @@ fn the_barrier_holds_for_one_to_eight_threads() {
                         for round in 1..=rounds {
                             slots[thread].store(round, Ordering::Relaxed);
                             assert!(barrier.wait(|| ()));
-                            assert!(slots.iter().all(|slot| slot.load(Ordering::Relaxed) == round), "somebody is not there yet");
+                            assert!(slots.iter().all(|slot| slot.load(Ordering::Relaxed) == round), "a thread has not arrived yet");
                             assert!(barrier.wait(|| ()));
                         }
                     });
@@ -377,7 +377,7 @@ fn short_runs_end_with_the_right_numbers() {
         let shape = Shape::new(&[threads * 64]).unwrap();
         let alloc = |shape| device.alloc(Dtype::F32, shape).unwrap();
         let (x, sum, parts, one) = (alloc(shape), alloc(Shape::new(&[1]).unwrap()), alloc(Shape::new(&[1]).unwrap()), alloc(shape));
-        // Everybody adds 1 to a part, one adds them up, everybody reads the sum.
+        // Every thread adds 1 to a part, one adds the parts up, every thread reads the sum.
         let ops = [
             Op::Fill { y: one.clone(), value: 1.0 },
             Op::Zip { f: Zip::Add, a: x.clone(), b: one.clone(), y: x.clone() },
@@ -414,7 +414,7 @@ fn a_panic_in_one_thread_ends_the_run_and_poisons_the_device() {
                             return;
                         }
                     }
-                    panic!("nobody gets here, as one is missing");
+                    panic!("no thread gets here, as one is missing");
                 });
             })
         }));
