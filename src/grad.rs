@@ -34,7 +34,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         Op::Zip { f: Zip::Add, .. } => tape.pass(inputs[0], g).and_then(|()| tape.pass(inputs[1], g)),
         Op::Reduce { f, x, other, scale, .. } => {
             let scale = f.slope() * scale;
-            let grad = |x, other| move |dx| Op::ReduceGrad { f, x, other, dy, dx, scale };
+            let grad = |x, other| move |dx| Op::ReduceGrad { f, x: f.grad_takes_x().then_some(x), other, dy, dx, scale };
             match (f, other) {
                 // (x - t)^2 is symmetric, so the target's gradient is the same op with the two swapped.
                 (Term::Mse, Some(target)) => {

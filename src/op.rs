@@ -37,7 +37,7 @@ pub(crate) enum Op<V = View> {
     /// `y = scale * sum f(x, other)`: x N, other N where f takes it, parts [chunks(N)], y [1].
     Reduce { f: Term, x: V, other: Option<V>, parts: V, y: V, scale: f32 },
     /// `dx = scale * dy * f'(x, other)`: x, other and dx as in `Reduce`, dy [1].
-    ReduceGrad { f: Term, x: V, other: Option<V>, dy: V, dx: V, scale: f32 },
+    ReduceGrad { f: Term, x: Option<V>, other: Option<V>, dy: V, dx: V, scale: f32 },
     /// `y = x * min(1, most / (sqrt(square) + 1e-6))`: x, y N; square [1]. y may be x.
     Clip { x: V, square: V, y: V, most: f32 },
     /// `y = x * factor`, N each. y may be x.
@@ -243,8 +243,9 @@ impl<V> Op<V> {
                 Form::new(f.names()[0], Chunks, f.flops()[0], [read(f.operand(), Each, x), other, operand("parts", Role::Scratch, Parts, parts), write("y", One, y)])
             }
             Op::ReduceGrad { f, x, other, dy, dx, .. } => {
+                let x = x.as_ref().and_then(|x| read(f.operand(), Each, x));
                 let other = other.as_ref().and_then(|other| read("target", Each, other));
-                Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read(f.operand(), Each, x), other, read("dy", One, dy), write("dx", Each, dx)])
+                Form::new(f.names()[1], Kernel::Each, f.flops()[1], [x, other, read("dy", One, dy), write("dx", Each, dx)])
             }
             Op::Clip { x, square, y, .. } => Form::new("clip", Kernel::Each, 1, [read("x", Each, x), read("square", One, square), write("y", Each, y)]).in_place(),
             Op::Scale { x, y, .. } => Form::new("scale", Kernel::Each, 1, [read("x", Each, x), write("y", Each, y)]).in_place(),
@@ -274,7 +275,7 @@ impl<V> Op<V> {
             Op::MapGrad { f: of, ref x, ref dy, ref dx } => Op::MapGrad { f: of, x: f(x), dy: f(dy), dx: f(dx) },
             Op::Zip { f: of, ref a, ref b, ref y } => Op::Zip { f: of, a: f(a), b: f(b), y: f(y) },
             Op::Reduce { f: of, ref x, ref other, ref parts, ref y, scale } => Op::Reduce { f: of, x: f(x), other: other.as_ref().map(&mut f), parts: f(parts), y: f(y), scale },
-            Op::ReduceGrad { f: of, ref x, ref other, ref dy, ref dx, scale } => Op::ReduceGrad { f: of, x: f(x), other: other.as_ref().map(&mut f), dy: f(dy), dx: f(dx), scale },
+            Op::ReduceGrad { f: of, ref x, ref other, ref dy, ref dx, scale } => Op::ReduceGrad { f: of, x: x.as_ref().map(&mut f), other: other.as_ref().map(&mut f), dy: f(dy), dx: f(dx), scale },
             Op::Clip { ref x, ref square, ref y, most } => Op::Clip { x: f(x), square: f(square), y: f(y), most },
             Op::Scale { ref x, ref y, factor } => Op::Scale { x: f(x), y: f(y), factor },
             Op::Fill { ref y, value } => Op::Fill { y: f(y), value },

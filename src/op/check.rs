@@ -132,9 +132,11 @@ impl Op {
             Op::Reduce { f, x, .. } if f.has_target() && x.len() == 0 => {
                 self.refuse(format!("a mean over no elements ({} is {})", f.operand(), x.shape), "Pass at least one row.")
             }
-            Op::Reduce { f, other, .. } | Op::ReduceGrad { f, other, .. } => {
-                assert_eq!(f.has_target(), other.is_some(), "{}: the tape passes a target where there is one", self.name());
-                Ok(())
+            Op::Reduce { f, other, .. } | Op::ReduceGrad { f, other, .. } if f.has_target() != other.is_some() => {
+                self.refuse("a target is missing, or there is one too many".into(), "Pass a target to losses alone.")
+            }
+            Op::ReduceGrad { f, x, .. } if f.grad_takes_x() != x.is_some() => {
+                self.refuse("x is missing, or not needed".into(), "Pass x where the derivative depends on it.")
             }
             Op::Clip { most, .. } if !(*most > 0.0 && most.is_finite()) => {
                 self.refuse(format!("the largest norm is {most}"), "Use a finite number above 0; 1 is usual.")
@@ -173,6 +175,8 @@ impl Op {
             Op::Map { .. }
             | Op::MapGrad { .. }
             | Op::Zip { .. }
+            | Op::Reduce { .. }
+            | Op::ReduceGrad { .. }
             | Op::Clip { .. }
             | Op::Scale { .. }
             | Op::Fill { .. }

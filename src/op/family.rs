@@ -80,7 +80,7 @@ impl Term {
     /// Floating-point operations for each element of the sum and of its derivative.
     pub(crate) fn flops(self) -> [u64; 2] {
         match self {
-            Term::Sum => [1, 1],
+            Term::Sum => [1, 0],
             Term::SquareSum => [2, 1],
             Term::Mse => [3, 2],
             Term::Bce => [34, 26],
@@ -94,6 +94,11 @@ impl Term {
             Term::Mse => "y",
             Term::Bce => "z",
         }
+    }
+
+    /// Whether the derivative depends on x. That of a plain sum is the same for every element.
+    pub(crate) fn grad_takes_x(self) -> bool {
+        self != Term::Sum
     }
 
     /// Whether a term takes a second number, the target. Then the sum is a mean, which is undefined over no elements.

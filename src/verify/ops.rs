@@ -32,7 +32,7 @@ pub(crate) fn make(row: &Row) -> Made {
         Op::MapGrad { f, x, .. } => map::make_grad(*f, x, row),
         Op::Zip { .. } | Op::Clip { .. } | Op::Scale { .. } | Op::Fill { .. } | Op::Copy { .. } => elementwise::make(row),
         Op::Reduce { f, x, scale, .. } => reduce::make(*f, x, *scale, row),
-        Op::ReduceGrad { f, x, scale, .. } => reduce::make_grad(*f, x, *scale, row),
+        Op::ReduceGrad { f, dx, scale, .. } => reduce::make_grad(*f, dx, *scale, row),
         Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => moves::make(row),
         Op::Uniform { .. } | Op::Mask { .. } => random::make(row),
         Op::Adam { table, hyper, .. } => adam::make(table, *hyper, row),

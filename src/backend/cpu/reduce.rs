@@ -18,7 +18,10 @@ use sum::Sum;
 trait Terms: Copy {
     /// The lane's sum with one more term.
     fn add<F: Fma>(self, lane: f32, x: f32, other: f32) -> f32;
+}
 
+/// Terms whose derivative depends on x.
+trait Slopes: Terms {
     /// `s` times the derivative of the term by x, without the factor that is part of the scale.
     fn grad<F: Fma>(self, x: f32, other: f32, s: f32) -> f32;
 }
@@ -36,7 +39,7 @@ pub(super) fn chunks(level: Level, f: Term, x: &[f32], other: &[f32], parts: &mu
 /// `s` is scale * dy.
 pub(super) fn grad(level: Level, f: Term, x: &[f32], other: &[f32], s: f32, dx: &mut [f32]) {
     match f {
-        Term::Sum => grads(level, Sum, x, other, s, dx),
+        Term::Sum => dx.fill(s),
         Term::SquareSum => grads(level, SquareSum, x, other, s, dx),
         Term::Mse => grads(level, Mse, x, other, s, dx),
         Term::Bce => grads(level, Bce, x, other, s, dx),
@@ -80,11 +83,11 @@ fn sums_body<T: Terms, F: Fma>(f: T, x: &[f32], other: &[f32], parts: &mut [f32]
 }
 
 #[inline(always)]
-fn grads_body<T: Terms, F: Fma>(f: T, x: &[f32], other: &[f32], s: f32, dx: &mut [f32]) {
+fn grads_body<T: Slopes, F: Fma>(f: T, x: &[f32], other: &[f32], s: f32, dx: &mut [f32]) {
     for ((dx, &x), &other) in dx.iter_mut().zip(x).zip(other) {
         *dx = f.grad::<F>(x, other, s);
     }
 }
 
 leveled!(fn sums[T: Terms](f: T, x: &[f32], other: &[f32], parts: &mut [f32]) = sums_body::<T, F>);
-leveled!(fn grads[T: Terms](f: T, x: &[f32], other: &[f32], s: f32, dx: &mut [f32]) = grads_body::<T, F>);
+leveled!(fn grads[T: Slopes](f: T, x: &[f32], other: &[f32], s: f32, dx: &mut [f32]) = grads_body::<T, F>);

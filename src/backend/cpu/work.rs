@@ -251,7 +251,8 @@ impl Work {
             }
             What::Total(Op::Reduce { parts, y, scale, .. }) => s.write::<f32>(y, 0..1)[0] = reduce::total(s.all(parts)) * scale,
             What::Op(Op::ReduceGrad { f, x, other, dy, dx, scale }) => {
-                let (x, factor) = (s.read(x, of(x)), scale * s.all::<f32>(dy)[0]);
+                let factor = scale * s.all::<f32>(dy)[0];
+                let x = x.as_ref().map_or(&[][..], |x| s.read(x, of(x)));
                 let other = other.as_ref().map_or(x, |other| s.read(other, of(other)));
                 reduce::grad(level, *f, x, other, factor, s.write(dx, of(dx)));
             }

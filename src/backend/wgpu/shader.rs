@@ -96,7 +96,10 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
             false => [file!("chunks"), file!("reduce_grad")],
         };
         add(&format!("{sum}_chunks"), own, &[needs, &[GRID, TREE, chunks, file!("chunk")]].concat());
-        add(grad, own, &[needs, &[GRID, gradient, EACH]].concat());
+        match f.grad_takes_x() {
+            true => add(grad, own, &[needs, &[GRID, gradient, EACH]].concat()),
+            false => add(grad, file!("sum_grad"), &[GRID, EACH]),
+        }
     }
     add("total", file!("total"), &[TREE]);
     add("clip", file!("clip"), &[GRID, EXP, EACH]);

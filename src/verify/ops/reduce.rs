@@ -28,7 +28,7 @@ pub(crate) fn reduce(f: Term, s: Shape, scale: f32) -> Op<Shape> {
 }
 
 pub(crate) fn reduce_grad(f: Term, s: Shape, scale: f32) -> Op<Shape> {
-    Op::ReduceGrad { f, x: s, other: f.has_target().then_some(s), dy: shape(&[1]), dx: s, scale }
+    Op::ReduceGrad { f, x: f.grad_takes_x().then_some(s), other: f.has_target().then_some(s), dy: shape(&[1]), dx: s, scale }
 }
 
 pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
@@ -127,5 +127,6 @@ pub(super) fn make_grad(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
         }
     };
     let dx = Result::within(pairs(&x, &target, |x, t| contract::reduce_grad(f, x, t, dy, scale)), w);
-    Made { inputs: inputs(f, &x, &target, [&[dy]]), results: vec![dx.sharp(row.exact() && f != Term::Bce)] }
+    let inputs = inputs(f, &x, &target, [&[dy]]).into_iter().skip(usize::from(!f.grad_takes_x())).collect();
+    Made { inputs, results: vec![dx.sharp(row.exact() && f != Term::Bce)] }
 }

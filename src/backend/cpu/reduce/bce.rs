@@ -3,7 +3,7 @@
 
 use super::super::exp::{exp_negative, log1p};
 use super::super::map::sigmoid;
-use super::{Fma, Terms};
+use super::{Fma, Slopes, Terms};
 
 #[derive(Clone, Copy)]
 pub(super) struct Bce;
@@ -14,7 +14,9 @@ impl Terms for Bce {
         let above = if z > 0.0 { z } else { 0.0 };
         lane + (F::fma(-z, target, above) + log1p::<F>(exp_negative::<F>(-z.abs())))
     }
+}
 
+impl Slopes for Bce {
     #[inline(always)]
     fn grad<F: Fma>(self, z: f32, target: f32, s: f32) -> f32 {
         s * (sigmoid::<F>(z) - target)

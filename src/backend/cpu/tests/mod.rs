@@ -380,9 +380,9 @@ fn short_runs_end_with_the_right_numbers() {
         // Every thread adds 1 to a part, one adds the parts up, every thread reads the sum.
         let ops = [
             Op::Fill { y: one.clone(), value: 1.0 },
-            Op::Zip { f: Zip::Add, a: x.clone(), b: one.clone(), y: x.clone() },
+            Op::Zip { f: Zip::Add, a: x.clone(), b: one, y: x.clone() },
             Op::Reduce { f: Term::Sum, x: x.clone(), other: None, parts, y: sum.clone(), scale: 1.0 },
-            Op::ReduceGrad { f: Term::Sum, x: one, other: None, dy: sum, dx: x.clone(), scale: 1.0 },
+            Op::ReduceGrad { f: Term::Sum, x: None, other: None, dy: sum, dx: x.clone(), scale: 1.0 },
             Op::Scale { x: x.clone(), y: x.clone(), factor: 1.0 / shape.len() as f32 },
         ];
         ops.iter().for_each(|op| op.check().unwrap());
