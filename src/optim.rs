@@ -98,7 +98,7 @@ impl Adam {
     /// # Errors
     /// When the tape is for another device, or the device fails.
     pub fn step(&self, tape: &mut Tape) -> Result<()> {
-        self.push(tape, |whole| whole.clone())?;
+        self.push(tape, |flat| flat.clone())?;
         if self.moves {
             tape.push_advance(&self.clock, 0, 1)?;
         }
@@ -120,7 +120,7 @@ impl Adam {
                 "Make it with `Adam::with_clock`, and advance that clock once a step.",
             ));
         }
-        self.push(tape, |whole| group.part(whole))
+        self.push(tape, |flat| group.part(flat))
     }
 
     fn push(&self, tape: &mut Tape, part: impl Fn(&View) -> View) -> Result<()> {

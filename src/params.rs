@@ -54,8 +54,8 @@ pub(crate) struct Group {
 
 impl Group {
     /// The group's part of a flat buffer over all parameters.
-    pub(crate) fn part(&self, whole: &View) -> View {
-        View { offset: whole.offset + self.start, shape: self.shape, ..whole.clone() }
+    pub(crate) fn part(&self, flat: &View) -> View {
+        View { offset: flat.offset + self.start, shape: self.shape, ..flat.clone() }
     }
 }
 
@@ -87,14 +87,14 @@ impl Params {
             let shapes = layout.map(|(_, dims)| Shape::new(dims)).collect::<Result<Vec<_>>>()?;
             Shape::new(&[shapes.iter().map(Shape::len).sum()])
         };
-        let whole = total(&mut groups.iter().flat_map(|(_, layout)| layout))?;
-        let (values, grads) = (device.alloc(Dtype::F32, whole)?, device.alloc(Dtype::F32, whole)?);
+        let all = total(&mut groups.iter().flat_map(|(_, layout)| layout))?;
+        let (values, grads) = (device.alloc(Dtype::F32, all)?, device.alloc(Dtype::F32, all)?);
         let (mut entries, mut ranges, mut start) = (Vec::new(), Vec::new(), 0);
         for (name, layout) in groups {
             let first = (entries.len(), start);
             for (name, dims) in layout {
                 let shape = Shape::new(dims)?;
-                let part = |whole: &View| View { offset: start, shape, ..whole.clone() };
+                let part = |flat: &View| View { offset: start, shape, ..flat.clone() };
                 entries.push(Entry { name: name.clone(), value: part(&values), grad: part(&grads) });
                 start += shape.len();
             }

@@ -22,7 +22,7 @@ pub(super) fn all(ae: &Autoencoder, data: &Dataset, way: Way) -> Result<Rows> {
     let mut pass = Pass::new(ae, way, &data.chunks())?;
     let columns = way.columns(ae).1;
     let values = match ae.scaler() {
-        None => whole(ae, data, way, pass.most)?,
+        None => in_steps(ae, data, way, pass.most)?,
         Some(_) => {
             let mut values = Vec::with_capacity(data.len() * columns);
             for chunk in data.chunks() {
@@ -146,11 +146,11 @@ struct Pass<'a> {
     ae: &'a Autoencoder,
     way: Way,
     most: usize,
-    ready: Option<Ready>,
+    compiled: Option<Compiled>,
 }
 
-/// A program for so many rows.
-struct Ready {
+/// The program for this many rows.
+struct Compiled {
     rows: usize,
     program: Program,
     input: Val,
@@ -168,7 +168,7 @@ impl<'a> Pass<'a> {
             ));
         }
         let widest = ae.widths().iter().max().map_or(1, |&w| w.max(1));
-        Ok(Pass { ae, way, most: (CHUNK_NUMBERS / widest).clamp(1, ae.device().backend().rows()), ready: None })
+        Ok(Pass { ae, way, most: (CHUNK_NUMBERS / widest).clamp(1, ae.device().backend().rows()), compiled: None })
     }
 
     /// What comes of the rows, which are scaled in place if the network wants that.
@@ -190,13 +190,13 @@ impl<'a> Pass<'a> {
     /// At most [`Pass::most`] rows, by the program for as many.
     fn once(&mut self, values: &[f32], columns: usize) -> Result<Vec<f32>> {
         let rows = values.len() / columns;
-        let ready = match self.ready.take().filter(|ready| ready.rows == rows) {
-            Some(ready) => self.ready.insert(ready),
-            None => self.ready.insert(Ready::new(self.ae, self.way, [rows, columns])?),
+        let compiled = match self.compiled.take().filter(|compiled| compiled.rows == rows) {
+            Some(compiled) => self.compiled.insert(compiled),
+            None => self.compiled.insert(Compiled::new(self.ae, self.way, [rows, columns])?),
         };
-        ready.program.write(ready.input, values)?;
-        ready.program.run(1)?;
-        ready.program.read(ready.output)
+        compiled.program.write(compiled.input, values)?;
+        compiled.program.run(1)?;
+        compiled.program.read(compiled.output)
     }
 
     /// The mean of (x - y)^2 over each row.
@@ -207,12 +207,12 @@ impl<'a> Pass<'a> {
     }
 }
 
-impl Ready {
-    fn new(ae: &Autoencoder, way: Way, shape: [usize; 2]) -> Result<Ready> {
+impl Compiled {
+    fn new(ae: &Autoencoder, way: Way, shape: [usize; 2]) -> Result<Compiled> {
         let mut tape = Tape::plan(ae.device());
         let input = tape.input(&Tensor::zeros(ae.device(), &shape)?)?;
         let output = way.on(ae, &mut tape, input)?;
-        Ok(Ready { rows: shape[0], program: tape.compile()?, input, output })
+        Ok(Compiled { rows: shape[0], program: tape.compile()?, input, output })
     }
 }
 
@@ -231,7 +231,7 @@ fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
 }
 
 /// What comes of all rows, at most so many in a step.
-fn whole(ae: &Autoencoder, data: &Dataset, way: Way, batch: usize) -> Result<Vec<f32>> {
+fn in_steps(ae: &Autoencoder, data: &Dataset, way: Way, batch: usize) -> Result<Vec<f32>> {
     let (count, to) = (data.len(), way.columns(ae).1);
     let mut all = vec![0.0; count * to];
     if count == 0 {

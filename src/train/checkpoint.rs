@@ -6,7 +6,7 @@
 
 use super::fit::{Best, Epoch, Progress};
 use super::recipe::difference;
-use super::seal::{BLANK, seal, whole};
+use super::seal::{BLANK, intact, seal};
 use super::training::Training;
 use crate::{Error, Result, Tensor, files, tensor};
 use safetensors::tensor::{Dtype, TensorView};
@@ -52,7 +52,7 @@ impl Checkpoint {
     pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
         let bytes = files::read(path, "reading the checkpoint")?;
-        if whole(&bytes) != Some(true) {
+        if intact(&bytes) != Some(true) {
             let ours = |mark: &str| bytes.windows(mark.len()).any(|w| w == mark.as_bytes());
             let damaged = ours("\\\"sha256\\\"") || MORE.iter().any(|name| ours(name));
             return Err(match damaged {

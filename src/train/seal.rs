@@ -8,7 +8,7 @@ const BEFORE: &[u8] = b"sha256\\\":\\\"";
 pub(super) const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Where the digits stand.
-fn place(bytes: &[u8]) -> Option<usize> {
+fn find(bytes: &[u8]) -> Option<usize> {
     let at = bytes.windows(BEFORE.len()).position(|w| w == BEFORE)? + BEFORE.len();
     (bytes.len() >= at + BLANK.len()).then_some(at)
 }
@@ -25,15 +25,15 @@ fn digits_without(bytes: &[u8], at: usize) -> String {
 
 /// Writes the seal into bytes that have a place for it; false when they have none.
 pub(super) fn seal(bytes: &mut [u8]) -> bool {
-    let Some(at) = place(bytes) else { return false };
+    let Some(at) = find(bytes) else { return false };
     let digits = digits_without(bytes, at);
     bytes[at..at + BLANK.len()].copy_from_slice(digits.as_bytes());
     true
 }
 
-/// Whether the seal is whole; `None` when there is none.
-pub(super) fn whole(bytes: &[u8]) -> Option<bool> {
-    let at = place(bytes)?;
+/// Whether the seal matches the bytes; `None` when there is no seal.
+pub(super) fn intact(bytes: &[u8]) -> Option<bool> {
+    let at = find(bytes)?;
     Some(bytes[at..at + BLANK.len()] == *digits_without(bytes, at).as_bytes())
 }
 
@@ -44,16 +44,16 @@ mod tests {
     #[test]
     fn a_seal_is_whole_until_any_bit_of_the_file_changes() {
         let mut bytes = format!("before sha256\\\":\\\"{BLANK}\\\" after").into_bytes();
-        assert_eq!(whole(&bytes), Some(false));
+        assert_eq!(intact(&bytes), Some(false));
         assert!(seal(&mut bytes));
-        assert_eq!(whole(&bytes), Some(true));
+        assert_eq!(intact(&bytes), Some(true));
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1 << bit;
-                assert_ne!(whole(&changed), Some(true), "byte {at}, bit {bit}");
+                assert_ne!(intact(&changed), Some(true), "byte {at}, bit {bit}");
             }
-            assert_ne!(whole(&bytes[..at]), Some(true));
+            assert_ne!(intact(&bytes[..at]), Some(true));
         }
         assert!(!seal(&mut [0; 500]));
         assert_eq!(digits(&[b"ab", b"c"]), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

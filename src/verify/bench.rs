@@ -1,7 +1,7 @@
 //! How fast an op is, with its error against the oracle in the same line: a speed without it proves nothing.
 
 use super::data::Kind;
-use super::judge::Ready;
+use super::judge::Prepared;
 use super::layout::Layout;
 use super::reference;
 use super::row::{Given, Row};
@@ -86,13 +86,13 @@ pub fn benched() -> Vec<(&'static str, Vec<usize>)> {
 /// An op that is none of them, sizes that do not suit it, or when the device fails.
 pub fn bench(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
     let (op, given) = sized(op, shape)?;
-    let ready = Ready::new(Row { op, given, kind: Kind::Reals, seed: 1, layout: Layout::Start });
-    let verdict = ready.run(device);
-    let op = ready.on(device)?;
+    let prepared = Prepared::new(Row { op, given, kind: Kind::Reals, seed: 1, layout: Layout::Start });
+    let verdict = prepared.run(device);
+    let op = prepared.on(device)?;
     let cost = op.cost();
     let ms = time(device, &[op])?;
     let wrong = verdict.wrong.map(|wrong| wrong.problem);
-    Ok(Timing { device: device.id().into(), what: ready.row.name().into(), shape: shape.into(), ms, cost, worst: verdict.worst, wrong })
+    Ok(Timing { device: device.id().into(), what: prepared.row.name().into(), shape: shape.into(), ms, cost, worst: verdict.worst, wrong })
 }
 
 fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {

@@ -92,19 +92,19 @@ impl Case {
         let (mut inputs, mut results) = (inputs.into_iter(), results.into_iter());
         let mut case = Case { operands: Vec::new(), expects: Vec::new() };
         for (at, operand) in row.op.form().operands().enumerate() {
-            let (place, n) = (row.place(at), operand.of.len());
+            let (index, n) = (row.index_of(at), operand.of.len());
             let data = match is_given(operand.role) {
                 true => inputs.next().expect("data for each operand that is read"),
                 false => Data::F32(vec![f32::from_bits(UNWRITTEN); n]),
             };
-            match case.operands.get_mut(place) {
+            match case.operands.get_mut(index) {
                 Some(same) if operand.role != Role::Read => same.role = Role::Update,
                 Some(same) => assert!(same.data.bytes() == data.bytes(), "one operand can't hold two things"),
                 None => case.operands.push(Operand { role: operand.role, shape: operand.of.dims().to_vec(), data }),
             }
             if matches!(operand.role, Role::Write | Role::Update) {
                 let Result { contract, within } = results.next().expect("a result for each operand that is written");
-                case.expects.push(Expect { operand: place, contract, within });
+                case.expects.push(Expect { operand: index, contract, within });
             }
         }
         assert!(inputs.next().is_none() && results.next().is_none(), "{}: more data than operands", row.name());

@@ -6,8 +6,8 @@ use super::row::Row;
 use crate::op::{Op, Role};
 use crate::{Device, DeviceKind, Result};
 
-/// A row that is ready to run, on any number of devices.
-pub(crate) struct Ready {
+/// A row with its case and its memory images, to be run on any number of devices.
+pub(crate) struct Prepared {
     pub(crate) row: Row,
     pub(crate) case: Case,
     placed: Placed,
@@ -38,11 +38,11 @@ impl Wrong {
     }
 }
 
-impl Ready {
-    pub(crate) fn new(row: Row) -> Ready {
+impl Prepared {
+    pub(crate) fn new(row: Row) -> Prepared {
         let case = Case::new(&row);
         let placed = Placed::new(&case, row.layout);
-        Ready { row, case, placed }
+        Prepared { row, case, placed }
     }
 
     /// Errors of the device are verdicts too: a device that refuses a checked op does not do what it promises.
@@ -63,25 +63,25 @@ impl Ready {
 
     /// The bytes of all buffers after the op.
     fn execute(&self, device: &Device) -> Result<Vec<Vec<u8>>> {
-        let (views, wholes) = self.placed.upload(&self.case, device)?;
+        let (views, buffers) = self.placed.upload(&self.case, device)?;
         let op = self.row.on(&views);
         op.check()?;
         device.backend().run(&op)?;
-        let read = |(whole, image): (&crate::device::View, &super::layout::Image)| {
+        let read = |(buffer, image): (&crate::device::View, &super::layout::Image)| {
             let mut bytes = vec![0x5a; image.bytes.len()];
-            device.backend().read(whole, &mut bytes).map(|_| bytes)
+            device.backend().read(buffer, &mut bytes).map(|_| bytes)
         };
-        wholes.iter().zip(&self.placed.images).map(read).collect()
+        buffers.iter().zip(&self.placed.images).map(read).collect()
     }
 
     fn judge(&self, after: &[Vec<u8>], kind: DeviceKind) -> Verdict {
         let mut verdict = Verdict { bits: true, ..Verdict::default() };
         verdict.wrong = self.strays(after);
         for expect in &self.case.expects {
-            let place = self.placed.places[expect.operand];
-            let size = self.placed.images[place.image].dtype.size();
-            let start = place.offset * size;
-            let got = &after[place.image][start..start + expect.contract.bytes().len()];
+            let location = self.placed.locations[expect.operand];
+            let size = self.placed.images[location.image].dtype.size();
+            let start = location.offset * size;
+            let got = &after[location.image][start..start + expect.contract.bytes().len()];
             match &expect.contract {
                 Data::F32(contract) => {
                     let got: Vec<f32> = words(got).map(f32::from_bits).collect();
@@ -104,10 +104,10 @@ impl Ready {
     /// Whether anything changed outside of what the op writes.
     fn strays(&self, after: &[Vec<u8>]) -> Option<Wrong> {
         let mut expected: Vec<(usize, usize, usize, &str)> = Vec::new();
-        for (place, operand) in self.placed.places.iter().zip(&self.case.operands) {
+        for (location, operand) in self.placed.locations.iter().zip(&self.case.operands) {
             let (size, bytes) = (operand.data.dtype().size(), operand.data.bytes().len());
             if operand.role != Role::Read {
-                expected.push((place.image, place.offset * size, bytes, ""));
+                expected.push((location.image, location.offset * size, bytes, ""));
             }
         }
         expected.sort();
@@ -117,7 +117,7 @@ impl Ready {
             for (start, end) in written.chain([(before.bytes.len(), before.bytes.len())]) {
                 if before.bytes[from..start] != after[from..start] {
                     let at = (from..start).find(|&b| before.bytes[b] != after[b]).unwrap_or(from);
-                    let operands = self.placed.places.iter().enumerate().filter(|(_, p)| p.image == i);
+                    let operands = self.placed.locations.iter().enumerate().filter(|(_, p)| p.image == i);
                     let named: Vec<String> = operands.map(|(o, p)| format!("{o} at {}", p.offset)).collect();
                     let size = before.dtype.size();
                     return Some(Wrong::text(format!(
@@ -143,10 +143,10 @@ impl Ready {
     pub(crate) fn contract_against_oracle(&self) -> Verdict {
         let mut after: Vec<Vec<u8>> = self.placed.images.iter().map(|i| i.bytes.clone()).collect();
         for expect in &self.case.expects {
-            let place = self.placed.places[expect.operand];
-            let start = place.offset * 4;
+            let location = self.placed.locations[expect.operand];
+            let start = location.offset * 4;
             let bytes = expect.contract.bytes();
-            after[place.image][start..start + bytes.len()].copy_from_slice(bytes);
+            after[location.image][start..start + bytes.len()].copy_from_slice(bytes);
         }
         self.judge(&after, DeviceKind::Cpu)
     }

@@ -40,7 +40,7 @@ pub(crate) struct Image {
 
 /// Where an operand lies.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) image: usize,
     /// In elements.
     pub(crate) offset: usize,
@@ -50,13 +50,13 @@ pub(crate) struct Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     pub(crate) images: Vec<Image>,
-    pub(crate) places: Vec<Place>,
+    pub(crate) locations: Vec<Location>,
 }
 
 /// What stands in the guard zones, another word at each place: guards that are copied onto guards show. As an f32 it is
 /// a NaN, so that reading it spoils a result; as an index it is out of every range.
-fn guard(place: usize) -> [u8; 4] {
-    (0xffe5_0000 | (place as u32).wrapping_mul(0x9E37_79B9) >> 16).to_le_bytes()
+fn guard(at: usize) -> [u8; 4] {
+    (0xffe5_0000 | (at as u32).wrapping_mul(0x9E37_79B9) >> 16).to_le_bytes()
 }
 
 impl Data {
@@ -88,7 +88,7 @@ impl Image {
 impl Placed {
     pub(crate) fn new(case: &Case, layout: Layout) -> Placed {
         let mut images: Vec<Image> = Vec::new();
-        let mut places = Vec::new();
+        let mut locations = Vec::new();
         for (i, operand) in case.operands.iter().enumerate() {
             let (dtype, read_only) = (operand.data.dtype(), operand.role == Role::Read);
             let (front, back) = match layout {
@@ -109,26 +109,26 @@ impl Placed {
             });
             let into = &mut images[image];
             into.guard(front, i);
-            places.push(Place { image, offset: into.bytes.len() / dtype.size() });
+            locations.push(Location { image, offset: into.bytes.len() / dtype.size() });
             into.bytes.extend_from_slice(operand.data.bytes());
             into.guard(back, i);
         }
-        Placed { images, places }
+        Placed { images, locations }
     }
 
     /// Makes the buffers, writes each of them once, and gives the operands' views with the whole buffers behind them.
     pub(crate) fn upload(&self, case: &Case, device: &Device) -> Result<(Vec<View>, Vec<View>)> {
-        let mut wholes = Vec::new();
+        let mut buffers = Vec::new();
         for image in &self.images {
-            let whole = device.alloc(image.dtype, Shape::new(&[image.bytes.len() / image.dtype.size()])?)?;
-            device.backend().write(&whole, &image.bytes)?;
-            wholes.push(whole);
+            let buffer = device.alloc(image.dtype, Shape::new(&[image.bytes.len() / image.dtype.size()])?)?;
+            device.backend().write(&buffer, &image.bytes)?;
+            buffers.push(buffer);
         }
-        let view = |(place, operand): (&Place, &super::case::Operand)| {
-            let part = wholes[place.image].part(place.offset, Shape::new(&operand.shape)?);
+        let view = |(location, operand): (&Location, &super::case::Operand)| {
+            let part = buffers[location.image].part(location.offset, Shape::new(&operand.shape)?);
             part.ok_or_else(|| Error::argument("verify", "an operand reaches past its buffer", "Correct the layout."))
         };
-        let views = self.places.iter().zip(&case.operands).map(view).collect::<Result<_>>()?;
-        Ok((views, wholes))
+        let views = self.locations.iter().zip(&case.operands).map(view).collect::<Result<_>>()?;
+        Ok((views, buffers))
     }
 }

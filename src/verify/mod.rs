@@ -30,7 +30,7 @@ pub use bench::{Spread, Timing, bench, bench_step, benched};
 pub use report::{Failure, OpReport, Report};
 
 use crate::{Device, Error, Result};
-use judge::Ready;
+use judge::Prepared;
 use rayon::prelude::*;
 use std::time::Instant;
 
@@ -98,11 +98,11 @@ pub fn run_each(devices: &[Device], select: &Select) -> Result<Vec<Report>> {
     // The oracle works on many small rows at once, but holds one large row at a time.
     let batches = small.chunks(128).chain(large.chunks(1));
     for batch in batches {
-        let ready: Vec<Ready> = batch.to_vec().into_par_iter().map(Ready::new).collect();
+        let prepared: Vec<Prepared> = batch.to_vec().into_par_iter().map(Prepared::new).collect();
         for (device, report) in devices.iter().zip(&mut reports) {
             let start = Instant::now();
-            for ready in &ready {
-                report.add(ready, ready.run(device), device);
+            for prepared in &prepared {
+                report.add(prepared, prepared.run(device), device);
             }
             report.seconds += start.elapsed().as_secs_f64();
         }

@@ -9,12 +9,12 @@ mod random;
 mod reduce;
 
 use super::case::Made;
-use super::row::{self, Given, Row, Rows};
+use super::row::{self, Collector, Given, Row};
 use crate::op::{AdamHyper, Map, Op, Stream, Term, Zip};
 use crate::{Result, Shape};
 
 /// The rows of all ops, in the order of the instruction set.
-pub(crate) fn rows(rows: &mut Rows) {
+pub(crate) fn rows(rows: &mut Collector) {
     dense::rows(rows);
     map::rows(rows);
     elementwise::rows(rows);
@@ -44,7 +44,7 @@ pub(crate) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     [dense::sizes(), map::sizes(), elementwise::sizes(), reduce::sizes(), moves::sizes(), random::sizes(), adam::sizes()].concat()
 }
 
-/// The op of that name at those sizes, as the article's training has it; `None` where it does not take so many.
+/// The op of that name at those sizes, as in the article's training; `None` if it takes another number of sizes.
 pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Given)>> {
     let given = Given { square: dims.iter().product::<usize>() as f32, bytes: true, ..Given::default() };
     let op = match (name, dims) {

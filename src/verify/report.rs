@@ -1,6 +1,6 @@
 //! What the table found, as data and as text.
 
-use super::judge::{Ready, Verdict};
+use super::judge::{Prepared, Verdict};
 use crate::{Device, DeviceKind};
 use std::fmt;
 
@@ -73,8 +73,8 @@ impl Report {
         Report { device: info.id.clone(), kind: info.kind, name: info.name.clone(), rows: Vec::new(), seconds: 0.0 }
     }
 
-    pub(super) fn add(&mut self, ready: &Ready, verdict: Verdict, device: &Device) {
-        let op = ready.row.name();
+    pub(super) fn add(&mut self, prepared: &Prepared, verdict: Verdict, device: &Device) {
+        let op = prepared.row.name();
         let at = self.rows.iter().position(|r| r.op == op).unwrap_or_else(|| {
             self.rows.push(OpReport { op, cases: 0, bit_for_bit: 0, worst: 0.0, failed: 0, failures: Vec::new() });
             self.rows.len() - 1
@@ -87,7 +87,13 @@ impl Report {
             row.failed += 1;
             if row.failures.len() < KEPT {
                 let value = wrong.value.map(|(index, got, expected, bound)| Mismatch { index, got, expected, bound });
-                row.failures.push(Failure { op, device: device.id().to_string(), case: ready.describe(), problem: wrong.problem, value });
+                row.failures.push(Failure {
+                    op,
+                    device: device.id().to_string(),
+                    case: prepared.describe(),
+                    problem: wrong.problem,
+                    value,
+                });
             }
         }
     }

@@ -82,8 +82,8 @@ impl Row {
         self.layout == Layout::Far || (!dense && self.work() > 1 << 22)
     }
 
-    /// Which of the row's operands is the op's operand with that number.
-    pub(crate) fn place(&self, operand: usize) -> usize {
+    /// The index among the row's own operands of the op's operand with this number.
+    pub(crate) fn index_of(&self, operand: usize) -> usize {
         let last = self.op.form().operands().count() - 1;
         match self.given.same {
             Same::First if operand == last => 0,
@@ -97,7 +97,7 @@ impl Row {
     /// The op on views of the row's operands.
     pub(crate) fn on(&self, views: &[View]) -> Op {
         let mut operand = 0..;
-        self.op.map(|_| views[self.place(operand.next().unwrap_or_default())].clone())
+        self.op.map(|_| views[self.index_of(operand.next().unwrap_or_default())].clone())
     }
 
     /// Whether every sum is exact in any order, so that all devices must have the same bits.
@@ -125,11 +125,11 @@ impl Row {
     }
 }
 
-/// Collects rows; layouts come in turn, and the seed is the row's number.
+/// Collects rows. It cycles through the layouts; the seed is the row's number.
 #[derive(Default)]
-pub(crate) struct Rows(Vec<Row>);
+pub(crate) struct Collector(Vec<Row>);
 
-impl Rows {
+impl Collector {
     pub(crate) fn add(&mut self, kind: Kind, op: Op<Shape>) {
         self.given(kind, op, Given::default());
     }
@@ -171,7 +171,7 @@ pub(crate) fn any(n: usize, turn: usize) -> Shape {
 
 /// All rows, op after op.
 pub(crate) fn all() -> Vec<Row> {
-    let mut rows = Rows::default();
+    let mut rows = Collector::default();
     ops::rows(&mut rows);
     let mut rows = rows.0;
     let mut seen = HashSet::new();

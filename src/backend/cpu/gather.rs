@@ -4,16 +4,16 @@ use super::level::leveled;
 use super::tile;
 use crate::Level;
 
-/// Which rows are gathered: the order, and where in it to start.
+/// The rows to gather: the order, and where to start in it.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(super) struct Selection<'a> {
     pub(super) order: &'a [u32],
     pub(super) cursor: u32,
     /// Rows of data; at least 1.
     pub(super) count: usize,
 }
 
-impl Rows<'_> {
+impl Selection<'_> {
     /// The row that output row `r` comes from. An index past the data is clamped, so that it can't reach past the
     /// buffer.
     fn source(&self, r: usize) -> usize {
@@ -23,20 +23,20 @@ impl Rows<'_> {
 }
 
 /// y starts at output row `first`; a row has `columns`, which is not 0.
-pub(super) fn gather_floats(data: &[f32], rows: Rows, first: usize, columns: usize, y: &mut [f32]) {
-    each(data, rows, first, columns, y, |row, y| y.copy_from_slice(row));
+pub(super) fn gather_floats(data: &[f32], selection: Selection, first: usize, columns: usize, y: &mut [f32]) {
+    each(data, selection, first, columns, y, |row, y| y.copy_from_slice(row));
 }
 
 /// As [`gather_floats`], from bytes.
-pub(super) fn gather_bytes(level: Level, data: &[u8], rows: Rows, first: usize, columns: usize, y: &mut [f32]) {
-    each(data, rows, first, columns, y, |row, y| convert(level, row, y));
+pub(super) fn gather_bytes(level: Level, data: &[u8], selection: Selection, first: usize, columns: usize, y: &mut [f32]) {
+    each(data, selection, first, columns, y, |row, y| convert(level, row, y));
 }
 
 /// Calls `f` with each row of y and its source. A data set larger than the caches lies in memory, and the processor
 /// can't guess which row comes next, so some are fetched ahead.
-fn each<T>(data: &[T], rows: Rows, first: usize, columns: usize, y: &mut [f32], f: impl Fn(&[T], &mut [f32])) {
+fn each<T>(data: &[T], selection: Selection, first: usize, columns: usize, y: &mut [f32], f: impl Fn(&[T], &mut [f32])) {
     const AHEAD: usize = 4;
-    let row = |r: usize| &data[rows.source(first + r) * columns..][..columns];
+    let row = |r: usize| &data[selection.source(first + r) * columns..][..columns];
     let fetch = |r: usize| row(r).iter().step_by(64 / size_of::<T>()).for_each(|x| tile::fetch::<{ tile::NEAR }, T>(x));
     let count = y.len() / columns;
     (0..AHEAD.min(count)).for_each(fetch);

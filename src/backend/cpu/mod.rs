@@ -15,13 +15,13 @@ mod level;
 mod map;
 mod memory;
 mod pack;
+mod partition;
 mod place;
 mod plan;
 mod program;
 mod random;
 mod reduce;
 mod scale;
-mod split;
 mod store;
 mod subnormal;
 mod team;
@@ -198,7 +198,7 @@ impl Core {
         let work = Work::new(op, self.threads());
         // A second thread would cost more than it saves.
         let cost = op.cost();
-        let threads = if cost.flops + cost.bytes < WORTH_A_TEAM { 1 } else { self.threads().min(work.split.most_parts()) };
+        let threads = if cost.flops + cost.bytes < WORTH_A_TEAM { 1 } else { self.threads().min(work.partition.most_parts()) };
         let stages = [Some(work), Work::total(op)];
         team::run(&self.pool, threads, |member| {
             let mut scratch = self.scratch(member.thread);
@@ -206,7 +206,7 @@ impl Core {
                 if stage > 0 && !member.wait() {
                     return;
                 }
-                work.execute(self.level, slices, scratch.floats(), work.split.part(member.thread, member.threads));
+                work.execute(self.level, slices, scratch.floats(), work.partition.part(member.thread, member.threads));
             }
         });
     }

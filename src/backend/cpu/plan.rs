@@ -56,10 +56,10 @@ impl Chain {
     /// to do. Every thread of the team calls it once per step, and all wait for each other before the next step.
     pub(super) fn walk(&self, member: &Member, step: usize, mut f: impl FnMut(usize, &Work, Range<usize>)) {
         let mut all = |units: Range<usize>| self.works.iter().enumerate().for_each(|(at, work)| f(at, work, units.clone()));
-        let split = self.works[0].split;
-        let Some(turns) = &self.turns else { return all(split.part(member.thread, member.threads)) };
+        let partition = self.works[0].partition;
+        let Some(turns) = &self.turns else { return all(partition.part(member.thread, member.threads)) };
         for part in (member.thread..member.threads).chain(0..member.thread) {
-            let (units, taken) = (split.part(part, member.threads), &turns.parts[part].0);
+            let (units, taken) = (partition.part(part, member.threads), &turns.parts[part].0);
             loop {
                 // Relaxed: the count says only which turns are taken. The barriers order all other memory.
                 let turn = taken[step % 2].fetch_add(1, Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl Plan {
     }
 
     pub(super) fn with_sizes(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Plan> {
-        let most = ops.iter().map(|op| Work::new(op, threads).split.most_parts()).max().unwrap_or(1);
+        let most = ops.iter().map(|op| Work::new(op, threads).partition.most_parts()).max().unwrap_or(1);
         let threads = threads.min(most.max(1));
         let (prologue, step) = lower(ops, threads, level, sizes)?;
         Ok(Plan { threads, prologue: schedule(prologue, threads, sizes), step: schedule(step, threads, sizes) })
@@ -161,8 +161,8 @@ fn lower(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<(Vec<
             packed.fresh = false;
             // The threads that have just computed all of it pack it, if it is read before it changes again.
             let again = ops[at + 1..].iter().position(|op| packed.is_written_by(op)).map_or(ops.len(), |n| at + 1 + n);
-            let whole = op.writes().any(|view| view.identical(&packed.of));
-            if whole && packed.readers.iter().any(|reader| (at + 1..=again).contains(reader)) {
+            let all_written = op.writes().any(|view| view.identical(&packed.of));
+            if all_written && packed.readers.iter().any(|reader| (at + 1..=again).contains(reader)) {
                 step.push(packed.work.clone());
                 packed.fresh = true;
             }
@@ -290,8 +290,9 @@ fn schedule(works: Vec<Work>, threads: usize, sizes: Sizes) -> Vec<Phase> {
     while left > 0 {
         let ready = |i: &usize| before[*i] == 0 && !clashes[*i];
         // First comes a work that uses what the last ones have just written and is divided in the same way.
-        let last = phase.iter().rev().take_while(|&&j| phase.last().is_some_and(|&last| touching[j].split == touching[last].split));
-        let follows = last.filter_map(|&j| after[j].iter().copied().find(|i| ready(i) && touching[*i].split == touching[j].split)).next();
+        let last = phase.iter().rev().take_while(|&&j| phase.last().is_some_and(|&last| touching[j].partition == touching[last].partition));
+        let follows =
+            last.filter_map(|&j| after[j].iter().copied().find(|i| ready(i) && touching[*i].partition == touching[j].partition)).next();
         let Some(next) = follows.or_else(|| (0..n).find(ready)) else {
             phases.push(take(std::mem::take(&mut phase)));
             clashes.fill(false);
@@ -321,14 +322,14 @@ fn chains(phase: &[usize], works: &[Work], touching: &[Touching], threads: usize
         let length = 1 + (1..rest.len()).take_while(|&n| goes_on(n)).count();
         let (chain, after) = rest.split_at(length);
         rest = after;
-        let split = touching[*first].split;
+        let partition = touching[*first].partition;
         let each: usize = chain.iter().map(|&i| touching[i].written_by_unit()).sum();
-        let at_once = (sizes.near / each.max(1)).max(sizes.least).next_multiple_of(split.grain);
+        let at_once = (sizes.near / each.max(1)).max(sizes.least).next_multiple_of(partition.grain);
         let mine = || chain.iter().map(|&i| works[i].clone());
         // Any thread may take any turn, so nothing else in the phase may depend on which thread did these rows.
         let apart = |i: usize| chain.contains(&i) || chain.iter().all(|&j| !touching[i].ordered(&touching[j]));
         let alone = threads == 1 || phase.iter().all(|&i| apart(i));
-        match length > 1 && alone && split.units.div_ceil(threads) >= 2 * at_once {
+        match length > 1 && alone && partition.units.div_ceil(threads) >= 2 * at_once {
             true => chains.push(Chain {
                 works: mine().collect(),
                 turns: Some(Turns { units: at_once, parts: (0..threads).map(|_| Taken::default()).collect() }),

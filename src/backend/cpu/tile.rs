@@ -250,12 +250,12 @@ struct Run<'a> {
 unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c: &mut Rectangle, finish: Finish) {
     let Run { a, packed, next, tiles, row: mut first } = of;
     let (columns, depth) = (c.columns(), b.depth);
-    let whole = columns.len() == NR;
+    let full = columns.len() == NR;
     for at in tiles {
         let data = &a.data[packed.map_or(first * a.row, |packed| at * packed)..];
         assert!((H - 1) * a.row + (depth - 1) * a.column < data.len(), "rows reach past their data");
         // Long sums leave time to fetch c.
-        if whole && depth >= 64 {
+        if full && depth >= 64 {
             let mut c = c.corner::<H, NR>(first, columns.start);
             for i in 0..H {
                 (0..NR).step_by(LINE).for_each(|j| fetch::<NEAR, f32>(c.row(i)[j..].as_ptr()));
@@ -287,7 +287,7 @@ unsafe fn tiles<V: Vector, const H: usize, const NR: usize>(of: Run, b: Panel, c
             unsafe { term(&mut sums, a_at, a.row, b_at) };
             (a_at, b_at) = (a_at.wrapping_add(a.column), b_at.wrapping_add(b.pitch));
         }
-        if whole {
+        if full {
             let mut c = c.corner::<H, NR>(first, columns.start);
             for i in 0..H {
                 let c = c.row(i).as_mut_ptr();

@@ -1,7 +1,7 @@
 //! Which elements a work touches, and when two works may run between the same two barriers: when no thread touches what
 //! another one writes.
 
-use super::split::Split;
+use super::partition::Partition;
 use super::work::Work;
 use crate::device::View;
 use std::ops::Range;
@@ -44,13 +44,13 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
 
 /// A work and what it touches.
 pub(super) struct Touching {
-    pub(super) split: Split,
+    pub(super) partition: Partition,
     touches: Vec<Touch>,
 }
 
 impl Touching {
     pub(super) fn new(work: &Work) -> Touching {
-        Touching { split: work.split, touches: work.touches() }
+        Touching { partition: work.partition, touches: work.touches() }
     }
 
     /// The pairs of touches that share elements, where at least one of the two writes.
@@ -66,27 +66,27 @@ impl Touching {
 
     /// Whether some units of both may be done before other units of either: they touch what they share unit by unit.
     pub(super) fn goes_on_with(&self, other: &Touching) -> bool {
-        self.split == other.split && self.pairs(other).all(|(a, b)| aligned(a, b))
+        self.partition == other.partition && self.pairs(other).all(|(a, b)| aligned(a, b))
     }
 
     /// Elements that a unit writes, on average.
     pub(super) fn written_by_unit(&self) -> usize {
         let all = |t: &Touch| match t.cover {
-            Cover::Anywhere(each) => each * self.split.units,
+            Cover::Anywhere(each) => each * self.partition.units,
             _ => t.view.len(),
         };
-        self.touches.iter().filter(|t| t.written).map(all).sum::<usize>() / self.split.units.max(1)
+        self.touches.iter().filter(|t| t.written).map(all).sum::<usize>() / self.partition.units.max(1)
     }
 
     /// Whether a part of one and a different part of the other touch an element that one of them writes.
     pub(super) fn clashes(&self, other: &Touching, parts: usize) -> bool {
         self.pairs(other).any(|(a, b)| {
-            let part = |touch: &Touch, split: Split, p: usize| touch.elements(split.part(p, parts));
-            let apart = self.split == other.split && aligned(a, b);
+            let part = |touch: &Touch, partition: Partition, p: usize| touch.elements(partition.part(p, parts));
+            let apart = self.partition == other.partition && aligned(a, b);
             !apart
                 && (0..parts).any(|p| {
-                    let mine = part(a, self.split, p);
-                    (0..parts).any(|q| p != q && overlap(&mine, &part(b, other.split, q)))
+                    let mine = part(a, self.partition, p);
+                    (0..parts).any(|q| p != q && overlap(&mine, &part(b, other.partition, q)))
                 })
         })
     }

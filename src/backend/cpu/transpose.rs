@@ -49,8 +49,8 @@ pub(super) fn avx2(from: &[f32], pitch: usize, to: Rectangle) {
     fn body(from: &[f32], pitch: usize, mut to: Rectangle) {
         let (depth, first) = (to.rows(), to.columns().start);
         assert!(to.columns().len() == 8 && 7 * pitch + depth <= from.len());
-        let whole = depth / 4 * 4;
-        for k in (0..whole).step_by(4) {
+        let fours = depth / 4 * 4;
+        for k in (0..fours).step_by(4) {
             // SAFETY: eight lines of `depth` terms lie inside, as just asserted.
             let line = |i: usize| unsafe { _mm_loadu_ps(from.as_ptr().add(i * pitch + k)) };
             let rows = four_terms(line);
@@ -60,7 +60,7 @@ pub(super) fn avx2(from: &[f32], pitch: usize, to: Rectangle) {
                 unsafe { _mm256_storeu_ps(to.row(i).as_mut_ptr(), row) };
             }
         }
-        terms(from, pitch, whole..depth, &mut to);
+        terms(from, pitch, fours..depth, &mut to);
     }
     // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it
     // was opened.
@@ -86,8 +86,8 @@ pub(super) fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32
         const MR: usize = 6;
         let depth = to.len() / MR;
         assert!((1..=MR).contains(&lines) && (lines - 1) * pitch + depth <= from.len());
-        let whole = depth / 4 * 4;
-        let (vectors, rest) = to.split_at_mut(whole * MR);
+        let fours = depth / 4 * 4;
+        let (vectors, rest) = to.split_at_mut(fours * MR);
         for (k, to) in vectors.as_chunks_mut::<{ 4 * MR }>().0.iter_mut().enumerate() {
             // Missing lines repeat the last.
             // SAFETY: this many lines of `depth` terms lie inside, as just asserted.
@@ -101,7 +101,7 @@ pub(super) fn lines_avx2(from: &[f32], pitch: usize, lines: usize, to: &mut [f32
                 }
             }
         }
-        lines_portable::<MR>(&from[whole..], pitch, lines, rest);
+        lines_portable::<MR>(&from[fours..], pitch, lines, rest);
     }
     // SAFETY: only a device at the level avx2 or above takes this, and `Level::require` found the features before it
     // was opened.

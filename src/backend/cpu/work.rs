@@ -5,7 +5,7 @@
 use super::gemm::{self, NR_MAX, Right};
 use super::memory::{Rectangle, Slices};
 use super::pack;
-use super::split::Split;
+use super::partition::Partition;
 use super::touch::{Cover, Touch};
 use super::{adam, advance, clip, copy, dense, fill, gather, map, random, reduce, scale, store, zip};
 use crate::device::View;
@@ -52,7 +52,7 @@ const RIGHT: usize = 1;
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     pub(super) what: What,
-    pub(super) split: Split,
+    pub(super) partition: Partition,
     /// Whether a product is divided by columns, not by rows.
     columns: bool,
 }
@@ -64,35 +64,35 @@ impl Work {
         let mut product = |c: &View| {
             let (m, n) = (c.shape.rows(), c.shape.columns());
             columns = threads > 1 && m < 8 * threads && n >= NR_MAX * threads;
-            if columns { Split { units: n, grain: NR_MAX } } else { Split::rows(m, threads) }
+            if columns { Partition { units: n, grain: NR_MAX } } else { Partition::rows(m, threads) }
         };
-        let split = match (op.form().kernel, op) {
-            (Kernel::Tiles, Op::DenseDb { db, .. }) => Split::elements(db.len()),
+        let partition = match (op.form().kernel, op) {
+            (Kernel::Tiles, Op::DenseDb { db, .. }) => Partition::elements(db.len()),
             (Kernel::Tiles, _) => product(op.result()),
             // These write whole rows.
             (Kernel::Each, Op::Gather { y, .. } | Op::Rows { y, .. }) => {
-                Split::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads)
+                Partition::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads)
             }
             (Kernel::Each, _) => along(op.along(), threads),
             // No part begins inside a block of four elements: the grain of elements is a multiple of four.
             (Kernel::Fours, _) if op.along().shape.columns().is_multiple_of(FOUR) => along(op.along(), threads),
-            (Kernel::Fours, _) => Split::elements(op.elements()),
-            (Kernel::Chunks, _) => Split::units(chunks(op.elements())),
-            (Kernel::One, _) => Split::ONE,
+            (Kernel::Fours, _) => Partition::elements(op.elements()),
+            (Kernel::Chunks, _) => Partition::each(chunks(op.elements())),
+            (Kernel::One, _) => Partition::ONE,
         };
-        Work { what: What::Op(op.clone()), split, columns }
+        Work { what: What::Op(op.clone()), partition, columns }
     }
 
     /// The second stage of an op, if it has one.
     pub(super) fn total(op: &Op) -> Option<Work> {
         let reduces = op.form().kernel == Kernel::Chunks;
-        reduces.then(|| Work { what: What::Total(op.clone()), split: Split::ONE, columns: false })
+        reduces.then(|| Work { what: What::Total(op.clone()), partition: Partition::ONE, columns: false })
     }
 
     /// Packs `from` into `to`. A unit is a row, so the thread that has written a row can pack it.
     pub(super) fn pack(from: &View, to: &View, order: Order, threads: usize) -> Work {
-        let split = Split::rows(from.shape.rows(), threads);
-        Work { what: What::Pack { from: from.clone(), to: to.clone(), order }, split, columns: false }
+        let partition = Partition::rows(from.shape.rows(), threads);
+        Work { what: What::Pack { from: from.clone(), to: to.clone(), order }, partition, columns: false }
     }
 
     /// The same product, with its right side from `packed`.
@@ -114,7 +114,7 @@ impl Work {
     /// What the work touches; the right side of a product is at [`RIGHT`]. It follows from what the op's form says
     /// about each operand.
     pub(super) fn touches(&self) -> Vec<Touch> {
-        let units = self.split.units.max(1);
+        let units = self.partition.units.max(1);
         let along = |view: &View| Cover::Along(view.len() / units);
         let matrix = |c: &View| if self.columns { Cover::Whole } else { along(c) };
         match &self.what {
@@ -160,7 +160,7 @@ impl Work {
         if units.is_empty() {
             return;
         }
-        let all = self.split.units;
+        let all = self.partition.units;
         // The elements of these units in a view that is divided along them.
         let of = |view: &View| {
             let width = view.len() / all;
@@ -269,11 +269,11 @@ impl Work {
             What::Op(Op::Fill { y, value }) => fill::fill(s.write(y, of(y)), *value),
             What::Op(Op::Copy { x, y }) => copy::copy(s.read(x, of(x)), s.write(y, of(y))),
             What::Op(Op::Gather { data, order, clock, y }) => {
-                let rows = gather::Rows { order: s.all(order), cursor: s.all(clock)[0], count: data.shape.rows() };
+                let selection = gather::Selection { order: s.all(order), cursor: s.all(clock)[0], count: data.shape.rows() };
                 let (first, columns, y) = (units.start, y.shape.columns(), s.write(y, of(y)));
                 match data.dtype() {
-                    Dtype::U8 => gather::gather_bytes(level, s.all(data), rows, first, columns, y),
-                    _ => gather::gather_floats(s.all(data), rows, first, columns, y),
+                    Dtype::U8 => gather::gather_bytes(level, s.all(data), selection, first, columns, y),
+                    _ => gather::gather_floats(s.all(data), selection, first, columns, y),
                 }
             }
             What::Op(Op::Advance { clock, rows, period }) => advance::advance(s.write(clock, 0..2), *rows, *period),
@@ -300,10 +300,10 @@ impl Work {
 }
 
 /// An elementwise op on `y`: by rows where there are enough, else by elements.
-fn along(y: &View, threads: usize) -> Split {
+fn along(y: &View, threads: usize) -> Partition {
     let dims = y.shape.dims();
     match dims.len() > 1 && dims[0] >= threads && y.len() > 0 {
-        true => Split::rows(dims[0], threads),
-        false => Split::elements(y.len()),
+        true => Partition::rows(dims[0], threads),
+        false => Partition::elements(y.len()),
     }
 }

@@ -18,8 +18,8 @@ pub(super) struct Reach {
 /// A window of a buffer behind one binding.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// The binding's place in the shader's list.
-    pub(super) place: usize,
+    /// The binding's index in the shader's list.
+    pub(super) index: usize,
     pub(super) writes: bool,
     /// A view into the buffer, kept for its buffer.
     pub(super) view: View,
@@ -43,21 +43,21 @@ pub(super) struct Bound {
 /// When a window is larger than the device binds.
 pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound> {
     let shader = launch.shader;
-    let places: Vec<usize> = launch.operands.iter().map(|o| o.place).collect();
-    let mut pattern = Pattern { operands: places.clone(), through: places.clone() };
+    let indices: Vec<usize> = launch.operands.iter().map(|o| o.index).collect();
+    let mut pattern = Pattern { operands: indices.clone(), through: indices.clone() };
     let mut windows: Vec<Window> = Vec::new();
     let mut words = vec![0; shader.bindings.len()];
     for (i, Bind { name, view, .. }) in launch.operands.iter().enumerate() {
         let mates: Vec<usize> = (0..launch.operands.len()).filter(|&j| launch.operands[j].view.same_buffer(view)).collect();
-        let writes = mates.iter().any(|&j| shader.bindings[places[j]].writes);
+        let writes = mates.iter().any(|&j| shader.bindings[indices[j]].writes);
         // A buffer that is only read may be bound several times.
         let class = if writes { mates } else { vec![i] };
         let (start, end) = extent(class.iter().map(|&j| &launch.operands[j].view), reach.alignment);
         if view.len() > 0 {
             let size = view.dtype().size() as u64;
-            words[places[i]] = ((view.offset as u64 * size - start) / size) as u32;
+            words[indices[i]] = ((view.offset as u64 * size - start) / size) as u32;
         }
-        pattern.through[i] = places[class[0]];
+        pattern.through[i] = indices[class[0]];
         if class[0] != i {
             continue;
         }
@@ -77,7 +77,7 @@ pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound>
                 remedy,
             ));
         }
-        windows.push(Window { place: places[i], writes, view: view.clone(), start, size: end - start });
+        windows.push(Window { index: indices[i], writes, view: view.clone(), start, size: end - start });
     }
     words.extend_from_slice(&launch.words);
     Ok(Bound { shader, pattern, windows, words })

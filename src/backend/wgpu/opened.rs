@@ -252,7 +252,7 @@ impl Opened {
             |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) });
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: window(params, slot * self.slot, PARAMS) }];
         for w in &bound.windows {
-            entries.push(wgpu::BindGroupEntry { binding: w.place as u32 + 1, resource: window(self.storage(&w.view)?, w.start, w.size) });
+            entries.push(wgpu::BindGroupEntry { binding: w.index as u32 + 1, resource: window(self.storage(&w.view)?, w.start, w.size) });
         }
         let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries });
         Ok(Dispatch { pipeline, group, grid })
@@ -280,7 +280,7 @@ impl Opened {
             count: None,
         };
         let mut entries = vec![buffer(0, wgpu::BufferBindingType::Uniform)];
-        entries.extend(bound.windows.iter().map(|w| buffer(w.place as u32 + 1, wgpu::BufferBindingType::Storage { read_only: !w.writes })));
+        entries.extend(bound.windows.iter().map(|w| buffer(w.index as u32 + 1, wgpu::BufferBindingType::Storage { read_only: !w.writes })));
         let layout =
             self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&bound.shader.name), entries: &entries });
         let groups = [Some(&layout)];

@@ -26,8 +26,8 @@ pub(super) struct Launch {
 pub(super) struct Bind {
     /// The operand's name.
     pub(super) name: &'static str,
-    /// Its place in the shader's list of bindings.
-    pub(super) place: usize,
+    /// Its index in the shader's list of bindings.
+    pub(super) index: usize,
     pub(super) view: View,
 }
 
@@ -69,13 +69,13 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
     // The operands that a stage binds, those that go along with the elements cut to a piece.
     let cut = |stage: &[Reach], (start, len): (usize, usize)| -> Result<Vec<Bind>> {
         let operands = form.operands().filter(|o| stage.contains(&o.reach)).enumerate();
-        let bind = |(place, o): (usize, Operand<View>)| {
+        let bind = |(index, o): (usize, Operand<View>)| {
             let view = match o.reach {
                 Reach::Each => part(o.of, start, len)?,
                 Reach::Parts => part(o.of, start / CHUNK, chunks(len))?,
                 _ => o.of.clone(),
             };
-            Ok(Bind { name: o.name, place, view })
+            Ok(Bind { name: o.name, index, view })
         };
         operands.map(bind).collect()
     };
@@ -125,7 +125,7 @@ fn product(op: &Op) -> Result<Vec<Launch>> {
     const BIAS: usize = 2;
     const C: usize = 3;
     let name = op.name();
-    let bind = |name, place, view: &View| Bind { name, place, view: view.clone() };
+    let bind = |name, index, view: &View| Bind { name, index, view: view.clone() };
     let launch = |entry, side: u32, operands, words: Vec<u32>, groups| -> Launch {
         Launch { op: name, shader: shader::find("dense"), entry, side: Some(side), operands, words, grid: fold(groups) }
     };

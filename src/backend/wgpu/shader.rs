@@ -8,7 +8,7 @@
 use crate::op::{Map, Term, Zip};
 use std::sync::LazyLock;
 
-/// One buffer that a shader declares. Its binding number is its place in the list, plus 1: binding 0 holds the
+/// One buffer that a shader declares. Its binding number is its index in the list, plus 1: binding 0 holds the
 /// parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Binding {
@@ -33,7 +33,7 @@ pub(super) struct Shader {
 pub(super) struct Pattern {
     /// Places in the shader's list of bindings, in the launch's order.
     pub(super) operands: Vec<usize>,
-    /// For each operand, the place of the binding that it is reached through.
+    /// For each operand, the index of the binding that it is reached through.
     pub(super) through: Vec<usize>,
 }
 

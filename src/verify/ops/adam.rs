@@ -2,7 +2,7 @@
 
 use super::super::case::{Data, Made, Result, U, Within, floats};
 use super::super::data::{Kind, Source, numbers};
-use super::super::row::{Given, KINDS, Row, Rows, SIZES, any, shape};
+use super::super::row::{Collector, Given, KINDS, Row, SIZES, any, shape};
 use super::super::{contract, reference};
 use crate::Shape;
 use crate::op::{AdamHyper, Op};
@@ -16,7 +16,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     vec![("adam", vec![222_384])]
 }
 
-pub(super) fn rows(rows: &mut Rows) {
+pub(super) fn rows(rows: &mut Collector) {
     let hyper =
         |beta1: f64, beta2: f64, eps: f32| AdamHyper { w1: (1.0 - beta1) as f32, beta2: beta2 as f32, w2: (1.0 - beta2) as f32, eps };
     for (turn, n) in SIZES.into_iter().chain([255, 257, 1000, 4097, 100_352]).enumerate() {

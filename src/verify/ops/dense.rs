@@ -2,7 +2,7 @@
 
 use super::super::case::{Made, Result, f64s, floats};
 use super::super::data::{Kind, Source};
-use super::super::row::{KINDS, Row, Rows, SIZES, shape};
+use super::super::row::{Collector, KINDS, Row, SIZES, shape};
 use super::super::{contract, reference};
 use crate::Shape;
 use crate::op::Op;
@@ -77,7 +77,7 @@ fn shapes() -> Vec<[usize; 3]> {
     shapes
 }
 
-pub(super) fn rows(rows: &mut Rows) {
+pub(super) fn rows(rows: &mut Collector) {
     for (n, s) in shapes().into_iter().enumerate() {
         for (i, product) in PRODUCTS.into_iter().enumerate() {
             rows.add(Kind::Integers, product(s));

@@ -3,7 +3,7 @@
 use super::super::case::{FOUR_ULP, Made, Result, U, Within, each, f64s, floats, pairs};
 use super::super::data::Kind;
 use super::super::layout::Layout;
-use super::super::row::{Given, HUGE, KINDS, LARGE, Row, Rows, SIZES, Same, any, shape};
+use super::super::row::{Collector, Given, HUGE, KINDS, LARGE, Row, SIZES, Same, any, shape};
 use super::super::{contract, reference};
 use crate::Shape;
 use crate::op::{Op, Zip};
@@ -22,7 +22,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     zips.into_iter().chain(others).collect()
 }
 
-pub(super) fn rows(rows: &mut Rows) {
+pub(super) fn rows(rows: &mut Collector) {
     let same = |same| Given { same, ..Given::default() };
     let more = [255, 256, 257, 1000, 1023, 1025, 4095, 4097, 65_537, 100_352];
     for (turn, n) in SIZES.into_iter().chain(more).enumerate() {

@@ -3,7 +3,7 @@
 use super::super::case::{Made, Result, each, f64s, floats, pairs};
 use super::super::data::Kind;
 use super::super::layout::Layout;
-use super::super::row::{Given, LARGE, Row, Rows, SIZES, any, shape};
+use super::super::row::{Collector, Given, LARGE, Row, SIZES, any, shape};
 use super::super::{contract, reference};
 use crate::Shape;
 use crate::op::{Map, Op};
@@ -43,7 +43,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     Map::ALL.into_iter().flat_map(Map::names).map(|name| (name, vec![128, 784])).collect()
 }
 
-pub(super) fn rows(rows: &mut Rows) {
+pub(super) fn rows(rows: &mut Collector) {
     let more = [255, 256, 257, 1000, 1023, 1025, 4095, 4097, 65_537, 100_352];
     for (turn, n) in SIZES.into_iter().chain(more).enumerate() {
         for f in Map::ALL {

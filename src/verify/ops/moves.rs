@@ -4,7 +4,7 @@ use super::super::case::{Data, Made, Result, floats};
 use super::super::data::{Kind, Source, numbers};
 use super::super::layout::Layout;
 use super::super::reference;
-use super::super::row::{Given, KINDS, Row, Rows, SIZES, any, shape};
+use super::super::row::{Collector, Given, KINDS, Row, SIZES, any, shape};
 use crate::Shape;
 use crate::op::Op;
 
@@ -27,7 +27,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     vec![("gather", vec![4096, 784, 128])]
 }
 
-pub(super) fn rows(rows: &mut Rows) {
+pub(super) fn rows(rows: &mut Collector) {
     let mut source = Source::new(2011, 0);
     let at = |cursor: u32, bytes: bool, beyond: bool| Given { clock: [cursor, 77], bytes, beyond, ..Given::default() };
     for (turn, &batch) in SIZES.iter().chain(&[300]).enumerate() {

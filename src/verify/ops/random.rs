@@ -2,7 +2,7 @@
 
 use super::super::case::{Data, Made, Result, U, Within, each, floats, pairs};
 use super::super::data::Kind;
-use super::super::row::{Given, Row, Rows, SIZES, any, shape};
+use super::super::row::{Collector, Given, Row, SIZES, any, shape};
 use super::super::{contract, reference};
 use crate::op::{Op, Stream};
 
@@ -10,7 +10,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     vec![("uniform", vec![128, 784]), ("mask", vec![128, 784])]
 }
 
-pub(super) fn rows(rows: &mut Rows) {
+pub(super) fn rows(rows: &mut Collector) {
     for (turn, n) in SIZES.into_iter().chain([255, 256, 257, 1000, 4097, 100_352]).enumerate() {
         let seed = [0, 1, u64::MAX, 0x0123_4567_89AB_CDEF][turn % 4];
         let (purpose, step) = ([0, 1, 77, u32::MAX][turn % 4], [0, 1, 468, u32::MAX][(turn / 2) % 4]);

@@ -4,7 +4,7 @@ use super::super::case::{FOUR_ULP, Made, Result, U, Within, f64s, floats, pairs}
 use super::super::data::{Kind, Source};
 use super::super::layout::Layout;
 use super::super::reference::Sums;
-use super::super::row::{Given, LARGE, Row, Rows, SIZES, any, shape};
+use super::super::row::{Collector, Given, LARGE, Row, SIZES, any, shape};
 use super::super::{contract, reference};
 use crate::Shape;
 use crate::op::{LANES, Op, Term, chunks};
@@ -35,7 +35,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     Term::ALL.into_iter().flat_map(Term::names).map(|name| (name, vec![128, 784])).collect()
 }
 
-pub(super) fn rows(rows: &mut Rows) {
+pub(super) fn rows(rows: &mut Collector) {
     for (turn, n) in SIZES.into_iter().chain(REDUCED).enumerate() {
         for f in Term::ALL {
             let s = any(n, turn);

@@ -6,7 +6,7 @@ mod faults;
 
 use super::case::{Case, Data};
 use super::data::Kind;
-use super::judge::Ready;
+use super::judge::Prepared;
 use super::row::{self, Row};
 use crate::op::{Map, Op, Role, Term, Zip};
 use rayon::prelude::*;
@@ -79,11 +79,11 @@ fn rows_are_distinct_and_many() {
 fn contract_is_within_the_bound_of_the_oracle() {
     let wrong: Vec<String> = small()
         .into_par_iter()
-        .map(Ready::new)
-        .filter_map(|ready| {
-            let verdict = ready.contract_against_oracle();
-            let wrong = verdict.wrong.map(|w| format!("{}: {w:?}", ready.describe()));
-            wrong.or_else(|| (!verdict.bits).then(|| format!("{}: not its own bits", ready.describe())))
+        .map(Prepared::new)
+        .filter_map(|prepared| {
+            let verdict = prepared.contract_against_oracle();
+            let wrong = verdict.wrong.map(|w| format!("{}: {w:?}", prepared.describe()));
+            wrong.or_else(|| (!verdict.bits).then(|| format!("{}: not its own bits", prepared.describe())))
         })
         .collect();
     assert!(wrong.is_empty(), "{} rows, as\n{}", wrong.len(), wrong[..wrong.len().min(8)].join("\n"));

@@ -195,18 +195,19 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
                 let mut others = plan.threads..;
                 let mut parts = Vec::new();
                 for chain in phase {
-                    let split = chain.works[0].split;
+                    let partition = chain.works[0].partition;
                     match chain.turn() {
                         Some(units) if plan.threads > 1 => {
-                            let own = (0..plan.threads).map(|t| split.part(t, plan.threads));
+                            let own = (0..plan.threads).map(|t| partition.part(t, plan.threads));
                             let turns =
                                 own.flat_map(|part| part.clone().step_by(units).map(move |start| start..part.end.min(start + units)));
                             parts.extend(
                                 turns.zip(&mut others).flat_map(|(part, who)| chain.works.iter().map(move |w| (who, w, part.clone()))),
                             );
                         }
-                        _ => parts
-                            .extend((0..plan.threads).flat_map(|t| chain.works.iter().map(move |w| (t, w, w.split.part(t, plan.threads))))),
+                        _ => parts.extend(
+                            (0..plan.threads).flat_map(|t| chain.works.iter().map(move |w| (t, w, w.partition.part(t, plan.threads)))),
+                        ),
                     }
                 }
                 for (who, work, part) in parts {
@@ -225,7 +226,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
                             elements.is_empty() || said.iter().any(covers),
                             "{} {part:?} of {:?}: {elements:?}",
                             work.name(),
-                            work.split
+                            work.partition
                         );
                         formed.push((who, buffer, elements, written, work.name()));
                     }

@@ -108,10 +108,10 @@ fn time(cpu: &Arc<Cpu>, name: &'static str, [batch, inputs, outputs]: [usize; 3]
             let [first, step] =
                 [&plan.prologue, &plan.step].map(|phases| phases.iter().flatten().flat_map(|chain| &chain.works).collect::<Vec<_>>());
             let execute = |works: &[&Work], scratch: &mut [f32]| {
-                works.iter().for_each(|work| work.execute(core.level, s, scratch, work.split.part(member.thread, member.threads)));
+                works.iter().for_each(|work| work.execute(core.level, s, scratch, work.partition.part(member.thread, member.threads)));
             };
             execute(&first, scratch.floats());
-            let rows = Work::new(&op, member.threads).split.part(member.thread, member.threads);
+            let rows = Work::new(&op, member.threads).partition.part(member.thread, member.threads);
             let n = theirs.shape.columns();
             let by_matrixmultiply = || {
                 let c = s.write(&theirs, rows.start * n..rows.end * n);

@@ -46,7 +46,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
     // By thread, phase and work; after the works of a phase, its barrier.
     let none: Vec<Vec<Vec<f64>>> = plan.step.iter().map(|phase| vec![Vec::new(); works(phase).len() + 1]).collect();
     let times: Vec<_> = (0..plan.threads).map(|_| Mutex::new(none.clone())).collect();
-    let whole = Mutex::new(Vec::new());
+    let durations = Mutex::new(Vec::new());
     core.with_slices(|slices| {
         team::run(&core.pool, plan.threads, |member| {
             let (mut scratch, mut times) = (core.scratch(member.thread), times[member.thread].lock().unwrap());
@@ -68,7 +68,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
                     times[first].push(lap());
                 }
                 if member.thread == 0 {
-                    whole.lock().unwrap().push(begin.elapsed().as_secs_f64() * 1e6);
+                    durations.lock().unwrap().push(begin.elapsed().as_secs_f64() * 1e6);
                 }
             }
         });
@@ -97,5 +97,5 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
             sum += slowest;
         }
     }
-    println!("the sum of the 2 % quantiles {sum:.0}, a step {:.0?}, in microseconds", quantiles(&mut whole.lock().unwrap()));
+    println!("the sum of the 2 % quantiles {sum:.0}, a step {:.0?}, in microseconds", quantiles(&mut durations.lock().unwrap()));
 }

@@ -102,7 +102,7 @@ fn operands_of_one_buffer_are_bound_once_when_one_of_them_is_written() {
     assert_eq!(bound.windows.len(), 2);
     let merged = &bound.windows[0];
     // 1000 elements are 4000 bytes: the window starts at 3840, which is element 960.
-    assert_eq!((merged.place, merged.writes, merged.start, merged.size), (0, true, 3840, 4 * 2100 - 3840));
+    assert_eq!((merged.index, merged.writes, merged.start, merged.size), (0, true, 3840, 4 * 2100 - 3840));
     assert_eq!(bound.words, [40, 0, 1040, 100, 0]);
 }
 
