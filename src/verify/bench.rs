@@ -1,4 +1,4 @@
-//! How fast an op is, with its error against the oracle in the same line: a speed without it proves nothing.
+//! How fast an op is, together with its error against the oracle: a speed without it proves nothing.
 
 use super::data::Kind;
 use super::judge::Prepared;
@@ -23,52 +23,52 @@ pub struct Timing {
     pub shape: Vec<usize>,
     /// Milliseconds of one run.
     pub ms: Spread,
-    /// What it costs at the least.
+    /// The least that it costs.
     pub cost: Cost,
-    /// The worst error against the f64 oracle, as a fraction of its bound. Of a step: of its loss, whose bound is 1e-5
-    /// of it.
+    /// The worst error against the f64 oracle, as a fraction of its bound. For a step it is the error of the loss,
+    /// whose bound is 1e-5 of it.
     pub worst: f64,
     /// What is wrong with the result, if anything is.
     pub wrong: Option<String>,
 }
 
-/// Of several measurements.
+/// The spread of several measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The smallest.
     pub least: f64,
-    /// The one in the middle.
+    /// The median.
     pub median: f64,
     /// The largest.
     pub most: f64,
 }
 
 impl Timing {
-    /// Thousand million floating-point operations in a second, of the median.
+    /// GFLOP/s of the median: 10^9 floating-point operations per second.
     pub fn gflops(&self) -> f64 {
         self.cost.flops as f64 / self.ms.median / 1e6
     }
 
-    /// Thousand million bytes in a second, each operand counted once, of the median.
+    /// GB/s of the median: 10^9 bytes per second, each operand counted once.
     pub fn gigabytes(&self) -> f64 {
         self.cost.bytes as f64 / self.ms.median / 1e6
     }
 }
 
-/// Measurements of which the median is taken.
+/// The number of measurements.
 const SAMPLES: usize = 15;
-/// How long one measurement is at the least, so that clocks and submissions do not count.
+/// The shortest duration of a measurement, so that the clock's resolution and submissions do not matter.
 const SAMPLE: Duration = Duration::from_millis(8);
 /// Products with more multiply-adds would keep the naive oracle busy for minutes.
 const MOST: usize = 1 << 33;
-/// From here on the elements of an op, with their f64 reference, are too many for the memory of a usual machine.
+/// From this number of elements, an op with its f64 reference is too large for the memory of a usual machine.
 const MOST_HELD: usize = 1 << 27;
-/// What the loss of a step may be off, relative to it.
+/// The allowed relative error of a step's loss.
 const LOSS_BOUND: f64 = 1e-5;
 /// The rows that steps draw their batches from.
 const ROWS: usize = 4096;
 
-/// The ops that [`bench`] times, each with the sizes that stand for the article's network.
+/// The ops that [`bench`] times, each with the sizes of the article's network.
 pub fn benched() -> Vec<(&'static str, Vec<usize>)> {
     super::ops::sizes()
 }
@@ -83,7 +83,7 @@ pub fn benched() -> Vec<(&'static str, Vec<usize>)> {
 /// ```
 ///
 /// # Errors
-/// An op that is none of them, sizes that do not suit it, or when the device fails.
+/// When the op can't be timed, the sizes do not suit it, or the device fails.
 pub fn bench(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
     let (op, given) = sized(op, shape)?;
     let prepared = Prepared::new(Row { op, given, kind: Kind::Reals, seed: 1, layout: Layout::Start });
@@ -99,7 +99,7 @@ fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
     let known: Vec<&str> = benched().iter().map(|(op, _)| *op).collect();
     if !known.contains(&op) {
         let remedy = format!("Use step or one of {}.", known.join(", "));
-        return Err(Error::argument("bench", format!("`{op}` is no op that can be timed"), remedy));
+        return Err(Error::argument("bench", format!("`{op}` is not an op that can be timed"), remedy));
     }
     let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).unwrap_or(usize::MAX);
     let refuse = |why: String, remedy: &str| Err(Error::argument("shape", why, remedy));
@@ -134,7 +134,7 @@ fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
 /// forward, mean squared error, backward, Adam. The first step's loss is compared with f64.
 ///
 /// # Errors
-/// Fewer than two widths, a width or a batch of 0, or when the device fails.
+/// When there are fewer than two widths, a width or the batch is 0, or the device fails.
 pub fn bench_step(device: &Device, batch: usize, widths: &[usize]) -> Result<Timing> {
     let [inputs, hidden @ .., code] = widths else {
         return Err(Error::argument(
@@ -223,7 +223,7 @@ fn spread(mut f: impl FnMut(usize) -> Result<()>) -> Result<Spread> {
         if took >= SAMPLE || runs >= 1 << 20 {
             break;
         }
-        // At most eight times as many, since the first runs are slower than the later.
+        // At most eight times more, since the first runs are slower than later ones.
         runs = (runs as f64 * (1.2 * SAMPLE.as_secs_f64() / took.as_secs_f64()).clamp(1.5, 8.0)).ceil() as usize;
     }
     let mut ms = Vec::with_capacity(SAMPLES);

@@ -1,4 +1,4 @@
-//! A row made concrete: its operands filled with data, and what must stand in them afterwards.
+//! A row made concrete: its operands filled with data, and the results they must hold afterwards.
 
 use super::ops;
 use super::reference::Sums;
@@ -13,8 +13,8 @@ pub(crate) enum Data {
     U32(Vec<u32>),
 }
 
-/// An operand: what it holds before the op. One that is only read must be untouched afterwards; in workspace anything
-/// may stand, but nothing outside it.
+/// An operand and its contents before the op. If it is only read, it must be unchanged afterwards; if it is workspace,
+/// anything may be written inside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Operand {
     pub(crate) role: Role,
@@ -29,7 +29,7 @@ pub(crate) struct Expect {
     pub(crate) operand: usize,
     /// The contract's result.
     pub(crate) contract: Data,
-    /// The oracle's result and what may be missing to it. `None`: exactly the contract's bits on every device.
+    /// The oracle's result and its bound. `None`: exactly the contract's bits on every device.
     pub(crate) within: Option<Within>,
 }
 
@@ -37,9 +37,9 @@ pub(crate) struct Expect {
 #[derive(Clone, Debug)]
 pub(crate) struct Within {
     pub(crate) oracle: Vec<f64>,
-    /// What the relative error refers to: the sum of absolute terms; the size of the result where there is none.
+    /// What the relative error refers to: the sum of the absolute terms; if `None`, the absolute value of the result.
     pub(crate) scale: Option<Vec<f64>>,
-    /// What turns a lost subnormal into an error of the result; 1 where there is none.
+    /// The factor from a lost subnormal to an error of the result; 1 if `None`.
     pub(crate) floor: Option<Vec<f64>>,
     /// The coefficient on the CPU and on CUDA.
     pub(crate) ieee: f64,
@@ -63,8 +63,8 @@ pub(crate) struct Case {
     pub(crate) expects: Vec<Expect>,
 }
 
-/// What a family makes of a row: what stands in the operands that are read, in the order of the op, and what must stand
-/// in those that are written, workspace left out.
+/// What a family makes of a row: the contents of the operands that are read and the results of those that are written,
+/// each in the order of the op, without workspace.
 pub(crate) struct Made {
     pub(crate) inputs: Vec<Data>,
     pub(crate) results: Vec<Result>,
@@ -79,11 +79,11 @@ pub(crate) struct Result {
 
 /// Half an ulp of 1.
 pub(crate) const U: f64 = 1.0 / (1u64 << 24) as f64;
-/// What a number that counts as 0 may have been.
+/// Numbers below this count as 0.
 const TINY: f64 = f32::MIN_POSITIVE as f64;
-/// 4 ulp, as u: what a division, a root or an exp may be off in WGSL.
+/// 4 ulp in units of u: the allowed error of a division, a root or an exp in WGSL.
 pub(crate) const FOUR_ULP: f64 = 8.0 * U;
-/// What outputs hold before: a NaN with a payload of our own.
+/// What outputs hold before the op: a NaN with a payload of our own.
 pub(crate) const UNWRITTEN: u32 = 0x7fc0_1234;
 
 impl Case {
@@ -151,13 +151,13 @@ impl Result {
         Result::within(contract, within).sharp(exact)
     }
 
-    /// An elementwise result: so many half ulps relative to its size on the CPU and in WGSL.
+    /// An elementwise result: its error in half ulps of its value, on the CPU and in WGSL.
     pub(crate) fn rounded(contract: Vec<f32>, oracle: Vec<f64>, [ieee, wgsl]: [f64; 2]) -> Result {
         let within = Within { oracle, scale: None, floor: None, ieee: ieee * U, wgsl: wgsl * U, roundings: ieee.max(1.0) };
         Result::within(contract, within)
     }
 
-    /// No error at all is allowed where every step is exact.
+    /// Allows no error if every step is exact.
     pub(crate) fn sharp(mut self, exact: bool) -> Result {
         if let (true, Some(w)) = (exact, &mut self.within) {
             (w.ieee, w.wgsl, w.roundings) = (0.0, 0.0, 0.0);
@@ -165,7 +165,7 @@ impl Result {
         self
     }
 
-    /// How many lost subnormals there may be, and what turns each into an error of the result.
+    /// How many subnormals may be lost, and the factor from each to an error of the result.
     pub(crate) fn losing(mut self, roundings: f64, floor: Option<Vec<f64>>) -> Result {
         if let Some(w) = &mut self.within {
             (w.roundings, w.floor) = (roundings, floor);

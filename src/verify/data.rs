@@ -1,9 +1,9 @@
-//! What the rows are filled with: a function of (kind, seed, operand) alone.
+//! The numbers in the rows: a function of (kind, seed, operand) alone.
 
-/// What kind of numbers a row holds.
+/// The kind of numbers in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
-    /// Small integers, -8 to 8: every sum is exact in any order, so that every device must give the same bits.
+    /// Small integers, -8 to 8: every sum is exact in any order, so every device must give the same bits.
     Integers,
     /// Normal-like numbers of varied magnitude.
     Reals,
@@ -36,11 +36,11 @@ pub(crate) const SPECIAL: [f32; 21] = [
     -f32::NAN,
 ];
 
-/// The special values that stay finite where a few of them are multiplied and added.
-/// The product of the two smallest is a zero of the negative sign.
+/// The special values that stay finite where a few of them are multiplied and added. The product of the two smallest is
+/// a negative zero.
 pub(crate) const TAME: [f32; 15] = [-1.0, -0.0, 0.0, 1.0, 17.0, -17.0, 30.0, -30.0, 88.0, -88.0, 104.0, -104.0, 1e-30, -1e-30, 1e18];
 
-/// SplitMix64: only for the inputs, so that it need not be good, only the same everywhere.
+/// SplitMix64. It is only for the inputs, so it need not be good, only the same everywhere.
 pub(crate) struct Source(u64);
 
 impl Source {
@@ -81,7 +81,7 @@ impl Source {
 /// `n` numbers. `limit` bounds the integers, `special` are the edges.
 pub(crate) fn numbers(kind: Kind, n: usize, seed: u64, operand: u64, limit: u32, special: &[f32]) -> Vec<f32> {
     let mut source = Source::new(seed, operand);
-    // One operand steps through all edges, the others meet them at other paces.
+    // One operand steps through all edges, the others at other strides.
     let stride = [1, 3, 7, 11, 13][operand as usize % 5];
     (0..n)
         .map(|i| match kind {

@@ -13,7 +13,7 @@ pub(crate) struct Prepared {
     placed: Placed,
 }
 
-/// What a device made of a case.
+/// The outcome of a case on a device.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdict {
     /// Whether every result has the contract's bits.
@@ -45,7 +45,7 @@ impl Prepared {
         Prepared { row, case, placed }
     }
 
-    /// Errors of the device are verdicts too: a device that refuses a checked op does not do what it promises.
+    /// An error of the device is a failure too: it must not reject a checked op.
     pub(crate) fn run(&self, device: &Device) -> Verdict {
         match self.execute(device) {
             Ok(after) => self.judge(&after, device.info().kind),
@@ -53,7 +53,7 @@ impl Prepared {
         }
     }
 
-    /// The op, its operands in buffers of their own.
+    /// The op on the device, with its operands uploaded.
     pub(crate) fn on(&self, device: &Device) -> Result<Op> {
         let (views, _) = self.placed.upload(&self.case, device)?;
         let op = self.row.on(&views);
@@ -101,7 +101,7 @@ impl Prepared {
         verdict
     }
 
-    /// Whether anything changed outside of what the op writes.
+    /// Finds a change outside what the op writes.
     fn strays(&self, after: &[Vec<u8>]) -> Option<Wrong> {
         let mut expected: Vec<(usize, usize, usize, &str)> = Vec::new();
         for (location, operand) in self.placed.locations.iter().zip(&self.case.operands) {
@@ -138,7 +138,7 @@ impl Prepared {
         format!("{:?} with {:?}, of {:?}, seed {}{layout}", self.row.op, self.row.given, self.row.kind, self.row.seed)
     }
 
-    /// How the contract itself stands to the oracle.
+    /// Judges the contract itself against the oracle.
     #[cfg(test)]
     pub(crate) fn contract_against_oracle(&self) -> Verdict {
         let mut after: Vec<Vec<u8>> = self.placed.images.iter().map(|i| i.bytes.clone()).collect();
@@ -168,7 +168,8 @@ fn judge_floats(got: &[f32], contract: &[f32], expect: &Expect, kind: DeviceKind
         alive |= g != 0.0;
         let bits = same(g, c);
         verdict.bits &= bits;
-        // Where the contract overflows there is nothing to measure against: the same infinity, or NaN for NaN.
+        // Where the contract overflows there is no error to measure: the result must be the same infinity, or NaN for
+        // NaN.
         let (error, bound, oracle) = match &expect.within {
             Some(w) if c.is_finite() => ((f64::from(g) - w.oracle[i]).abs(), w.bound(i, wgsl), w.oracle[i]),
             _ if bits => (0.0, 0.0, f64::from(c)),
@@ -188,7 +189,7 @@ fn judge_floats(got: &[f32], contract: &[f32], expect: &Expect, kind: DeviceKind
             verdict.wrong = Some(Wrong { problem, value: Some((i, g.into(), oracle, bound)) });
         } else if !bits && !wgsl {
             let problem =
-                format!("operand {} has not the contract's bits: {:#010x}, not {:#010x}", expect.operand, g.to_bits(), c.to_bits());
+                format!("operand {} differs from the contract's bits: {:#010x}, not {:#010x}", expect.operand, g.to_bits(), c.to_bits());
             verdict.wrong = Some(Wrong { problem, value: Some((i, g.into(), c.into(), 0.0)) });
         }
     }

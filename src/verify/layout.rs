@@ -14,7 +14,7 @@ pub(crate) enum Layout {
     Aligned,
     /// A buffer for each operand, the view at its beginning.
     Start,
-    /// What is only read lies in one buffer (for each element type), what is written in another.
+    /// One buffer for the operands that are only read (for each element type), another for those that are written.
     Shared,
     /// One buffer for each element type, read and written operands side by side in it.
     Together,
@@ -23,14 +23,14 @@ pub(crate) enum Layout {
 }
 
 impl Layout {
-    /// The layouts that rows take in turn.
+    /// The layouts that rows cycle through.
     pub(crate) const ALL: [Layout; 4] = [Layout::Odd, Layout::Shared, Layout::Aligned, Layout::Start];
 }
 
 /// Elements of 4 bytes that fill 128 MiB and a little more.
 const FAR: usize = (1 << 25) + 12_345;
 
-/// One buffer: what is written to it before the op.
+/// The contents of one buffer before the op.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) dtype: Dtype,
@@ -53,8 +53,8 @@ pub(crate) struct Placed {
     pub(crate) locations: Vec<Location>,
 }
 
-/// What stands in the guard zones, another word at each place: guards that are copied onto guards show. As an f32 it is
-/// a NaN, so that reading it spoils a result; as an index it is out of every range.
+/// The word of a guard zone at a place. All words differ, so that guards copied onto guards are detected. As an f32 it
+/// is a NaN, so that reading it spoils a result; as an index it is out of any range.
 fn guard(at: usize) -> [u8; 4] {
     (0xffe5_0000 | (at as u32).wrapping_mul(0x9E37_79B9) >> 16).to_le_bytes()
 }
@@ -78,7 +78,7 @@ impl Data {
 }
 
 impl Image {
-    /// `salt` tells one buffer's guards from another's.
+    /// `salt` makes the guards of one operand differ from another's.
     fn guard(&mut self, elements: usize, salt: usize) {
         let start = self.bytes.len();
         self.bytes.extend((start..start + elements * self.dtype.size()).map(|i| guard((i / 4) << 3 | salt)[i % 4]));

@@ -1,9 +1,9 @@
-//! The table that proves the backends: every op on a device, at many shapes and with several kinds of data, against a
-//! naive f64 oracle and against the bits that `docs/numerics.md` prescribes.
+//! The table that proves the backends: every op on a device, at many shapes and with several kinds of data, compared
+//! with a naive f64 oracle and with the bits that `docs/numerics.md` prescribes.
 //!
 //! On the CPU and on CUDA a result must have exactly the contract's bits and lie within the oracle's bound; in WGSL it
-//! must lie within the bound, and be exact wherever the op is made of exact steps. Every output holds NaN before, every
-//! buffer has guard zones on both sides of every operand, and what is only read must be untouched afterwards.
+//! must lie within the bound, and be exact wherever the op is made of exact steps. Every output holds NaN beforehand,
+//! every operand has guard zones on both sides, and operands that are only read must be unchanged afterwards.
 //!
 //! ```no_run
 //! let report = narrows::verify::run(&narrows::Device::auto()?, &narrows::verify::Select::default())?;
@@ -34,10 +34,10 @@ use judge::Prepared;
 use rayon::prelude::*;
 use std::time::Instant;
 
-/// Which rows of the table are run.
+/// Which rows of the table to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Select {
-    /// Only some small rows of each op, at least 300 in all: for devices that are slow by nature.
+    /// Only some small rows of each op, at least 300 in all: for slow devices.
     pub quick: bool,
     /// Also the rows of 17,000,000 elements and of buffers over 128 MiB. They need some 2 GiB of memory.
     pub large: bool,
@@ -83,7 +83,7 @@ impl Select {
 /// Runs the selected rows on one device.
 ///
 /// # Errors
-/// When no op has the selected name. What fails on the device stands in the report.
+/// When no op has the selected name. Failures on the device are in the report.
 pub fn run(device: &Device, select: &Select) -> Result<Report> {
     Ok(run_each(std::slice::from_ref(device), select)?.remove(0))
 }

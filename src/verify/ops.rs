@@ -1,4 +1,4 @@
-//! The ops by family: their rows, the data of a row with what must come of it, and how far that may be off.
+//! The ops by family: their rows, the data of a row, the expected results and their bounds.
 
 mod adam;
 mod dense;
@@ -24,7 +24,7 @@ pub(crate) fn rows(rows: &mut Collector) {
     adam::rows(rows);
 }
 
-/// The data of a row, and what must come of it.
+/// The data of a row, and the expected results.
 pub(crate) fn make(row: &Row) -> Made {
     match &row.op {
         Op::Dense { .. } | Op::DenseDx { .. } | Op::DenseDw { .. } | Op::DenseDb { .. } | Op::Rows { .. } => dense::make(row),
@@ -39,7 +39,7 @@ pub(crate) fn make(row: &Row) -> Made {
     }
 }
 
-/// The ops that can be timed, each with sizes that stand for the article's network.
+/// The ops that can be timed, each with the sizes of the article's network.
 pub(crate) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     [dense::sizes(), map::sizes(), elementwise::sizes(), reduce::sizes(), moves::sizes(), random::sizes(), adam::sizes()].concat()
 }
@@ -64,7 +64,7 @@ pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Giv
 
 /// An op that takes any shape.
 fn elements(name: &str, s: Shape) -> Op<Shape> {
-    // 1/n as the mean over n elements has it; a step in mid-training.
+    // 1/n, as for the mean over n elements; a step in mid-training.
     let (clock, stream, mean) = (row::shape(&[2]), Stream { seed: 1, purpose: 2 }, 1.0 / s.len() as f32);
     let of = |names: [&str; 2]| names.iter().position(|n| *n == name);
     let maps = Map::ALL.into_iter().find_map(|f| of(f.names()).map(|at| [map::map, map::map_grad][at](f, s)));
@@ -78,6 +78,6 @@ fn elements(name: &str, s: Shape) -> Op<Shape> {
         "uniform" => Op::Uniform { clock, y: s, lo: 0.0, range: 1.0, stream },
         "mask" => Op::Mask { x: s, clock, y: s, keep: 1 << 23, factor: 2.0, stream },
         "adam" => adam::adam(s, 1, AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-8 }),
-        _ => unreachable!("{name} is none of `sizes`"),
+        _ => unreachable!("{name} is not in `sizes`"),
     })
 }

@@ -1,6 +1,7 @@
 //! The oracle: each op in a few naive lines of f64. It shares nothing with any backend.
 //!
-//! Inputs are f32 numbers, exactly converted. Where a bound needs it, the sum of the absolute terms comes along.
+//! Inputs are f32 numbers, exactly converted. Where a bound needs it, the sum of the absolute terms is computed as
+//! well.
 
 use crate::op::{Map, Term, Zip};
 
@@ -45,7 +46,7 @@ pub(crate) fn dense_db(dz: &[f64], [batch, outputs]: [usize; 2]) -> Sums {
     products(outputs, 1, batch, |o, r| dz[r * outputs + o], |_, _| 1.0)
 }
 
-/// The same row so many times.
+/// The same row, repeated.
 pub(crate) fn rows<T: Copy>(v: &[T], rows: usize) -> Vec<T> {
     (0..rows * v.len()).map(|i| v[i % v.len()]).collect()
 }
@@ -74,7 +75,7 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
     if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
 }
 
-/// `dy s(x) s(-x)`, s the logistic function: it is even in x and does not die where s rounds to 1.
+/// `dy s(x) s(-x)`, s the logistic function: it is even in x and does not vanish where s rounds to 1.
 pub(crate) fn sigmoid_grad(x: f64, dy: f64) -> f64 {
     dy * (sigmoid(x) * sigmoid(-x))
 }
@@ -84,7 +85,7 @@ pub(crate) fn tanh(x: f64) -> f64 {
     x.tanh()
 }
 
-/// `dy / cosh(x)^2`: it does not die where tanh rounds to 1.
+/// `dy / cosh(x)^2`: it does not vanish where tanh rounds to 1.
 pub(crate) fn tanh_grad(x: f64, dy: f64) -> f64 {
     dy / (x.cosh() * x.cosh())
 }
@@ -114,7 +115,7 @@ pub(crate) fn reduce(f: Term, x: &[f64], target: &[f64], scale: f64) -> (f64, f6
     (scale * sum, scale.abs() * terms().flatten().fold(0.0, |sum, part| sum + part.abs()))
 }
 
-/// One element of the gradient of a sum; `scale` has in it what [`Term::slope`] says.
+/// One element of the gradient of a sum; `scale` includes [`Term::slope`].
 pub(crate) fn reduce_grad(f: Term, x: f64, target: f64, dy: f64, scale: f64) -> f64 {
     scale
         * dy
@@ -144,7 +145,7 @@ pub(crate) fn advance(clock: [u32; 2], rows: u32, period: u32) -> [u32; 2] {
     [((u64::from(clock[0]) + u64::from(rows)) % u64::from(period)) as u32, ((u64::from(clock[1]) + 1) % (1 << 32)) as u32]
 }
 
-/// What Adam leaves of one parameter, with what its error is measured by.
+/// One parameter after a step of Adam, with the quantities that its error bound needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Adam {
     pub(crate) p: f64,

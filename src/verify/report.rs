@@ -1,17 +1,17 @@
-//! What the table found, as data and as text.
+//! The results of the table, as data and as text.
 
 use super::judge::{Prepared, Verdict};
 use crate::{Device, DeviceKind};
 use std::fmt;
 
-/// What a device made of the table.
+/// The results of the table on a device.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The device, as `Device::open` takes it.
     pub device: String,
     /// Which implementation it runs.
     pub kind: DeviceKind,
-    /// What the driver calls it, with what the engine chose for it.
+    /// The driver's name for it, with the options that the engine chose.
     pub name: String,
     /// A row for each op, in the order of the instruction set.
     pub rows: Vec<OpReport>,
@@ -19,7 +19,7 @@ pub struct Report {
     pub seconds: f64,
 }
 
-/// What a device made of one op.
+/// The results of one op on a device.
 #[derive(Clone, Debug)]
 pub struct OpReport {
     /// The op.
@@ -47,7 +47,7 @@ pub struct Failure {
     pub case: String,
     /// What is wrong.
     pub problem: String,
-    /// The first wrong element, where it is one.
+    /// The first wrong element, if an element is wrong.
     pub value: Option<Mismatch>,
 }
 
@@ -110,7 +110,7 @@ impl Report {
 }
 
 impl OpReport {
-    /// `bit for bit`, or how many rows were so.
+    /// `bit for bit`, or how many rows were.
     fn bits(&self) -> String {
         if self.bit_for_bit == self.cases { "bit for bit".into() } else { format!("{} of {}", self.bit_for_bit, self.cases) }
     }

@@ -1,4 +1,4 @@
-//! The rows of the table. A row is an op with its sizes and scalars, what its operands hold, and how they lie in
+//! The rows of the table. A row is an op with its sizes and scalars, the contents of its operands, and their layout in
 //! memory.
 
 use super::data::{Kind, Source, numbers};
@@ -18,36 +18,36 @@ pub(crate) struct Row {
     pub(crate) layout: Layout,
 }
 
-/// What a row says of its operands beside their shapes.
+/// What a row says about its operands besides their shapes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Given {
     pub(crate) same: Same,
     pub(crate) clock: [u32; 2],
     /// The square of the norm that clip reads.
     pub(crate) square: f32,
-    /// Whether a data set is of bytes.
+    /// Whether the data set holds bytes.
     pub(crate) bytes: bool,
-    /// Whether an order names rows that are not there.
+    /// Whether the order names rows past the end of the data.
     pub(crate) beyond: bool,
 }
 
-/// Which operands of an in-place op are one and the same.
+/// Which operands of an in-place op are the same view.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Same {
-    /// All apart.
+    /// All are different.
     #[default]
     None,
     /// The result is the first operand.
     First,
     /// The result is the second operand.
     Second,
-    /// Both operands are one, the result another.
+    /// Both operands are the same, the result is different.
     Operands,
-    /// All are one.
+    /// All are the same.
     All,
 }
 
-/// Sizes on both sides of every power of two that tiles, vectors and warps have.
+/// Sizes on both sides of the powers of two of tiles, vectors and warps.
 pub(crate) const SIZES: [usize; 14] = [0, 1, 2, 3, 7, 16, 17, 31, 33, 64, 65, 127, 128, 129];
 pub(crate) const KINDS: [Kind; 3] = [Kind::Integers, Kind::Reals, Kind::Edges];
 /// More than 65,535 workgroups of 256.
@@ -60,12 +60,12 @@ impl Row {
         self.op.name()
     }
 
-    /// What makes a row distinct: neither its seed nor, but for views at the far end of a buffer, its layout.
+    /// What makes a row distinct: not its seed, and not its layout except for views at the far end of a buffer.
     pub(crate) fn key(&self) -> String {
         format!("{:?} {:?} {:?} {}", self.op, self.given, self.kind, self.layout == Layout::Far)
     }
 
-    /// About how many elementary steps a naive device takes: what decides whether a slow device gets the row.
+    /// The approximate number of elementary steps on a naive device: it decides whether a slow device gets the row.
     pub(crate) fn work(&self) -> usize {
         let terms = match &self.op {
             Op::Dense { x, .. } => x.columns(),
@@ -100,12 +100,12 @@ impl Row {
         self.op.map(|_| views[self.index_of(operand.next().unwrap_or_default())].clone())
     }
 
-    /// Whether every sum is exact in any order, so that all devices must have the same bits.
+    /// Whether every sum is exact in any order, so that all devices must give the same bits.
     pub(crate) fn exact(&self) -> bool {
         self.kind == Kind::Integers
     }
 
-    /// Numbers for the op's operand with that number, any special values among them.
+    /// Numbers for the op's operand with this index, with any special values among them.
     pub(crate) fn numbers(&self, operand: u64, n: usize) -> Vec<f32> {
         numbers(self.kind, n, self.seed, operand, 8, &super::data::SPECIAL)
     }
@@ -153,7 +153,7 @@ impl Collector {
     }
 }
 
-/// A shape that is known to be one.
+/// A shape that is known to be valid.
 pub(crate) fn shape(dims: &[usize]) -> Shape {
     Shape::new(dims).expect("the table's shapes are small")
 }
@@ -187,7 +187,7 @@ pub(crate) fn names(rows: &[Row]) -> Vec<&'static str> {
     rows.iter().map(Row::name).filter(|name| seen.insert(*name)).collect()
 }
 
-/// Some small rows of each op, and of each kind of data some.
+/// Some small rows of each op and each kind of data.
 pub(crate) fn quick(rows: Vec<Row>) -> Vec<Row> {
     let mut chosen = Vec::new();
     for op in names(&rows) {
@@ -204,7 +204,7 @@ pub(crate) fn quick(rows: Vec<Row>) -> Vec<Row> {
     chosen
 }
 
-/// Whether an operand holds something before the op that matters.
+/// Whether the contents of an operand before the op matter.
 pub(crate) fn is_given(role: Role) -> bool {
     matches!(role, Role::Read | Role::Update)
 }

@@ -7,7 +7,7 @@ use super::super::{contract, reference};
 use crate::Shape;
 use crate::op::{AdamHyper, Op};
 
-/// Moments and gradients of that shape, and a table of so many steps.
+/// Parameters, gradients and moments of that shape, and a table of this many steps.
 pub(crate) fn adam(s: Shape, steps: usize, hyper: AdamHyper) -> Op<Shape> {
     Op::Adam { p: s, g: s, m: s, v: s, table: shape(&[steps, 4]), clock: shape(&[2]), hyper }
 }
@@ -33,7 +33,7 @@ pub(super) fn rows(rows: &mut Collector) {
     }
 }
 
-/// The table of learning rates, bias corrections and what weight decay leaves, computed in f64 and rounded once; the
+/// The table of learning rates, bias corrections and the factors of weight decay, computed in f64 and rounded once; the
 /// last of `steps` rows has no correction. Tables of an odd number of steps have no weight decay.
 fn table(steps: usize, hyper: AdamHyper) -> Vec<[f32; 4]> {
     let (beta1, beta2) = (1.0 - f64::from(hyper.w1), f64::from(hyper.beta2));
@@ -46,7 +46,7 @@ fn table(steps: usize, hyper: AdamHyper) -> Vec<[f32; 4]> {
         .collect()
 }
 
-/// What the edges of a gradient are; their squares do not overflow.
+/// The edges of a gradient; their squares do not overflow.
 const GRADIENTS: [f32; 9] = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e-20, 104.0, 1e18, -1e18];
 
 pub(super) fn make(table: &Shape, hyper: AdamHyper, row: &Row) -> Made {

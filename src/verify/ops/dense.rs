@@ -9,7 +9,7 @@ use crate::op::Op;
 
 /// The article's network.
 const WIDTHS: [usize; 7] = [784, 128, 64, 32, 64, 128, 784];
-/// Lengths of the summed dimension round the blocks of 256.
+/// Lengths of the summed dimension around multiples of 256.
 const INNER: [usize; 8] = [255, 256, 257, 300, 512, 513, 784, 1000];
 
 const PRODUCTS: [fn([usize; 3]) -> Op<Shape>; 3] = [dense, dense_dx, dense_dw];
@@ -47,7 +47,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     products.into_iter().chain([("dense_db", vec![128, 784]), ("rows", vec![128, 784])]).collect()
 }
 
-/// {B, I, O} of each row that all three products have.
+/// {B, I, O} of the rows that all three products share.
 fn shapes() -> Vec<[usize; 3]> {
     let mut source = Source::new(784, 0);
     let mut shapes = Vec::new();
@@ -175,6 +175,6 @@ pub(super) fn make(row: &Row) -> Made {
             let y = Result::exactly(reference::rows(&v, y.rows()));
             Made { inputs: floats([&v]), results: vec![y] }
         }
-        op => unreachable!("{} is no product", op.name()),
+        op => unreachable!("{} is not a product", op.name()),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn rows(rows: &mut Collector) {
         let mut clip = |kind, most, square, alias| {
             rows.given(kind, self::clip(s, most), Given { square, ..same(alias) });
         };
-        // Above the largest norm and below it; no norm at all; one that is infinite, and none.
+        // Norms above the largest and below it, 0, infinite and NaN.
         clip(Kind::Integers, 2.0, 4097.0, Same::None);
         clip(Kind::Integers, 70.0, 4096.0, Same::First);
         clip(Kind::Reals, 1.0, 2.0 + n.max(1) as f32, Same::First);

@@ -69,8 +69,7 @@ pub(super) fn make(f: Map, s: &Shape, row: &Row) -> Made {
 pub(super) fn make_grad(f: Map, s: &Shape, row: &Row) -> Made {
     let ([_, bound], jumps) = bounds(f);
     let (x, dy) = (row.numbers(0, s.len()), row.numbers(1, s.len()));
-    // A subnormal x counts as 0, and there a derivative that jumps may be another: no bound could say so, and none
-    // stands in x.
+    // A subnormal x counts as 0, where a derivative that jumps may differ. No bound can express that, so x has none.
     let tame = |x: f32| if jumps && x.is_subnormal() { 1e-30 } else { x };
     let x = each(&x, tame);
     let (oracle, bits) = (reference::function(f).1, contract::function(f).1);

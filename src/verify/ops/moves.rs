@@ -1,4 +1,4 @@
-//! What moves rows and counts steps: gather, advance, store.
+//! Ops that move rows and count steps: gather, advance, store.
 
 use super::super::case::{Data, Made, Result, floats};
 use super::super::data::{Kind, Source, numbers};
@@ -18,7 +18,7 @@ pub(crate) fn advance(rows: u32, period: u32) -> Op<Shape> {
     Op::Advance { clock: shape(&[2]), rows, period }
 }
 
-/// A ring of so many entries of that shape.
+/// A ring of this many entries of that shape.
 pub(crate) fn store(entries: usize, x: Shape) -> Op<Shape> {
     Op::Store { x, clock: shape(&[2]), ring: shape(&[entries, x.len()]) }
 }

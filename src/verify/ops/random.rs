@@ -1,4 +1,4 @@
-//! What comes of random numbers.
+//! Ops on random numbers.
 
 use super::super::case::{Data, Made, Result, U, Within, each, floats, pairs};
 use super::super::data::Kind;

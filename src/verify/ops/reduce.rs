@@ -18,7 +18,7 @@ fn depth(f: Term) -> f64 {
         Term::Sum => 0.0,
         // The difference, the square and the scale.
         Term::SquareSum | Term::Mse => 4.0,
-        // exp and log1p, which need not be good to more than 4 ulp each, stand in place of one rounding.
+        // exp and log1p, each accurate to 4 ulp, take the place of one rounding.
         Term::Bce => 20.0,
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn make(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
 
 pub(super) fn make_grad(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
     let n = s.len();
-    // The gradient of a sum shows nothing of x.
+    // The gradient of a sum does not depend on x.
     let special = f == Term::Sum && row.kind == Kind::Edges;
     let dy =
         if special { [f32::NAN, f32::NEG_INFINITY, f32::NAN, 1e-30] } else { [2.0, 0.75, -1.0, 0.5] }[Source::new(row.seed, 98).below(4)];

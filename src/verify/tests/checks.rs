@@ -99,7 +99,7 @@ fn an_operand_of_another_shape_is_refused() {
                 for by in [-1, 1] {
                     let mut dims = dims.to_vec();
                     dims[at] = dims[at].checked_add_signed(by).unwrap();
-                    // Nothing to take from, or nothing to put it.
+                    // Nothing to take from, or nowhere to put it.
                     let empty = dims[at] == 0 && ["order", "ring", "data", "table"].contains(&name);
                     assert_eq!(with(&dims).check().is_ok(), free && !empty, "{}: {name} of {dims:?}", op.name());
                 }
@@ -171,8 +171,8 @@ fn what_is_written_overlaps_nothing_but_itself() {
             }
         }
     }
-    // In place, but not all of it: y begins where x does and is shorter, which the shapes refuse too, so the text
-    // tells.
+    // In place, but not in full: y begins where x does and is shorter. The shapes do not fit either, so the text
+    // decides.
     let x = fresh(&device, Dtype::F32, &[4]);
     let short = View { shape: Shape::new(&[3]).unwrap(), ..x.clone() };
     assert!(text(&Op::Scale { x, y: short, factor: 2.0 }).contains("overlaps"));

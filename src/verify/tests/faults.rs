@@ -22,7 +22,7 @@ enum Fault {
     OneBefore,
     /// An operand that is only read is changed.
     InputChanged,
-    /// Nothing is computed at all.
+    /// Nothing is computed.
     NotRun,
     /// Every result is 0.
     Zero,

@@ -270,7 +270,7 @@ pub fn argument_cases(table: &mut Table) {
         ("score --device cpu --model m --data t3.csv --threshold NaN", 2, "--threshold: it is NaN"),
         ("score --device cpu --model m --data t3.csv --threshold x", 2, "invalid value"),
         ("score --device cpu --model m --data t3.csv --threshold 1 --contamination 0.1", 2, "cannot be used with"),
-        ("bench --device cpu --op nope", 2, "`nope` is no op that can be timed"),
+        ("bench --device cpu --op nope", 2, "`nope` is not an op that can be timed"),
         ("bench --device cpu --shape 3", 2, "--op"),
         ("bench --device cpu --op relu --shape 0", 2, "has no elements"),
         ("bench --device cpu --op relu --shape 1x1x1x1x1", 2, "has 5 dimensions"),
