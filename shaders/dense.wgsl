@@ -1,5 +1,5 @@
 // The three products of a dense layer and its bias gradient:
-//   dense:    c = a b^T + bias   a = x [B, I],            b = w [O, I]; dense_plain has no bias
+//   dense:    c = a b^T + bias   a = x [B, I],            b = w [O, I]; product_alone has no bias
 //   dense_dx: c = a b            a = dz [B, O],           b = w [O, I] read down its columns
 //   dense_dw: c = a^T b          a = dz [B, O] read down, b = x [B, I] read down
 //   dense_db: c[o] = sum_r a[r, o]

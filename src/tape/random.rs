@@ -44,6 +44,9 @@ impl Tape {
             return Err(Error::op("mask", format!("the share to drop is {drop}"), "Use at least 0 and less than 1."));
         }
         let keep = ((1.0 - drop) * f64::from(1 << 24)).round() as u32;
+        if keep == 0 {
+            return Err(Error::op("mask", format!("a share of {drop} leaves none of 2^24"), "Use a smaller share."));
+        }
         let factor = if rescale { (1.0 / (1.0 - drop)) as f32 } else { 1.0 };
         let clock = clock.tensor.view.clone();
         self.unary(x, |x, y| Op::Mask { x, clock, y, keep, factor, stream: Stream { seed, purpose } })

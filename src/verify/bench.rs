@@ -112,8 +112,8 @@ fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
         return refuse(why, "Use at most 2048 cubed.");
     }
     // A gather takes its batch from rows x columns.
-    let held = if op == "gather" { shape.iter().take(2).product() } else { elements };
-    if !op.starts_with("dense") && (MOST_HELD..=Shape::MAX_LEN).contains(&held) {
+    let held = if op == "gather" { shape.iter().take(2).fold(1usize, |n, &d| n.saturating_mul(d)) } else { elements };
+    if !product && held >= MOST_HELD {
         let why = format!("{shape:?} has {held} elements, and with the f64 reference they would take gigabytes");
         return refuse(why, "Use fewer than 2^27.");
     }
@@ -262,6 +262,12 @@ mod tests {
             ("relu", &[0]),
             ("dense", &[1 << 20, 1 << 20, 9]),
             ("relu", &[1, 1, 1, 1, 1]),
+            ("dense_db", &[65_536, 65_536]),
+            ("rows", &[65_536, 65_536]),
+            ("gather", &[65_536, 65_536, 1]),
+            ("gather", &[4096, 784, 100_000_000]),
+            ("dense", &[65_536, 65_536, 1]),
+            ("copy", &[usize::MAX, 3]),
         ] {
             assert!(matches!(bench(&device, op, shape), Err(Error::Argument { .. } | Error::Op { .. })), "{op} {shape:?}");
         }

@@ -47,6 +47,14 @@ pub(crate) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
 /// The op of that name at those sizes, as in the article's training; `None` if it takes another number of sizes.
 pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Given)>> {
     let given = Given { square: dims.iter().product::<usize>() as f32, bytes: true, ..Given::default() };
+    // Each operand must be a shape.
+    let operands = match (name, dims) {
+        ("dense" | "dense_dx" | "dense_dw", &[b, i, o]) => vec![[b, i], [o, i], [b, o]],
+        ("gather", &[items, row, batch]) => vec![[items, row], [batch, row]],
+        ("dense_db" | "rows", &[b, o]) => vec![[b, o]],
+        _ => vec![],
+    };
+    operands.iter().try_for_each(|dims| Shape::new(dims).map(drop))?;
     let op = match (name, dims) {
         ("dense", &[b, i, o]) => dense::dense([b, i, o]),
         ("dense_dx", &[b, i, o]) => dense::dense_dx([b, i, o]),

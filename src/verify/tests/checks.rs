@@ -7,7 +7,11 @@ use crate::{Device, Dtype, Level, Shape};
 
 /// One of each op of the table, of sizes that differ from each other where they may.
 fn all() -> Vec<Op<Shape>> {
-    row::names(&row::all()).into_iter().map(of).collect()
+    let mut all: Vec<_> = row::names(&row::all()).into_iter().map(of).collect();
+    // The first, without its bias.
+    let Op::Dense { x, w, y, .. } = all[0].clone() else { panic!("the table begins with dense") };
+    all.push(Op::Dense { x, w, b: None, y });
+    all
 }
 
 /// The op of that name.

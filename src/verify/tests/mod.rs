@@ -90,7 +90,7 @@ fn contract_is_within_the_bound_of_the_oracle() {
 }
 
 /// The ops whose every step is exact on small integers.
-const EXACT: [&str; 17] = [
+const EXACT: [&str; 18] = [
     "dense",
     "dense_dx",
     "dense_dw",
@@ -108,6 +108,7 @@ const EXACT: [&str; 17] = [
     "mse",
     "mse_grad",
     "mask",
+    "uniform",
 ];
 
 /// Integer rows are what every device must match bit for bit: most of them have to be exact, and not zero.

@@ -108,7 +108,12 @@ impl World {
             _ if dice.below(3) == 0 => &[b * i],
             _ => &[b, i],
         };
-        let (op, _) = ops::sized(name, dims).unwrap().unwrap();
+        let (mut op, _) = ops::sized(name, dims).unwrap().unwrap();
+        if let Op::Dense { b, .. } = &mut op
+            && dice.below(2) == 0
+        {
+            *b = None;
+        }
         let form = op.form();
         let about: Vec<_> = form.operands().map(|operand| (operand.name, operand.reach)).collect();
         // In place: the result is the first or the second operand.

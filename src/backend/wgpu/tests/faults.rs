@@ -64,6 +64,9 @@ const FAULTS: &[Fault] = &[
 /// Invisible to every bound: it holds for any order of the terms.
 const UNFOLDED: Fault = fault("products are not folded every 256 terms", "dense", ["k0 % 256u == 256u - TERMS", "false"], PRODUCTS);
 
+/// As invisible: the bound of a sum holds for any order.
+const NEIGHBOURS: Fault = fault("lanes take neighbours", "sum", ["256u * j + lane", "16u * lane + j"], &["sum"]);
+
 /// An adapter with faults, and how often each of them was compiled.
 fn faulty(set: &[&'static Fault]) -> (Device, Vec<Arc<AtomicUsize>>) {
     let counts: Vec<_> = set.iter().map(|_| Arc::new(AtomicUsize::new(0))).collect();
@@ -146,4 +149,17 @@ fn products_that_are_not_folded_are_within_the_bounds_but_are_caught() {
     }
     kernels::blocks_of_256_terms(&device, "dense_db");
     assert!(counts[0].load(Ordering::Relaxed) >= 3);
+}
+
+/// What the bounds can't see, `sums_keep_their_order` does.
+#[test]
+fn sums_in_another_order_are_within_the_bounds_but_are_caught() {
+    if adapter("sums_in_another_order_are_within_the_bounds_but_are_caught").is_none() {
+        return;
+    }
+    let (device, counts) = faulty(&[&NEIGHBOURS]);
+    let report = run(&device, &Select { op: Some("sum".into()), ..Select::default() }).unwrap();
+    assert_eq!(report.failed(), 0, "a row shows it: then it belongs to the faults above: {report}");
+    assert!(catch_unwind(AssertUnwindSafe(|| kernels::sum_of_reals(&device))).is_err());
+    assert!(counts[0].load(Ordering::Relaxed) >= 1);
 }

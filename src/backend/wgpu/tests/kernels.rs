@@ -52,6 +52,20 @@ pub(super) fn blocks_of_256_terms(device: &Device, op: &str) {
     assert_eq!(result(device, &op, steep), result(&cpu, &op, steep), "{}", op.name());
 }
 
+#[test]
+fn sums_keep_their_order() {
+    let Some(device) = adapter("sums_keep_their_order") else { return };
+    sum_of_reals(&device);
+}
+
+/// More partial sums than lanes, of numbers whose sum depends on its order.
+pub(super) fn sum_of_reals(device: &Device) {
+    let (op, _) = ops::sized("sum", &[300 * 4096 + 1]).unwrap().unwrap();
+    let reals = |_, shape: &Shape| (0..shape.len()).map(|i| ((i * 7919 % 10_007) as f32).sqrt() - 50.0).collect();
+    let cpu = Device::cpu_with(1, Level::best()).unwrap();
+    assert_eq!(result(device, &op, reals), result(&cpu, &op, reals));
+}
+
 /// The kernel divides once or twice more, each good to 2.5 ulp where a device is at its worst, and may multiply and add
 /// where the CPU fuses.
 #[test]

@@ -4,7 +4,7 @@ use super::super::bind::{Reach, bind};
 use super::super::plan::{Launch, plan};
 use super::{empty, floats, paper};
 use crate::device::View;
-use crate::op::{Map, Op, Term, Zip, chunks};
+use crate::op::{Map, Op, Stream, Term, Zip, chunks};
 use crate::{Dtype, Shape};
 
 const REACH: Reach = Reach { binding: 128 << 20, alignment: 256 };
@@ -36,6 +36,28 @@ fn elementwise_work_is_cut_into_pieces_whose_windows_fit() {
         let bound = bind(launch, REACH, "paper").unwrap();
         assert!(bound.windows.iter().all(|w| w.size <= REACH.binding && w.start % 256 == 0));
         assert_eq!(bound.words[..2], [0, 3]);
+    }
+}
+
+/// What depends on an element's number is told the number of a piece's first.
+#[test]
+fn a_piece_knows_where_it_begins() {
+    let d = paper();
+    let n = (1 << 24) + 8;
+    let (x, y, v) = (floats(&d, &[n]), floats(&d, &[n]), floats(&d, &[4]));
+    let clock = empty(&d, Dtype::U32, &[2]);
+    let stream = Stream { seed: 1, purpose: 2 };
+    let rows = View { shape: Shape::new(&[n / 4, 4]).unwrap(), ..y.clone() };
+    for op in [
+        Op::Uniform { clock: clock.clone(), y: y.clone(), lo: 0.0, range: 1.0, stream },
+        Op::Mask { x: x.clone(), clock: clock.clone(), y: y.clone(), keep: 1, factor: 1.0, stream },
+        Op::Rows { v, y: rows },
+        Op::Store { x, clock, ring: y },
+    ] {
+        let launches = plan(&op).unwrap();
+        let pieces: Vec<_> = launches.iter().map(|l| [l.words[0], l.words[1]]).collect();
+        assert_eq!(pieces, [[1 << 24, 0], [8, 1 << 24]], "{}", op.name());
+        assert!(launches.iter().all(|l| l.operands.iter().all(|o| o.view.len() <= 1 << 24 || o.name == "ring")));
     }
 }
 
