@@ -240,10 +240,11 @@ impl<V> Op<V> {
             Op::Zip { f, a, b, y } => Form::new(f.name(), Kernel::Each, 1, [read("a", Each, a), read("b", Each, b), write("y", Each, y)]).in_place(),
             Op::Reduce { f, x, other, parts, y, .. } => {
                 let other = other.as_ref().and_then(|other| read("target", Each, other));
-                Form::new(f.names()[0], Chunks, f.flops()[0], [read(f.operand(), Each, x), other, operand("parts", Role::Scratch, Parts, parts), write("y", One, y)])
+                let [x_name, y_name] = f.operands();
+                Form::new(f.names()[0], Chunks, f.flops()[0], [read(x_name, Each, x), other, operand("parts", Role::Scratch, Parts, parts), write(y_name, One, y)])
             }
             Op::ReduceGrad { f, x, other, dy, dx, .. } => {
-                let x = x.as_ref().and_then(|x| read(f.operand(), Each, x));
+                let x = x.as_ref().and_then(|x| read(f.operands()[0], Each, x));
                 let other = other.as_ref().and_then(|other| read("target", Each, other));
                 Form::new(f.names()[1], Kernel::Each, f.flops()[1], [x, other, read("dy", One, dy), write("dx", Each, dx)])
             }

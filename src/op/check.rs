@@ -130,7 +130,7 @@ impl Op {
                 self.check_length("v", v, y.shape.columns())
             }
             Op::Reduce { f, x, .. } if f.has_target() && x.len() == 0 => {
-                self.refuse(format!("a mean over no elements ({} is {})", f.operand(), x.shape), "Pass at least one row.")
+                self.refuse(format!("a mean over no elements ({} is {})", f.operands()[0], x.shape), "Pass at least one row.")
             }
             Op::Reduce { f, other, .. } | Op::ReduceGrad { f, other, .. } if f.has_target() != other.is_some() => {
                 self.refuse("a target is missing, or there is one too many".into(), "Pass a target to losses alone.")

@@ -87,12 +87,12 @@ impl Term {
         }
     }
 
-    /// What the first number is called, as the tape's method calls it.
-    pub(crate) fn operand(self) -> &'static str {
+    /// What the first number and the result are called, as the tape's method calls them.
+    pub(crate) fn operands(self) -> [&'static str; 2] {
         match self {
-            Term::Sum | Term::SquareSum => "x",
-            Term::Mse => "y",
-            Term::Bce => "z",
+            Term::Sum | Term::SquareSum => ["x", "y"],
+            Term::Mse => ["y", "loss"],
+            Term::Bce => ["z", "loss"],
         }
     }
 
