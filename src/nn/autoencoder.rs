@@ -12,8 +12,8 @@ use crate::{Clock, Device, Params, Result, Tape, Val};
 use std::path::Path;
 use std::sync::Arc;
 
-/// One [`Spec`] on a device. Where nothing else was said, its layers are dense, relu follows each but the code, which
-/// is linear, and the output, which is a [sigmoid](super::Output). Weights are `(out, in)` and named as in PyTorch:
+/// One [`Spec`] on a device. By default its layers are dense; relu follows each except the code, which is linear, and
+/// the output, which is a [sigmoid](super::Output). Weights are `(out, in)` and named as in PyTorch:
 /// `encoder.0.weight`, `encoder.0.bias`, `encoder.2.weight`, ..., `decoder.0.weight`, ...
 ///
 /// ```
@@ -46,7 +46,7 @@ pub struct Rows {
 }
 
 impl Autoencoder {
-    /// Begins an autoencoder of rows with `inputs` numbers each.
+    /// Begins the description of an autoencoder for rows of `inputs` numbers.
     pub fn builder(inputs: usize) -> Builder {
         Builder::default().inputs(inputs)
     }
@@ -68,14 +68,14 @@ impl Autoencoder {
         Ok(ae)
     }
 
-    /// One with all weights 0.
+    /// An autoencoder with all weights 0.
     pub(super) fn blank(spec: Spec, device: &Device) -> Result<Autoencoder> {
         spec.check()?;
         let params = Params::in_groups(device, &[(GROUP, spec.layout())], &[])?;
         Ok(Autoencoder { widths: spec.encoder.widths(), spec: Arc::new(spec), params })
     }
 
-    /// What was built.
+    /// The model that was built.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -110,10 +110,9 @@ impl Autoencoder {
         self.params.device()
     }
 
-    /// The same network, weights shared, for rows as they are outside: `fit`, `encode`, `score`, `evaluate` and
-    /// `reconstruct` scale rows before the network sees them, `decode` and `reconstruct` take the scaling of what it
-    /// gives back. Errors are those of scaled rows. What runs on a tape is not scaled. The scaler travels in the model
-    /// file.
+    /// The same network, with shared weights, for unscaled rows: `fit`, `encode`, `score`, `evaluate` and `reconstruct`
+    /// scale rows before the network sees them, `decode` and `reconstruct` undo the scaling of its output. Errors are
+    /// those of scaled rows. Rows on a tape are not scaled. The model file includes the scaler.
     ///
     /// # Errors
     /// When the scaler has another number of columns than the rows.
@@ -123,12 +122,12 @@ impl Autoencoder {
         Ok(Autoencoder { spec: Arc::new(spec), ..self })
     }
 
-    /// The scaling of rows, where there is one.
+    /// The scaling of rows, if there is one.
     pub fn scaler(&self) -> Option<&Scaler> {
         self.spec.scaler.as_ref()
     }
 
-    /// The rows as the network sees them: a scaled copy where there is a scaler.
+    /// The rows as the network sees them: a scaled copy if there is a scaler.
     ///
     /// # Errors
     /// When the rows have another number of columns than the scaler.
@@ -148,8 +147,8 @@ impl Autoencoder {
         self.fit_with(data, fit, |_| {})
     }
 
-    /// Trains, and calls `report` after each epoch. What it returns may be nothing, or a
-    /// [`ControlFlow`](std::ops::ControlFlow) that ends the training.
+    /// Trains, and calls `report` after each epoch. It returns nothing, or a [`ControlFlow`](std::ops::ControlFlow)
+    /// that can end the training.
     ///
     /// ```
     /// use narrows::{Autoencoder, Device, Fit, data, train::Ended};
@@ -230,7 +229,7 @@ impl Autoencoder {
     /// The codes of a stream of rows: an item for each chunk of it.
     ///
     /// # Errors
-    /// When the rows have another number of columns; while it runs, what the stream says, or when the device fails.
+    /// When the rows have another number of columns. Items are errors when the stream or the device fails.
     ///
     /// ```
     /// use narrows::{Autoencoder, Device, data};
@@ -277,12 +276,12 @@ impl Autoencoder {
         self.spec.encoder.record(on, "encoder", x)
     }
 
-    /// What makes a code of what the encoder gives.
+    /// The code's activation, which follows the encoder.
     pub(super) fn narrow_in(&self, on: &mut Recording, h: Val) -> Result<Val> {
         self.spec.code.act().map_or(Ok(h), |act| act.record(on.tape(), h))
     }
 
-    /// The decoder's layers: [B, code] gives [B, inputs], before the sigmoid at the end.
+    /// The decoder's layers: [B, code] gives [B, inputs], before the final sigmoid.
     pub(super) fn decode_in(&self, on: &mut Recording, code: Val) -> Result<Val> {
         self.spec.decoder.record_with(on, "decoder", code, |at| match self.spec.tied {
             true => Weight::Transposed(self.spec.tied_to(at)),
@@ -314,7 +313,7 @@ impl Autoencoder {
         Way::Decode.on(self, tape, code)
     }
 
-    /// What the sigmoid at the end of [`Autoencoder::decode_on`] is taken of: for [`Tape::bce_with_logits`].
+    /// The input of the final sigmoid of [`Autoencoder::decode_on`]: for [`Tape::bce_with_logits`].
     ///
     /// # Errors
     /// When the codes have another number of columns.
@@ -340,8 +339,8 @@ impl Autoencoder {
         Ok(on.losses()?[0].1)
     }
 
-    /// Saves the weights, and what is needed to build the network again, into one safetensors file. The file is
-    /// replaced whole or not at all. PyTorch loads it with `load_state_dict(safetensors.torch.load_file(path))`.
+    /// Saves the weights and the model's description into one safetensors file. The file is replaced in full or not at
+    /// all. PyTorch loads it with `load_state_dict(safetensors.torch.load_file(path))`.
     ///
     /// # Errors
     /// When the folder can't be written, the disk is full, or the device fails.
@@ -353,8 +352,8 @@ impl Autoencoder {
     /// Loads a network that [`Autoencoder::save`] wrote.
     ///
     /// # Errors
-    /// When the file is absent, is no safetensors file, was not written by `save` (then see [`Builder::weights`]), or a
-    /// tensor is missing, unexpected, of another shape or type, or holds a number that is not finite.
+    /// When the file is absent, is not a safetensors file, was not written by `save` (then see [`Builder::weights`]),
+    /// or a tensor is missing, unexpected, of another shape or type, or holds a number that is not finite.
     #[cfg(feature = "files")]
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
         super::file::load(device, path.as_ref())

@@ -11,16 +11,16 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The one metadata entry of ours: a JSON text.
+/// Our only metadata entry: a JSON text.
 const KEY: &str = "narrows";
-/// Counts up when the metadata change their meaning.
+/// Increases when the meaning of the metadata changes.
 const FORMAT: u64 = 2;
-/// A tensor that every checkpoint has and no model.
+/// A tensor that every checkpoint has and no model has.
 const CHECKPOINT: &str = "narrows.m";
-/// More layers than this are a file's lie.
+/// A file that claims more layers than this is rejected.
 const MOST_LAYERS: usize = 4000;
 
-/// Writes a model: the weights as an untied network of PyTorch has them, and the model as data.
+/// Writes a model: the weights as in an untied PyTorch network, and the model as data.
 pub(super) fn save(ae: &Autoencoder, path: &Path) -> Result<()> {
     if !ae.params().are_finite()? {
         let problem = "some weights are infinite or NaN, so nothing was written";
@@ -40,11 +40,11 @@ pub(super) fn save(ae: &Autoencoder, path: &Path) -> Result<()> {
     files::write_atomic(path, |file| file.write_all(&bytes))
 }
 
-/// Reads a model that [`save`] wrote, in this format or the first.
+/// Reads a model that [`save`] wrote, in this format or the first one.
 pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
     let bytes = read_file(path)?;
     let spec = about(path, &bytes)?;
-    // The metadata may lie; the size of the file does not.
+    // The metadata may be wrong; the size of the file is not.
     let pairs = |net: &Net| net.widths().windows(2).map(|w| w[0] as u128 * w[1] as u128).sum::<u128>();
     let numbers = pairs(&spec.encoder) + pairs(&spec.decoder);
     if 4 * numbers > bytes.len() as u128 {
@@ -56,12 +56,12 @@ pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
     Ok(ae)
 }
 
-/// Names and shapes of a model file's tensors: a tied decoder's weights are there as well.
+/// Names and shapes of a model file's tensors, including a tied decoder's weights.
 fn whole_layout(spec: &Spec) -> Layout {
     Spec { tied: false, ..spec.clone() }.layout()
 }
 
-/// A tensor of the file: a parameter, or the transposed one that it is tied to.
+/// A tensor of the file: a parameter, or the transpose of the parameter that it is tied to.
 fn weight(ae: &Autoencoder, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
     match tied_to(ae.spec(), name) {
         Some(own) => Ok(transposed(&ae.params().read(&own)?, shape[1])),
@@ -75,7 +75,7 @@ fn tied_to(spec: &Spec, name: &str) -> Option<String> {
     spec.tied.then(|| at.parse().ok().map(|at| spec.tied_to(at)))?
 }
 
-/// The transpose of a matrix of that many rows.
+/// The transpose of a matrix of this many rows.
 fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
     let columns = values.len() / rows.max(1);
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
@@ -86,7 +86,7 @@ fn take_weights(ae: &Autoencoder, path: &Path, bytes: &[u8]) -> Result<()> {
     let file = parse(path, bytes)?;
     let layout = whole_layout(ae.spec());
     if let Some(name) = file.names().into_iter().find(|&name| layout.iter().all(|(known, _)| known != name)) {
-        return Err(bad(format!("it holds a tensor `{name}` that this network has not")));
+        return Err(bad(format!("it holds a tensor `{name}` that this network does not have")));
     }
     let mut all: Layers = Vec::new();
     for (name, shape) in &layout {
@@ -121,7 +121,7 @@ impl Builder {
     /// Builds the network with the weights of a safetensors file that has PyTorch's names but none of our metadata.
     ///
     /// # Errors
-    /// As [`Autoencoder::load`], except that no metadata are needed.
+    /// As [`Autoencoder::load`], except that no metadata is needed.
     pub fn weights(&self, device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
         let ae = Autoencoder::blank(self.spec()?, device)?;
         take_weights(&ae, path.as_ref(), &read_file(path.as_ref())?)?;
@@ -150,7 +150,7 @@ fn not_ours(path: &Path, problem: String) -> Error {
     Error::data(path, problem, "Use a model.safetensors that narrows wrote.")
 }
 
-/// The model that our metadata describe.
+/// The model that our metadata describes.
 fn about(path: &Path, bytes: &[u8]) -> Result<Spec> {
     parse(path, bytes)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(path, e.to_string()))?;
@@ -161,7 +161,7 @@ fn about(path: &Path, bytes: &[u8]) -> Result<Spec> {
             "Name its widths: `Autoencoder::builder(..).weights(device, file)`.",
         ));
     };
-    let about: Value = serde_json::from_str(about).map_err(|e| not_ours(path, format!("its metadata are no JSON ({e})")))?;
+    let about: Value = serde_json::from_str(about).map_err(|e| not_ours(path, format!("its metadata is not JSON ({e})")))?;
     let spec = match about["format"].as_u64() {
         Some(1) => first_format(path, &about)?,
         Some(FORMAT) => Spec::deserialize(&about["spec"]).map_err(|e| not_ours(path, format!("its model can't be read ({e})")))?,

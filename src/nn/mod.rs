@@ -1,4 +1,4 @@
-//! Models: layers as data, what a model is, what its training makes small, and rows through it.
+//! Models: layers and models as data, the objective of training, and running rows through a network.
 
 mod autoencoder;
 #[cfg(feature = "files")]

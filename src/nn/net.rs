@@ -1,4 +1,4 @@
-//! Layers as data: a network is a list, and a layer's place in it is its number in PyTorch's `nn.Sequential`.
+//! Layers as data: a network is a list, and a layer's index in it is its number in PyTorch's `nn.Sequential`.
 
 use super::Recording;
 use crate::params::Layout;
@@ -27,7 +27,8 @@ spelled!(Activation, "activation": Relu "relu", Tanh "tanh", Sigmoid "sigmoid");
 pub enum Layer {
     /// A dense layer with that many outputs: `y = x w^T + b`.
     Dense(usize),
-    /// In training, each number becomes 0 with this probability, and the others grow by `1 / (1 - p)`. In use, nothing.
+    /// In training, each number becomes 0 with this probability, and the others are multiplied by `1 / (1 - p)`. Does
+    /// nothing in use.
     Dropout(f32),
     /// An activation, elementwise.
     Act(Activation),
@@ -70,9 +71,9 @@ as_text!(Layer);
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Net {
-    /// The numbers in a row that comes in.
+    /// The numbers in an input row.
     pub inputs: usize,
-    /// What becomes of it. A layer's place counts from 0 and is its number in PyTorch.
+    /// The layers, in order. A layer's index, from 0, is its number in PyTorch.
     pub layers: Vec<Layer>,
 }
 
@@ -85,18 +86,18 @@ pub(super) enum Weight {
 }
 
 impl Net {
-    /// The widths: what comes in, and what each dense layer gives.
+    /// The widths: that of the input, and that of each dense layer's output.
     pub fn widths(&self) -> Vec<usize> {
         let dense = self.layers.iter().filter_map(|layer| if let Layer::Dense(width) = layer { Some(*width) } else { None });
         std::iter::once(self.inputs).chain(dense).collect()
     }
 
-    /// The numbers in a row that comes out.
+    /// The numbers in an output row.
     pub fn outputs(&self) -> usize {
         self.widths().last().copied().unwrap_or(self.inputs)
     }
 
-    /// Names and shapes of the parameters, as PyTorch has them in an `nn.Sequential` of that name.
+    /// Names and shapes of the parameters, as in a PyTorch `nn.Sequential` of that name.
     pub fn layout(&self, name: &str) -> Layout {
         let dense = self.dense().into_iter().zip(self.widths().windows(2).map(|pair| [pair[1], pair[0]]).collect::<Vec<_>>());
         let two = |(at, shape): (usize, [usize; 2])| {
@@ -105,15 +106,15 @@ impl Net {
         dense.flat_map(two).collect()
     }
 
-    /// The places of the dense layers.
+    /// The indices of the dense layers.
     pub(super) fn dense(&self) -> Vec<usize> {
         (0..self.layers.len()).filter(|&at| matches!(self.layers[at], Layer::Dense(_))).collect()
     }
 
-    /// Refuses what can't be built.
+    /// Rejects a network that can't be built.
     ///
     /// # Errors
-    /// A width of 0, or a dropout whose probability is not in [0, 1).
+    /// When a width is 0, or the probability of a dropout is not in [0, 1).
     pub fn check(&self) -> Result<()> {
         let widths = self.widths();
         if let Some(at) = widths.iter().position(|&w| w == 0) {
@@ -127,7 +128,7 @@ impl Net {
         }
     }
 
-    /// The layers on a tape, with the parameters of [`Net::layout`]: x [B, inputs] gives [B, outputs].
+    /// Records the layers on a tape, with the parameters of [`Net::layout`]: x [B, inputs] gives [B, outputs].
     ///
     /// # Errors
     /// When x has another number of columns, or a parameter is missing.
@@ -135,7 +136,7 @@ impl Net {
         self.record_with(on, name, x, |at| Weight::Own(format!("{name}.{at}.weight")))
     }
 
-    /// The layers on a tape, each dense one with the weight that `weight` says for its place.
+    /// Records the layers on a tape, with the weight that `weight` gives for the index of each dense layer.
     pub(super) fn record_with(&self, on: &mut Recording, name: &str, x: Val, weight: impl Fn(usize) -> Weight) -> Result<Val> {
         let mut h = x;
         for (at, layer) in self.layers.iter().enumerate() {
@@ -170,7 +171,7 @@ fn dense(on: &mut Recording, x: Val, weight: &Weight, bias: &str) -> Result<Val>
 }
 
 impl Activation {
-    /// The activation on a tape.
+    /// Records the activation on a tape.
     ///
     /// # Errors
     /// When the device fails.

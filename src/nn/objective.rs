@@ -1,4 +1,4 @@
-//! What a training makes small, as plain data.
+//! The objective of a training, as plain data.
 
 use super::{Autoencoder, GROUP, Recording};
 use crate::spelling::spelled;
@@ -16,7 +16,7 @@ pub enum Loss {
 
 spelled!(Loss, "loss": Mse "mse", Bce "bce");
 
-/// What an autoencoder's training makes small. Corruption, penalties and critics will stand beside the loss.
+/// The objective of an autoencoder's training. Corruption, penalties and critics will be added beside the loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Objective {
     /// How a reconstruction is compared with its row.
@@ -24,13 +24,13 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// One pass over rows x [B, inputs]: encode, narrow, decode, compare. Training, validation and use record the same;
-    /// what is noise or an optimiser's step is there in training alone.
+    /// One pass over rows x [B, inputs]: encode, narrow, decode, compare. Training, validation and use record the same
+    /// pass; only training has noise and steps of the optimiser.
     ///
     /// # Errors
     /// When x has another number of columns, or no rows.
     pub fn record(&self, ae: &Autoencoder, on: &mut Recording, x: Val) -> Result<()> {
-        let seen = x; // What a corruption will change: the network sees it, and is compared with what is clean.
+        let seen = x; // A corruption will change this: the network sees it, and its output is compared with x.
         let h = ae.encode_in(on, seen)?;
         let code = ae.narrow_in(on, h)?;
         let z = ae.decode_in(on, code)?;
@@ -38,7 +38,7 @@ impl Objective {
         on.descend(loss, GROUP)
     }
 
-    /// The loss of the decoder's outputs z, before the sigmoid at their end, on the rows x.
+    /// The loss of the decoder's outputs z, before the final sigmoid, on the rows x.
     fn compare(&self, ae: &Autoencoder, on: &mut Recording, z: Val, x: Val) -> Result<Val> {
         match self.loss {
             Loss::Mse => {

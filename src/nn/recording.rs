@@ -1,11 +1,11 @@
-//! A pass being recorded: the same words in training and in use.
+//! A pass being recorded: the same code in training and in use.
 
 use crate::rng::purpose;
 use crate::{Adam, Clock, Error, Params, Result, Tape, Val};
 
 /// A pass over some rows that is being recorded on a tape, in training or in use.
 ///
-/// In training there is noise, and [`descend`](Recording::descend) is a pass back, a clipping and a step of the
+/// In training there is noise, and [`descend`](Recording::descend) is a backward pass, a clipping and a step of the
 /// optimiser. In use there is no noise, and `descend` only keeps the loss. So one function records both.
 ///
 /// ```
@@ -35,7 +35,7 @@ pub struct Recording<'a> {
     streams: u32,
 }
 
-/// What a step of training has and a pass in use has not.
+/// What a step of training has and a pass in use does not.
 #[derive(Debug)]
 pub(crate) struct Training<'a> {
     pub(crate) adam: &'a Adam,
@@ -51,14 +51,14 @@ pub(crate) struct Training<'a> {
 pub struct Stream<'a> {
     /// The seed of the training.
     pub seed: u64,
-    /// What keeps streams of one seed apart.
+    /// Distinguishes the streams of one seed.
     pub purpose: u32,
     /// The clock whose step counts.
     pub clock: &'a Clock,
 }
 
 impl<'a> Recording<'a> {
-    /// A pass in use: without noise. Parameters can be differentiated by who owns the tape.
+    /// A pass in use: without noise. The owner of the tape can still differentiate the parameters.
     pub fn in_use(tape: &'a mut Tape, params: &'a Params) -> Recording<'a> {
         Recording::new(tape, params, None)
     }
@@ -81,7 +81,7 @@ impl<'a> Recording<'a> {
         self.tape
     }
 
-    /// A parameter: a constant where its group is frozen.
+    /// A parameter: a constant if its group is frozen.
     ///
     /// # Errors
     /// When there is none of that name.
@@ -99,7 +99,7 @@ impl<'a> Recording<'a> {
     /// through them.
     ///
     /// # Errors
-    /// When there is no such group, or what `pass` says.
+    /// When there is no such group, or `pass` fails.
     pub fn frozen<T>(&mut self, group: &str, pass: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.params.group(group)?;
         self.frozen.push(group.to_string());
@@ -108,10 +108,10 @@ impl<'a> Recording<'a> {
         done
     }
 
-    /// What `draw` makes of a stream of random numbers of its own; `None` in use, where there is no noise.
+    /// Calls `draw` with a stream of random numbers of its own; `None` in use, where there is no noise.
     ///
     /// # Errors
-    /// What `draw` says.
+    /// When `draw` fails.
     pub fn noise(&mut self, draw: impl FnOnce(&mut Tape, Stream) -> Result<Val>) -> Result<Option<Val>> {
         let Some(Training { seed, clock, .. }) = self.training else { return Ok(None) };
         let purpose = purpose::NOISE + self.streams;
@@ -119,8 +119,8 @@ impl<'a> Recording<'a> {
         draw(self.tape, Stream { seed, purpose, clock }).map(Some)
     }
 
-    /// Dropout: in training each number becomes 0 with probability `p`, and the others grow by `1 / (1 - p)`; in use x
-    /// as it is.
+    /// Dropout: in training each number becomes 0 with probability `p`, and the others are multiplied by `1 / (1 - p)`;
+    /// in use x is unchanged.
     ///
     /// # Errors
     /// When `p` is not in [0, 1).
@@ -135,8 +135,8 @@ impl<'a> Recording<'a> {
     /// Keeps a number under a name: in training a column of `metrics.csv` and a line of the plot of losses.
     ///
     /// # Errors
-    /// When it is not one number, or the name is not of small letters, digits and `_`, is a column already, or was
-    /// given before.
+    /// When it is not one number, or the name has characters other than small letters, digits and `_`, is already a
+    /// column, or occurs twice.
     pub fn keep(&mut self, name: &'static str, value: Val) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::argument("loss", problem, remedy));
         let shape = self.tape.shape(value)?;
@@ -145,7 +145,7 @@ impl<'a> Recording<'a> {
         }
         let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !plain || crate::train::COLUMNS.contains(&name) {
-            let of = if plain { "is a column of metrics.csv already" } else { "is no name" };
+            let of = if plain { "is already a column of metrics.csv" } else { "is not a valid name" };
             return refuse(format!("`{name}` {of}"), "Use small letters, digits and _, such as `reconstruction`.");
         }
         if self.kept.iter().any(|(known, _)| *known == name) {
@@ -155,8 +155,8 @@ impl<'a> Recording<'a> {
         Ok(())
     }
 
-    /// In training: the gradient of `loss` by the parameters of one group, its clipping where there is one, and a step
-    /// of the optimiser on that group. The first loss of a pass that is descended is the training's loss.
+    /// In training: the gradient of `loss` with respect to the parameters of one group, clipped if clipping is set, and
+    /// a step of the optimiser on that group. The first loss that a pass descends is the training's loss.
     ///
     /// # Errors
     /// When there is no such group, the loss is not one number or depends on no parameter of the group, or depends on
@@ -174,13 +174,13 @@ impl<'a> Recording<'a> {
         Ok(())
     }
 
-    /// The losses of the pass: that of the training, without a name, and then those with names.
+    /// The losses of the pass: the training's loss, without a name, and then the named ones.
     ///
     /// # Errors
     /// When nothing was descended.
     pub(crate) fn losses(self) -> Result<Vec<(&'static str, Val)>> {
         let Some(loss) = self.loss else {
-            return Err(Error::argument("pass", "it has no loss", "Call `descend` with what is to be made small."));
+            return Err(Error::argument("pass", "it has no loss", "Call `descend` with the loss to minimise."));
         };
         Ok(std::iter::once(("", loss)).chain(self.kept).collect())
     }

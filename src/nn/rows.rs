@@ -1,5 +1,5 @@
-//! Rows through a trained network: all of a data set in few runs of the device, or a stream of which only a chunk is in
-//! memory.
+//! Running rows through a trained network: all of a data set in few runs of the device, or a stream of which only a
+//! chunk is in memory.
 
 use super::{Autoencoder, Recording, Rows};
 use crate::data::{Chunks, Dataset, Values};
@@ -8,16 +8,15 @@ use crate::{Clock, Error, Loss, Program, Result, Shape, Tape, Tensor, Val, tenso
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The numbers in the widest layer of one run of a program, unless a single row has more: that bounds the memory. How
-/// many rows it takes within this is up to the device.
+/// The numbers in the widest layer of one run of a program, unless a single row has more: this bounds the memory.
+/// Within this bound, the device determines the number of rows.
 const CHUNK_NUMBERS: usize = 1 << 22;
-/// The most numbers that come out of one run over all of a data set, unless those of one step are more: 2 MB.
+/// The most numbers that one run over a whole data set gives, unless one step gives more: 2 MB.
 const NUMBERS: usize = 1 << 19;
-/// The most bytes that go into one such run where the device has a memory of its own, unless those of one step are
-/// more.
+/// The most bytes that go into one such run if the device has its own memory, unless one step takes more.
 const BYTES: usize = 1 << 26;
 
-/// What comes of all rows.
+/// The results of all rows.
 pub(super) fn all(ae: &Autoencoder, data: &Dataset, way: Way) -> Result<Rows> {
     let mut pass = Pass::new(ae, way, &data.chunks())?;
     let columns = way.columns(ae).1;
@@ -34,7 +33,7 @@ pub(super) fn all(ae: &Autoencoder, data: &Dataset, way: Way) -> Result<Rows> {
     Ok(Rows { rows: data.len(), columns, values })
 }
 
-/// What comes of a stream: an item for each chunk of it.
+/// The results of a stream: an item for each chunk.
 pub(super) fn each(ae: &Autoencoder, rows: Chunks, way: Way) -> Result<impl Iterator<Item = Result<Rows>>> {
     let mut pass = Pass::new(ae, way, &rows)?;
     Ok(rows.map(move |chunk| {
@@ -44,7 +43,7 @@ pub(super) fn each(ae: &Autoencoder, rows: Chunks, way: Way) -> Result<impl Iter
     }))
 }
 
-/// The mean of (x - y)^2 over each row of a stream: an item for each chunk of it.
+/// The mean of (x - y)^2 over each row of a stream: an item for each chunk.
 pub(super) fn errors(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Vec<f32>>>> {
     let mut pass = Pass::new(ae, Way::Compare, &rows)?;
     Ok(rows.map(move |chunk| Ok(pass.errors(chunk?)?.into_iter().map(|e| e as f32).collect())))
@@ -59,8 +58,7 @@ pub(super) fn evaluate(ae: &Autoencoder, data: &Dataset, loss: Loss) -> Result<f
     Ok(means.iter().sum::<f64>() / data.len() as f64)
 }
 
-/// What `f` makes of each row, as the network sees it, and of what comes of it: in the order of the rows, computed on
-/// all threads.
+/// `f` of each row, as the network sees it, and of its result: in the order of the rows, computed on all threads.
 pub(crate) fn compare<T: Send>(ae: &Autoencoder, data: &Dataset, way: Way, f: impl Fn(&[f32], &[f32]) -> T + Sync) -> Result<Vec<T>> {
     if data.is_empty() {
         return Err(Error::data(data.name(), "a mean over no rows", "Pass at least one row."));
@@ -76,12 +74,12 @@ pub(crate) fn compare<T: Send>(ae: &Autoencoder, data: &Dataset, way: Way, f: im
     Ok(all)
 }
 
-/// The score from which on a row counts as an anomaly, if the share `contamination` of the rows are to be such: the
-/// k-th largest score, where k is `contamination` times the number of rows, rounded; infinity where k is 0. Of equal
-/// scores all count. NaN counts as the largest.
+/// The score from which a row counts as an anomaly, if the share `contamination` of the rows are anomalies: the k-th
+/// largest score, where k is `contamination` times the number of rows, rounded; infinity if k is 0. Equal scores all
+/// count. NaN counts as the largest.
 ///
 /// # Errors
-/// A share that is not in 0 to 1.
+/// When the share is not in [0, 1].
 ///
 /// ```
 /// let threshold = narrows::nn::contamination(&[0.1, 0.9, 0.2, 0.3], 0.25)?;
@@ -101,7 +99,7 @@ pub fn contamination(scores: &[f32], contamination: f64) -> Result<f32> {
     Ok(*threshold)
 }
 
-/// What becomes of rows.
+/// What is computed from rows.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Way {
     Encode,
@@ -110,12 +108,12 @@ pub(crate) enum Way {
     Reconstruct,
     /// In the units of the network.
     Compare,
-    /// What the sigmoid at the end is taken of.
+    /// The input of the final sigmoid.
     Logits,
 }
 
 impl Way {
-    /// The columns of what goes in and of what comes out.
+    /// The columns of the input and of the output.
     fn columns(self, ae: &Autoencoder) -> (usize, usize) {
         match self {
             Way::Encode => (ae.inputs(), ae.code_width()),
@@ -171,7 +169,7 @@ impl<'a> Pass<'a> {
         Ok(Pass { ae, way, most: (CHUNK_NUMBERS / widest).clamp(1, ae.device().backend().rows()), compiled: None })
     }
 
-    /// What comes of the rows, which are scaled in place if the network wants that.
+    /// The results of the rows, which are scaled in place if the network has a scaler.
     fn run(&mut self, rows: &mut [f32]) -> Result<Vec<f32>> {
         let (from, to) = self.way.columns(self.ae);
         if let (Some(scaler), true) = (self.ae.scaler(), self.way != Way::Decode) {
@@ -187,7 +185,7 @@ impl<'a> Pass<'a> {
         Ok(out)
     }
 
-    /// At most [`Pass::most`] rows, by the program for as many.
+    /// At most [`Pass::most`] rows, by the program for this number of rows.
     fn once(&mut self, values: &[f32], columns: usize) -> Result<Vec<f32>> {
         let rows = values.len() / columns;
         let compiled = match self.compiled.take().filter(|compiled| compiled.rows == rows) {
@@ -230,14 +228,14 @@ fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
     x.iter().zip(z).map(entropy).sum::<f64>() / x.len() as f64
 }
 
-/// What comes of all rows, at most so many in a step.
+/// The results of all rows, at most `batch` of them in a step.
 fn in_steps(ae: &Autoencoder, data: &Dataset, way: Way, batch: usize) -> Result<Vec<f32>> {
     let (count, to) = (data.len(), way.columns(ae).1);
     let mut all = vec![0.0; count * to];
     if count == 0 {
         return Ok(all);
     }
-    // Even steps; where they are more rows than there are, the last one ends with rows that nobody reads.
+    // Steps of even size. If they cover more rows than there are, the results of the last ones are not read.
     let batch = count.div_ceil(count.div_ceil(batch));
     let window = Window::new(ae, data, batch, to)?;
     let mut program = window.program(ae, way, batch)?;
@@ -247,14 +245,14 @@ fn in_steps(ae: &Autoencoder, data: &Dataset, way: Way, batch: usize) -> Result<
     Ok(all)
 }
 
-/// Rows that one run takes, and what comes of them.
+/// The rows of one run, and their results.
 struct Window<'a> {
     data: &'a Dataset,
-    /// How many rows at most: whole steps.
+    /// The most rows in a run: whole steps.
     most: usize,
-    /// The numbers that come of a row.
+    /// The numbers that a row gives.
     to: usize,
-    /// All rows where the device reads the host's memory, else a copy of those of the run.
+    /// All rows if the device reads the host's memory, else a copy of the run's rows.
     rows: Tensor,
     shared: bool,
     /// `rows` one after the other; the clock goes on from run to run.
@@ -281,12 +279,12 @@ impl<'a> Window<'a> {
         Ok(Window { data, most, to, rows, shared, order, clock: Clock::new(device)?, ring })
     }
 
-    /// The first elements of a tensor, as so many rows.
+    /// The first elements of a tensor, as this many rows.
     fn part(&self, of: &Tensor, rows: usize, columns: usize) -> Result<View> {
         Ok(of.view.part(0, Shape::new(&[rows, columns])?).expect("a window is as large as its steps"))
     }
 
-    /// A program whose steps take so many rows. Past the end of the order, it begins again.
+    /// A program whose steps take `batch` rows. Past its end, the order begins again.
     fn program(&self, ae: &Autoencoder, way: Way, batch: usize) -> Result<Program> {
         let mut tape = Tape::plan(ae.device());
         let x = tape.gather(&self.rows, &self.order, &self.clock, batch)?;
@@ -296,7 +294,7 @@ impl<'a> Window<'a> {
         tape.compile()
     }
 
-    /// Takes some rows, and puts what comes of them in its place among all.
+    /// Runs some rows, and writes their results to `all`.
     fn run(&self, program: &mut Program, batch: usize, rows: Range<usize>, all: &mut [f32]) -> Result<()> {
         let columns = self.data.columns();
         let elements = rows.start * columns..rows.end * columns;
@@ -305,7 +303,7 @@ impl<'a> Window<'a> {
             Values::Bytes(bytes) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &bytes[elements])?,
             Values::Floats(floats) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &floats[elements])?,
         }
-        // All runs before this one were whole: the ring begins again, and so does the order where it is that of a copy.
+        // All runs before this one were full: the ring begins again, and so does the order if the rows are a copy.
         program.run(rows.len().div_ceil(batch))?;
         tensor::read_to(&self.part(&self.ring, rows.len(), self.to)?, &mut all[rows.start * self.to..rows.end * self.to])
     }

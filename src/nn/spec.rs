@@ -1,4 +1,4 @@
-//! A model as data: what is built, and the words to describe it.
+//! A model as data, and the builder that describes it.
 
 use super::{Activation, Autoencoder, Layer, Net};
 use crate::data::Scaler;
@@ -26,7 +26,7 @@ pub enum CodeActivation {
 spelled!(CodeActivation, "code": Linear "linear", Relu "relu", Sigmoid "sigmoid", Tanh "tanh");
 
 impl CodeActivation {
-    /// The same as a layer's, where it is one.
+    /// The same as a layer's activation, if there is one.
     pub(super) fn act(self) -> Option<Activation> {
         match self {
             CodeActivation::Linear => None,
@@ -49,7 +49,7 @@ pub enum Output {
 
 spelled!(Output, "output": Sigmoid "sigmoid", Linear "linear");
 
-/// An autoencoder as plain data: all that a model file has to say beside the weights.
+/// An autoencoder as plain data: everything in a model file besides the weights.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Spec {
@@ -63,16 +63,16 @@ pub struct Spec {
     pub output: Output,
     /// Whether the decoder's weights are the encoder's, transposed. Its biases are its own.
     pub tied: bool,
-    /// The scaling of rows, where there is one.
+    /// The scaling of rows, if there is one.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub scaler: Option<Scaler>,
 }
 
 impl Spec {
-    /// Refuses what can't be built.
+    /// Rejects a model that can't be built.
     ///
     /// # Errors
-    /// When a width is 0, halves do not fit together, or a tied decoder is no mirror of its encoder.
+    /// When a width is 0, encoder and decoder do not fit together, or a tied decoder does not mirror its encoder.
     pub fn check(&self) -> Result<()> {
         self.encoder.check()?;
         self.decoder.check()?;
@@ -106,7 +106,7 @@ impl Spec {
         self
     }
 
-    /// Names and shapes of the trained parameters, the encoder's first. A tied decoder has biases alone.
+    /// Names and shapes of the trained parameters, the encoder's first. A tied decoder has only biases.
     pub fn layout(&self) -> Layout {
         let mut all = self.encoder.layout("encoder");
         all.extend(self.decoder.layout("decoder").into_iter().filter(|(name, _)| !self.tied || name.ends_with("bias")));
@@ -125,7 +125,7 @@ impl Spec {
         all
     }
 
-    /// The encoder's weight that stands, transposed, for the decoder's at that place.
+    /// The encoder's weight whose transpose is the weight of the decoder's layer at that index.
     pub(super) fn tied_to(&self, at: usize) -> String {
         let (encoder, decoder) = (self.encoder.dense(), self.decoder.dense());
         let from_the_end = decoder.iter().filter(|&&place| place > at).count();
@@ -151,7 +151,7 @@ pub struct Builder {
 }
 
 impl Default for Builder {
-    /// The article's network, for rows whose width is still to be said.
+    /// The article's network, for rows whose width is not yet known.
     fn default() -> Builder {
         Builder {
             inputs: 0,
@@ -212,14 +212,13 @@ impl Builder {
         self
     }
 
-    /// The decoder has weights of its own, as where nothing was said.
+    /// The decoder has weights of its own, which is the default.
     pub fn untied(mut self) -> Builder {
         self.tied = false;
         self
     }
 
-    /// The share of each hidden layer's outputs that become 0 in a step of training, in [0, 1). Default 0, which is no
-    /// dropout.
+    /// The share of each hidden layer's outputs that become 0 in a step of training, in [0, 1). Default 0: no dropout.
     pub fn dropout(mut self, p: f32) -> Builder {
         self.dropout = p;
         self
@@ -243,7 +242,7 @@ impl Builder {
         self
     }
 
-    /// The model that these words mean.
+    /// The model that this builder describes.
     ///
     /// # Errors
     /// When there are no layers, a width is 0, or the dropout is not in [0, 1).
@@ -272,7 +271,7 @@ impl Builder {
             layers.push(Layer::Dense(width));
             if at + 1 < widths.len() {
                 layers.push(Layer::Act(self.activation));
-                // A share that is no share is refused and not left out.
+                // An invalid share is rejected, not ignored.
                 if self.dropout != 0.0 {
                     layers.push(Layer::Dropout(self.dropout));
                 }

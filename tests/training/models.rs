@@ -166,8 +166,8 @@ fn losses_that_can_not_be_kept_are_refused() {
     };
     for (names, said) in [
         (&["kl", "kl"][..], "loss: `kl` is kept twice. Give every loss its own name."),
-        (&["seconds"], "loss: `seconds` is a column of metrics.csv already. Use small letters, digits and _, such as `reconstruction`."),
-        (&["a,b"], "loss: `a,b` is no name. Use small letters, digits and _, such as `reconstruction`."),
+        (&["seconds"], "loss: `seconds` is already a column of metrics.csv. Use small letters, digits and _, such as `reconstruction`."),
+        (&["a,b"], "loss: `a,b` is not a valid name. Use small letters, digits and _, such as `reconstruction`."),
     ] {
         assert_eq!(refused(&|on, x| keep(on, x, names)), said);
     }

@@ -62,7 +62,7 @@ pub fn model_cases(table: &mut Table) {
         (offsets("[4,0]"), "it is not a whole safetensors file"),
         (offsets("[0,18446744073709551615]"), "it is not a whole safetensors file"),
         (model(None, |_| {}), "it has no metadata of narrows"),
-        (model(Some("no JSON"), |_| {}), "its metadata are no JSON"),
+        (model(Some("no JSON"), |_| {}), "its metadata is not JSON"),
         (model(Some("{}"), |_| {}), "its format is None where 2 is known"),
         (about("\"format\":1", "\"format\":2"), "its model can't be read"),
         (about("\"format\":1", "\"format\":3"), "its format is Some(3) where 2 is known"),
