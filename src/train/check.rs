@@ -1,4 +1,4 @@
-//! What a training refuses before it begins.
+//! What a training rejects before it begins.
 
 use super::Fit;
 use crate::data::{Dataset, Values};
@@ -6,7 +6,7 @@ use crate::nn::{Loss, Output};
 use crate::{Autoencoder, Error, Result};
 
 impl Fit {
-    /// What does not fit an autoencoder.
+    /// Rejects what does not fit an autoencoder.
     pub(super) fn check_for(&self, ae: &Autoencoder, data: &Dataset) -> Result<()> {
         if data.columns() != ae.inputs() {
             return Err(Error::data(
@@ -18,7 +18,7 @@ impl Fit {
         if self.hyper.loss == Loss::Bce && ae.output() == Output::Linear {
             return Err(Error::argument(
                 "loss",
-                "binary cross-entropy is of probabilities, and this network's output is linear",
+                "binary cross-entropy needs probabilities, and this network's output is linear",
                 "Train by mean squared error, or build it with a sigmoid at its end (--output sigmoid).",
             ));
         }
@@ -37,7 +37,7 @@ impl Fit {
         checked(data)
     }
 
-    /// What fits no training.
+    /// Rejects what does not fit any training.
     pub(super) fn check(&self, data: &Dataset) -> Result<()> {
         let needs = |name: &str, value: usize| Err(Error::argument(name, format!("it is {value}"), "Use at least 1."));
         if data.is_empty() {
@@ -66,7 +66,7 @@ impl Fit {
         if self.hyper.patience.is_some() && self.validation.is_none() {
             return Err(Error::argument(
                 "patience",
-                "there are no validation rows to judge by",
+                "there are no validation rows to measure the error on",
                 "Name some with `Fit::validate`, or --validation FRACTION.",
             ));
         }

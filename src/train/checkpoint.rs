@@ -1,4 +1,4 @@
-//! Checkpoints: all that a training needs to go on to the very bits that it would have reached unbroken, in one sealed
+//! Checkpoints: all that a training needs to continue to the same bits as without an interruption, in one sealed
 //! safetensors file.
 //!
 //! A folder holds `last`, at every moment since the first step; `last.previous`, the one before; and `best`, where
@@ -16,12 +16,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The one metadata entry of ours: a JSON text.
+/// Our only metadata entry: a JSON text.
 const KEY: &str = "narrows";
-/// Counts up when the content changes its meaning.
+/// Increases when the meaning of the contents changes.
 const FORMAT: u64 = 2;
-/// Tensors beside the weights. Their names are a second mark: a file whose metadata are damaged can still be told for
-/// ours.
+/// Tensors besides the weights. Their names are a second mark: they identify a file of ours whose metadata is damaged.
 const MORE: [&str; 4] = ["narrows.m", "narrows.v", "narrows.losses", "narrows.best"];
 
 const LAST: &str = "last.safetensors";
@@ -30,7 +29,7 @@ const BEST: &str = "best.safetensors";
 
 type Named = (String, Vec<usize>, Vec<f32>);
 
-/// A training at one moment: weights, moments, clock, losses, and what it is a training of.
+/// The state of a training: weights, moments, clock, losses, and its recipe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// The format of the file that it was read from.
@@ -48,7 +47,7 @@ impl Checkpoint {
     /// Reads a checkpoint and verifies its sha256.
     ///
     /// # Errors
-    /// When the file is absent, is no checkpoint, is of another format, or is not to the bit what was written.
+    /// When the file is absent, is not a checkpoint, has another format, or is damaged.
     pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
         let bytes = files::read(path, "reading the checkpoint")?;
@@ -70,7 +69,7 @@ impl Checkpoint {
     /// The newest checkpoint of a folder that can be read, and its path.
     ///
     /// # Errors
-    /// When neither the last nor the one before can be read; the error is of the last.
+    /// When neither the last nor the previous one can be read; the error is that of the last.
     pub fn newest(folder: impl AsRef<Path>) -> Result<(PathBuf, Checkpoint)> {
         let path = |name: &str| folder.as_ref().join(name);
         let last = Checkpoint::read(path(LAST));
@@ -133,18 +132,18 @@ impl Checkpoint {
     }
 }
 
-/// A float as JSON keeps it to the bit.
+/// A float as a text that keeps its bits.
 pub(super) fn text(x: f64) -> String {
     format!("{x:?}")
 }
 
-/// Losses by their names; none where the first format has no list of them.
+/// Losses by their names; empty in the first format, which has no list of them.
 fn named(list: &Value) -> Option<Vec<(String, f64)>> {
     let pair = |pair: &Value| Some((pair[0].as_str()?.to_string(), pair[1].as_str()?.parse().ok()?));
     if list.is_null() { Some(Vec::new()) } else { list.as_array()?.iter().map(pair).collect() }
 }
 
-/// What a sealed file says. The seal has proved that we wrote it, so that a surprise is another version's.
+/// Parses a sealed file. The seal has proved that we wrote it, so anything unexpected comes from another version.
 fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
@@ -202,7 +201,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
 }
 
 impl Training<'_> {
-    /// Takes up the training where its last checkpoint left it, or writes the first one.
+    /// Continues the training from its last checkpoint, or writes the first one.
     pub(super) fn begin(&mut self) -> Result<()> {
         let Some(folder) = &self.fit.checkpoints else {
             return match self.fit.resume {
@@ -219,7 +218,7 @@ impl Training<'_> {
         if folder.join(LAST).exists() {
             return Err(Error::argument(
                 "checkpoints",
-                format!("{} already holds those of a training", folder.display()),
+                format!("{} already holds the checkpoints of a training", folder.display()),
                 "Resume that training, or name another folder.",
             ));
         }
@@ -227,11 +226,11 @@ impl Training<'_> {
         self.save(false)
     }
 
-    /// Writes a checkpoint, and the best one where it is `better` than all before.
+    /// Writes a checkpoint, and the best one if it is `better` than all before.
     pub(super) fn save(&self, better: bool) -> Result<()> {
         let Some(folder) = &self.fit.checkpoints else { return Ok(()) };
         let checkpoint = self.checkpoint()?;
-        // The next epoch will say that the loss is not finite; the last checkpoint stays a good one.
+        // The next epoch will find that the loss is not finite; the last checkpoint remains a good one.
         if checkpoint.weights.iter().any(|(_, _, values)| values.iter().any(|x| !x.is_finite())) {
             return Ok(());
         }
@@ -306,7 +305,7 @@ impl Training<'_> {
     }
 }
 
-/// Makes the last checkpoint the one before, without a moment in which there is no last.
+/// Keeps the last checkpoint as the previous one. There is always a last checkpoint.
 fn keep(folder: &Path) -> Result<()> {
     let (last, previous, part) = (folder.join(LAST), folder.join(PREVIOUS), folder.join(".narrows-previous.part"));
     if !last.exists() {

@@ -1,4 +1,4 @@
-//! What to do in a training, and what came of it.
+//! The settings of a training, and its history.
 
 use super::schedule::Steps;
 use super::{Hyperparameters, Schedule};
@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The columns of `metrics.csv` that are always there.
+/// The columns that `metrics.csv` always has.
 pub(crate) const COLUMNS: [&str; 7] =
     ["epoch", "train_loss", "test_loss", "seconds", "steps_per_second", "learning_rate", "validation_loss"];
 
@@ -32,21 +32,21 @@ pub struct Fit {
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
-    /// The loss as training saw it: the mean over the epoch's rows, each measured before the step that it led to.
+    /// The training loss: the mean over the epoch's rows, each measured before the step that used it.
     pub train_loss: f64,
-    /// The error on the test rows after the epoch, where there are any.
+    /// The error on the test rows after the epoch, if there are any.
     pub test_loss: Option<f64>,
-    /// The error on the validation rows after the epoch, where there are any.
+    /// The error on the validation rows after the epoch, if there are any.
     pub validation_loss: Option<f64>,
     /// Seconds of training alone, evaluation excluded.
     pub seconds: f64,
-    /// Steps, the short last one included.
+    /// Steps, including the short last one.
     pub steps: usize,
     /// The learning rate of the last step.
     pub learning_rate: f64,
     /// The other losses that the training keeps, by their names: means as `train_loss`.
     pub losses: Vec<(String, f64)>,
-    /// The loss of each step; empty for an epoch that a resumed training had behind it.
+    /// The loss of each step; empty for an epoch before the training was resumed.
     pub step_losses: Vec<f32>,
 }
 
@@ -57,21 +57,21 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// Why it ended.
     pub ended: Ended,
-    /// The epoch with the smallest error on the validation rows, counted from 1, where there are any.
+    /// The epoch with the smallest error on the validation rows, counted from 1, if there are any.
     pub best: Option<usize>,
 }
 
 /// Why a training ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ended {
-    /// All its epochs were done.
+    /// All epochs are done.
     #[default]
     Complete,
-    /// The error on the validation rows did not fall for as many epochs as [`Fit::patience`] says.
+    /// The error on the validation rows did not fall for [`Fit::patience`] epochs.
     Patience,
-    /// The callback said so.
+    /// The callback ended it.
     Stopped,
-    /// The flag of [`Fit::interrupt`] was set, perhaps within an epoch.
+    /// The flag of [`Fit::interrupt`] was set, possibly within an epoch.
     Interrupted,
 }
 
@@ -93,14 +93,14 @@ impl Flow for ControlFlow<()> {
     }
 }
 
-/// How far a training is.
+/// The progress of a training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Progress {
     /// The epochs that are done.
     pub(super) epochs: Vec<Epoch>,
-    /// Steps of the epoch that is not.
+    /// The steps that are done of the current epoch.
     pub(super) step: usize,
-    /// Seconds that they took.
+    /// The seconds that they took.
     pub(super) seconds: f64,
     pub(super) best: Option<Best>,
     /// Epochs since the best.
@@ -122,7 +122,7 @@ impl From<Hyperparameters> for Fit {
 }
 
 impl Fit {
-    /// Its numbers and choices as plain data.
+    /// The numbers and choices of the training, as plain data.
     pub fn hyperparameters(&self) -> &Hyperparameters {
         &self.hyper
     }
@@ -133,7 +133,7 @@ impl Fit {
         self
     }
 
-    /// Rows in a step, at least 1. Default 128. The rows that are left over make a shorter last step.
+    /// Rows in a step, at least 1. Default 128. The remaining rows make a shorter last step.
     pub fn batch_size(mut self, rows: usize) -> Fit {
         self.hyper.batch_size = rows;
         self
@@ -157,13 +157,13 @@ impl Fit {
         self
     }
 
-    /// Steps at the beginning in which the learning rate rises to where the schedule has it. Default 0.
+    /// Steps at the beginning in which the learning rate rises to the schedule's value. Default 0.
     pub fn warmup(mut self, steps: usize) -> Fit {
         self.hyper.warmup = steps;
         self
     }
 
-    /// What is made small. Default the mean squared error.
+    /// The loss to minimise. Default the mean squared error.
     pub fn loss(mut self, loss: Loss) -> Fit {
         self.hyper.loss = loss;
         self
@@ -188,8 +188,8 @@ impl Fit {
         self
     }
 
-    /// The order of the rows in the first epoch, in place of a random one: each row's number once. To compare with
-    /// other programs.
+    /// The order of the rows in the first epoch, instead of a random one: each row's number once. It serves to compare
+    /// with other programs.
     pub fn first_order(mut self, order: Vec<u32>) -> Fit {
         self.first_order = Some(order);
         self
@@ -201,38 +201,38 @@ impl Fit {
         self
     }
 
-    /// Rows to choose by: after each epoch the error on them is measured, and where there is patience, the best epoch's
-    /// weights are what remains. They may not be the test rows, whose error would then be too good.
+    /// Rows to select the best epoch: the error on them is measured after each epoch, and with patience the training
+    /// ends with the best epoch's weights. Do not pass the test rows: their error would then be too good.
     pub fn validate(mut self, data: &Dataset) -> Fit {
         self.validation = Some(data.clone());
         self
     }
 
-    /// Ends the training after so many epochs without a new smallest error on the validation rows, at least 1, and puts
-    /// the weights of the best epoch back, however the training ended.
+    /// Ends the training after this many epochs, at least 1, without a new smallest error on the validation rows.
+    /// However the training ends, the weights of the best epoch are restored.
     pub fn patience(mut self, epochs: usize) -> Fit {
         self.hyper.patience = Some(epochs);
         self
     }
 
-    /// A flag that others may set, a signal handler say: the training then ends within a fraction of a second or after
-    /// one step, with a checkpoint where there are checkpoints.
+    /// A flag that others may set, such as a signal handler: the training then ends within a fraction of a second or
+    /// after one step, with a checkpoint if there is a folder for checkpoints.
     pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Fit {
         self.interrupt = Some(flag);
         self
     }
 
-    /// A folder for checkpoints: `last.safetensors`, before the first step and after each epoch; the one before it; and
-    /// `best.safetensors`, where there are validation rows.
+    /// A folder for checkpoints: `last.safetensors`, before the first step and after each epoch; the previous one; and
+    /// `best.safetensors`, if there are validation rows.
     #[cfg(feature = "files")]
     pub fn checkpoints(mut self, folder: impl Into<std::path::PathBuf>) -> Fit {
         self.checkpoints = Some(folder.into());
         self
     }
 
-    /// Takes up the training whose checkpoints are in the folder: on the same device it goes on to the very bits that
-    /// it would have reached unbroken. Only the number of epochs (unless the schedule depends on it), the patience and
-    /// the test rows may be others.
+    /// Continues the training whose checkpoints are in the folder: on the same device it reaches the same bits as
+    /// without the interruption. Only the number of epochs (unless the schedule depends on it), the patience and the
+    /// test rows may differ.
     #[cfg(feature = "files")]
     pub fn resume(mut self, resume: bool) -> Fit {
         self.resume = resume;
@@ -243,7 +243,7 @@ impl Fit {
         self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// The learning rate of every step; none where it is always the same.
+    /// The learning rate of every step; empty if it is constant.
     pub(super) fn rates(&self, rows: usize) -> Result<Vec<f64>> {
         let Hyperparameters { epochs, batch_size, lr, schedule, warmup, .. } = self.hyper;
         if schedule == Schedule::Constant && warmup == 0 {

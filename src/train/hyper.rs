@@ -4,7 +4,8 @@ use super::Schedule;
 use crate::AdamConfig;
 use crate::nn::{Loss, Objective};
 
-/// All that a training depends on beside the model and the rows. Files and checkpoints hold it under these names.
+/// Everything that a training depends on besides the model and the rows. Files and checkpoints hold it under these
+/// names.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 pub struct Hyperparameters {

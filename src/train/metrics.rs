@@ -1,4 +1,4 @@
-//! How good reconstructions are, in each of the ways that the literature counts.
+//! The quality of reconstructions, in each of the measures that the literature uses.
 
 use crate::data::Dataset;
 use crate::nn::{Way, compare, mean_square};
@@ -18,29 +18,29 @@ pub struct Metrics {
     pub columns: usize,
     /// The mean over all elements of (x - y)^2: "MSE" in PyTorch.
     pub mse: f64,
-    /// The sum over a row's elements of (x - y)^2, mean over the rows: "squared error" with Hinton and after him. It is
-    /// `mse` times `columns`.
+    /// The sum over a row's elements of (x - y)^2, mean over the rows: "squared error" in the papers of Hinton and his
+    /// successors. It is `mse` times `columns`.
     pub sum: f64,
-    /// What is known only of values in [0, 1], such as pixels.
+    /// Measures that exist only for values in [0, 1], such as pixels.
     pub unit: Option<UnitMetrics>,
-    /// A line per class, where the rows have labels.
+    /// A line per class, if the rows have labels.
     pub classes: Vec<ClassMetrics>,
     /// The error of each row, the mean over its elements of (x - y)^2.
     pub row_errors: Vec<f64>,
 }
 
-/// What is known only where rows and reconstructions lie in [0, 1].
+/// Measures that exist only if rows and reconstructions lie in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnitMetrics {
-    /// Peak signal-to-noise ratio in dB, 10 log10(1 / MSE), of each row, and then the mean over the rows. Infinite
-    /// where a row comes back exactly.
+    /// Peak signal-to-noise ratio in dB, 10 log10(1 / MSE), of each row, and then the mean over the rows. Infinite if a
+    /// row is reconstructed exactly.
     pub psnr_of_rows: f64,
     /// Peak signal-to-noise ratio in dB of the mean MSE. It is the lower of the two.
     pub psnr_of_mean: f64,
     /// Binary cross-entropy: the sum over a row's elements of -x ln y - (1 - x) ln(1 - y), mean over the rows. As in
     /// PyTorch, no logarithm is below -100.
     pub bce: f64,
-    /// What the cross-entropy can't go below: the entropy of the data, which is 0 only where all values are 0 or 1.
+    /// The lower bound of the cross-entropy: the entropy of the data, which is 0 only if all values are 0 or 1.
     pub bce_floor: f64,
 }
 
@@ -49,7 +49,7 @@ pub struct UnitMetrics {
 pub struct ClassMetrics {
     /// The label.
     pub class: u8,
-    /// What it is called: its name where the labels have names, else its number.
+    /// Its name if the labels have names, else its number.
     pub name: String,
     /// How many rows have it.
     pub rows: usize,
@@ -60,14 +60,14 @@ pub struct ClassMetrics {
 /// The error on the rows of training and on those that training never saw.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// On the rows of training, all of them, with the weights as they are now.
+    /// On all rows of training, with the current weights.
     pub train: Metrics,
     /// On the others.
     pub test: Metrics,
 }
 
 impl Metrics {
-    /// Those of an autoencoder's reconstructions of all rows.
+    /// The metrics of an autoencoder's reconstructions of all rows.
     pub(crate) fn of(ae: &Autoencoder, data: &Dataset) -> Result<Metrics> {
         let rows = compare(ae, data, Way::Compare, |x, y| {
             let unit = x.iter().chain(y).all(|v| (0.0..=1.0).contains(v));
@@ -98,7 +98,7 @@ impl Metrics {
 }
 
 impl Evaluation {
-    /// The test error over the training error, less 1: 0.05 where the rows that training never saw come back 5 % worse.
+    /// The test error over the training error, less 1: 0.05 if the error on rows that training never saw is 5 % larger.
     pub fn gap(&self) -> f64 {
         self.test.mse / self.train.mse - 1.0
     }

@@ -1,4 +1,4 @@
-//! What a training depends on: a checkpoint keeps it, and a training that goes on has to have the same.
+//! What a training depends on: a checkpoint keeps it, and a resumed training must have the same.
 
 use super::checkpoint::text;
 use super::fit::Fit;
@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 impl Training<'_> {
-    /// What must be the same for a training to go on to the same bits: the model, the numbers of the training, and the
-    /// rows.
+    /// What must be the same for a resumed training to reach the same bits: the model, the numbers of the training, and
+    /// the rows.
     pub(super) fn recipe(&self) -> Map<String, Value> {
         let fit = self.fit;
         let mut hyper = json!(fit.hyper);
@@ -30,11 +30,11 @@ impl Training<'_> {
             "validation data": self.fingerprints.validation,
             "first order": fit.first_order.as_ref().map(|order| digits(&[bytemuck::cast_slice(order)])),
         });
-        // Through the text, as a recipe that was read went: reading a float may change its last bit.
+        // Written as text and parsed, as a recipe from a file is: parsing a float may change its last bit.
         serde_json::from_str(&recipe.to_string()).unwrap_or_default()
     }
 
-    /// The recipe as the first format had it; none of a model that it did not know.
+    /// The recipe in the first format; `None` for a model that it did not support.
     pub(super) fn first_recipe(&self) -> Option<Map<String, Value>> {
         let (fit, hyper) = (self.fit, &self.fit.hyper);
         let Model::Spec(spec) = self.task.model else { return None };
@@ -65,7 +65,7 @@ impl Training<'_> {
     }
 }
 
-/// The first thing that two recipes say differently, in words.
+/// The first difference between two recipes, in words.
 pub(super) fn difference(theirs: &Map<String, Value>, ours: &Map<String, Value>) -> Option<String> {
     let both: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
     both.into_iter().find_map(|what| {
@@ -82,7 +82,7 @@ pub(super) fn difference(theirs: &Map<String, Value>, ours: &Map<String, Value>)
     })
 }
 
-/// What checkpoints say of the data, if there are any.
+/// The fingerprints of the data in checkpoints, if there are checkpoints.
 #[derive(Default)]
 pub(super) struct Fingerprints {
     data: Option<String>,
@@ -90,7 +90,7 @@ pub(super) struct Fingerprints {
 }
 
 impl Fingerprints {
-    /// Reads all the data, and does `f` meanwhile.
+    /// Reads all the data, and runs `f` meanwhile.
     pub(super) fn take<R>(data: &Dataset, fit: &Fit, f: impl FnOnce() -> R) -> (Fingerprints, R) {
         if fit.checkpoints.is_none() {
             return (Fingerprints::default(), f());
@@ -102,7 +102,7 @@ impl Fingerprints {
                 let done = f();
                 (thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), done)
             }
-            // There are no more threads to be had.
+            // No more threads can be started.
             Err(_) => (fingerprints(), f()),
         })
     }

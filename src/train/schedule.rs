@@ -7,23 +7,23 @@ use std::f64::consts::PI;
 use std::fmt;
 use std::str::FromStr;
 
-/// How the learning rate goes on from the one that Adam is given.
+/// How the learning rate changes, starting from Adam's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Schedule {
-    /// It stays.
+    /// It stays the same.
     #[default]
     Constant,
     /// It is multiplied by `factor`, above 0, after every `every` epochs, at least 1.
     Step {
         /// Epochs between two changes.
         every: usize,
-        /// What it is multiplied by.
+        /// The factor.
         factor: f64,
     },
     /// It falls to `to`, at least 0, along half a cosine: `to + (lr - to) (1 + cos(pi t / T)) / 2`, t from 0, T the
     /// steps after the warm-up (Loshchilov and Hutter 2017, without restarts).
     Cosine {
-        /// Where it ends.
+        /// The learning rate at the end.
         to: f64,
     },
 }
@@ -64,7 +64,7 @@ pub struct Steps {
     pub epochs: usize,
     /// Steps of each.
     pub per_epoch: usize,
-    /// The first steps, in which the rate rises to what it should be: `lr (t + 1) / warmup`. 0 for none.
+    /// The first steps, in which the rate rises to the schedule's value: `lr (t + 1) / warmup`. 0 for none.
     pub warmup: usize,
 }
 
@@ -124,7 +124,7 @@ impl Schedule {
     }
 }
 
-/// The most steps that a table is made for: 512 MiB of it.
+/// The most steps of a table: 512 MiB.
 const MOST: usize = 1 << 25;
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use sha2::{Digest, Sha256};
 
-/// What stands before the digits: the end of a key of JSON within a string of JSON.
+/// The text before the digits: the end of a JSON key within a JSON string.
 const BEFORE: &[u8] = b"sha256\\\":\\\"";
-/// What a file that is to be sealed has in their place.
+/// The placeholder for the digits in a file that is not yet sealed.
 pub(super) const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Where the digits stand.
+/// The index of the first digit.
 fn find(bytes: &[u8]) -> Option<usize> {
     let at = bytes.windows(BEFORE.len()).position(|w| w == BEFORE)? + BEFORE.len();
     (bytes.len() >= at + BLANK.len()).then_some(at)
@@ -23,7 +23,7 @@ fn digits_without(bytes: &[u8], at: usize) -> String {
     digits(&[&bytes[..at], BLANK.as_bytes(), &bytes[at + BLANK.len()..]])
 }
 
-/// Writes the seal into bytes that have a place for it; false when they have none.
+/// Writes the seal into bytes that have a placeholder for it; false if they have none.
 pub(super) fn seal(bytes: &mut [u8]) -> bool {
     let Some(at) = find(bytes) else { return false };
     let digits = digits_without(bytes, at);

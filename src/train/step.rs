@@ -33,21 +33,20 @@ pub struct Step {
     rows: Tensor,
     order: Tensor,
     clock: Clock,
-    /// None in use.
+    /// `None` in use.
     adam: Option<Adam>,
     seed: u64,
     clip_norm: Option<f32>,
     /// Steps after which the losses are overwritten.
     steps: usize,
     names: Vec<&'static str>,
-    /// The losses of each step: those of a name lie together. None before the first recording, which says how many
-    /// there are.
+    /// The losses of each step, grouped by name. `None` before the first recording, which determines their number.
     losses: Option<Tensor>,
 }
 
 impl Step {
-    /// Steps of training over `rows` [N, I], in their order. `rates` are the learning rates of the steps; where there
-    /// are none, the configured one holds. The losses of the last `steps` steps are kept.
+    /// Steps of training over `rows` [N, I], in their order. `rates` are the learning rates of the steps; if it is
+    /// empty, the configured one holds. The losses of the last `steps` steps are kept.
     ///
     /// # Errors
     /// When there are no rows, a number is out of its range, or the device has no memory.
@@ -60,7 +59,7 @@ impl Step {
         Ok(Step { adam: Some(adam), ..step })
     }
 
-    /// Passes over `rows` in use: without noise, and nothing is moved.
+    /// Passes over `rows` in use: without noise, and without updates.
     ///
     /// # Errors
     /// When there are no rows, or the device has no memory.
@@ -99,7 +98,7 @@ impl Step {
     /// The order of the rows: each row's number once.
     ///
     /// # Errors
-    /// When it has another number of rows or names one that is not there.
+    /// When it has another number of rows, or names a row that does not exist.
     pub fn set_order(&self, order: &[u32]) -> Result<()> {
         self.order.write_u32(order)
     }
@@ -123,7 +122,7 @@ impl Step {
     /// recordings, for batches of several sizes, share all but the tape.
     ///
     /// # Errors
-    /// What `pass` says; when it descends nothing, or keeps other losses than the recording before; or when the device
+    /// When `pass` fails, descends nothing, or keeps other losses than the previous recording; or when the device
     /// fails.
     pub fn record(&mut self, tape: &mut Tape, batch: usize, pass: impl FnOnce(&mut Recording, Val) -> Result<()>) -> Result<()> {
         let x = tape.gather(&self.rows, &self.order, &self.clock, batch)?;
@@ -140,7 +139,7 @@ impl Step {
         let losses = match &self.losses {
             None => self.losses.insert(Tensor::zeros(self.params.device(), &[names.len() * self.steps])?),
             Some(_) if self.names != names => {
-                let problem = format!("it keeps {names:?} where the recording before kept {:?}", self.names);
+                let problem = format!("it keeps {names:?} but the previous recording kept {:?}", self.names);
                 return Err(Error::argument("pass", problem, "Keep the same losses in every recording."));
             }
             Some(losses) => losses,
@@ -152,7 +151,7 @@ impl Step {
         tape.advance(&self.clock, batch, &self.order)
     }
 
-    /// The losses of the last steps by their names, that of the training first and without one; empty before the first
+    /// The losses of the last steps by name. The training's loss is first and has an empty name. Empty before the first
     /// recording.
     ///
     /// # Errors

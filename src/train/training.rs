@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 /// What is trained.
 pub(super) struct Task<'a> {
     pub(super) params: &'a Params,
-    /// What a checkpoint has to say of the model.
+    /// What a checkpoint holds about the model.
     #[cfg_attr(not(feature = "files"), allow(dead_code))]
     pub(super) model: Model<'a>,
     /// Records a pass over some rows.
     pass: Pass<'a>,
-    /// The error on other rows, in use.
+    /// Measures the error on other rows, in use.
     error: &'a dyn Fn(&Dataset) -> Result<f64>,
 }
 
 /// Records a pass over some rows.
 type Pass<'a> = &'a dyn Fn(&mut Recording, Val) -> Result<()>;
 
-/// What a model is, for whoever goes on with its training.
+/// Identifies a model when its training is resumed.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "files"), allow(dead_code))]
 pub(super) enum Model<'a> {
@@ -46,10 +46,10 @@ pub(crate) fn autoencoder<F: Flow>(ae: &Autoencoder, data: &Dataset, fit: &Fit, 
 }
 
 impl Fit {
-    /// Trains whatever `pass` records, with all that a training has: shuffled rows, schedules, checkpoints, early
-    /// stopping, named losses. It is what stands below [`Autoencoder::fit`], for models that are no autoencoder or more
-    /// than one. `name` is the model's: a checkpoint is resumed under the same name only. The errors on test and
-    /// validation rows are the means of the pass's loss, in use.
+    /// Trains what `pass` records, with all features of a training: shuffled rows, schedules, checkpoints, early
+    /// stopping, named losses. [`Autoencoder::fit`] is built on it; use it for models that are not a single
+    /// autoencoder. `name` is the model's name: a checkpoint is resumed only under the same name. The errors on test
+    /// and validation rows are the means of the pass's loss, in use.
     ///
     /// ```
     /// use narrows::data::Dataset;
@@ -70,7 +70,7 @@ impl Fit {
     /// ```
     ///
     /// # Errors
-    /// As [`Autoencoder::fit`], or what `pass` says.
+    /// As [`Autoencoder::fit`], or when `pass` fails.
     pub fn train(&self, params: &Params, data: &Dataset, name: &str, pass: impl Fn(&mut Recording, Val) -> Result<()>) -> Result<History> {
         let error = |rows: &Dataset| {
             let mut passes = Passes::new(Step::in_use(params, &resident(params.device(), rows)?, steps(self, rows))?, self, rows, &pass)?;
@@ -105,7 +105,7 @@ fn run<F: Flow>(task: &Task, data: &Dataset, fit: &Fit, mut report: impl FnMut(&
             training.save(false)?;
             break Ended::Interrupted;
         };
-        // The loss of a step is measured before its update, so nobody has looked at the last one.
+        // The loss of a step is measured before its update, so the weights after the last step are unchecked.
         if !task.params.are_finite()? {
             let step = (entry.epoch * entry.steps) as u64 - 1;
             return Err(Error::Diverged { step, what: "the weights", learning_rate: entry.learning_rate as f32 });
@@ -141,13 +141,13 @@ fn steps(fit: &Fit, rows: &Dataset) -> usize {
     rows.len().div_ceil(fit.hyper.batch_size)
 }
 
-/// The mean over all rows of a loss that is known of each step.
+/// The mean over all rows of a loss that is known for each step.
 fn mean(losses: &[f32], fit: &Fit, rows: usize) -> f64 {
     let batch = |step: usize| fit.hyper.batch_size.min(rows - step * fit.hyper.batch_size);
     losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * batch(step) as f64).sum::<f64>() / rows as f64
 }
 
-/// The rows on the device: as they lie where it reads the host's memory, else a copy.
+/// The rows on the device: the host's own memory if the device reads it, else a copy.
 fn resident(device: &Device, data: &Dataset) -> Result<Tensor> {
     let shape = [data.len(), data.columns()];
     match (data.shared(device), data.values()) {
@@ -162,7 +162,7 @@ struct Passes {
     step: Step,
     /// The program for full batches, and how often an epoch runs it.
     full: Option<(Program, usize)>,
-    /// The program for the rows that are left over.
+    /// The program for the remaining rows.
     short: Option<Program>,
 }
 
@@ -189,25 +189,25 @@ impl Passes {
     }
 }
 
-/// A training: what stays on the device, and how far it is.
+/// A training: its state on the device, and its progress.
 pub(super) struct Training<'a> {
     pub(super) task: &'a Task<'a>,
     pub(super) fit: &'a Fit,
     pub(super) rows: usize,
     pub(super) progress: Progress,
-    /// The learning rate of every step; none where it is always the same.
+    /// The learning rate of every step; empty if it is constant.
     rates: Vec<f64>,
     passes: Passes,
-    /// Steps between two looks at the interrupt flag.
+    /// Steps between two checks of the interrupt flag.
     slice: usize,
-    /// What checkpoints say of the data.
+    /// The fingerprints of the data in checkpoints.
     #[cfg(feature = "files")]
     pub(super) fingerprints: super::recipe::Fingerprints,
 }
 
-/// How long the device may work between two looks at the interrupt flag.
+/// The longest time between two checks of the interrupt flag.
 const SLICE: Duration = Duration::from_millis(200);
-/// The most steps between two looks, however short they are.
+/// The most steps between two checks, however short the steps are.
 const MOST_STEPS: usize = 1 << 16;
 
 impl<'a> Training<'a> {
@@ -241,7 +241,7 @@ impl<'a> Training<'a> {
         self.rows.div_ceil(self.fit.hyper.batch_size)
     }
 
-    /// Runs what is left of the current epoch; `None` when it was interrupted.
+    /// Runs the rest of the current epoch; `None` if it was interrupted.
     fn epoch(&mut self) -> Result<Option<Epoch>> {
         let start = Instant::now();
         let epoch = self.progress.epochs.len();
@@ -282,8 +282,8 @@ impl<'a> Training<'a> {
         }))
     }
 
-    /// Runs some of the epoch's steps: all that one program has where nobody may interrupt, else as many as a fraction
-    /// of a second takes.
+    /// Runs some of the epoch's steps: all steps of one program if there is no interrupt flag, else those of a fraction
+    /// of a second.
     fn run_slice(&mut self) -> Result<()> {
         let start = Instant::now();
         let full = self.passes.full.as_ref().map_or(0, |(_, steps)| *steps);
@@ -316,7 +316,7 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// Takes note of a validation loss; whether it is the best so far.
+    /// Records a validation loss; returns whether it is the best so far.
     fn validated(&mut self, epoch: usize, loss: f64) -> Result<bool> {
         let better = self.progress.best.as_ref().is_none_or(|best| loss < best.loss);
         if better {

@@ -111,7 +111,7 @@ fn the_texts() {
         ),
         (
             text(ae.fit(&rows(4), &Fit::default().patience(2))),
-            "patience: there are no validation rows to judge by. Name some with `Fit::validate`, or --validation FRACTION.",
+            "patience: there are no validation rows to measure the error on. Name some with `Fit::validate`, or --validation FRACTION.",
         ),
         (
             text(ae.fit(&rows(4), &Fit::default().validate(&rows(3)))),
@@ -119,7 +119,7 @@ fn the_texts() {
         ),
         (
             text(linear.fit(&rows(4), &Fit::default().loss(Loss::Bce))),
-            "loss: binary cross-entropy is of probabilities, and this network's output is linear. Train by mean squared error, or build it with a sigmoid at its end (--output sigmoid).",
+            "loss: binary cross-entropy needs probabilities, and this network's output is linear. Train by mean squared error, or build it with a sigmoid at its end (--output sigmoid).",
         ),
         (text(Device::cpu_with(0, Level::Portable)), "threads: 0 threads. Use 1 to 1024."),
         (text(Device::open("gpu")), "device: `gpu` is not the name of a device. Use auto, cpu, cuda, cuda:N, wgpu or wgpu:N."),

@@ -278,7 +278,7 @@ fn what_can_not_be_resumed_says_why() {
     let ae = network(&device);
     ae.fit(&train, &fit()).unwrap();
     let again = || fit().resume(true);
-    refused(path, "already holds those of a training. Resume that training", &fit(), &train, &ae);
+    refused(path, "already holds the checkpoints of a training. Resume that training", &fit(), &train, &ae);
     refused(path, "its seed is \"0\", not \"7\"", &again().seed(7), &train, &ae);
     refused(path, "its lr is 0.001, not 0.002", &again().learning_rate(2e-3), &train, &ae);
     refused(path, "its loss is \"mse\", not \"bce\"", &again().loss(Loss::Bce), &train, &ae);
