@@ -1,4 +1,4 @@
-//! `narrows encode`, `score`, `decode` and `reconstruct`: rows through a trained network, a chunk at a time.
+//! `narrows encode`, `score`, `decode` and `reconstruct`: they run rows through a trained network, a chunk at a time.
 
 use super::input::Input;
 use super::signals::Signals;
@@ -56,7 +56,7 @@ impl Apply {
         self.pour(ae.decode_stream(codes)?, &names)
     }
 
-    /// Rows to a table, or to a picture if the output is a .png.
+    /// Writes rows to a table, or to a picture if the output is a .png.
     pub(super) fn reconstruct(&self) -> Done {
         if let Some(path) = self.output.as_deref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))) {
             return Ok(self.picture(path)?);
@@ -66,7 +66,7 @@ impl Apply {
         self.pour(ae.reconstruct_stream(rows)?, &names)
     }
 
-    /// The network and the rows, once the output is known to be one that can be written.
+    /// The network and the rows, after checking that the output can be written.
     fn open(&self) -> Result<(Autoencoder, Chunks)> {
         if let Some(path) = &self.output {
             RowWriter::check(path)?;
@@ -89,11 +89,11 @@ impl Apply {
 
     fn pour(&self, chunks: impl Iterator<Item = Result<Rows>>, names: &[String]) -> Done {
         let mut chunks = chunks.peekable();
-        // What is wrong in the first rows is said before anything is written.
+        // Errors in the first rows are reported before anything is written.
         if let Some(Err(_)) = chunks.peek() {
             return Ok(chunks.next().map_or(Ok(()), |e| e.map(drop))?);
         }
-        // Whoever is killed leaves his temporary file, so a signal ends this between two chunks.
+        // A killed process leaves its temporary file behind, so a signal ends this between two chunks.
         let signals = self.output.is_some().then(Signals::listen).transpose()?;
         let stopped = || signals.as_ref().filter(|s| s.flag.load(Ordering::Relaxed));
         unless_gone(|| {
@@ -126,7 +126,7 @@ impl Apply {
         let Some(size) = rows.image_size() else {
             return Err(Error::Argument {
                 name: "output".into(),
-                problem: format!("{} is a picture, but the rows are no images", path.display()),
+                problem: format!("{} is a picture, but the rows are not images", path.display()),
                 remedy: "Name a .csv or .npy file.".into(),
             });
         };
@@ -144,7 +144,7 @@ impl Apply {
 impl Score {
     pub(super) fn run(&self) -> Done {
         if let Some(share) = self.contamination {
-            // A share that is none is refused before the rows are read.
+            // An invalid share is rejected before the rows are read.
             contamination(&[], share)?;
         }
         if self.threshold.is_some_and(f32::is_nan) {
@@ -161,7 +161,7 @@ impl Score {
                     all.extend(chunk?);
                 }
                 let threshold = contamination(&all, share)?;
-                self.apply.common.say(format_args!("anomalies are the errors from {threshold} on"));
+                self.apply.common.say(format_args!("anomalies are rows with an error of at least {threshold}"));
                 self.apply.pour(all.chunks(4096).map(|chunk| Ok(marked(chunk, threshold))), &names)
             }
             (None, Some(threshold)) => self.apply.pour(scores.map(|chunk| Ok(marked(&chunk?, threshold))), &names),
@@ -170,7 +170,7 @@ impl Score {
     }
 }
 
-/// The scores, each with 1 if it reaches the threshold; NaN does.
+/// The scores, each with 1 if it reaches the threshold; NaN counts as reaching it.
 fn marked(scores: &[f32], threshold: f32) -> Rows {
     let anomaly = |score: f32| if score >= threshold || score.is_nan() { 1.0 } else { 0.0 };
     Rows { rows: scores.len(), columns: 2, values: scores.iter().flat_map(|&score| [score, anomaly(score)]).collect() }
@@ -180,7 +180,7 @@ fn numbered(stem: &str, columns: usize) -> Vec<String> {
     (0..columns).map(|at| format!("{stem}_{at}")).collect()
 }
 
-/// A reader of stdout that has gone is no error.
+/// A closed stdout is not an error.
 fn unless_gone(f: impl FnOnce() -> Result<()>) -> Result<()> {
     match f() {
         Err(Error::Io { path, source, .. }) if path == Path::new("stdout") && source.kind() == ErrorKind::BrokenPipe => Ok(()),

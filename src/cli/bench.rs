@@ -52,7 +52,7 @@ impl Bench {
             (Some(op), None) if op == "step" => vec![(op, STEP.to_vec())],
             (Some(op), None) => match verify::benched().into_iter().find(|(name, _)| name == op) {
                 Some((name, shape)) => vec![(name, shape.to_vec())],
-                // Refused by name below.
+                // Rejected below.
                 None => vec![(op, vec![1])],
             },
         };

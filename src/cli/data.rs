@@ -16,12 +16,12 @@ pub(super) struct Data {
 
 #[derive(Subcommand)]
 enum Set {
-    /// Downloads MNIST (12 MB) unless it is there already, checks it, and prints its folder.
+    /// Downloads MNIST (12 MB) unless it was downloaded before, checks it, and prints its folder.
     Mnist {
         /// Where to keep it. [default: NARROWS_CACHE/mnist, or narrows/mnist in the user's cache]
         #[arg(long, value_name = "DIR")]
         folder: Option<PathBuf>,
-        /// Say nothing but errors.
+        /// Prints only errors.
         #[arg(short, long)]
         quiet: bool,
     },

@@ -7,7 +7,7 @@ use serde_json::json;
 
 #[derive(Args)]
 pub(super) struct Devices {
-    /// Prints one JSON document in place of text.
+    /// Prints one JSON document instead of text.
     #[arg(long)]
     json: bool,
 }

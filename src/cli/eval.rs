@@ -16,7 +16,7 @@ pub(super) struct Eval {
     model: PathBuf,
     #[command(flatten)]
     halves: Halves,
-    /// Prints one JSON document in place of text.
+    /// Prints one JSON document instead of text.
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `config.toml` as the first format had it: all names side by side.
+//! `config.toml` in the first format: all names on one level.
 
 use super::input::Reading;
 use super::settings::{self, Run, Scale, Source};

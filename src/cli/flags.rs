@@ -1,4 +1,4 @@
-//! The flags of `train`. What was not given stays open: a file or a default says it.
+//! The flags of `train`. A flag that is not given is left to a file or a default.
 
 use super::settings::{Scale, Source};
 use clap::Args;
@@ -17,11 +17,10 @@ pub(super) struct ModelFlags {
     /// What follows each hidden layer. [default: relu]
     #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = Activation::USAGE)]
     activation: Option<Activation>,
-    /// What makes a code of what the encoder gives. [default: linear]
+    /// What follows the encoder's last layer. [default: linear]
     #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = CodeActivation::USAGE)]
     code: Option<CodeActivation>,
-    /// The decoder's weights are the encoder's, transposed. Its biases are its own. --tied=false undoes it beside
-    /// --config.
+    /// The decoder's weights are the encoder's, transposed. Its biases are its own. --tied=false overrides --config.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     tied: Option<bool>,
     /// The share of each hidden layer's outputs that become 0 in a step of training. [default: 0]
@@ -60,7 +59,7 @@ pub(super) struct FitFlags {
     /// Mean squared error, or binary cross-entropy. [default: mse]
     #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = Loss::USAGE)]
     loss: Option<Loss>,
-    /// Ends after so many epochs without a new smallest error on the validation rows, and keeps the best epoch's
+    /// Ends after this many epochs without a new smallest error on the validation rows, and keeps the best epoch's
     /// weights. [default: none]
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
@@ -72,16 +71,16 @@ pub(super) struct FitFlags {
 /// What it is trained on.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct DataFlags {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. What comes
-    /// in one part is split 5 to 1. [default: mnist if it was downloaded before, else builtin]
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. Data without
+    /// a test part is split 5 to 1. [default: mnist if it was downloaded before, else builtin]
     #[arg(long = "data", value_name = "builtin|mnist|PATH")]
     name: Option<String>,
     /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,
     /// or none. [default: for numbers minmax, or standard with a linear output; for bytes none]
     #[arg(long, value_name = "minmax|standard|none")]
     scale: Option<Scale>,
-    /// The part of the training rows, from their end, to choose by instead of training on. [default: none; 0.1 with
-    /// --patience]
+    /// The share of the training rows, from their end, to validate on instead of training on. [default: none; 0.1
+    /// with --patience]
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     validation: Option<f64>,
 }
@@ -91,14 +90,14 @@ fn named<T: FromStr<Err = narrows::Error> + Clone + Send + Sync + 'static>(names
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
-/// Puts what was given over what stands.
+/// Replaces the value if a new one is given.
 fn put<T: Clone>(given: &Option<T>, stands: &mut T) {
     if let Some(given) = given {
         *stands = given.clone();
     }
 }
 
-/// As [`put`], where nothing may stand.
+/// As [`put`], for a value that may be absent.
 fn put_some<T: Clone>(given: &Option<T>, stands: &mut Option<T>) {
     if given.is_some() {
         *stands = given.clone();

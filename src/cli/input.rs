@@ -1,4 +1,4 @@
-//! What the verbs that read rows have in common.
+//! What all verbs that read rows share.
 
 use super::settings::Settings;
 use clap::Args;
@@ -7,17 +7,17 @@ use narrows::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// How files are read where they do not say it themselves.
+/// How files are read if they do not say so themselves.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Reading {
-    /// CSV: the column of the labels, by its name or its number counted from 0. It is no part of the rows.
+    /// CSV: the column of the labels, by its name or its number counted from 0. It is not part of the rows.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
-    /// CSV: whether the first line names the columns. [default: it does if no field of it is a number]
+    /// CSV: whether the first line names the columns. [default: yes if none of its fields is a number]
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     header: Option<bool>,
-    /// Folders of images: the size that each is brought to. [default: that of the first]
+    /// Folders of images: the size that each image is scaled to. [default: that of the first]
     #[arg(long, value_name = "HxW", value_parser = height_and_width)]
     image_size: Option<(usize, usize)>,
 }
@@ -40,7 +40,7 @@ impl Reading {
         *self == Reading::default()
     }
 
-    /// What was given over what stands.
+    /// Replaces the values that are given.
     pub(super) fn over(&self, stands: &Reading) -> Reading {
         Reading {
             label: self.label.clone().or_else(|| stands.label.clone()),
@@ -49,7 +49,7 @@ impl Reading {
         }
     }
 
-    /// Rows in two parts, by the name of the data.
+    /// The training and test rows of the named data.
     pub(super) fn split(&self, data: &str) -> Result<Split> {
         if data == "-" {
             return Err(Error::Argument {
@@ -76,7 +76,7 @@ impl Reading {
     }
 }
 
-/// Rows in two parts for a trained network: named, or those of its run.
+/// Training and test rows for a trained network: the named ones, or those of its run.
 #[derive(Args)]
 pub(super) struct Halves {
     /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. [default:
@@ -96,7 +96,7 @@ impl Halves {
         if !self.reading.is_default() {
             return Err(Error::Argument {
                 name: "data".into(),
-                problem: "it is told how to read it, but not what".into(),
+                problem: "there are options for reading it, but it is not named".into(),
                 remedy: "Add --data.".into(),
             });
         }
@@ -108,20 +108,20 @@ impl Halves {
             }
             None => Err(Error::Argument {
                 name: "data".into(),
-                problem: format!("{} is in no folder of a run, so nothing says what it was trained on", model.display()),
+                problem: format!("{} is not in the folder of a run, so nothing says what it was trained on", model.display()),
                 remedy: "Name the rows: --data builtin, mnist or a path.".into(),
             }),
         }
     }
 }
 
-/// The rows that a trained network is given.
+/// The rows to run through a trained network.
 #[derive(Args)]
 pub(super) struct Input {
     /// A .csv or .npy file, - for CSV or npy from stdin, a folder of images, a folder with IDX files, builtin or mnist.
     #[arg(long, value_name = "PATH|-")]
     data: String,
-    /// Of data in two parts: train or test.
+    /// The part of data in two parts: train or test.
     #[arg(long, default_value = "test", value_name = "PART", value_parser = ["train", "test"])]
     part: String,
     #[command(flatten)]
@@ -129,7 +129,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// All rows of a file or of a folder of images, or one part of data in two.
+    /// All rows of a file or of a folder of images, or one part of data in two parts.
     pub(super) fn open(&self) -> Result<Chunks> {
         let options = self.reading.options();
         if self.data == "-" {

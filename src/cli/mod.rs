@@ -1,4 +1,4 @@
-//! The command line: verbs, flags, exit codes. Data go to stdout, everything else to stderr.
+//! The command line: verbs, flags, exit codes. Data goes to stdout, everything else to stderr.
 
 mod apply;
 mod bench;
@@ -42,7 +42,7 @@ enum Verb {
     Eval(eval::Eval),
     /// Draws the codes of a trained autoencoder, its weights, or its error against the size of the code.
     Plot(plot::Plot),
-    /// Writes the pictures and the page of a run anew.
+    /// Writes the pictures and the page of a run again.
     Report(report::Report),
     /// Writes the codes of rows.
     Encode(apply::Apply),
@@ -51,15 +51,15 @@ enum Verb {
     Score(apply::Score),
     /// Writes the rows that codes stand for.
     Decode(apply::Apply),
-    /// Writes the rows as the network gives them back; images as a picture, if the output is a .png.
+    /// Writes the reconstructions of rows; of images as a picture, if the output is a .png.
     Reconstruct(apply::Apply),
     /// Times a training step and ops, each with its error against an f64 reference in the same line.
     Bench(bench::Bench),
     /// Fetches data sets.
     Data(data::Data),
-    /// Runs every op on the devices that are there, against a naive f64 reference.
+    /// Runs every op on the available devices, against a naive f64 reference.
     Verify(verify::Verify),
-    /// Lists the devices that are there, and why others are not.
+    /// Lists the available devices, and why others are absent.
     Devices(devices::Devices),
     /// Prints the completions of a shell: narrows completions bash > ~/.local/share/bash-completion/completions/narrows
     Completions {
@@ -69,7 +69,7 @@ enum Verb {
     },
 }
 
-/// Which device, and how much is said.
+/// Which device to use, and how much to print.
 #[derive(Args)]
 struct Common {
     /// auto, cpu, cuda[:N] or wgpu[:N]. [default: auto; with --resume that of the run]
@@ -78,18 +78,18 @@ struct Common {
     /// Threads of the CPU device. [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Say nothing but errors.
+    /// Prints only errors.
     #[arg(short, long)]
     quiet: bool,
 }
 
-/// Why a verb did not end well.
+/// Why a verb failed.
 enum Failure {
-    /// It could not do its work.
+    /// An error.
     Error(Error),
-    /// It did its work, which was a check, and the check failed.
+    /// The verb is a check, and the check failed.
     Check,
-    /// A signal stopped it, and its state is saved: the exit code for that.
+    /// A signal stopped it, and its state is saved: the exit code.
     Signal(u8),
 }
 
@@ -143,7 +143,7 @@ fn code(e: &Error) -> u8 {
 }
 
 impl Common {
-    /// Opens the device, and says which and why unless told to be quiet.
+    /// Opens the device, and prints which one and why unless it is to be quiet.
     fn open(&self) -> narrows::Result<Device> {
         self.open_as(self.device.as_deref(), self.threads)
     }
@@ -165,12 +165,12 @@ impl Common {
     }
 }
 
-/// A line on stderr. Nobody listening is no error.
+/// Prints a line on stderr. A closed stderr is not an error.
 fn say(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A line on stdout. A reader that has gone is no error.
+/// Prints a line on stdout. A closed stdout is not an error.
 fn print(text: impl Display) -> narrows::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::Io { path: "standard output".into(), action: "writing", source: e }),

@@ -41,7 +41,7 @@ struct What {
     /// The first layer's weights as tiles.
     #[arg(long)]
     weights: bool,
-    /// Test error against code size: networks with the model's hidden layers are trained, and PCA stands beside them.
+    /// Test error against code size: trains networks with the model's hidden layers, and compares them with PCA.
     #[arg(long)]
     rate: bool,
 }
@@ -62,7 +62,7 @@ impl Plot {
             What { weights: true, .. } => {
                 let size = test.image_size().ok_or_else(|| Error::Data {
                     path: data.clone().into(),
-                    problem: "its rows are no images".into(),
+                    problem: "its rows are not images".into(),
                     remedy: "Draw the weights of a network that was trained on images.".into(),
                 })?;
                 ("weights.png", report::weights(&ae, size)?.png)
@@ -100,7 +100,7 @@ impl Plot {
     }
 }
 
-/// Whether principal components can stand beside codes of these sizes.
+/// Whether PCA exists for codes of these sizes.
 fn check_sizes(sizes: &[usize], columns: usize) -> Result<()> {
     match sizes.iter().find(|size| !(1..=columns).contains(*size)) {
         None => Ok(()),

@@ -19,7 +19,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Writes the pictures and the page anew, and prints the page's path.
+    /// Writes the pictures and the page again, and prints the page's path.
     pub(super) fn run(&self) -> Result<()> {
         let about = About::read(&self.run.join("run.json"))?;
         let device = self.common.open()?;
@@ -29,7 +29,7 @@ impl Report {
     }
 }
 
-/// The command that was given, as a shell takes it.
+/// The command line, quoted for a shell.
 pub(super) fn command() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     let quoted = |arg: String| match !arg.is_empty() && arg.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! What a training is made of, as `config.toml` holds it: the flags over a file over the defaults.
+//! The settings of a training, as in `config.toml`: flags override a file, which overrides the defaults.
 
 use super::Common;
 use super::flags::{DataFlags, FitFlags, ModelFlags};
@@ -16,7 +16,7 @@ use toml::{Table, Value};
 /// The file in a run directory.
 pub(super) const FILE: &str = "config.toml";
 
-/// All of it, in the tables of the file.
+/// All settings, in the tables of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
@@ -30,14 +30,14 @@ pub(super) struct Settings {
     pub(super) run: Run,
 }
 
-/// What it is trained on.
+/// The data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Source {
     pub(super) name: Option<String>,
     pub(super) scale: Option<Scale>,
     pub(super) validation: Option<f64>,
-    // A table of its own: how files are read where they do not say it themselves.
+    // A table of its own: how files are read if they do not say so themselves.
     #[serde(skip_serializing_if = "Reading::is_default")]
     pub(super) reading: Reading,
 }
@@ -48,7 +48,7 @@ pub(super) struct Source {
 pub(super) struct Run {
     /// The device, once it is open.
     pub(super) device: Option<String>,
-    /// Threads of the CPU device, where they were named.
+    /// Threads of the CPU device, if given.
     pub(super) threads: Option<usize>,
 }
 
@@ -71,7 +71,8 @@ impl Settings {
         Ok(settings.resolved())
     }
 
-    /// What is left open, closed: the file repeats the run also where another version has other defaults.
+    /// Fills in the values that are not given, so that the file repeats the run even if another version has other
+    /// defaults.
     fn resolved(mut self) -> Settings {
         if self.fit.patience.is_some() && self.data.validation.is_none() {
             self.data.validation = Some(0.1);
@@ -87,7 +88,7 @@ impl Settings {
         self.data.name.as_deref().unwrap_or("builtin")
     }
 
-    /// Opens the device: the one that the command line names, else the one of the file.
+    /// Opens the device that the command line names, else that of the file.
     pub(super) fn open(&mut self, common: &Common) -> Result<Device> {
         let name = common.device.as_deref().or(self.run.device.as_deref());
         let device = common.open_as(name, common.threads.or(self.run.threads))?;
@@ -96,7 +97,7 @@ impl Settings {
         Ok(device)
     }
 
-    /// The scaling of the columns, if there is to be one; settles what was left open.
+    /// The scaling of the columns, if there is one; fills in the default.
     pub(super) fn scaler(&mut self, train: &Dataset, output: Output) -> Result<Option<Scaler>> {
         let usual = match (train.values(), output) {
             (Values::Bytes(_), _) => Scale::None,
@@ -145,7 +146,7 @@ impl Settings {
         report::write(&path, text.as_bytes())
     }
 
-    /// What the report shows of them, by the names that the file has.
+    /// The settings that the report shows, under the file's names.
     pub(super) fn shown(&self) -> Vec<(String, String)> {
         let table = |table: std::result::Result<Table, toml::ser::Error>| table.unwrap_or_default().into_iter();
         let all = table(Table::try_from(&self.model)).chain(table(Table::try_from(&self.fit))).chain(table(Table::try_from(&self.data)));
@@ -174,7 +175,7 @@ impl Settings {
     }
 }
 
-/// A value as a flag takes it.
+/// A value as written in a flag.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: a training ends after its current steps and writes a checkpoint, rows end with no file. The
-//! second signal ends the process at once.
+//! Ctrl-C and SIGTERM: a training ends after its current steps and writes a checkpoint; verbs that write rows end
+//! without a file. The second signal ends the process at once.
 
 use narrows::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,7 +17,7 @@ impl Signals {
     pub(super) fn listen() -> Result<Signals> {
         let signals = Signals { flag: Arc::default(), which: Arc::default() };
         for signal in [SIGINT, SIGTERM] {
-            // In this order: what kills is asked before the flag is set.
+            // The order matters: the handler that kills reads the flag before the other one sets it.
             let done = flag::register_conditional_default(signal, signals.flag.clone())
                 .and_then(|_| flag::register_usize(signal, signals.which.clone(), signal as usize))
                 .and_then(|_| flag::register(signal, signals.flag.clone()));

@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// What a run directory holds: none of it may be there when a new run begins.
+/// The files of a run directory: none of them may exist when a new run begins.
 const WRITTEN: [&str; 10] = [
     settings::FILE,
     CHECKPOINTS,
@@ -45,16 +45,16 @@ pub(super) struct Train {
     data: DataFlags,
     #[command(flatten)]
     reading: Reading,
-    /// Repeats a run from its config.toml. Flags beside it override it.
+    /// Repeats a run from its config.toml. Other flags override it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Prints one JSON document in place of a path.
+    /// Prints one JSON document instead of a path.
     #[arg(long)]
     json: bool,
-    /// Folder for the results; it may not hold those of another run. [default: runs/NAME-NNN]
+    /// Folder for the results; it must not hold those of another run. [default: runs/NAME-NNN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Goes on with the run in that folder, by its config.toml, as if it had never stopped. Raise epochs there to train
+    /// Resumes the run in that folder, with its config.toml, as if it had never stopped. Raise epochs there to train
     /// longer.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["ModelFlags", "FitFlags", "DataFlags", "Reading", "config", "out"])]
     resume: Option<PathBuf>,
@@ -94,7 +94,7 @@ impl Train {
         };
         let checkpoints = folder.join(CHECKPOINTS);
         let mut done = 0;
-        // Killed before its first checkpoint, a run begins anew.
+        // A run that was killed before its first checkpoint begins again.
         let resume = self.resume.is_some() && !is_new(&folder);
         if self.resume.is_some() {
             report::sweep(&folder);
@@ -104,7 +104,7 @@ impl Train {
             done = checkpoint.epochs();
             say(format_args!("resuming from {}: {done} epochs, {} steps", path.display(), checkpoint.step()));
         } else if self.resume.is_some() {
-            say(format_args!("no checkpoint in {} yet: beginning anew", folder.display()));
+            say(format_args!("no checkpoint in {} yet: beginning again", folder.display()));
         } else {
             settings.write(&folder).inspect_err(|_| self.clear(&folder, &made))?;
         }
@@ -141,7 +141,7 @@ impl Train {
         Ok(self.report(&ae, &split, &settings, &history, &folder, error)?)
     }
 
-    /// Numbers that a sigmoid can't give are no error, but hardly meant.
+    /// Warns of numbers that a sigmoid can't give: they are not an error, but probably a mistake.
     fn warn_of_range(&self, ae: &Autoencoder, train: &Dataset) -> Result<()> {
         if ae.output() == Output::Linear || matches!(train.values(), Values::Bytes(_)) {
             return Ok(());
@@ -151,7 +151,7 @@ impl Train {
             && let Some(value) = values.iter().find(|v| !(0.0..=1.0).contains(*v))
         {
             self.common.say(format_args!(
-                "the sigmoid at the end gives numbers from 0 to 1, but the network is to learn a {value}: use --output linear, or --scale minmax"
+                "the final sigmoid gives numbers from 0 to 1, but the data contains {value}: use --output linear, or --scale minmax"
             ));
         }
         Ok(())
@@ -168,8 +168,7 @@ impl Train {
         });
     }
 
-    /// A new training that failed before its first checkpoint leaves nothing of what it made behind; what was there
-    /// before stays.
+    /// Removes what a new training has made if it failed before its first checkpoint; what existed before stays.
     fn clear(&self, folder: &Path, made: &[PathBuf]) {
         if self.resume.is_some() || folder.join(CHECKPOINTS).join("last.safetensors").exists() {
             return;
@@ -181,8 +180,7 @@ impl Train {
         }
     }
 
-    /// Writes the pictures and the page, and prints the path of the picture, or of the page where the rows are no
-    /// images.
+    /// Writes the pictures and the page, and prints the path of the picture, or of the page if the rows are not images.
     fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, error: f64) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
         let mut about = About::new(ae.device(), settings.data(), &super::report::command(), seconds);
@@ -216,7 +214,7 @@ impl Train {
         }))
     }
 
-    /// A bar on a terminal; elsewhere a line per epoch is said.
+    /// A progress bar on a terminal; elsewhere a line per epoch is printed.
     fn bar(&self, epochs: usize, done: usize) -> Option<ProgressBar> {
         if self.common.quiet || !std::io::stderr().is_terminal() {
             return None;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 #[derive(Args)]
 pub(super) struct Verify {
-    /// One device alone: cpu, cuda[:N], wgpu[:N] or auto. [default: every device that is there]
+    /// One device: cpu, cuda[:N], wgpu[:N] or auto. [default: every available device]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// Threads of the CPU device. [default: one per core]
@@ -23,7 +23,7 @@ pub(super) struct Verify {
     /// Also the rows with operands over 128 MiB; they need 2 GiB of memory.
     #[arg(long)]
     all: bool,
-    /// Prints one JSON document in place of text.
+    /// Prints one JSON document instead of text.
     #[arg(long)]
     json: bool,
 }

@@ -234,7 +234,7 @@ fn killed_before_its_first_checkpoint_a_run_begins_anew_when_it_is_resumed() {
         fs::write(at.join(out).join(folder).join(".narrows-a1b2c3.part"), "half").unwrap();
         let (code, err) = run(at, &["train", "--resume", out]);
         assert_eq!(code, Some(0), "{err}");
-        assert!(err.contains("no checkpoint in") && err.contains("beginning anew"), "{err}");
+        assert!(err.contains("no checkpoint in") && err.contains("beginning again"), "{err}");
         assert_eq!((weights(at, out), losses(at, out)), (weights(at, "whole"), losses(at, "whole")));
         assert!(files(&at.join(out)).iter().all(|path| path.extension().is_none_or(|e| e != "part")));
     }

@@ -138,7 +138,7 @@ fn what_can_not_be_done_ends_with_its_exit_code_says_why_and_writes_nothing() {
         (format!("encode {model} --data t.csv --image-size 28x28"), 2, "is not a folder of images"),
         (format!("encode {model} --data t.csv --image-size 28"), 2, "not like 28x28"),
         (format!("encode {model} --data t.csv --header maybe"), 2, "neither yes nor no"),
-        (format!("reconstruct {model} --data t.csv --label kind -o p.png"), 2, "the rows are no images"),
+        (format!("reconstruct {model} --data t.csv --label kind -o p.png"), 2, "the rows are not images"),
         (format!("score {model} --data t.csv --contamination 2"), 2, "contamination: it is 2"),
         (format!("score {model} --data t.csv --contamination -1"), 2, "contamination: it is -1"),
         (format!("score {model} --data t.csv --threshold NaN"), 2, "--threshold: it is NaN"),

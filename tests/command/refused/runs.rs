@@ -102,7 +102,7 @@ pub fn model_cases(table: &mut Table) {
     table.args("score --device cpu -q --model absent.safetensors --data t3.csv", 3, "reading the model");
     table.args("score --device cpu -q --model t3.csv --data t3.csv", 3, "it is not a whole safetensors file");
     table.args("eval --device cpu -q --model m --data builtin", 3, "its rows have 784 columns where 3 are needed");
-    table.add(&[("x.safetensors", &good)], "eval --device cpu -q --model x.safetensors", 2, "is in no folder of a run");
+    table.add(&[("x.safetensors", &good)], "eval --device cpu -q --model x.safetensors", 2, "is not in the folder of a run");
 }
 
 /// A run that is as `m` but for one file.
@@ -170,7 +170,7 @@ pub fn run_cases(table: &mut Table, root: &Path) {
     add(&[("config.toml", Some(vec![]))], RESUME, 3, "config.toml: TOML parse error");
     add(&[("config.toml", Some(b"\xff\xfe\0".to_vec()))], RESUME, 3, "config.toml: reading the settings");
     add(&[("config.toml", None)], RESUME, 3, "config.toml: reading the settings");
-    add(&[("config.toml", None)], "eval --device cpu -q --model r", 2, "is in no folder of a run");
+    add(&[("config.toml", None)], "eval --device cpu -q --model r", 2, "is not in the folder of a run");
     for (name, bytes, said) in [
         ("run.json", Some("{"), "run.json: it is no JSON"),
         ("run.json", Some("{}"), "its format is null where 1 is known"),
@@ -255,7 +255,7 @@ pub fn argument_cases(table: &mut Table) {
         ("train --device cpu -q --data m/model.safetensors --layers 2", 3, "this is a file, not a folder"),
         ("train --device cpu -q --resume absent", 3, "reading the settings"),
         ("train --device cpu -q --resume t3.csv", 3, "reading the settings"),
-        ("eval --device cpu --model m --label x", 2, "it is told how to read it, but not what"),
+        ("eval --device cpu --model m --label x", 2, "there are options for reading it, but it is not named"),
         ("encode --device cpu --model m --data t3.csv -o new.txt", 2, "ends neither in .csv nor in .npy"),
         ("encode --device cpu --model m --data t3.csv -o new", 2, "ends neither in .csv nor in .npy"),
         ("encode --device cpu --model m --data t3.csv -o m/no/new.csv", 3, "making a temporary file beside it"),
@@ -263,7 +263,7 @@ pub fn argument_cases(table: &mut Table) {
         ("encode --device cpu --model m --data t3.csv --part all", 2, "invalid value"),
         ("encode --device cpu --data t3.csv", 2, "--model"),
         ("decode --device cpu --model m --data t3.csv -o new.csv", 3, "its rows have 3 columns where 2 are needed"),
-        ("reconstruct --device cpu --model m --data t3.csv -o new.png", 2, "the rows are no images"),
+        ("reconstruct --device cpu --model m --data t3.csv -o new.png", 2, "the rows are not images"),
         ("score --device cpu --model m --data t3.csv --contamination 2", 2, "contamination: it is 2"),
         ("score --device cpu --model m --data t3.csv --contamination -0.5", 2, "contamination: it is -0.5"),
         ("score --device cpu --model m --data t3.csv --contamination nan", 2, "contamination: it is NaN"),
