@@ -58,12 +58,14 @@ fn sums_keep_their_order() {
     sum_of_reals(&device);
 }
 
-/// More partial sums than lanes, of numbers whose sum depends on its order.
+/// Numbers whose sum depends on its order; the last are more partial sums than lanes.
 pub(super) fn sum_of_reals(device: &Device) {
-    let (op, _) = ops::sized("sum", &[300 * 4096 + 1]).unwrap().unwrap();
-    let reals = |_, shape: &Shape| (0..shape.len()).map(|i| ((i * 7919 % 10_007) as f32).sqrt() - 50.0).collect();
     let cpu = Device::cpu_with(1, Level::best()).unwrap();
-    assert_eq!(result(device, &op, reals), result(&cpu, &op, reals));
+    for n in [1000, 4095, 4097, 20_000, 65_537, 300 * 4096 + 1] {
+        let (op, _) = ops::sized("sum", &[n]).unwrap().unwrap();
+        let reals = |_, shape: &Shape| (0..shape.len()).map(|i| ((i * 7919 % 10_007) as f32).sqrt() / 3.0).collect();
+        assert_eq!(result(device, &op, reals), result(&cpu, &op, reals), "{n}");
+    }
 }
 
 /// The kernel divides once or twice more, each good to 2.5 ulp where a device is at its worst, and may multiply and add
