@@ -96,7 +96,7 @@ const FAULTS: &[Fault] = &[
     Fault { what: "the cursor in place of the step", file: "store.cu", from: "clock[1] % T", to: "clock[0] % T", ops: &["store"] },
     Fault { what: "the last element is missing", file: "zip.cuh", from: "if (i < N)", to: "if (i + 1 < N)", ops: &["add"] },
     Fault { what: "an element too many", file: "copy.cu", from: "if (i < N)", to: "if (i <= N)", ops: &["copy"] },
-    Fault { what: "what is dropped is kept", file: "mask.cu", from: ">> 8) < keep", to: ">> 8) >= keep", ops: &["mask"] },
+    Fault { what: "what is dropped is kept", file: "mask.cu", from: "(w.v[j] >> 8) < keep", to: "(w.v[j] >> 8) >= keep", ops: &["mask"] },
     Fault { what: "rows in place of columns", file: "rows.cu", from: "v[i % C]", to: "v[i / C % C]", ops: &["rows"] },
     Fault { what: "the scale is forgotten", file: "total.cu", from: "total * scale", to: "total * (scale > 2.0f ? scale : 1.0f)", ops: &["mse", "bce"] },
     Fault { what: "an element too many", file: "fill.cu", from: "if (i < N)", to: "if (i <= N)", ops: &["fill"] },
