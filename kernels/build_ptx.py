@@ -67,7 +67,7 @@ def compile_ptx(nvrtc):
 def main():
     ptx = compile_ptx(load_nvrtc())
     (KERNELS / "ptx" / "narrows.ptx").write_text(ptx)
-    lines = ["# The sha256 of each source, then of the PTX. Written by kernels/build_ptx.py; a test compares.",
+    lines = ["# The sha256 of each source, then of the PTX. Written by kernels/build_ptx.py; tests/gpu/ptx.rs compares.",
              f"# NVRTC {VERSION[0]}.{VERSION[1]} {' '.join(OPTIONS)}"]
     lines += [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources()]
     lines.append(f"narrows.ptx {hashlib.sha256(ptx.encode()).hexdigest()}")
