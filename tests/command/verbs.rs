@@ -205,6 +205,6 @@ fn numbers_that_a_sigmoid_can_not_give_are_pointed_out() {
     for (more, hint) in [("--scale none", true), ("--scale standard", true), ("", false), ("--output linear", false)] {
         let args = format!("train --device cpu --data t.csv --layers 2 --epochs 1 {more} --out m{}", more.len());
         let (code, _, err) = run_with(root, &args.split_whitespace().collect::<Vec<_>>(), b"");
-        assert_eq!((code, err.contains("gives numbers from 0 to 1, but the network is to learn")), (0, hint), "{args}: {err}");
+        assert_eq!((code, err.contains("gives numbers from 0 to 1, but the data contains")), (0, hint), "{args}: {err}");
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
 }
 
 pub(super) fn rows(rows: &mut Collector) {
-    for (turn, n) in SIZES.into_iter().chain(REDUCED).enumerate() {
+    for (turn, n) in SIZES.into_iter().skip(1).chain(REDUCED).chain([0]).enumerate() {
         for f in Term::ALL {
             let s = any(n, turn);
             let mean = (1.0 / n.max(1) as f64) as f32;
