@@ -109,6 +109,21 @@ impl Fault {
     }
 }
 
+/// Whether the kernels of an op include a header, directly or not.
+fn includes(stem: &str, header: &str) -> bool {
+    let text = |file: &str| fs::read_to_string(standin::root().join("kernels").join(file)).unwrap_or_default();
+    let mut files = vec![format!("{stem}.cu")];
+    let mut at = 0;
+    while let Some(file) = files.get(at).cloned() {
+        for line in text(&file).lines() {
+            let name = line.strip_prefix("#include \"").and_then(|rest| rest.strip_suffix('"'));
+            files.extend(name.filter(|name| !files.iter().any(|f| f == name)).map(str::to_string));
+        }
+        at += 1;
+    }
+    files.iter().any(|file| file == header)
+}
+
 /// The faults in as few sets as their order gives.
 fn sets() -> Vec<Vec<&'static Fault>> {
     let mut sets: Vec<Vec<&Fault>> = Vec::new();
@@ -156,7 +171,8 @@ fn every_planted_fault_is_caught_by_the_rows_of_its_ops_and_by_no_other() {
     for ((device, set), report) in devices.iter().zip(&sets).zip(reports) {
         for mut row in report.rows {
             let Some(fault) = set.iter().find(|f| f.ops.contains(&row.op)) else {
-                if row.failed > 0 {
+                // What a header holds, other kernels may show too.
+                if row.failed > 0 && !set.iter().any(|fault| includes(row.op.trim_end_matches("_grad"), fault.file)) {
                     wrong.push(format!("{} fails without a fault: {:?}", row.op, row.failures));
                 }
                 continue;
