@@ -81,6 +81,20 @@ fn as_text<S: serde::Serializer>(seed: &u64, to: S) -> std::result::Result<S::Ok
 
 #[cfg(feature = "files")]
 fn from_text<'a, D: serde::Deserializer<'a>>(from: D) -> std::result::Result<u64, D::Error> {
-    let text = <String as serde::Deserialize>::deserialize(from)?;
-    text.parse().map_err(serde::de::Error::custom)
+    match <Seed as serde::Deserialize>::deserialize(from)? {
+        Seed::Number(seed) => Ok(seed),
+        Seed::Text(text) => text.parse().map_err(|_| serde::de::Error::custom(SEED)),
+    }
 }
+
+/// What a seed is in files: text as they are written, a number as a hand writes it.
+#[cfg(feature = "files")]
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "a seed is a whole number from 0 to 18446744073709551615")]
+enum Seed {
+    Number(u64),
+    Text(String),
+}
+
+#[cfg(feature = "files")]
+const SEED: &str = "a seed is a whole number from 0 to 18446744073709551615";
