@@ -5,6 +5,7 @@ use super::charts::grouped;
 use super::plot::escape;
 use super::weights::{self, Tiles};
 use crate::data::Split;
+use crate::nn::Layer;
 use crate::train::{Evaluation, Metrics};
 use crate::{Autoencoder, Result};
 use image::ExtendedColorType;
@@ -50,10 +51,14 @@ pub(super) fn html(page: &Page) -> Result<String> {
     );
     out += &page.headline();
     out += &page.gallery()?;
+    let [mask, whole] = match page.drops() {
+        true => [" and with part of each hidden layer dropped", ", with nothing dropped"],
+        false => ["", ""],
+    };
     let _ = writeln!(
         out,
-        "<section class=\"two\"><figure>{}<figcaption>The training error is the mean over an epoch, measured while the weights still change; the test \
-         error is measured after it.</figcaption></figure><figure>{}<figcaption>Each of the test rows has its own error. Rows far to the right are \
+        "<section class=\"two\"><figure>{}<figcaption>The training error is the mean over an epoch, measured while the weights still change{mask}; the \
+         test error is measured after it{whole}.</figcaption></figure><figure>{}<figcaption>Each of the test rows has its own error. Rows far to the right are \
          unlike the others.</figcaption></figure></section>",
         page.loss.trim_end(),
         page.errors.trim_end()
@@ -80,6 +85,12 @@ impl Page<'_> {
     fn shape(&self) -> String {
         let widths: Vec<String> = self.ae.widths().iter().map(usize::to_string).collect();
         widths.join("–")
+    }
+
+    /// Whether training drops outputs of the hidden layers.
+    fn drops(&self) -> bool {
+        let spec = self.ae.spec();
+        [&spec.encoder, &spec.decoder].iter().any(|half| half.layers.iter().any(|layer| matches!(layer, Layer::Dropout(_))))
     }
 
     /// What a row is called.

@@ -151,6 +151,7 @@ mod tests {
         assert!(written.picture.is_some());
         let html = std::fs::read_to_string(&written.page).unwrap();
         assert!(html.contains("synthetic") && html.contains("narrows train --out 'a &amp; b'") && html.contains("&lt;0&gt;"));
+        assert!(html.contains("measured while the weights still change; the test"));
         assert!(!html.contains("src=\"http") && !html.contains("<link") && !html.contains("<script"), "the page needs something else");
         assert!(html.matches("data:image/png;base64,").count() == 2 * 10 * 3 + 1);
         // The record gives the same page again; with other data there is no page.
@@ -159,6 +160,15 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&written.page).unwrap(), html);
         let other = Split { train: data::digits(1, 0..300), test: split.test.clone() };
         assert!(run(folder.path(), &ae, &other, &kept).unwrap_err().to_string().contains("not the data of the run"));
+    }
+
+    #[test]
+    fn the_page_says_that_the_training_error_is_measured_with_dropout() {
+        let split = Split { train: data::digits(0, 0..30), test: data::digits(0, 30..40) };
+        let (folder, _, about) = trained(&split);
+        let ae = Autoencoder::builder(784).hidden([8]).code(3).dropout(0.3).build(&Device::cpu().unwrap()).unwrap();
+        let html = std::fs::read_to_string(run(folder.path(), &ae, &split, &about).unwrap().page).unwrap();
+        assert!(html.contains("while the weights still change and with part of each hidden layer dropped; the test error"));
     }
 
     #[test]
