@@ -64,6 +64,7 @@ pub(crate) fn none(what: &str, text: &str, known: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use crate::data::Scale;
     use crate::nn::{Activation, CodeActivation, Layer, Output};
     use crate::{Loss, Schedule};
     use std::fmt::Display;
@@ -79,6 +80,7 @@ mod tests {
         all::<CodeActivation>(CodeActivation::NAMES);
         all::<Output>(Output::NAMES);
         all::<Loss>(Loss::NAMES);
+        all::<Scale>(Scale::NAMES);
         all::<Schedule>(&["constant", "step:3:0.5", "cosine", "cosine:0.00001"]);
         all::<Layer>(&["dense:128", "dropout:0.25", "relu", "tanh"]);
         assert_eq!("cosine:1e-5".parse::<Schedule>().unwrap(), Schedule::Cosine { to: 1e-5 });

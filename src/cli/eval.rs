@@ -3,6 +3,8 @@
 use super::input::Halves;
 use super::{Common, print};
 use clap::Args;
+use narrows::data::fingerprint;
+use narrows::report::About;
 use narrows::train::Evaluation;
 use narrows::{Autoencoder, Result};
 use std::path::PathBuf;
@@ -26,7 +28,12 @@ impl Eval {
     pub(super) fn run(&self) -> Result<()> {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        let (split, _) = self.halves.open(&self.model)?;
+        let (split, data) = self.halves.open(&self.model)?;
+        // A model without a record, or with one that can't be read, says nothing of its data.
+        let record = super::run_of(&self.model).and_then(|folder| About::read(&folder.join("run.json")).ok());
+        if record.and_then(|about| about.sha256).is_some_and(|known| known != fingerprint(&split)) {
+            self.common.say(format_args!("{data}: these are not the data that the run was trained and tested on, by their SHA-256"));
+        }
         let both = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
         match self.json {
             true => print(both.json()),

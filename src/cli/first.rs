@@ -1,12 +1,42 @@
 //! `config.toml` in the first format: all names on one level.
 
 use super::input::Reading;
-use super::settings::{self, Run, Scale, Source};
+use super::settings::{self, Run, Source};
+use narrows::data::Scale;
 use narrows::nn::{Builder, Output};
 use narrows::train::Hyperparameters;
 use narrows::{Loss, Schedule};
 use serde::{Deserialize, Deserializer};
+use toml::{Table, Value};
 
+/// The names that no table has in this format. `data` is a text in it.
+const NAMES: [&str; 17] = [
+    "device",
+    "threads",
+    "scale",
+    "output",
+    "layers",
+    "epochs",
+    "batch_size",
+    "lr",
+    "schedule",
+    "warmup",
+    "weight_decay",
+    "clip",
+    "loss",
+    "patience",
+    "validation",
+    "seed",
+    "reading",
+];
+
+/// Whether a file has this format.
+pub(super) fn is_one(file: &Table) -> bool {
+    let in_tables = ["model", "fit", "data", "run"].iter().any(|name| file.get(*name).is_some_and(Value::is_table));
+    !in_tables && (file.contains_key("data") || NAMES.iter().any(|name| file.contains_key(*name)))
+}
+
+/// What a file may hold; the defaults are as ever.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
@@ -14,19 +44,24 @@ pub(super) struct Settings {
     threads: Option<usize>,
     data: Option<String>,
     scale: Option<Scale>,
+    #[serde(default)]
     output: Output,
-    layers: Vec<usize>,
-    epochs: usize,
-    batch_size: usize,
-    lr: f64,
+    layers: Option<Vec<usize>>,
+    epochs: Option<usize>,
+    batch_size: Option<usize>,
+    lr: Option<f64>,
+    #[serde(default)]
     schedule: Schedule,
+    #[serde(default)]
     warmup: usize,
-    weight_decay: f64,
+    weight_decay: Option<f64>,
     clip: Option<f32>,
+    #[serde(default)]
     loss: Loss,
     patience: Option<usize>,
     validation: Option<f64>,
-    #[serde(deserialize_with = "from_text")]
+    // As the other format reads it.
+    #[serde(default, deserialize_with = "seed")]
     seed: u64,
     #[serde(default)]
     reading: Reading,
@@ -34,17 +69,35 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn in_tables(self) -> settings::Settings {
-        let Settings { epochs, batch_size, lr, schedule, warmup, weight_decay, clip, loss, patience, seed, .. } = self;
-        let rest = Hyperparameters::default();
+        let Settings { schedule, warmup, clip, loss, patience, seed, .. } = self;
+        let usual = Hyperparameters::default();
+        let model = Builder::default().output(self.output);
         settings::Settings {
-            model: Builder::default().layers(self.layers).output(self.output),
-            fit: Hyperparameters { epochs, batch_size, lr, schedule, warmup, weight_decay, clip, loss, patience, seed, ..rest },
-            data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading },
+            model: match self.layers {
+                Some(layers) => model.layers(layers),
+                None => model,
+            },
+            fit: Hyperparameters {
+                epochs: self.epochs.unwrap_or(usual.epochs),
+                batch_size: self.batch_size.unwrap_or(usual.batch_size),
+                lr: self.lr.unwrap_or(usual.lr),
+                weight_decay: self.weight_decay.unwrap_or(usual.weight_decay),
+                schedule,
+                warmup,
+                clip,
+                loss,
+                patience,
+                seed,
+                ..usual
+            },
+            data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, config: None },
             run: Run { device: self.device, threads: self.threads },
         }
     }
 }
 
-fn from_text<'a, D: Deserializer<'a>>(from: D) -> Result<u64, D::Error> {
-    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+fn seed<'a, D: Deserializer<'a>>(from: D) -> Result<u64, D::Error> {
+    let table = Table::from_iter([("seed".to_string(), Value::deserialize(from)?)]);
+    let fit: Hyperparameters = table.try_into().map_err(|e: toml::de::Error| serde::de::Error::custom(e.message()))?;
+    Ok(fit.seed)
 }

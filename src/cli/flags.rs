@@ -1,8 +1,10 @@
 //! The flags of `train`. A flag that is not given is left to a file or a default.
 
-use super::settings::{Scale, Source};
+use super::input::Reading;
+use super::settings::{self, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use narrows::data::Scale;
 use narrows::nn::{Activation, Builder, CodeActivation, Output};
 use narrows::train::Hyperparameters;
 use narrows::{Loss, Schedule};
@@ -54,15 +56,15 @@ pub(super) struct FitFlags {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
     /// The largest norm of all gradients together. [default: none]
-    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
-    clip: Option<f32>,
+    #[arg(long, value_name = "NORM|none", allow_negative_numbers = true, value_parser = or_none::<f32>)]
+    clip: Option<OrNone<f32>>,
     /// Mean squared error, or binary cross-entropy. [default: mse]
     #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = Loss::USAGE)]
     loss: Option<Loss>,
     /// Ends after this many epochs without a new smallest error on the validation rows, and keeps the best epoch's
     /// weights. [default: none]
-    #[arg(long, value_name = "EPOCHS")]
-    patience: Option<usize>,
+    #[arg(long, value_name = "EPOCHS|none", value_parser = or_none::<usize>)]
+    patience: Option<OrNone<usize>>,
     /// Seed of the initial weights, of the order of the rows and of the noise. [default: 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -77,12 +79,20 @@ pub(super) struct DataFlags {
     name: Option<String>,
     /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,
     /// or none. [default: for numbers minmax, or standard with a linear output; for bytes none]
-    #[arg(long, value_name = "minmax|standard|none")]
+    #[arg(long, value_parser = named::<Scale>(Scale::NAMES), value_name = Scale::USAGE)]
     scale: Option<Scale>,
     /// The share of the training rows, from their end, to validate on instead of training on. [default: none; 0.1
     /// with --patience]
-    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
-    validation: Option<f64>,
+    #[arg(long, value_name = "FRACTION|none", allow_negative_numbers = true, value_parser = or_none::<f64>)]
+    validation: Option<OrNone<f64>>,
+}
+
+/// A value, or `none`, which undoes what a file says.
+#[derive(Clone, Copy, Debug)]
+struct OrNone<T>(Option<T>);
+
+fn or_none<T: FromStr>(text: &str) -> Result<OrNone<T>, T::Err> {
+    if text == "none" { Ok(OrNone(None)) } else { text.parse().map(|value| OrNone(Some(value))) }
 }
 
 /// One of these names.
@@ -98,9 +108,9 @@ fn put<T: Clone>(given: &Option<T>, stands: &mut T) {
 }
 
 /// As [`put`], for a value that may be absent.
-fn put_some<T: Clone>(given: &Option<T>, stands: &mut Option<T>) {
-    if given.is_some() {
-        *stands = given.clone();
+fn put_or_none<T: Copy>(given: Option<OrNone<T>>, stands: &mut Option<T>) {
+    if let Some(OrNone(given)) = given {
+        *stands = given;
     }
 }
 
@@ -126,6 +136,11 @@ impl ModelFlags {
             None => model,
         }
     }
+
+    /// Whether there is an output, and another than the model has.
+    pub(super) fn changes_output(&self, model: &Builder) -> bool {
+        self.output.is_some_and(|output| model.clone().output(output) != *model)
+    }
 }
 
 impl FitFlags {
@@ -136,17 +151,29 @@ impl FitFlags {
         put(&self.schedule, &mut fit.schedule);
         put(&self.warmup, &mut fit.warmup);
         put(&self.weight_decay, &mut fit.weight_decay);
-        put_some(&self.clip, &mut fit.clip);
+        put_or_none(self.clip, &mut fit.clip);
         put(&self.loss, &mut fit.loss);
-        put_some(&self.patience, &mut fit.patience);
+        put_or_none(self.patience, &mut fit.patience);
         put(&self.seed, &mut fit.seed);
     }
 }
 
 impl DataFlags {
+    /// Replaces the values that are given. How the old data were scaled and read says nothing of others.
     pub(super) fn over(&self, data: &mut Source) {
-        put_some(&self.name, &mut data.name);
-        put_some(&self.scale, &mut data.scale);
-        put_some(&self.validation, &mut data.validation);
+        if let Some(name) = &self.name {
+            if data.name.as_deref().map(settings::whole) != Some(settings::whole(name)) {
+                data.scale = None;
+                data.reading = Reading::default();
+            }
+            data.name = Some(name.clone());
+            data.config = None;
+        }
+        data.scale = self.scale.or(data.scale);
+        put_or_none(self.validation, &mut data.validation);
+    }
+
+    pub(super) fn says_nothing_of_validation(&self) -> bool {
+        self.validation.is_none()
     }
 }

@@ -12,7 +12,8 @@ use std::path::Path;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Reading {
     /// CSV: the column of the labels, by its name or its number counted from 0. It is not part of the rows.
-    #[arg(long, value_name = "COLUMN")]
+    /// [default: none]
+    #[arg(long, value_name = "COLUMN|none")]
     label: Option<String>,
     /// CSV: whether the first line names the columns. [default: yes if none of its fields is a number]
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
@@ -40,10 +41,10 @@ impl Reading {
         *self == Reading::default()
     }
 
-    /// Replaces the values that are given.
+    /// Replaces the values that are given. The label `none` undoes one; in a file it is the name of a column.
     pub(super) fn over(&self, stands: &Reading) -> Reading {
         Reading {
-            label: self.label.clone().or_else(|| stands.label.clone()),
+            label: self.label.clone().or_else(|| stands.label.clone()).filter(|_| self.label.as_deref() != Some("none")),
             header: self.header.or(stands.header),
             image_size: self.image_size.or(stands.image_size),
         }
@@ -91,7 +92,7 @@ impl Halves {
     /// The rows, and their name.
     pub(super) fn open(&self, model: &Path) -> Result<(Split, String)> {
         if let Some(data) = &self.data {
-            return Ok((self.reading.split(data)?, data.clone()));
+            return Ok((self.reading.over(&Reading::default()).split(data)?, data.clone()));
         }
         if !self.reading.is_default() {
             return Err(Error::Argument {
@@ -100,11 +101,10 @@ impl Halves {
                 remedy: "Add --data.".into(),
             });
         }
-        let folder = if model.is_dir() { Some(model) } else { model.parent() };
-        match folder.filter(|folder| Settings::is_in(folder)) {
+        match super::run_of(model) {
             Some(folder) => {
                 let settings = Settings::read(folder)?;
-                Ok((settings.data.reading.split(settings.data())?, settings.data().to_string()))
+                Ok((settings.data.open()?, settings.data().to_string()))
             }
             None => Err(Error::Argument {
                 name: "data".into(),
@@ -131,7 +131,7 @@ pub(super) struct Input {
 impl Input {
     /// All rows of a file or of a folder of images, or one part of data in two parts.
     pub(super) fn open(&self) -> Result<Chunks> {
-        let options = self.reading.options();
+        let options = self.reading.over(&Reading::default()).options();
         if self.data == "-" {
             return options.stream_from("stdin", std::io::stdin());
         }

@@ -72,7 +72,7 @@ enum Verb {
 /// Which device to use, and how much to print.
 #[derive(Args)]
 struct Common {
-    /// auto, cpu, cuda[:N] or wgpu[:N]. [default: auto; with --resume that of the run]
+    /// auto, cpu, cuda[:N] or wgpu[:N]. [default: auto]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// Threads of the CPU device. [default: one per core]
@@ -176,6 +176,12 @@ fn print(text: impl Display) -> narrows::Result<()> {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::Io { path: "standard output".into(), action: "writing", source: e }),
         _ => Ok(()),
     }
+}
+
+/// The folder of the run that a model belongs to: the path itself, or the folder of the file.
+fn run_of(model: &Path) -> Option<&Path> {
+    let folder = if model.is_dir() { Some(model) } else { model.parent() };
+    folder.filter(|folder| settings::Settings::is_in(folder))
 }
 
 /// The model that a path means: the file itself, or the one in the folder of a run.

@@ -28,14 +28,3 @@ impl Report {
         print(report::run(&self.run, &ae, &split, &about)?.page.display())
     }
 }
-
-/// The command line, quoted for a shell.
-pub(super) fn command() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    let quoted = |arg: String| match !arg.is_empty() && arg.chars().all(plain) {
-        true => arg,
-        false => format!("'{}'", arg.replace('\'', "'\\''")),
-    };
-    let args = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy().into_owned()));
-    std::iter::once("narrows".to_string()).chain(args).collect::<Vec<_>>().join(" ")
-}

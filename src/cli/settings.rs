@@ -3,14 +3,13 @@
 use super::Common;
 use super::flags::{DataFlags, FitFlags, ModelFlags};
 use super::input::Reading;
-use clap::ValueEnum;
-use narrows::data::{self, Dataset, Scaler, Values};
+use narrows::data::{self, Dataset, Scale, Scaler, Split, Values};
 use narrows::nn::{Builder, Output};
 use narrows::train::Hyperparameters;
 use narrows::{Device, Error, Result, report};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The file in a run directory.
@@ -40,6 +39,9 @@ pub(super) struct Source {
     // A table of its own: how files are read if they do not say so themselves.
     #[serde(skip_serializing_if = "Reading::is_default")]
     pub(super) reading: Reading,
+    /// The file that names the data, if no flag does.
+    #[serde(skip)]
+    pub(super) config: Option<PathBuf>,
 }
 
 /// Where it runs.
@@ -52,35 +54,30 @@ pub(super) struct Run {
     pub(super) threads: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Scale {
-    Minmax,
-    Standard,
-    None,
-}
-
 impl Settings {
-    /// The flags over the file, if there is one.
+    /// The flags over the file, or over that in the folder of a run, if there is one. What a file has settled for its
+    /// own data or output does not hold for others.
     pub(super) fn new(file: Option<&Path>, model: &ModelFlags, fit: &FitFlags, data: &DataFlags, reading: &Reading) -> Result<Settings> {
-        let mut settings = file.map_or(Ok(Settings::default()), Settings::read_file)?;
+        let mut settings = match file {
+            None => Settings::default(),
+            Some(folder) if folder.is_dir() => Settings::read(folder)?,
+            Some(file) => Settings::read_file(file)?,
+        };
+        if model.changes_output(&settings.model) {
+            settings.data.scale = None;
+        }
         settings.model = model.over(settings.model);
         fit.over(&mut settings.fit);
         data.over(&mut settings.data);
         settings.data.reading = reading.over(&settings.data.reading);
-        Ok(settings.resolved())
-    }
-
-    /// Fills in the values that are not given, so that the file repeats the run even if another version has other
-    /// defaults.
-    fn resolved(mut self) -> Settings {
-        if self.fit.patience.is_some() && self.data.validation.is_none() {
-            self.data.validation = Some(0.1);
+        // Patience without --validation has a default; with --validation none it is an error.
+        if settings.fit.patience.is_some() && settings.data.validation.is_none() && data.says_nothing_of_validation() {
+            settings.data.validation = Some(0.1);
         }
-        if self.data.name.is_none() {
-            self.data.name = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
+        if settings.data.name.is_none() {
+            settings.data.name = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
         }
-        self
+        Ok(settings)
     }
 
     /// The name of the data.
@@ -101,11 +98,11 @@ impl Settings {
     pub(super) fn scaler(&mut self, train: &Dataset, output: Output) -> Result<Option<Scaler>> {
         let usual = match (train.values(), output) {
             (Values::Bytes(_), _) => Scale::None,
-            (Values::Floats(_), Output::Sigmoid) => Scale::Minmax,
+            (Values::Floats(_), Output::Sigmoid) => Scale::MinMax,
             (Values::Floats(_), Output::Linear) => Scale::Standard,
         };
         match *self.data.scale.get_or_insert(usual) {
-            Scale::Minmax => Scaler::min_max(train).map(Some),
+            Scale::MinMax => Scaler::min_max(train).map(Some),
             Scale::Standard => Scaler::standard(train).map(Some),
             Scale::None => Ok(None),
         }
@@ -123,22 +120,22 @@ impl Settings {
     /// Reads a file of this format or of the first.
     fn read_file(path: &Path) -> Result<Settings> {
         let text = fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), action: "reading the settings", source })?;
-        let tables = ["[model]", "[fit]", "[data]", "[run]"];
-        let heading = |line: &str| line.split('#').next().unwrap_or_default().replace(' ', "");
-        let parsed = match text.lines().any(|line| tables.contains(&heading(line).trim())) {
-            true => toml::from_str(&text),
-            false => toml::from_str(&text).map(|first: super::first::Settings| first.in_tables()),
+        // Numbers above 2^63 are in no table of the parser's, but may be in a file of this format.
+        let parsed = match toml::from_str(&text).is_ok_and(|table: Table| super::first::is_one(&table)) {
+            true => toml::from_str(&text).map(|first: super::first::Settings| first.in_tables()),
+            false => toml::from_str::<Settings>(&text),
         };
-        parsed.map_err(|e| Error::Data {
-            path: path.into(),
-            problem: e.to_string().trim_end().replace('\n', "; "),
-            remedy: "Use the file that `train` wrote.".into(),
-        })
+        let mut settings = parsed.map_err(|e| wrong(path, &text, &e))?;
+        settings.data.came_from(path);
+        Ok(settings)
     }
 
+    /// Writes the file. Data have their whole path there, so that it means the same from any folder.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
-        let text = toml::to_string(self).map_err(|e| Error::Data {
+        let mut settings = self.clone();
+        settings.data.name = settings.data.name.map(|name| whole(&name));
+        let text = toml::to_string(&settings).map_err(|e| Error::Data {
             path: path.clone(),
             problem: e.to_string(),
             remedy: "Report this as a defect.".into(),
@@ -146,12 +143,25 @@ impl Settings {
         report::write(&path, text.as_bytes())
     }
 
-    /// The settings that the report shows, under the file's names.
+    /// The settings that the report shows, with the file's names and spelling.
     pub(super) fn shown(&self) -> Vec<(String, String)> {
-        let table = |table: std::result::Result<Table, toml::ser::Error>| table.unwrap_or_default().into_iter();
-        let all = table(Table::try_from(&self.model)).chain(table(Table::try_from(&self.fit))).chain(table(Table::try_from(&self.data)));
-        let shown = all.filter(|(name, value)| name != "name" && !value.is_table() && *value != Value::Boolean(false));
-        shown.map(|(name, value)| (name.replace('_', " "), plain(&value))).collect()
+        // As text: a table would show an f32 of 0.3 with the digits of an f64.
+        let text = toml::to_string(self).unwrap_or_default();
+        let mut file: Table = toml::from_str(&text).unwrap_or_default();
+        let mut take = |name: &str| match file.remove(name) {
+            Some(Value::Table(table)) => table,
+            _ => Table::new(),
+        };
+        let [model, fit, mut data, run] = ["model", "fit", "data", "run"].map(&mut take);
+        data.remove("name");
+        let reading = data.remove("reading").and_then(|reading| reading.try_into::<Table>().ok()).unwrap_or_default();
+        let all = [model, fit, data, reading, run].into_iter().flatten();
+        let shown = all.filter(|(name, value)| !(name == "tied" && *value == Value::Boolean(false)));
+        let spelled = |name: &str, value: &Value| match name {
+            "image_size" => plain(value, "x"),
+            _ => plain(value, ","),
+        };
+        shown.map(|(name, value)| (name.replace('_', " "), spelled(&name, &value))).collect()
     }
 
     /// The rows to train on, and those to validate on.
@@ -175,12 +185,73 @@ impl Settings {
     }
 }
 
+impl Source {
+    /// Remembers the file that names the data. A relative path means the working folder, or the file's own where the
+    /// working folder has no such data.
+    fn came_from(&mut self, config: &Path) {
+        let Some(name) = &self.name else { return };
+        self.config = Some(config.into());
+        let beside = config.parent().map(|folder| folder.join(name));
+        if is_path(name)
+            && is_absent(Path::new(name))
+            && let Some(beside) = beside.filter(|path| !is_absent(path))
+            && let Some(path) = beside.to_str()
+        {
+            self.name = Some(path.into());
+        }
+    }
+
+    /// The training and test rows.
+    pub(super) fn open(&self) -> Result<Split> {
+        let name = self.name.as_deref().unwrap_or("builtin");
+        match &self.config {
+            Some(config) if is_path(name) && is_absent(Path::new(name)) => {
+                let beside = config.parent().map(|folder| folder.join(name)).filter(|_| Path::new(name).is_relative());
+                let nor = beside.map(|path| format!(", nor is {}", path.display())).unwrap_or_default();
+                Err(Error::Data {
+                    path: config.clone(),
+                    problem: format!("it names the data {}, which is not there{nor}", whole(name)),
+                    remedy: "Put the data back, or correct `name` under [data] in this file.".into(),
+                })
+            }
+            _ => self.reading.split(name),
+        }
+    }
+}
+
+/// Whether the name of data is a path.
+fn is_path(name: &str) -> bool {
+    !matches!(name, "builtin" | "mnist" | "-")
+}
+
+/// Whether there is surely nothing: a path that may not be looked at says so when it is opened.
+fn is_absent(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
+/// The name of data as it means the same from any folder.
+pub(super) fn whole(name: &str) -> String {
+    let path = is_path(name).then(|| std::path::absolute(name).ok()).flatten();
+    path.as_deref().and_then(Path::to_str).unwrap_or(name).into()
+}
+
+/// What is wrong with a file of settings, and in which line.
+fn wrong(path: &Path, text: &str, e: &toml::de::Error) -> Error {
+    let line = e.span().and_then(|span| text.get(..span.start)).map(|before| 1 + before.matches('\n').count());
+    let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    Error::Data {
+        path: path.into(),
+        problem: format!("{line}{}", e.message().trim_end().trim_end_matches('.').replace('\n', ", ")),
+        remedy: "Correct it, or use the file that `train` wrote.".into(),
+    }
+}
+
 /// A value as written in a flag.
-fn plain(value: &Value) -> String {
+fn plain(value: &Value, between: &str) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(","),
-        Value::Boolean(true) => "yes".into(),
+        Value::Array(list) => list.iter().map(|value| plain(value, between)).collect::<Vec<_>>().join(between),
+        Value::Boolean(yes) => if *yes { "yes" } else { "no" }.into(),
         value => value.to_string(),
     }
 }
@@ -207,6 +278,13 @@ mod tests {
         Settings::new(file, &line.model, &line.fit, &line.data, &line.reading).unwrap()
     }
 
+    /// The same settings as they are read from a file, from any folder.
+    fn anywhere(mut settings: Settings) -> Settings {
+        settings.data.name = settings.data.name.map(|name| whole(&name));
+        settings.data.config = None;
+        settings
+    }
+
     #[test]
     fn the_file_repeats_the_flags_and_flags_beside_it_override_it() {
         let folder = tempfile::tempdir().unwrap();
@@ -218,13 +296,84 @@ mod tests {
         ] {
             let first = settings(line, None);
             first.write(folder.path()).unwrap();
-            assert_eq!(Settings::read(folder.path()).unwrap(), first);
-            assert_eq!(settings("", Some(&file)), first, "{}", fs::read_to_string(&file).unwrap());
+            let first = anywhere(first);
+            assert_eq!(anywhere(Settings::read(folder.path()).unwrap()), first);
+            for given in [&file, folder.path()] {
+                assert_eq!(anywhere(settings("", Some(given))), first, "{}", fs::read_to_string(&file).unwrap());
+            }
         }
         let other = settings("--activation tanh --tied=false --epochs 3 --label name", Some(&file));
         let whole =
             "--activation tanh --code tanh --dropout 0.3 --output linear --data x.csv --label name --header no --scale none --epochs 3";
-        assert_eq!(other, settings(whole, None));
+        assert_eq!(anywhere(other), anywhere(settings(whole, None)));
+    }
+
+    #[test]
+    fn what_a_file_settled_for_its_data_and_its_output_does_not_hold_for_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        let first = settings("--data x.csv --label 3 --header no --scale minmax --clip 1 --patience 3 --validation 0.2", None);
+        first.write(folder.path()).unwrap();
+        let with = |line: &str| settings(line, Some(&file)).data;
+        let other = with("--data y.csv --header yes");
+        assert_eq!((other.scale, &other.reading, &other.config), (None, &settings("--header yes", None).data.reading, &None));
+        assert_eq!(with("--data y.csv --scale standard").scale, Some(Scale::Standard));
+        assert_eq!(with("--output linear").scale, None);
+        assert_eq!(with("--output linear").reading, first.data.reading);
+        // The same data and the same output change nothing.
+        for line in ["--data x.csv", "--data ./x.csv", "--output sigmoid", ""] {
+            assert_eq!((with(line).scale, with(line).reading), (Some(Scale::MinMax), first.data.reading.clone()), "{line}");
+        }
+        let none = settings("--clip none --patience none --validation none --label none", Some(&file));
+        assert_eq!((none.fit.clip, none.fit.patience, none.data.validation), (None, None, None));
+        assert_eq!(none.data.reading, settings("--header no", None).data.reading);
+        assert_eq!(settings("--validation none", Some(&file)).data.validation, None, "patience has no rows then, which is an error");
+        assert_eq!(settings("--patience 3", None).data.validation, Some(0.1));
+    }
+
+    #[test]
+    fn data_have_their_whole_path_in_the_file_and_an_old_relative_one_is_looked_for_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        settings("--data a/x.csv", None).write(folder.path()).unwrap();
+        let whole = std::env::current_dir().unwrap().join("a/x.csv");
+        assert_eq!(Settings::read(folder.path()).unwrap().data(), whole.to_str().unwrap());
+        let error = Settings::read(folder.path()).unwrap().data.open().unwrap_err().to_string();
+        assert!(error.contains(file.to_str().unwrap()) && error.contains(whole.to_str().unwrap()), "{error}");
+        for name in ["builtin", "mnist"] {
+            settings(&format!("--data {name}"), None).write(folder.path()).unwrap();
+            assert_eq!(Settings::read(folder.path()).unwrap().data(), name);
+        }
+        fs::write(&file, "[data]\nname = \"old.csv\"\n").unwrap();
+        let error = Settings::read(folder.path()).unwrap().data.open().unwrap_err().to_string();
+        let beside = folder.path().join("old.csv");
+        let both = std::env::current_dir().unwrap().join("old.csv");
+        assert!(error.contains(beside.to_str().unwrap()) && error.contains(both.to_str().unwrap()), "{error}");
+        fs::write(&beside, "1\n2\n3\n").unwrap();
+        assert_eq!(Settings::read(folder.path()).unwrap().data(), beside.to_str().unwrap());
+        assert_eq!(Settings::read(folder.path()).unwrap().data.open().unwrap().train.columns(), 1);
+    }
+
+    #[test]
+    fn the_report_shows_every_setting_as_the_file_spells_it() {
+        let line = "--dropout 0.3 --clip 0.1 --layers 5,2 --data x.csv --label kind --header no --image-size 28x20";
+        let mut all = settings(line, None);
+        all.run = Run { device: Some("cpu".into()), threads: Some(2) };
+        let shown = all.shown();
+        for (name, value) in [
+            ("dropout", "0.3"),
+            ("clip", "0.1"),
+            ("layers", "5,2"),
+            ("label", "kind"),
+            ("header", "no"),
+            ("image size", "28x20"),
+            ("seed", "0"),
+            ("device", "cpu"),
+            ("threads", "2"),
+        ] {
+            assert!(shown.contains(&(name.into(), value.into())), "{name} {value}: {shown:?}");
+        }
+        assert!(shown.iter().all(|(name, _)| name != "name" && name != "tied"), "{shown:?}");
     }
 
     #[test]
@@ -238,11 +387,40 @@ mod tests {
                     --seed 9 --label y";
         let mut same = settings(line, None);
         same.run = Run { device: Some("cpu".into()), threads: Some(2) };
-        assert_eq!(Settings::read(folder.path()).unwrap(), same);
-        for (text, said) in [("layers = 3\n", "layers"), ("", "missing field"), ("[fit]\nepoch = 3\n", "epoch"), ("devise = 1", "devise")] {
-            fs::write(folder.path().join(FILE), text).unwrap();
+        assert_eq!(anywhere(Settings::read(folder.path()).unwrap()), anywhere(same));
+        fs::write(folder.path().join(FILE), "layers = [5, 2]\nseed = 9\n").unwrap();
+        assert_eq!(settings("", Some(folder.path())), settings("--layers 5,2 --seed 9", None), "what it leaves out is as ever");
+    }
+
+    #[test]
+    fn a_file_written_by_hand_may_be_short_and_errors_name_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        for (text, line) in [
+            ("", ""),
+            ("# nothing\n", ""),
+            ("fit.epochs = 3\n", "--epochs 3"),
+            ("data = { name = \"mnist\" }\n", "--data mnist"),
+            ("[ model ] # it\nlayers = [3]\n[fit]\nseed = 7\n", "--layers 3 --seed 7"),
+            ("[fit]\nseed = \"18446744073709551615\"\n", "--seed 18446744073709551615"),
+            ("[fit]\nseed = 18446744073709551615\n", "--seed 18446744073709551615"),
+        ] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(anywhere(settings("", Some(&file))), settings(line, None), "{text}");
+        }
+        for (text, said) in [
+            ("layers = 3\n", "line 1: invalid type: integer `3`, expected a sequence"),
+            ("\n[fit]\nepoch = 3\n", "line 3: unknown field `epoch`, expected one of `epochs`"),
+            ("devise = 1", "line 1: unknown field `devise`, expected one of `model`, `fit`, `data`, `run`"),
+            ("[fit]\nseed = -1\n", "line 2: a seed is a whole number"),
+            ("[fit]\nseed = \"x\"\n", "line 2: "),
+            ("[model]\nactivation = \"relo\"\n", "line 2: activation: `relo` is not an activation. Use one of relu"),
+            ("[fit\n", "line 1: "),
+        ] {
+            fs::write(&file, text).unwrap();
             let error = Settings::read(folder.path()).unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
+            assert!(error.contains(&format!("{}: {said}", file.display())), "{error}");
+            assert!(!error.contains("..") && !error.contains('^') && !error.contains('\n'), "{error}");
         }
     }
 }

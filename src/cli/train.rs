@@ -34,6 +34,10 @@ const WRITTEN: [&str; 10] = [
 const CHECKPOINTS: &str = "checkpoints";
 
 #[derive(Args)]
+#[command(
+    mut_arg("device", |arg| arg.help("auto, cpu, cuda[:N] or wgpu[:N]. [default: auto; with --resume or --config that of the run]")),
+    mut_arg("threads", |arg| arg.help("Threads of the CPU device. [default: one per core; with --resume or --config as in the run]"))
+)]
 pub(super) struct Train {
     #[command(flatten)]
     common: Common,
@@ -45,8 +49,9 @@ pub(super) struct Train {
     data: DataFlags,
     #[command(flatten)]
     reading: Reading,
-    /// Repeats a run from its config.toml. Other flags override it.
-    #[arg(long, value_name = "FILE")]
+    /// Repeats a run from its config.toml, or from its folder. Other flags override it; with other data, scale and how
+    /// they are read are not taken from it, and with another output the scale is not.
+    #[arg(long, value_name = "FILE|DIR")]
     config: Option<PathBuf>,
     /// Prints one JSON document instead of a path.
     #[arg(long)]
@@ -69,8 +74,9 @@ impl Train {
         };
         let device = settings.open(&self.common)?;
         let mut fit = Fit::from(settings.fit.clone());
-        let split = settings.data.reading.split(settings.data())?;
+        let split = settings.data.open()?;
         let (train, validation) = settings.hold_out(&split.train)?;
+        self.check_patience(&settings, validation.is_some())?;
         let test = &split.test;
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
         let held = validation.as_ref().map(|v| format!(", {} to validate", v.len())).unwrap_or_default();
@@ -141,6 +147,24 @@ impl Train {
         Ok(self.report(&ae, &split, &settings, &history, &folder, error)?)
     }
 
+    /// Rejects patience without rows to measure it on: --resume takes no flag that would name some.
+    fn check_patience(&self, settings: &Settings, validates: bool) -> Result<()> {
+        if settings.fit.patience.is_none() || validates {
+            return Ok(());
+        }
+        Err(Error::Argument {
+            name: "patience".into(),
+            problem: "there are no validation rows to measure the error on".into(),
+            remedy: match &self.resume {
+                Some(folder) => format!(
+                    "This run was begun without any: take `patience` out of {}, or begin another with --validation FRACTION.",
+                    folder.join(settings::FILE).display()
+                ),
+                None => "Add --validation FRACTION, or leave patience out: --patience none.".into(),
+            },
+        })
+    }
+
     /// Warns of numbers that a sigmoid can't give: they are not an error, but probably a mistake.
     fn warn_of_range(&self, ae: &Autoencoder, train: &Dataset) -> Result<()> {
         if ae.output() == Output::Linear || matches!(train.values(), Values::Bytes(_)) {
@@ -183,7 +207,7 @@ impl Train {
     /// Writes the pictures and the page, and prints the path of the picture, or of the page if the rows are not images.
     fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, error: f64) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
-        let mut about = About::new(ae.device(), settings.data(), &super::report::command(), seconds);
+        let mut about = About::new(ae.device(), settings.data(), &command(folder), seconds);
         for (name, value) in settings.shown() {
             about = about.setting(&name, value);
         }
@@ -270,6 +294,15 @@ impl Train {
 fn is_new(folder: &Path) -> bool {
     let trained = ["checkpoints/last.safetensors", "checkpoints/last.previous.safetensors", "metrics.csv", "model.safetensors"];
     !trained.iter().any(|file| folder.join(file).exists())
+}
+
+/// The command that repeats a run, quoted for a shell. The run's own flags would not: after --resume or --config they
+/// are not all there is, and --out names a folder that now exists.
+fn command(folder: &Path) -> String {
+    let config = folder.join(settings::FILE).display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    let quoted = if config.chars().all(plain) { config } else { format!("'{}'", config.replace('\'', "'\\''")) };
+    format!("narrows train --config {quoted}")
 }
 
 /// An epoch in words.

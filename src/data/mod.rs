@@ -31,7 +31,7 @@ pub use fingerprint::fingerprint;
 pub use mnist::{Origin, Progress, mnist, mnist_folder, mnist_from, mnist_is_cached, mnist_with};
 #[cfg(feature = "files")]
 pub use open::{Column, Options};
-pub use scaler::Scaler;
+pub use scaler::{Scale, Scaler};
 #[cfg(feature = "files")]
 pub use write::RowWriter;
 

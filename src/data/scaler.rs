@@ -1,7 +1,21 @@
 //! Columns of any range, scaled to suit a network, and back.
 
 use super::Dataset;
+use crate::spelling::spelled;
 use crate::{Error, Result};
+
+/// Which scaling the columns get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// To [0, 1].
+    MinMax,
+    /// To mean 0 and variance 1.
+    Standard,
+    /// None.
+    None,
+}
+
+spelled!(Scale, "scale": MinMax "minmax", Standard "standard", None "none");
 
 /// Scaling of each column: x' = (x - shift) / scale, with both numbers learnt on the training rows. A constant column
 /// has scale 1 and becomes 0.

@@ -153,13 +153,55 @@ fn eval_measures_what_training_measured() {
 }
 
 #[test]
+fn a_run_finds_its_data_from_any_folder_and_eval_says_when_they_are_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = |seed: usize| (0..60).map(|i| format!("{},{},{}\n", i * seed % 50, i % 7, 60 - i)).collect::<String>();
+    let [here, there] = ["here", "there"].map(|name| folder.path().join(name));
+    for (at, seed) in [(&here, 37), (&there, 31)] {
+        fs::create_dir(at).unwrap();
+        fs::write(at.join("t.csv"), rows(seed)).unwrap();
+    }
+    let train = "train --device cpu --data t.csv --layers 2 --epochs 1 --dropout 0.3 --header no --out m";
+    let (code, _, err) = run(&here, &train.split(' ').collect::<Vec<_>>());
+    assert_eq!(code, 0, "{err}");
+    // From the other folder, which has a file of the same name.
+    let eval = |model: &str| run(&there, &["eval", "--device", "cpu", "--model", model, "--json"]);
+    let (code, out, err) = eval("../here/m");
+    assert!(code == 0 && !err.contains("not the data"), "{err}");
+    assert_eq!(out, run(&here, &["eval", "--device", "cpu", "--model", "m", "--json"]).1);
+    assert_eq!(run(&there, &["report", "--device", "cpu", "--run", "../here/m"]).0, 0);
+    assert_eq!(run(&there, &["train", "--device", "cpu", "--resume", "../here/m"]).0, 0);
+    // The page says how to repeat it, after --resume too, and that does.
+    let page = fs::read_to_string(here.join("m/report.html")).unwrap();
+    assert!(page.contains("<pre>narrows train --config ../here/m/config.toml</pre>"), "{page}");
+    assert!(page.contains("<dd>0.3</dd>") && page.contains("<dt>header</dt><dd>no</dd>") && page.contains("<dt>device</dt><dd>cpu</dd>"));
+    for (config, out) in [("../here/m/config.toml", "a"), ("../here/m", "b")] {
+        let (code, _, err) = run(&there, &["train", "--config", config, "--out", out, "-q"]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!(fs::read(there.join(out).join("model.safetensors")).unwrap(), fs::read(here.join("m/model.safetensors")).unwrap());
+    }
+    // Other rows under the same path.
+    fs::write(here.join("t.csv"), rows(31)).unwrap();
+    let (code, _, err) = eval("../here/m");
+    assert!(code == 0 && err.lines().filter(|l| l.contains("t.csv: these are not the data that the run")).count() == 1, "{err}");
+}
+
+#[test]
+fn help_says_of_each_verb_which_device_it_takes_by_default() {
+    let help = |verb: &str| run(Path::new("."), &[verb, "--help"]).1.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help("train").contains("[default: auto; with --resume or --config that of the run]"));
+    let eval = help("eval");
+    assert!(eval.contains("[default: auto]") && !eval.contains("--resume"), "{eval}");
+}
+
+#[test]
 fn a_report_is_written_anew_and_codes_and_weights_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["train", "--device", "cpu", "--epochs", "1", "--layers", "8,3", "--batch-size", "1000", "--out", "a run", "-q"];
     assert_eq!(run(folder.path(), &args).0, 0);
     let page = || fs::read_to_string(folder.path().join("a run/report.html")).unwrap();
     let first = page();
-    assert!(first.contains("narrows train --device cpu --epochs 1 --layers 8,3 --batch-size 1000 --out 'a run' -q"), "the command");
+    assert!(first.contains("<pre>narrows train --config 'a run/config.toml'</pre>"), "the command");
     assert!(first.contains("synthetic data"));
     fs::remove_file(folder.path().join("a run/report.html")).unwrap();
     let (code, out, err) = run(folder.path(), &["report", "--run", "a run", "--device", "cpu", "-q"]);
