@@ -1,11 +1,13 @@
 //! `narrows plot`
 
 use super::input::Halves;
+use super::settings::Settings;
 use super::{Common, Failure, print};
 use clap::Args;
 use narrows::data::Split;
 use narrows::nn::Spec;
 use narrows::tasks::Pca;
+use narrows::train::Hyperparameters;
 use narrows::{Autoencoder, Error, Fit, Result, report};
 use std::path::PathBuf;
 
@@ -41,7 +43,8 @@ struct What {
     /// The first layer's weights as tiles.
     #[arg(long)]
     weights: bool,
-    /// Test error against code size: trains networks with the model's hidden layers, and compares them with PCA.
+    /// Test error against code size: trains networks with the model's hidden layers and the settings of its run, or the
+    /// usual ones if it is in no folder of a run, and compares them with PCA.
     #[arg(long)]
     rate: bool,
 }
@@ -75,6 +78,14 @@ impl Plot {
         Ok(())
     }
 
+    /// How the networks of --rate are trained: as the run was, but for as many epochs as the flag says.
+    fn hyper(&self) -> Result<Hyperparameters> {
+        let run = super::run_of(&self.model).map(Settings::read).transpose()?;
+        let fit = run.map(|settings| settings.fit).unwrap_or_default();
+        // There are no validation rows.
+        Ok(Hyperparameters { epochs: self.epochs, patience: None, ..fit })
+    }
+
     fn rate(&self, model: &Autoencoder, split: &Split, data: &str) -> Result<String> {
         let inputs = split.train.columns();
         let usual = || [1, 2, 4, 8, 16, 30, 64].into_iter().filter(|&size| size < inputs && (size > 1 || inputs <= 2)).collect();
@@ -87,10 +98,11 @@ impl Plot {
         let errors = pca.errors(&test, &ks)?;
         let components: Vec<(usize, f64)> = ks.into_iter().zip(errors).collect();
         let mut networks = Vec::new();
+        let hyper = self.hyper()?;
         for &code in &sizes {
             let spec = Spec { scaler: None, ..model.spec().clone() }.with_code(code);
-            let ae = Autoencoder::new(spec, 0, model.device())?;
-            ae.fit(&train, &Fit::default().epochs(self.epochs))?;
+            let ae = Autoencoder::new(spec, hyper.seed, model.device())?;
+            ae.fit(&train, &Fit::from(hyper.clone()))?;
             let error = ae.evaluate(&test)? * inputs as f64;
             let pca = components.iter().find(|c| c.0 == code).map_or(f64::NAN, |c| c.1);
             self.common.say(format_args!("code {code:>4}: squared error {error:.3} per row, PCA {pca:.3}"));
@@ -114,7 +126,30 @@ fn check_sizes(sizes: &[usize], columns: usize) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::check_sizes;
+    use super::{Plot, check_sizes};
+    use clap::Parser;
+    use std::fs;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        plot: Plot,
+    }
+
+    #[test]
+    fn networks_of_other_code_sizes_are_trained_as_the_run_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let hyper = || {
+            let model = folder.path().join("model.safetensors");
+            let line = ["x", "--rate", "--epochs", "7", "--model", model.to_str().unwrap()];
+            Line::try_parse_from(line).map(|line| line.plot.hyper().unwrap()).unwrap_or_else(|e| panic!("{e}"))
+        };
+        assert_eq!((hyper().lr, hyper().epochs), (1e-3, 7), "in no folder of a run");
+        fs::write(folder.path().join("config.toml"), "[fit]\nlr = 0.05\nloss = \"bce\"\nseed = 3\nepochs = 90\npatience = 2\n").unwrap();
+        let hyper = hyper();
+        assert_eq!((hyper.lr, hyper.loss.to_string().as_str(), hyper.seed), (0.05, "bce", 3));
+        assert_eq!((hyper.epochs, hyper.patience), (7, None));
+    }
 
     #[test]
     fn a_code_is_at_least_one_number_and_no_longer_than_a_row() {
