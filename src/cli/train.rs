@@ -134,7 +134,7 @@ impl Train {
         if let Some(bar) = &bar {
             bar.finish();
         }
-        let history = history.inspect_err(|_| self.clear(&folder, &made))?;
+        let history = history.inspect_err(|_| self.clear(&folder, &made)).map_err(other_rows)?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
         if history.ended == Ended::Interrupted {
             say(format_args!("stopped by a signal; all is saved. Go on with: narrows train --resume {}", folder.display()));
@@ -294,6 +294,20 @@ impl Train {
 fn is_new(folder: &Path) -> bool {
     let trained = ["checkpoints/last.safetensors", "checkpoints/last.previous.safetensors", "metrics.csv", "model.safetensors"];
     !trained.iter().any(|file| folder.join(file).exists())
+}
+
+/// The error for a checkpoint of other rows, with what settles the rows in place of two hashes.
+fn other_rows(e: Error) -> Error {
+    match e {
+        Error::Data { path, problem, .. } if problem.contains("its data is ") || problem.contains("its validation data is ") => {
+            Error::Data {
+                path,
+                problem: "it is of another training: these are not the rows that it began with".into(),
+                remedy: "Resume with the same data; of config.toml, name, scale, validation and [data.reading] change the rows.".into(),
+            }
+        }
+        e => e,
+    }
 }
 
 /// The command that repeats a run, quoted for a shell. The run's own flags would not: after --resume or --config they

@@ -165,7 +165,7 @@ pub fn run_cases(table: &mut Table, root: &Path) {
     add(&config("seed = \"0\"", "seed = \"1\""), RESUME, 3, "its seed is \"0\", not \"1\"");
     add(&config("t3.csv\"", "absent.csv\""), RESUME, 3, "r/config.toml: it names the data /");
     add(&config("t3.csv\"", "absent.csv\""), EVAL, 3, "absent.csv, which is not there. Put the data back, or correct");
-    add(&config("name = \"", "name = \"builtin\" # "), RESUME, 3, "it is of another training");
+    add(&config("name = \"", "name = \"builtin\" # "), RESUME, 3, "it is of another training: these are not the rows");
     add(&config("name = \"", "name = \"-\" # "), RESUME, 2, "- is stdin");
     add(&config("device = \"cpu\"", "devise = \"cpu\""), RESUME, 3, "unknown field `devise`");
     add(&config("loss = \"mse\"", "loss = \"mae\""), RESUME, 3, "`mae` is not a loss. Use one of mse, bce. Correct it");
