@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Our only metadata entry: a JSON text.
 const KEY: &str = "narrows";
 /// Increases when the meaning of the contents changes.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// Tensors besides the weights. Their names are a second mark: they identify a file of ours whose metadata is damaged.
 const MORE: [&str; 4] = ["narrows.m", "narrows.v", "narrows.losses", "narrows.best"];
 
@@ -34,13 +34,13 @@ type Named = (String, Vec<usize>, Vec<f32>);
 pub struct Checkpoint {
     /// The format of the file that it was read from.
     format: u64,
-    recipe: Map<String, Value>,
+    pub(super) recipe: Map<String, Value>,
     weights: Vec<Named>,
     m: Vec<f32>,
     v: Vec<f32>,
     losses: Vec<f32>,
     clock: [u32; 2],
-    progress: Progress,
+    pub(super) progress: Progress,
 }
 
 impl Checkpoint {
@@ -150,7 +150,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
     let about = header.metadata().as_ref().and_then(|entries| entries.get(KEY)).ok_or("it has no metadata of narrows")?;
     let about: Value = serde_json::from_str(about).map_err(|e| e.to_string())?;
     let format = about["format"].as_u64().filter(|format| (1..=FORMAT).contains(format));
-    let format = format.ok_or_else(|| format!("its format is {} where {FORMAT} is known", about["format"]))?;
+    let format = format.ok_or_else(|| format!("its format is {}; this version knows 1 to {FORMAT}", about["format"]))?;
     let floats = |name: &str| -> std::result::Result<Vec<f32>, String> {
         let tensor = file.tensor(name).map_err(|_| format!("the tensor `{name}` is missing"))?;
         Ok(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
@@ -270,9 +270,16 @@ impl Training<'_> {
 
     fn restore(&mut self, path: &Path, checkpoint: Checkpoint) -> Result<()> {
         let other = |problem: String| Error::data(path, problem, "Resume with the data and settings that the training began with.");
-        let recipe = if checkpoint.format == 1 { self.first_recipe() } else { Some(self.recipe()) };
-        let recipe = recipe.ok_or_else(|| other("it is of another training: its model is of the kind that its version knew".into()))?;
-        if let Some(what) = difference(&checkpoint.recipe, &recipe) {
+        let [theirs, ours] = match checkpoint.format {
+            1 => {
+                let of_its_kind = "it is of another training: its model is an untied relu network with a linear code and no dropout, and the \
+                                   one that is to be trained (by config.toml or by the program) is not";
+                [checkpoint.recipe.clone(), self.first_recipe().ok_or_else(|| other(of_its_kind.into()))?]
+            }
+            2 => self.second_recipe(&checkpoint),
+            _ => [checkpoint.recipe.clone(), self.recipe()],
+        };
+        if let Some(what) = difference(&theirs, &ours) {
             return Err(other(format!("it is of another training: its {what}")));
         }
         let fresh = self.checkpoint()?;

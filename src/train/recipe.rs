@@ -1,12 +1,13 @@
 //! What a training depends on: a checkpoint keeps it, and a resumed training must have the same.
 
-use super::checkpoint::text;
+use super::checkpoint::{Checkpoint, text};
 use super::fit::Fit;
 use super::seal::digits;
 use super::training::{Model, Training};
 use crate::Schedule;
-use crate::data::Dataset;
-use crate::nn::{Builder, Spec};
+use crate::data::{Dataset, Scaler};
+use crate::nn::{Builder, Layer, Spec};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -19,19 +20,46 @@ impl Training<'_> {
         // Where the rate depends on how long the training is, the number of epochs can't change. Patience may.
         let free: &[&str] = if matches!(fit.hyper.schedule, Schedule::Cosine { .. }) { &["patience"] } else { &["patience", "epochs"] };
         free.iter().for_each(|name| drop(hyper.as_object_mut().and_then(|all| all.remove(*name))));
-        let model = match self.task.model {
-            Model::Spec(spec) => json!(spec),
-            Model::Named(name) => json!({ "name": name }),
+        // The fingerprint of the data is that of scaled rows. The validation rows are scaled later, by the scaler's bits.
+        let (model, scaler) = match self.task.model {
+            Model::Spec(spec) => (json!(Spec { scaler: None, ..spec.clone() }), spec.scaler.as_ref()),
+            Model::Named(name) => (json!({ "name": name }), None),
         };
+        let bits = |scaler: &Scaler| digits(&[bytemuck::cast_slice(scaler.shift()), bytemuck::cast_slice(scaler.scale())]);
         let recipe = json!({
             "model": model,
+            "scaler": scaler.map(bits),
             "fit": hyper,
+            "losses": self.step().names(),
             "data": self.fingerprints.data,
             "validation data": self.fingerprints.validation,
             "first order": fit.first_order.as_ref().map(|order| digits(&[bytemuck::cast_slice(order)])),
         });
-        // Written as text and parsed, as a recipe from a file is: parsing a float may change its last bit.
-        serde_json::from_str(&recipe.to_string()).unwrap_or_default()
+        recipe.as_object().cloned().unwrap_or_default()
+    }
+
+    /// A recipe of the second format, and ours as far as that format had it. Its floats were read with an error in
+    /// their last bits: such a float is replaced by ours.
+    pub(super) fn second_recipe(&self, checkpoint: &Checkpoint) -> [Map<String, Value>; 2] {
+        let (mut theirs, mut ours) = (checkpoint.recipe.clone(), self.recipe());
+        if let Some(model) = theirs.get_mut("model").and_then(Value::as_object_mut) {
+            model.remove("scaler");
+        }
+        ours.remove("scaler");
+        match checkpoint.progress.epochs.first() {
+            Some(epoch) => drop(theirs.insert("losses".into(), json!(epoch.losses.iter().map(|(name, _)| name).collect::<Vec<_>>()))),
+            None => drop(ours.remove("losses")),
+        }
+        if let (Some(Value::Object(theirs)), Some(Value::Object(ours))) = (theirs.get_mut("fit"), ours.get("fit")) {
+            for (name, ours) in ours {
+                if let (Some(theirs), Some(x), true) = (theirs.get_mut(name), ours.as_f64(), ours.is_f64())
+                    && theirs.as_f64().is_some_and(|y| (x - y).abs() <= 4.0 * f64::EPSILON * x.abs())
+                {
+                    *theirs = ours.clone();
+                }
+            }
+        }
+        [theirs, ours]
     }
 
     /// The recipe in the first format; `None` for a model that it did not support.
@@ -70,16 +98,41 @@ pub(super) fn difference(theirs: &Map<String, Value>, ours: &Map<String, Value>)
     let both: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
     both.into_iter().find_map(|what| {
         let [theirs, ours] = [theirs, ours].map(|all| all.get(what).unwrap_or(&Value::Null));
-        let name = what.replace('_', " ");
         match (theirs, ours) {
-            (Value::Object(theirs), Value::Object(ours)) => difference(theirs, ours).map(|more| match what.as_str() {
-                "encoder" | "decoder" => format!("{what} {more}"),
-                _ => more,
-            }),
-            _ if theirs != ours => Some(format!("{name} is {theirs}, not {ours}")),
-            _ => None,
+            _ if theirs == ours => None,
+            (Value::Object(theirs), Value::Object(ours)) => of_models(theirs, ours).or_else(|| difference(theirs, ours)),
+            _ => Some(is_not(&what.replace('_', " "), theirs, ours)),
         }
     })
+}
+
+/// The first difference between two models, by the settings that they were built with.
+fn of_models(theirs: &Map<String, Value>, ours: &Map<String, Value>) -> Option<String> {
+    let spec = |model: &Map<String, Value>| Spec::deserialize(Value::Object(model.clone())).ok();
+    let (theirs, ours) = (spec(theirs)?, spec(ours)?);
+    let settings = |spec: &Spec| {
+        let (down, up) = (spec.encoder.widths(), spec.decoder.widths());
+        let all = || spec.encoder.layers.iter().chain(&spec.decoder.layers);
+        let dropout: BTreeSet<String> = all().filter(|l| matches!(l, Layer::Dropout(_))).map(|l| l.to_string()[8..].to_string()).collect();
+        let acts: BTreeSet<String> = all().filter(|l| matches!(l, Layer::Act(_))).map(Layer::to_string).collect();
+        let one = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(" and ");
+        [("widths", json!(down)), ("decoder's widths", json!(up)), ("activation", json!(one(acts))), ("dropout", json!(one(dropout)))]
+    };
+    settings(&theirs)
+        .into_iter()
+        .zip(settings(&ours))
+        .find(|(theirs, ours)| theirs != ours)
+        .map(|((what, theirs), (_, ours))| is_not(what, &theirs, &ours))
+}
+
+fn is_not(what: &str, theirs: &Value, ours: &Value) -> String {
+    let is = if what.ends_with('s') && theirs.is_array() { "are" } else { "is" };
+    let plain = |value: &Value| match value {
+        Value::Null => "none".to_string(),
+        Value::String(text) if text.is_empty() => "none".to_string(),
+        value => value.to_string(),
+    };
+    format!("{what} {is} {}, not {}", plain(theirs), plain(ours))
 }
 
 /// The fingerprints of the data in checkpoints, if there are checkpoints.

@@ -118,6 +118,12 @@ impl Step {
         self.adam.as_ref()
     }
 
+    /// The names of the losses that the passes keep.
+    #[cfg(feature = "files")]
+    pub(super) fn names(&self) -> &[&'static str] {
+        self.names.get(1..).unwrap_or_default()
+    }
+
     /// Records one step over the next `batch` rows: `pass` over them, its losses kept, and the clock moved. Several
     /// recordings, for batches of several sizes, share all but the tape.
     ///

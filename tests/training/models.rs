@@ -298,7 +298,33 @@ fn a_model_and_a_run_of_the_first_format_load_and_go_on() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
     let output = command.current_dir(at).args("train --device cpu -q --resume run".split(' ')).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("its model is of the kind that its version knew"), "{text}");
+    assert!(text.contains("its model is an untied relu network with a linear code and no dropout, and the one"), "{text}");
+}
+
+/// Its learning rate is one whose last bit a checkpoint of the second format has wrong.
+#[test]
+fn a_run_of_the_second_format_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::copy(data("format_1/points.csv"), at.join("points.csv")).unwrap();
+    fs::create_dir_all(at.join("run/checkpoints")).unwrap();
+    for name in ["config.toml", "metrics.csv", "checkpoints/last.safetensors"] {
+        fs::copy(data("format_2/run").join(name), at.join("run").join(name)).unwrap();
+    }
+    let config = fs::read_to_string(at.join("run/config.toml")).unwrap();
+    fs::write(at.join("run/config.toml"), config.replace("epochs = 2", "epochs = 4")).unwrap();
+    let checkpoint = fs::read(at.join("run/checkpoints/last.safetensors")).unwrap();
+    narrows(at, "train --device cpu -q --resume run");
+    let flags = "--data points.csv --layers 4,2 --activation tanh --epochs 4 --batch-size 16 --lr 1.6766917358816415e-7 --validation 0.2";
+    narrows(at, &format!("train --device cpu -q --out whole {flags}"));
+    assert_eq!(measured(&at.join("run")), measured(&at.join("whole")));
+    // A learning rate that differs by more than such an error is another one.
+    fs::write(at.join("run/checkpoints/last.safetensors"), &checkpoint).unwrap();
+    fs::write(at.join("run/config.toml"), config.replace("16766917358816415", "16766917358817")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
+    let output = command.current_dir(at).args("train --device cpu -q --resume run".split(' ')).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("its lr is 1.676691735881"), "{text}");
 }
 
 /// The first format's lines of a training, in the tables of the second.

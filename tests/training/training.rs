@@ -1,9 +1,10 @@
 //! Trainings: early stopping, callbacks, checkpoints that go on to the bit and that betray every change.
 
 use crate::common;
-use narrows::data::{self, Dataset};
+use narrows::data::{self, Dataset, Scaler};
+use narrows::nn::{Activation, CodeActivation, Layer, Output};
 use narrows::train::{Checkpoint, Ended};
-use narrows::{Autoencoder, Device, Error, Fit, History, Level, Loss, Schedule};
+use narrows::{AdamConfig, Autoencoder, Device, Error, Fit, History, Level, Loss, Schedule};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -284,7 +285,7 @@ fn what_can_not_be_resumed_says_why() {
     refused(path, "its loss is \"mse\", not \"bce\"", &again().loss(Loss::Bce), &train, &ae);
     refused(path, "its data is", &again(), &digits(101), &ae);
     let other = Autoencoder::builder(784).hidden([24]).code(7).build(&device).unwrap();
-    refused(path, "its decoder inputs is 6, not 7", &again(), &train, &other);
+    refused(path, "its widths are [784,24,6], not [784,24,7]", &again(), &train, &other);
     refused(path, "resume: there is no folder of checkpoints", &Fit::default().resume(true), &train, &ae);
     refused(path, "reading the checkpoint", &Fit::default().checkpoints(path.join("none")).resume(true), &train, &ae);
     refused(path, "patience: there are no validation rows", &Fit::default().patience(2), &train, &ae);
@@ -292,6 +293,65 @@ fn what_can_not_be_resumed_says_why() {
     refused(path, "warm-up: 3 steps of 2 in all", &Fit::default().epochs(2).warmup(3), &train, &ae);
     let floats = Dataset::from_rows("far", vec![1.5; 784], &[784]).unwrap();
     refused(path, "row 0 has a 1.5, and binary cross-entropy is for numbers in [0, 1]", &Fit::default().loss(Loss::Bce), &floats, &ae);
+}
+
+/// Floats in files are texts, and a float that comes back with another last bit is another training.
+#[test]
+fn a_run_knows_its_own_checkpoint_whatever_its_floats_are() {
+    let device = common::cpu();
+    let mut state = 7u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 12
+    };
+    // Any 52 bits of a mantissa, from 2^-64 up to 1.
+    let mut float = || f64::from_bits((0x3ff - 1 - random() % 64) << 52 | random());
+    let mut cases = vec![(1.676_691_735_881_641_5e-7, 1e-12f32)];
+    cases.extend((0..300).map(|_| (float(), float() as f32)));
+    for (lr, size) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = (0..24).map(|i| size * (1.0 + (i * i % 7) as f32 / 3.0)).collect();
+        let rows = Dataset::from_rows("rows", rows, &[3]).unwrap();
+        let scaler = Scaler::standard(&rows).unwrap();
+        let new =
+            || Autoencoder::builder(3).layers([1]).output(Output::Linear).build(&device).unwrap().with_scaler(scaler.clone()).unwrap();
+        let adam = AdamConfig { learning_rate: lr, beta1: float(), beta2: float(), eps: float(), weight_decay: float() };
+        let fit = Fit::default().epochs(1).adam(adam).clip_norm(float() as f32).validate(&rows).checkpoints(folder.path());
+        new().fit(&rows, &fit).unwrap();
+        let again = new().fit(&rows, &fit.clone().epochs(2).resume(true));
+        assert!(again.is_ok(), "lr {lr:e}, rows of {size:e}: {}", again.unwrap_err());
+        // Another scaler is another training, and so is the next float.
+        let other = Scaler::new(scaler.shift().to_vec(), scaler.scale().iter().map(|x| x.next_up()).collect()).unwrap();
+        assert!(new().with_scaler(other).unwrap().fit(&rows, &fit.clone().resume(true)).is_err());
+        let error = new().fit(&rows, &fit.learning_rate(lr.next_up()).resume(true)).unwrap_err().to_string();
+        assert!(error.contains(&format!("its lr is {}", serde_json::json!(lr))), "{error}");
+    }
+}
+
+/// Of a model that differs in one setting, that setting is named.
+#[test]
+fn a_checkpoint_of_another_model_names_the_setting() {
+    let (device, folder) = (common::cpu(), tempfile::tempdir().unwrap());
+    let rows = Dataset::from_rows("rows", (0..60).map(|i| i as f32 / 60.0).collect(), &[6]).unwrap();
+    let fit = Fit::default().epochs(1).checkpoints(folder.path());
+    let builder = || Autoencoder::builder(6).hidden([5, 4]).code(2).dropout(0.25);
+    builder().build(&device).unwrap().fit(&rows, &fit).unwrap();
+    for (other, said) in [
+        (builder().dropout(0.5), "its dropout is \"0.25\", not \"0.5\""),
+        (builder().dropout(0.0), "its dropout is \"0.25\", not none"),
+        (builder().activation(Activation::Tanh), "its activation is \"relu\", not \"tanh\""),
+        (builder().hidden([5, 3]), "its widths are [6,5,4,2], not [6,5,3,2]"),
+        (builder().code_activation(CodeActivation::Tanh), "its code is \"linear\", not \"tanh\""),
+        (builder().output(Output::Linear), "its output is \"sigmoid\", not \"linear\""),
+        (builder().tied(), "its tied is false, not true"),
+    ] {
+        let error = other.build(&device).unwrap().fit(&rows, &fit.clone().resume(true)).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let mut deep = builder().spec().unwrap();
+    deep.decoder.layers[0] = Layer::Dense(3);
+    let error = Autoencoder::new(deep, 0, &device).unwrap().fit(&rows, &fit.resume(true)).unwrap_err().to_string();
+    assert!(error.contains("its decoder's widths are [2,4,5,6], not [2,3,5,6]"), "{error}");
 }
 
 #[test]
