@@ -56,14 +56,14 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The training loss, or the weights after the last step, stopped being finite.
+    /// The training loss, the weights or the state after the last step stopped being finite.
     #[error(
         "training: {what} stopped being finite at step {step}. Lower the learning rate ({learning_rate:e}), or scale the data to [0, 1]."
     )]
     Diverged {
         /// The first step where that was seen, counted from 0 over the whole training.
         step: u64,
-        /// `the loss`, or `the weights`.
+        /// `the loss`, `the weights`, or `the state`.
         what: &'static str,
         /// The learning rate of that step.
         learning_rate: f32,

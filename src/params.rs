@@ -214,9 +214,19 @@ impl Params {
         tensor::write(&self.inner.all_state, state)
     }
 
-    /// Whether no value is infinite or NaN.
-    pub(crate) fn are_finite(&self) -> Result<bool> {
-        Ok(tensor::read::<f32>(&self.inner.values)?.iter().all(|v| v.is_finite()))
+    /// What holds a number that is infinite or NaN: `the weights`, or `the state`.
+    pub(crate) fn not_finite(&self) -> Result<Option<&'static str>> {
+        for (what, all) in [("the weights", &self.inner.values), ("the state", &self.inner.all_state)] {
+            if tensor::read::<f32>(all)?.iter().any(|v| !v.is_finite()) {
+                return Ok(Some(what));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a view is of parameters or of state, which change while a program runs.
+    pub(crate) fn hold(&self, view: &View) -> bool {
+        view.same_buffer(&self.inner.values) || view.same_buffer(&self.inner.all_state)
     }
 
     pub(crate) fn position(&self, name: &str) -> Result<usize> {

@@ -132,11 +132,12 @@ impl<'a> Recording<'a> {
         Ok(masked.unwrap_or(x))
     }
 
-    /// Keeps a number under a name: in training a column of `metrics.csv` and a line of the plot of losses.
+    /// Keeps a number under a name: in training a column of `metrics.csv` and a line of the plot of losses. A parameter
+    /// is kept as it is at this place of the pass: before a step that is recorded later moves it.
     ///
     /// # Errors
     /// When it is not one number, or the name has characters other than small letters, digits and `_`, is already a
-    /// column, or occurs twice.
+    /// column or a line, or occurs twice.
     pub fn keep(&mut self, name: &'static str, value: Val) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::argument("loss", problem, remedy));
         let shape = self.tape.shape(value)?;
@@ -144,15 +145,27 @@ impl<'a> Recording<'a> {
             return refuse(format!("`{name}` is {shape:?} and not one number"), "Reduce it with `sum` or `mse`.");
         }
         let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if !plain || crate::train::COLUMNS.contains(&name) {
-            let of = if plain { "is already a column of metrics.csv" } else { "is not a valid name" };
+        let line = ["training", "test", "validation"].contains(&name);
+        if !plain || line || crate::train::COLUMNS.contains(&name) {
+            let of = match plain {
+                true if line => "is already a line of the plot of losses",
+                true => "is already a column of metrics.csv",
+                false => "is not a valid name",
+            };
             return refuse(format!("`{name}` {of}"), "Use small letters, digits and _, such as `reconstruction`.");
         }
         if self.kept.iter().any(|(known, _)| *known == name) {
             return refuse(format!("`{name}` is kept twice"), "Give every loss its own name.");
         }
+        let value = self.as_it_is(value)?;
         self.kept.push((name, value));
         Ok(())
+    }
+
+    /// One number, or a copy of it where a later op of the pass may write it.
+    fn as_it_is(&mut self, value: Val) -> Result<Val> {
+        // The sum of one number is that number.
+        if self.params.hold(self.tape.view(value)?) { self.tape.sum(value) } else { Ok(value) }
     }
 
     /// In training: the gradient of `loss` with respect to the parameters of one group, clipped if clipping is set, and

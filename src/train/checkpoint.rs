@@ -226,14 +226,12 @@ impl Training<'_> {
         self.save(false)
     }
 
-    /// Writes a checkpoint, and the best one if it is `better` than all before.
+    /// Writes a checkpoint, unless the training has diverged, and the best one if it is `better` than all before.
     pub(super) fn save(&self, better: bool) -> Result<()> {
         let Some(folder) = &self.fit.checkpoints else { return Ok(()) };
+        // The last checkpoint remains a good one.
+        self.finite()?;
         let checkpoint = self.checkpoint()?;
-        // The next epoch will find that the loss is not finite; the last checkpoint remains a good one.
-        if checkpoint.weights.iter().any(|(_, _, values)| values.iter().any(|x| !x.is_finite())) {
-            return Ok(());
-        }
         if better {
             checkpoint.write(&folder.join(BEST))?;
         }

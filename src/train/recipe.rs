@@ -20,7 +20,8 @@ impl Training<'_> {
         // Where the rate depends on how long the training is, the number of epochs can't change. Patience may.
         let free: &[&str] = if matches!(fit.hyper.schedule, Schedule::Cosine { .. }) { &["patience"] } else { &["patience", "epochs"] };
         free.iter().for_each(|name| drop(hyper.as_object_mut().and_then(|all| all.remove(*name))));
-        // The fingerprint of the data is that of scaled rows. The validation rows are scaled later, by the scaler's bits.
+        // The fingerprint of the data is that of scaled rows. The validation rows are scaled later, by the scaler's
+        // bits.
         let (model, scaler) = match self.task.model {
             Model::Spec(spec) => (json!(Spec { scaler: None, ..spec.clone() }), spec.scaler.as_ref()),
             Model::Named(name) => (json!({ "name": name }), None),

@@ -102,14 +102,12 @@ fn run<F: Flow>(task: &Task, data: &Dataset, fit: &Fit, mut report: impl FnMut(&
             break Ended::Interrupted;
         }
         let Some(mut entry) = training.epoch()? else {
+            training.finite()?;
             training.save(false)?;
             break Ended::Interrupted;
         };
         // The loss of a step is measured before its update, so the weights after the last step are unchecked.
-        if !task.params.are_finite()? {
-            let step = (entry.epoch * entry.steps) as u64 - 1;
-            return Err(Error::Diverged { step, what: "the weights", learning_rate: entry.learning_rate as f32 });
-        }
+        training.finite()?;
         if let Some(test) = &fit.test {
             entry.test_loss = Some((task.error)(test)?);
         }
@@ -261,11 +259,10 @@ impl<'a> Training<'a> {
         let seconds = self.progress.seconds + start.elapsed().as_secs_f64();
         (self.progress.step, self.progress.seconds) = (0, 0.0);
         let steps = self.steps();
-        let learning_rate = |step: usize| self.rates.get(step).copied().unwrap_or(self.fit.hyper.lr);
         for (_, values) in &losses {
             if let Some(at) = values.iter().position(|l| !l.is_finite()) {
                 let step = epoch * steps + at;
-                return Err(Error::Diverged { step: step as u64, what: "the loss", learning_rate: learning_rate(step) as f32 });
+                return Err(Error::Diverged { step: step as u64, what: "the loss", learning_rate: self.learning_rate(step) as f32 });
             }
         }
         let mut means = losses.iter().map(|(name, values)| (name.to_string(), mean(values, self.fit, self.rows)));
@@ -276,7 +273,7 @@ impl<'a> Training<'a> {
             validation_loss: None,
             seconds,
             steps,
-            learning_rate: learning_rate((epoch + 1) * steps - 1),
+            learning_rate: self.learning_rate((epoch + 1) * steps - 1),
             losses: means.collect(),
             step_losses: losses.into_iter().next().map(|(_, values)| values).unwrap_or_default(),
         }))
@@ -314,6 +311,18 @@ impl<'a> Training<'a> {
             };
         }
         Ok(())
+    }
+
+    /// Rejects weights and state that are not finite.
+    pub(super) fn finite(&self) -> Result<()> {
+        let Some(what) = self.task.params.not_finite()? else { return Ok(()) };
+        let step = u64::from(self.passes.step.clock().step()?).saturating_sub(1);
+        let learning_rate = self.learning_rate(step as usize) as f32;
+        Err(Error::Diverged { step, what, learning_rate })
+    }
+
+    fn learning_rate(&self, step: usize) -> f64 {
+        self.rates.get(step).copied().unwrap_or(self.fit.hyper.lr)
     }
 
     /// Records a validation loss; returns whether it is the best so far.

@@ -262,6 +262,32 @@ fn a_diverging_training_keeps_its_last_good_checkpoint() {
     assert_eq!(Checkpoint::newest(folder.path()).unwrap().1.step(), 0);
 }
 
+/// Interrupted later and later, until it has diverged by then.
+#[test]
+fn a_training_that_is_interrupted_after_it_diverged_says_so() {
+    let (device, train) = (common::cpu(), digits(20_000));
+    for with_folder in [false, true] {
+        let seen = (0..12).any(|doubled| {
+            let (folder, flag) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
+            // An epoch of 20,000 steps.
+            let fit = Fit::default().epochs(1).batch_size(1).learning_rate(1e30).interrupt(flag.clone());
+            let fit = if with_folder { fit.checkpoints(folder.path()) } else { fit };
+            let raise = std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(1 << doubled));
+                flag.store(true, Ordering::Relaxed);
+            });
+            let ae = network(&device);
+            let ended = ae.fit(&train, &fit);
+            raise.join().unwrap();
+            let finite = ae.params().names().all(|name| ae.params().read(name).unwrap().iter().all(|w| w.is_finite()));
+            assert_eq!(ended.is_ok(), finite);
+            assert!(!with_folder || Checkpoint::newest(folder.path()).unwrap().1.step() == 0 || finite);
+            matches!(ended, Err(Error::Diverged { what: "the weights", .. }))
+        });
+        assert!(seen);
+    }
+}
+
 fn refused(path: &Path, text: &str, fit: &Fit, train: &Dataset, ae: &Autoencoder) {
     let before = bits(ae);
     let error = ae.fit(train, fit).expect_err(text).to_string();
