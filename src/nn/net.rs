@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What follows a layer.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activation {
     /// `max(x, 0)`.
@@ -107,7 +108,7 @@ impl Net {
     }
 
     /// The indices of the dense layers.
-    pub(super) fn dense(&self) -> Vec<usize> {
+    pub(crate) fn dense(&self) -> Vec<usize> {
         (0..self.layers.len()).filter(|&at| matches!(self.layers[at], Layer::Dense(_))).collect()
     }
 
@@ -120,12 +121,7 @@ impl Net {
         if let Some(at) = widths.iter().position(|&w| w == 0) {
             return Err(Error::argument("widths", format!("layer {at} has width 0 (the widths are {widths:?})"), "Use at least 1."));
         }
-        match self.layers.iter().find_map(|layer| if let Layer::Dropout(p) = layer { Some(*p) } else { None }) {
-            Some(p) if !(0.0..1.0).contains(&p) => {
-                Err(Error::argument("dropout", format!("it is {p}"), "Use a share from 0 to below 1, such as 0.2."))
-            }
-            _ => Ok(()),
-        }
+        self.layers.iter().try_for_each(|layer| if let Layer::Dropout(p) = layer { check_share(*p) } else { Ok(()) })
     }
 
     /// Records the layers on a tape, with the parameters of [`Net::layout`]: x [B, inputs] gives [B, outputs].
@@ -151,6 +147,14 @@ impl Net {
             };
         }
         Ok(h)
+    }
+}
+
+/// Rejects a share of outputs that can't become 0.
+pub(super) fn check_share(p: f32) -> Result<()> {
+    match (0.0..1.0).contains(&p) {
+        true => Ok(()),
+        false => Err(Error::argument("dropout", format!("it is {p}"), "Use a share from 0 to below 1, such as 0.2.")),
     }
 }
 
@@ -207,7 +211,8 @@ mod tests {
         let refused = |layers: &[Layer]| Net { inputs: 3, layers: layers.to_vec() }.check().unwrap_err().to_string();
         assert!(refused(&[Layer::Dense(0)]).contains("layer 1 has width 0 (the widths are [3, 0])"));
         for p in [-0.1, 1.0, f32::NAN] {
-            assert!(refused(&[Layer::Dense(2), Layer::Dropout(p)]).contains("Use a share from 0 to below 1"), "{p}");
+            // Whichever of them it is.
+            assert!(refused(&[Layer::Dense(2), Layer::Dropout(0.5), Layer::Dropout(p)]).contains("Use a share from 0 to below 1"), "{p}");
         }
     }
 }

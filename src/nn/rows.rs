@@ -139,6 +139,13 @@ impl Way {
     }
 }
 
+/// The most rows in one run of a program: the widest layer of both halves determines them.
+fn most(ae: &Autoencoder) -> usize {
+    let widths = [&ae.spec().encoder, &ae.spec().decoder].map(|half| half.widths());
+    let widest = widths.into_iter().flatten().max().unwrap_or(1).max(1);
+    (CHUNK_NUMBERS / widest).clamp(1, ae.device().backend().rows())
+}
+
 /// A network compiled for chunks of rows.
 struct Pass<'a> {
     ae: &'a Autoencoder,
@@ -165,8 +172,7 @@ impl<'a> Pass<'a> {
                 "Use a network that was built for these rows, or rows that fit it.",
             ));
         }
-        let widest = ae.widths().iter().max().map_or(1, |&w| w.max(1));
-        Ok(Pass { ae, way, most: (CHUNK_NUMBERS / widest).clamp(1, ae.device().backend().rows()), compiled: None })
+        Ok(Pass { ae, way, most: most(ae), compiled: None })
     }
 
     /// The results of the rows, which are scaled in place if the network has a scaler.
@@ -311,8 +317,23 @@ impl<'a> Window<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::contamination;
+    use super::{CHUNK_NUMBERS, contamination, most};
+    use crate::nn::{Layer, Net, Spec};
     use crate::{Autoencoder, Device, data};
+
+    #[test]
+    fn the_widest_layer_bounds_the_rows_of_a_run_whichever_half_has_it() {
+        let device = Device::cpu().unwrap();
+        let wide = |half: &[usize]| half.iter().map(|&width| Layer::Dense(width)).collect::<Vec<_>>();
+        let most = |down: &[usize], up: &[usize]| {
+            let (encoder, decoder) = (Net { inputs: 3, layers: wide(down) }, Net { inputs: 2, layers: wide(up) });
+            let plain = Autoencoder::builder(3).layers([2]).spec().unwrap();
+            most(&Autoencoder::new(Spec { encoder, decoder, ..plain }, 0, &device).unwrap())
+        };
+        let widest = CHUNK_NUMBERS / 8;
+        assert_eq!((most(&[widest, 2], &[3]), most(&[2], &[widest, 3])), (8, 8));
+        assert_eq!(most(&[2], &[3]), device.backend().rows());
+    }
 
     #[test]
     fn bytes_that_the_device_divides_give_the_bits_of_floats() {

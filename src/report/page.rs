@@ -5,7 +5,7 @@ use super::charts::grouped;
 use super::plot::escape;
 use super::weights::{self, Tiles};
 use crate::data::Split;
-use crate::nn::Layer;
+use crate::nn::{Layer, Spec};
 use crate::train::{Evaluation, Metrics};
 use crate::{Autoencoder, Result};
 use image::ExtendedColorType;
@@ -83,8 +83,7 @@ pub(super) fn html(page: &Page) -> Result<String> {
 
 impl Page<'_> {
     fn shape(&self) -> String {
-        let widths: Vec<String> = self.ae.widths().iter().map(usize::to_string).collect();
-        widths.join("–")
+        shape(self.ae.spec())
     }
 
     /// Whether training drops outputs of the hidden layers.
@@ -268,6 +267,15 @@ impl Page<'_> {
     }
 }
 
+/// The widths to the code, and on to the row where the way back is another.
+fn shape(spec: &Spec) -> String {
+    let (mut widths, up) = (spec.encoder.widths(), spec.decoder.widths());
+    if !widths.iter().eq(up.iter().rev()) {
+        widths.extend(&up[1..]);
+    }
+    widths.iter().map(usize::to_string).collect::<Vec<_>>().join("–")
+}
+
 /// Four significant digits.
 fn short(v: f64) -> String {
     if !v.is_finite() {
@@ -313,6 +321,14 @@ mod tests {
             assert_eq!(base64(text.as_bytes()), code);
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xbf]), "+/+/");
+    }
+
+    #[test]
+    fn a_shape_names_the_way_back_where_it_is_another() {
+        let mut spec = Autoencoder::builder(9).hidden([5]).code(2).spec().unwrap();
+        assert_eq!(shape(&spec), "9–5–2");
+        spec.decoder.layers[0] = crate::nn::Layer::Dense(4);
+        assert_eq!(shape(&spec), "9–5–2–4–9");
     }
 
     #[test]

@@ -20,7 +20,7 @@ const MOST_COLUMNS: usize = 1024;
 pub struct Written {
     /// `report.html`.
     pub page: PathBuf,
-    /// `reconstruction.png`, where the rows are images.
+    /// `reconstruction.png`, where the rows are images that can be drawn.
     pub picture: Option<PathBuf>,
 }
 
@@ -44,7 +44,7 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
     let loss = charts::loss(&points);
     let errors = charts::histogram(&evaluation.test.row_errors)?;
     let size = split.test.image_size();
-    let tiles = size.map(|size| weights::weights(ae, size)).transpose()?;
+    let tiles = size.map(|size| made(weights::weights(ae, size))).transpose()?.flatten();
     let (shown, worst) = (chosen(&split.test), worst(&evaluation.test.row_errors));
     let samples = |rows: &[usize]| samples(ae, &split.test, rows, &evaluation.test.row_errors);
     let page = Page {
@@ -71,12 +71,21 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
     if let Some(size) = size {
         let path = folder.join("reconstruction.png");
         let both = |f: fn(&Sample) -> &[f32]| page.samples.iter().flat_map(f).copied().collect::<Vec<f32>>();
-        picture::comparison(&path, &both(|s| &s.original), &both(|s| &s.reconstruction), size)?;
-        written.picture = Some(path);
+        let drawn = made(picture::comparison(&path, &both(|s| &s.original), &both(|s| &s.reconstruction), size))?;
+        written.picture = drawn.map(|()| path);
     }
     about.write(&folder.join("run.json"))?;
     text("report.html", &html)?;
     Ok(written)
+}
+
+/// A picture, or none where it can't be drawn: too many pixels do not cost a run its page.
+fn made<T>(picture: Result<T>) -> Result<Option<T>> {
+    match picture {
+        Ok(picture) => Ok(Some(picture)),
+        Err(Error::Argument { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// The errors of as many principal components as the code has numbers, summed per row, on training and test rows.
@@ -169,6 +178,16 @@ mod tests {
         let ae = Autoencoder::builder(784).hidden([8]).code(3).dropout(0.3).build(&Device::cpu().unwrap()).unwrap();
         let html = std::fs::read_to_string(run(folder.path(), &ae, &split, &about).unwrap().page).unwrap();
         assert!(html.contains("while the weights still change and with part of each hidden layer dropped; the test error"));
+    }
+
+    #[test]
+    fn pictures_that_are_too_large_do_not_cost_the_page() {
+        // 10 pairs, four times enlarged and with their margins, are over 268 million pixels.
+        let wide = |name| Dataset::from_rows(name, (0..10 << 18).map(|i| (i % 7) as f32 / 7.0).collect(), &[1, 1 << 18]).unwrap();
+        let split = Split { train: wide("train"), test: wide("test") };
+        let (folder, ae, about) = trained(&split);
+        let written = run(folder.path(), &ae, &split, &about).unwrap();
+        assert!(written.picture.is_none() && written.page.exists() && !folder.path().join("reconstruction.png").exists());
     }
 
     #[test]

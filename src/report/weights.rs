@@ -8,6 +8,8 @@ use image::{ExtendedColorType, ImageEncoder};
 const COLUMNS: usize = 16;
 /// The most tiles that are drawn.
 const MOST: usize = 128;
+/// The most pixels of the picture.
+const MOST_PIXELS: usize = 1 << 26;
 /// Between two tiles; there the picture is transparent.
 const GAP: usize = 4;
 /// The approximate width of a tile.
@@ -41,13 +43,15 @@ pub struct Tiles {
 /// above, all on one scale.
 ///
 /// # Errors
-/// When the network does not take images of this size, or the device fails.
+/// When the network does not take images of this size, the picture would have over 67 million pixels, or the device
+/// fails.
 pub fn weights(ae: &Autoencoder, (h, w): (usize, usize)) -> Result<Tiles> {
     if h.checked_mul(w) != Some(ae.inputs()) {
         let problem = format!("the network takes {} numbers, which is not an image of {h}x{w}", ae.inputs());
         return Err(Error::argument("weights", problem, "Pass the height and width of the images that it was trained on."));
     }
-    let values = ae.params().read("encoder.0.weight")?;
+    let first = ae.spec().encoder.dense()[0];
+    let values = ae.params().read(&format!("encoder.{first}.weight"))?;
     let units = ae.widths()[1];
     let shown = units.min(MOST);
     let mut sizes: Vec<f32> = values.iter().map(|v| v.abs()).collect();
@@ -57,6 +61,10 @@ pub fn weights(ae: &Autoencoder, (h, w): (usize, usize)) -> Result<Tiles> {
     let (columns, rows) = (shown.min(COLUMNS), shown.div_ceil(COLUMNS));
     let (tile_w, tile_h) = (w * scale, h * scale);
     let (width, height) = (columns * (tile_w + GAP) - GAP, rows * (tile_h + GAP) - GAP);
+    if width.checked_mul(height).is_none_or(|n| n > MOST_PIXELS) {
+        let problem = format!("{shown} tiles of {tile_h}x{tile_w} make a picture of {width}x{height} pixels");
+        return Err(Error::argument("weights", problem, "Train on smaller images."));
+    }
     let mut pixels = vec![0u8; width * height * 4];
     for (at, tile) in values.chunks_exact(h * w).take(shown).enumerate() {
         let (left, top) = (at % COLUMNS * (tile_w + GAP), at / COLUMNS * (tile_h + GAP));
@@ -127,5 +135,16 @@ mod tests {
         assert_eq!(at(tile_w + 4 + 2 * 18 - 1, tile_h + 4 + 18), [247, 247, 247, 255]);
         assert_eq!((at(0, 0), at(tile_w, 0)[3]), ([103, 0, 31, 255], 0));
         assert!(weights(&ae, (3, 3)).is_err());
+    }
+
+    #[test]
+    fn the_first_dense_layer_is_drawn_wherever_it_stands_and_what_is_too_large_is_not() {
+        let device = Device::cpu().unwrap();
+        let mut spec = Autoencoder::builder(6).hidden([5]).code(2).spec().unwrap();
+        spec.encoder.layers.insert(0, crate::nn::Layer::Dropout(0.5));
+        let tiles = weights(&Autoencoder::new(spec, 0, &device).unwrap(), (2, 3)).unwrap();
+        assert_eq!((tiles.shown, tiles.units), (5, 5));
+        let wide = Autoencoder::builder(1 << 22).hidden([]).code(17).build(&device).unwrap();
+        assert!(weights(&wide, (1, 1 << 22)).err().unwrap().to_string().contains("17 tiles of 1x4194304 make a picture"));
     }
 }
