@@ -55,6 +55,33 @@ macro_rules! as_text {
 
 pub(crate) use {as_text, spelled};
 
+/// A seed is a text in files: TOML's integers end at 2^63.
+#[cfg(feature = "files")]
+pub(crate) mod seed {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(seed: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(seed)
+    }
+
+    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<u64, D::Error> {
+        match Seed::deserialize(from)? {
+            Seed::Number(seed) => Ok(seed),
+            Seed::Text(text) => text.parse().map_err(|_| de::Error::custom(WHAT)),
+        }
+    }
+
+    /// A seed in files: text as they are written, or a number as a person writes it.
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a seed is a whole number from 0 to 18446744073709551615")]
+    enum Seed {
+        Number(u64),
+        Text(String),
+    }
+
+    const WHAT: &str = "a seed is a whole number from 0 to 18446744073709551615";
+}
+
 /// The error for a text that is not one of the known names.
 pub(crate) fn none(what: &str, text: &str, known: &str) -> Error {
     let text: String = text.chars().take(40).collect();

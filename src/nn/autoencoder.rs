@@ -80,7 +80,8 @@ impl Autoencoder {
         &self.spec
     }
 
-    /// The widths from the input to the code.
+    /// The encoder's widths, from the input to the code. A [`Builder`]'s decoder has them in reverse; another's has its
+    /// own, `spec().decoder.widths()`.
     pub fn widths(&self) -> &[usize] {
         &self.widths
     }
@@ -335,7 +336,7 @@ impl Autoencoder {
     /// When x has another number of columns, or no rows.
     pub fn loss_on(&self, tape: &mut Tape, x: Val, loss: Loss) -> Result<Val> {
         let mut on = Recording::in_use(tape, &self.params);
-        Objective { loss }.record(self, &mut on, x)?;
+        Objective::new(loss).record(self, &mut on, x)?;
         Ok(on.losses()?[0].1)
     }
 

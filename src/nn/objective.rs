@@ -5,6 +5,7 @@ use crate::spelling::spelled;
 use crate::{Result, Val};
 
 /// How a reconstruction is compared with its row.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Loss {
     /// The mean over all elements of `(y - x)^2`.
@@ -17,6 +18,7 @@ pub enum Loss {
 spelled!(Loss, "loss": Mse "mse", Bce "bce");
 
 /// The objective of an autoencoder's training. Corruption, penalties and critics will be added beside the loss.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Objective {
     /// How a reconstruction is compared with its row.
@@ -24,6 +26,11 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// Only a loss.
+    pub fn new(loss: Loss) -> Objective {
+        Objective { loss }
+    }
+
     /// One pass over rows x [B, inputs]: encode, narrow, decode, compare. Training, validation and use record the same
     /// pass; only training has noise and steps of the optimiser.
     ///

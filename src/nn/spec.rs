@@ -1,15 +1,21 @@
 //! A model as data, and the builder that describes it.
 
+use super::net::check_share;
 use super::{Activation, Autoencoder, Layer, Net};
 use crate::data::Scaler;
 use crate::params::Layout;
 use crate::spelling::spelled;
 use crate::{Device, Error, Result};
 
+/// The most layers of a half, and the widest layer: far more than any machine has memory for.
+const MOST_LAYERS: usize = 4000;
+const WIDEST: usize = 1 << 24;
+
 /// The group of an autoencoder's parameters.
 pub(crate) const GROUP: &str = "model";
 
 /// What follows the encoder's last layer.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodeActivation {
     /// Nothing: codes are numbers of any size.
@@ -50,6 +56,7 @@ pub enum Output {
 spelled!(Output, "output": Sigmoid "sigmoid", Linear "linear");
 
 /// An autoencoder as plain data: everything in a model file besides the weights.
+// Whatever is added must have a default here: files of today do not hold it.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Spec {
@@ -58,10 +65,13 @@ pub struct Spec {
     /// From the code to a row.
     pub decoder: Net,
     /// What follows the encoder.
+    #[cfg_attr(feature = "files", serde(default))]
     pub code: CodeActivation,
     /// What follows the decoder.
+    #[cfg_attr(feature = "files", serde(default))]
     pub output: Output,
     /// Whether the decoder's weights are the encoder's, transposed. Its biases are its own.
+    #[cfg_attr(feature = "files", serde(default))]
     pub tied: bool,
     /// The scaling of rows, if there is one.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
@@ -72,10 +82,24 @@ impl Spec {
     /// Rejects a model that can't be built.
     ///
     /// # Errors
-    /// When a width is 0, encoder and decoder do not fit together, or a tied decoder does not mirror its encoder.
+    /// When a half has no dense layer or more than 4,000 layers, a width is 0 or above 16,777,216, a dropout is not in
+    /// [0, 1), encoder and decoder do not fit together, or a tied decoder does not mirror its encoder.
     pub fn check(&self) -> Result<()> {
-        self.encoder.check()?;
-        self.decoder.check()?;
+        for (half, net) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
+            if net.layers.len() > MOST_LAYERS {
+                let problem = format!("the {half} has {} layers", net.layers.len());
+                return Err(Error::argument("layers", problem, format!("Use at most {MOST_LAYERS}.")));
+            }
+            if net.dense().is_empty() {
+                let problem = format!("the {half} has no dense layer");
+                return Err(Error::argument("layers", problem, "Give each half at least one."));
+            }
+            net.check()?;
+            if let Some(width) = net.widths().into_iter().find(|&width| width > WIDEST) {
+                let problem = format!("the {half} has a layer of width {width}");
+                return Err(Error::argument("widths", problem, format!("Use at most {WIDEST}.")));
+            }
+        }
         let (down, up) = (self.encoder.widths(), self.decoder.widths());
         if down.last() != up.first() || down.first() != up.last() {
             let problem = format!("the encoder's widths are {down:?} and the decoder's {up:?}");
@@ -137,9 +161,10 @@ impl Spec {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
 pub struct Builder {
-    #[cfg_attr(feature = "files", serde(skip))]
+    // A file of settings has neither: the rows determine the one, and the training's seed is the other.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_zero"))]
     inputs: usize,
-    #[cfg_attr(feature = "files", serde(skip))]
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_zero", with = "crate::spelling::seed"))]
     seed: u64,
     /// From the first layer to the code.
     layers: Vec<usize>,
@@ -148,6 +173,11 @@ pub struct Builder {
     tied: bool,
     dropout: f32,
     output: Output,
+}
+
+#[cfg(feature = "files")]
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl Default for Builder {
@@ -245,10 +275,23 @@ impl Builder {
     /// The model that this builder describes.
     ///
     /// # Errors
-    /// When there are no layers, a width is 0, or the dropout is not in [0, 1).
+    /// As [`Spec::check`]; or when a dropout, or an activation other than relu, has no hidden layer to follow.
     pub fn spec(&self) -> Result<Spec> {
         if self.layers.is_empty() {
             return Err(Error::argument("layers", "there are none", "Name at least the code's width."));
+        }
+        check_share(self.dropout)?;
+        if self.layers.len() == 1 {
+            // Nobody can tell whether relu was asked for or is the default.
+            let ignored = match (self.dropout != 0.0, self.activation != Activation::default()) {
+                (true, _) => Some(("dropout", self.dropout.to_string())),
+                (_, true) => Some(("activation", self.activation.to_string())),
+                _ => None,
+            };
+            if let Some((name, value)) = ignored {
+                let problem = format!("it is {value}, and there is no hidden layer for it to follow");
+                return Err(Error::argument(name, problem, "Add a hidden layer, or leave it out."));
+            }
         }
         let down: Vec<usize> = std::iter::once(self.inputs).chain(self.layers.iter().copied()).collect();
         let up: Vec<usize> = down.iter().rev().copied().collect();
@@ -271,7 +314,6 @@ impl Builder {
             layers.push(Layer::Dense(width));
             if at + 1 < widths.len() {
                 layers.push(Layer::Act(self.activation));
-                // An invalid share is rejected, not ignored.
                 if self.dropout != 0.0 {
                     layers.push(Layer::Dropout(self.dropout));
                 }

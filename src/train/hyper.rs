@@ -36,8 +36,7 @@ pub struct Hyperparameters {
     #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
     pub patience: Option<usize>,
     /// The seed of the order of the rows and of the noise. Default 0.
-    // As text in files: TOML's integers end at 2^63.
-    #[cfg_attr(feature = "files", serde(serialize_with = "as_text", deserialize_with = "from_text"))]
+    #[cfg_attr(feature = "files", serde(with = "crate::spelling::seed"))]
     pub seed: u64,
 }
 
@@ -70,31 +69,6 @@ impl Hyperparameters {
     }
 
     pub(super) fn objective(&self) -> Objective {
-        Objective { loss: self.loss }
+        Objective::new(self.loss)
     }
 }
-
-#[cfg(feature = "files")]
-fn as_text<S: serde::Serializer>(seed: &u64, to: S) -> std::result::Result<S::Ok, S::Error> {
-    to.collect_str(seed)
-}
-
-#[cfg(feature = "files")]
-fn from_text<'a, D: serde::Deserializer<'a>>(from: D) -> std::result::Result<u64, D::Error> {
-    match <Seed as serde::Deserialize>::deserialize(from)? {
-        Seed::Number(seed) => Ok(seed),
-        Seed::Text(text) => text.parse().map_err(|_| serde::de::Error::custom(SEED)),
-    }
-}
-
-/// What a seed is in files: text as they are written, a number as a hand writes it.
-#[cfg(feature = "files")]
-#[derive(serde::Deserialize)]
-#[serde(untagged, expecting = "a seed is a whole number from 0 to 18446744073709551615")]
-enum Seed {
-    Number(u64),
-    Text(String),
-}
-
-#[cfg(feature = "files")]
-const SEED: &str = "a seed is a whole number from 0 to 18446744073709551615";

@@ -3,9 +3,9 @@
 
 use crate::common::{self, assert_close};
 use narrows::data::Dataset;
-use narrows::nn::{Activation, CodeActivation, Layer, Net, Recording};
+use narrows::nn::{Activation, Builder, CodeActivation, Layer, Net, Recording, Spec};
 use narrows::train::Step;
-use narrows::{AdamConfig, Autoencoder, Device, Fit, History, Loss, Params, Result, Tape, Tensor, Val, report};
+use narrows::{AdamConfig, Autoencoder, Device, Error, Fit, History, Loss, Params, Result, Tape, Tensor, Val, report};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -167,12 +167,132 @@ fn losses_that_can_not_be_kept_are_refused() {
     for (names, said) in [
         (&["kl", "kl"][..], "loss: `kl` is kept twice. Give every loss its own name."),
         (&["seconds"], "loss: `seconds` is already a column of metrics.csv. Use small letters, digits and _, such as `reconstruction`."),
+        (&["test"], "loss: `test` is already a line of the plot of losses. Use small letters, digits and _, such as `reconstruction`."),
         (&["a,b"], "loss: `a,b` is not a valid name. Use small letters, digits and _, such as `reconstruction`."),
     ] {
         assert_eq!(refused(&|on, x| keep(on, x, names)), said);
     }
     assert!(refused(&|on, x| on.keep("rows", x)).contains("`rows` is [80, 6] and not one number"));
     assert!(refused(&|on, x| keep(on, x, &["kl"])).contains("it has no loss. Call `descend`"));
+}
+
+/// A line through the origin whose only bias is one number.
+fn line(device: &Device) -> (Net, Params, Dataset) {
+    let net = Net { inputs: 1, layers: vec![Layer::Dense(1)] };
+    let params = Params::in_groups(device, &[("model", net.layout("net"))], &[("seen".to_string(), vec![2])]).unwrap();
+    params.write("net.0.bias", &[0.5]).unwrap();
+    (net, params, Dataset::from_rows("line", vec![1.0, -1.0, 0.25], &[1]).unwrap())
+}
+
+#[test]
+fn a_kept_parameter_is_what_it_was_where_it_was_kept() {
+    for device in common::devices() {
+        let (net, params, rows) = line(device);
+        let fit = Fit::default().epochs(1).learning_rate(0.25);
+        let history = fit.train(&params, &rows, "line", |on, x| {
+            let bias = on.param("net.0.bias")?;
+            on.keep("before", bias)?;
+            let y = net.record(on, "net", x)?;
+            let loss = on.tape().mse(y, x)?;
+            on.descend(loss, "model")?;
+            let bias = on.param("net.0.bias")?;
+            on.keep("after", bias)
+        });
+        let after = f64::from(params.read("net.0.bias").unwrap()[0]);
+        assert!(after != 0.5);
+        assert_eq!(history.unwrap().epochs[0].losses, [("before".to_string(), 0.5), ("after".to_string(), after)], "{}", device.id());
+    }
+}
+
+#[test]
+fn a_training_goes_on_only_with_the_losses_that_it_began_with() {
+    let (net, params, rows) = line(&common::cpu());
+    let folder = tempfile::tempdir().unwrap();
+    let train = |name: &'static str, fit: Fit| {
+        fit.checkpoints(folder.path()).train(&params, &rows, "line", |on, x| {
+            let y = net.record(on, "net", x)?;
+            let loss = on.tape().mse(y, x)?;
+            on.keep(name, loss)?;
+            on.descend(loss, "model")
+        })
+    };
+    train("reconstruction", Fit::default().epochs(1)).unwrap();
+    let error = train("error", Fit::default().epochs(2).resume(true)).unwrap_err().to_string();
+    assert!(error.contains("its losses are [\"reconstruction\"], not [\"error\"]"), "{error}");
+    assert_eq!(train("reconstruction", Fit::default().epochs(2).resume(true)).unwrap().epochs[0].losses[0].0, "reconstruction");
+}
+
+#[test]
+fn a_state_that_is_not_finite_ends_a_training() {
+    let (net, params, rows) = line(&common::cpu());
+    params.state("seen").unwrap().write(&[0.0, f32::INFINITY]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for fit in [Fit::default(), Fit::default().checkpoints(folder.path())] {
+        let ended = fit.train(&params, &rows, "line", |on, x| {
+            let y = net.record(on, "net", x)?;
+            let loss = on.tape().mse(y, x)?;
+            on.descend(loss, "model")
+        });
+        assert!(matches!(ended, Err(Error::Diverged { what: "the state", step: 0, .. })), "{ended:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_setting_that_no_layer_would_have_is_refused() {
+    let said = |builder: Builder| builder.spec().unwrap_err().to_string();
+    let flat = || Autoencoder::builder(6).layers([3]);
+    let way_out = "and there is no hidden layer for it to follow. Add a hidden layer, or leave it out.";
+    assert_eq!(said(flat().dropout(0.2)), format!("dropout: it is 0.2, {way_out}"));
+    assert_eq!(said(flat().activation(Activation::Tanh)), format!("activation: it is tanh, {way_out}"));
+    for p in [-0.5, 1.0, f32::NAN] {
+        assert_eq!(said(flat().dropout(p)), format!("dropout: it is {p}. Use a share from 0 to below 1, such as 0.2."));
+    }
+    assert!(flat().dropout(0.0).activation(Activation::Relu).spec().is_ok());
+}
+
+#[test]
+fn halves_that_no_model_has_are_refused_in_memory_and_from_a_file() {
+    let (device, folder) = (common::cpu(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("model.safetensors");
+    let plain = Autoencoder::builder(6).hidden([5]).code(3);
+    plain.build(&device).unwrap().save(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let relu = Layer::Act(Activation::Relu);
+    let long: Vec<Layer> = std::iter::once(Layer::Dense(6)).chain(std::iter::repeat_n(relu, 4000)).collect();
+    for (encoder, decoder, said) in [
+        (vec![Layer::Dense(3)], long, "layers: the decoder has 4001 layers. Use at most 4000."),
+        (vec![Layer::Dense(3)], vec![relu], "layers: the decoder has no dense layer. Give each half at least one."),
+        (vec![], vec![Layer::Dense(6)], "layers: the encoder has no dense layer. Give each half at least one."),
+        (vec![Layer::Dense(3)], vec![Layer::Dense(1 << 25)], "widths: the decoder has a layer of width 33554432. Use at most 16777216."),
+    ] {
+        let mut spec = plain.spec().unwrap();
+        (spec.encoder.layers, spec.decoder.layers) = (encoder, decoder);
+        assert_eq!(spec.check().unwrap_err().to_string(), said);
+        let about = serde_json::json!({ "format": 2, "spec": spec }).to_string();
+        let changed = safetensors::serialize(file.tensors(), Some([("narrows".to_string(), about)].into())).unwrap();
+        let path = folder.path().join("changed.safetensors");
+        fs::write(&path, changed).unwrap();
+        let error = Autoencoder::load(&device, &path).unwrap_err().to_string();
+        let problem = said.split_once(". ").unwrap().0;
+        assert!(error.ends_with(&format!("{problem}. Use a model.safetensors that narrows wrote.")), "{error}");
+    }
+    let about = serde_json::json!({ "format": 3 }).to_string();
+    fs::write(&path, safetensors::serialize(file.tensors(), Some([("narrows".to_string(), about)].into())).unwrap()).unwrap();
+    let error = Autoencoder::load(&device, &path).unwrap_err().to_string();
+    assert!(error.contains("its format is 3; this version knows 1 and 2. Use the version of narrows that wrote it"), "{error}");
+}
+
+#[test]
+fn models_as_data_come_back_whole_and_without_what_they_need_not_say() {
+    let builder = Autoencoder::builder(6).seed(u64::MAX).hidden([5]).code(3).tied().dropout(0.25);
+    let text = serde_json::to_string(&builder).unwrap();
+    assert_eq!(serde_json::from_str::<Builder>(&text).unwrap(), builder);
+    let text = serde_json::to_string(&Builder::default()).unwrap();
+    assert!(!text.contains("inputs") && !text.contains("seed"), "{text}");
+    let text = "{\"encoder\":{\"inputs\":6,\"layers\":[\"dense:3\"]},\"decoder\":{\"inputs\":3,\"layers\":[\"dense:6\"]}}";
+    assert_eq!(serde_json::from_str::<Spec>(text).unwrap(), Autoencoder::builder(6).layers([3]).spec().unwrap());
 }
 
 /// A network 6-5-3-5-6 with PyTorch's weights.
