@@ -144,7 +144,8 @@ mod tests {
         spec.encoder.layers.insert(0, crate::nn::Layer::Dropout(0.5));
         let tiles = weights(&Autoencoder::new(spec, 0, &device).unwrap(), (2, 3)).unwrap();
         assert_eq!((tiles.shown, tiles.units), (5, 5));
-        let wide = Autoencoder::builder(1 << 22).hidden([]).code(17).build(&device).unwrap();
-        assert!(weights(&wide, (1, 1 << 22)).err().unwrap().to_string().contains("17 tiles of 1x4194304 make a picture"));
+        let tall = Autoencoder::builder(11_000).layers([2]).build(&device).unwrap();
+        let error = weights(&tall, (11_000, 1)).err().unwrap().to_string();
+        assert!(error.contains("2 tiles of 616000x56 make a picture of 116x616000 pixels"), "{error}");
     }
 }
