@@ -153,8 +153,13 @@ fn reason(error: Error) -> String {
     match error {
         Error::Argument { name, problem, .. } => format!("{name}: {problem}"),
         Error::Device { device, problem, .. } => format!("{device}: {problem}"),
-        other => other.to_string().trim_end_matches('.').to_string(),
+        other => said(other),
     }
+}
+
+/// A text without its full stop, to go on after it.
+fn said(error: impl std::fmt::Display) -> String {
+    error.to_string().trim_end_matches('.').to_string()
 }
 
 /// The model that our metadata describes.
@@ -171,7 +176,7 @@ fn about(path: &Path, bytes: &[u8]) -> Result<Spec> {
     let about: Value = serde_json::from_str(about).map_err(|e| not_ours(path, format!("its metadata is not JSON ({e})")))?;
     let spec = match about["format"].as_u64() {
         Some(1) => first_format(path, &about)?,
-        Some(FORMAT) => Spec::deserialize(&about["spec"]).map_err(|e| not_ours(path, format!("its model can't be read ({e})")))?,
+        Some(FORMAT) => Spec::deserialize(&about["spec"]).map_err(|e| not_ours(path, format!("its model can't be read ({})", said(e))))?,
         _ => {
             let problem = format!("its format is {}; this version knows 1 and {FORMAT}", about["format"]);
             return Err(Error::data(path, problem, "Use the version of narrows that wrote it, or a newer one."));
@@ -195,7 +200,8 @@ fn first_format(path: &Path, about: &Value) -> Result<Spec> {
     let widths = widths.filter(|w| w.len() >= 2).ok_or_else(wrong)?;
     let mut spec = Builder::default().inputs(widths[0]).layers(&widths[1..]).output(output).spec().map_err(|_| wrong())?;
     if !about["scaler"].is_null() {
-        let scaler = Scaler::deserialize(&about["scaler"]).map_err(|e| not_ours(path, format!("its scaler can't be read ({e})")))?;
+        let scaler =
+            Scaler::deserialize(&about["scaler"]).map_err(|e| not_ours(path, format!("its scaler can't be read ({})", said(e))))?;
         spec.scaler = Some(scaler);
     }
     Ok(spec)

@@ -176,7 +176,9 @@ impl<'a> Recording<'a> {
     /// parameters that a step has moved since it was computed.
     pub fn descend(&mut self, loss: Val, group: &str) -> Result<()> {
         self.params.group(group)?;
-        self.loss.get_or_insert(loss);
+        if self.loss.is_none() {
+            self.loss = Some(self.as_it_is(loss)?);
+        }
         if let Some(Training { adam, clip_norm, .. }) = &self.training {
             self.tape.backward_on(loss, self.params, group)?;
             if let Some(most) = clip_norm {
