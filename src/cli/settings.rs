@@ -126,6 +126,10 @@ impl Settings {
             false => toml::from_str::<Settings>(&text),
         };
         let mut settings = parsed.map_err(|e| wrong(path, &text, &e))?;
+        if settings.model != settings.model.clone().inputs(0).seed(0) {
+            let remedy = "Leave both out: the rows say the one, and `seed` under [fit] is the other.".into();
+            return Err(Error::Data { path: path.into(), problem: "[model] has `inputs` or a `seed`".into(), remedy });
+        }
         settings.data.came_from(path);
         Ok(settings)
     }

@@ -71,7 +71,12 @@ impl Dual {
 type Map = (fn(&mut Tape, Val) -> narrows::Result<Val>, fn(&Dual) -> Dual);
 
 /// The functions of one number.
-const MAPS: &[Map] = &[(Tape::relu, Dual::relu), (Tape::sigmoid, Dual::sigmoid), (Tape::tanh, Dual::tanh)];
+#[rustfmt::skip]
+const MAPS: &[Map] = &[
+    (Tape::relu, Dual::relu),
+    (Tape::sigmoid, Dual::sigmoid),
+    (Tape::tanh, Dual::tanh),
+];
 
 /// A value of both worlds: on the tape, and in the mirror.
 #[derive(Clone)]
