@@ -14,13 +14,15 @@ pub enum Activation {
     /// `max(x, 0)`.
     #[default]
     Relu,
+    /// `x` above 0, else `0.01 x`.
+    Leaky,
     /// The hyperbolic tangent.
     Tanh,
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
 }
 
-spelled!(Activation, "activation": Relu "relu", Tanh "tanh", Sigmoid "sigmoid");
+spelled!(Activation, "activation": Relu "relu", Leaky "leaky", Tanh "tanh", Sigmoid "sigmoid");
 
 /// One entry of a [`Net`]. As text: `dense:128`, `dropout:0.2`, or an activation's name.
 #[non_exhaustive]
@@ -182,6 +184,7 @@ impl Activation {
     pub fn record(self, tape: &mut Tape, x: Val) -> Result<Val> {
         match self {
             Activation::Relu => tape.relu(x),
+            Activation::Leaky => tape.leaky(x),
             Activation::Tanh => tape.tanh(x),
             Activation::Sigmoid => tape.sigmoid(x),
         }

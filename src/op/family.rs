@@ -6,6 +6,8 @@
 pub(crate) enum Map {
     /// `max(x, 0)`, NaN kept. The derivative at 0 is 0.
     Relu,
+    /// `x` above 0, else `0.01 x`.
+    Leaky,
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
     /// The hyperbolic tangent.
@@ -13,12 +15,13 @@ pub(crate) enum Map {
 }
 
 impl Map {
-    pub(crate) const ALL: [Map; 3] = [Map::Relu, Map::Sigmoid, Map::Tanh];
+    pub(crate) const ALL: [Map; 4] = [Map::Relu, Map::Sigmoid, Map::Tanh, Map::Leaky];
 
     /// The names of the function and of its derivative.
     pub(crate) fn names(self) -> [&'static str; 2] {
         match self {
             Map::Relu => ["relu", "relu_grad"],
+            Map::Leaky => ["leaky", "leaky_grad"],
             Map::Sigmoid => ["sigmoid", "sigmoid_grad"],
             Map::Tanh => ["tanh", "tanh_grad"],
         }
@@ -28,6 +31,7 @@ impl Map {
     pub(crate) fn flops(self) -> [u64; 2] {
         match self {
             Map::Relu => [1, 1],
+            Map::Leaky => [1, 1],
             Map::Sigmoid => [24, 26],
             Map::Tanh => [36, 27],
         }

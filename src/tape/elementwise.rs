@@ -14,6 +14,14 @@ impl Tape {
         self.map(Map::Relu, x)
     }
 
+    /// `y = x` above 0, else `0.01 x` (Maas et al. 2013, PyTorch's slope), elementwise. The derivative at 0 is 0.01.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn leaky(&mut self, x: Val) -> Result<Val> {
+        self.map(Map::Leaky, x)
+    }
+
     /// `y = 1 / (1 + exp(-x))`, elementwise.
     ///
     /// # Errors

@@ -166,6 +166,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 pub(crate) fn function(f: Map) -> (fn(f32) -> f32, fn(f32, f32) -> f32) {
     match f {
         Map::Relu => (relu, relu_grad),
+        Map::Leaky => (leaky, leaky_grad),
         Map::Sigmoid => (sigmoid, sigmoid_grad),
         Map::Tanh => (tanh, tanh_grad),
     }
@@ -183,6 +184,14 @@ fn relu(x: f32) -> f32 {
 
 fn relu_grad(x: f32, dy: f32) -> f32 {
     if z(x) <= 0.0 { 0.0 } else { dy }
+}
+
+fn leaky(x: f32) -> f32 {
+    if z(x) > 0.0 { x } else { times(0.01, x) }
+}
+
+fn leaky_grad(x: f32, dy: f32) -> f32 {
+    if z(x) <= 0.0 { times(0.01, dy) } else { dy }
 }
 
 fn sigmoid(x: f32) -> f32 {

@@ -55,6 +55,7 @@ pub(crate) fn rows<T: Copy>(v: &[T], rows: usize) -> Vec<T> {
 pub(crate) fn function(f: Map) -> (fn(f64) -> f64, fn(f64, f64) -> f64) {
     match f {
         Map::Relu => (relu, relu_grad),
+        Map::Leaky => (leaky, leaky_grad),
         Map::Sigmoid => (sigmoid, sigmoid_grad),
         Map::Tanh => (tanh, tanh_grad),
     }
@@ -68,6 +69,16 @@ pub(crate) fn relu(x: f64) -> f64 {
 /// The derivative at 0 is 0; NaN in x passes dy.
 pub(crate) fn relu_grad(x: f64, dy: f64) -> f64 {
     if x <= 0.0 { 0.0 } else { dy }
+}
+
+/// x above 0, else x times the f32 nearest to 0.01.
+pub(crate) fn leaky(x: f64) -> f64 {
+    if x > 0.0 { x } else { f64::from(0.01f32) * x }
+}
+
+/// The derivative at 0 is that below it; NaN in x passes dy.
+pub(crate) fn leaky_grad(x: f64, dy: f64) -> f64 {
+    if x <= 0.0 { f64::from(0.01f32) * dy } else { dy }
 }
 
 /// The logistic function.

@@ -51,6 +51,10 @@ impl Dual {
         self.map(s, s + slope * self.size, slope, slope * (1.0 + self.size))
     }
 
+    fn leaky(&self) -> Dual {
+        self.scale(if self.v > 0.0 { 1.0 } else { 0.01 })
+    }
+
     /// The binary cross-entropy of this number's sigmoid and a constant.
     fn bce(&self, t: f64) -> Dual {
         let s = 1.0 / (1.0 + (-self.v).exp());
@@ -74,6 +78,7 @@ type Map = (fn(&mut Tape, Val) -> narrows::Result<Val>, fn(&Dual) -> Dual);
 #[rustfmt::skip]
 const MAPS: &[Map] = &[
     (Tape::relu, Dual::relu),
+    (Tape::leaky, Dual::leaky),
     (Tape::sigmoid, Dual::sigmoid),
     (Tape::tanh, Dual::tanh),
 ];

@@ -1,5 +1,6 @@
 //! Functions of one number: their shared loops, and the dispatch to each function.
 
+mod leaky;
 mod relu;
 mod sigmoid;
 mod tanh;
@@ -8,6 +9,7 @@ use super::fma::Fma;
 use super::level::leveled;
 use crate::Level;
 use crate::op::Map;
+use leaky::Leaky;
 use relu::Relu;
 use sigmoid::Sigmoid;
 pub(super) use sigmoid::sigmoid;
@@ -24,6 +26,7 @@ trait Function: Copy {
 pub(super) fn map(level: Level, f: Map, x: &[f32], y: &mut [f32]) {
     match f {
         Map::Relu => values(level, Relu, x, y),
+        Map::Leaky => values(level, Leaky, x, y),
         Map::Sigmoid => values(level, Sigmoid, x, y),
         Map::Tanh => values(level, Tanh, x, y),
     }
@@ -32,6 +35,7 @@ pub(super) fn map(level: Level, f: Map, x: &[f32], y: &mut [f32]) {
 pub(super) fn map_grad(level: Level, f: Map, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     match f {
         Map::Relu => grads(level, Relu, x, dy, dx),
+        Map::Leaky => grads(level, Leaky, x, dy, dx),
         Map::Sigmoid => grads(level, Sigmoid, x, dy, dx),
         Map::Tanh => grads(level, Tanh, x, dy, dx),
     }

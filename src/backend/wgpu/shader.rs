@@ -58,6 +58,7 @@ const PHILOX: File = file!("philox");
 fn map(f: Map) -> (File, &'static [File]) {
     match f {
         Map::Relu => (file!("relu"), &[]),
+        Map::Leaky => (file!("leaky"), &[EXP]),
         Map::Sigmoid => (file!("sigmoid"), &[EXP, LOGISTIC]),
         Map::Tanh => (file!("tanh"), &[EXP]),
     }

@@ -23,6 +23,7 @@ fn bounds(f: Map) -> ([Bound; 2], bool) {
     let bound = |ieee, wgsl, lost| Bound { units: [ieee, wgsl], lost, size: None };
     match f {
         Map::Relu => ([bound(0.0, 0.0, 0.0), bound(0.0, 0.0, 0.0)], true),
+        Map::Leaky => ([bound(1.0, 1.0, 0.0), bound(1.0, 1.0, 0.0)], true),
         // exp is good to 4 ulp, of which the sum and the quotient leave all in the tail; two roundings more.
         Map::Sigmoid => ([bound(10.0, 18.0, 0.0), bound(14.0, 22.0, 1.0)], false),
         // Above 0.625 e is at most 0.29, so its error of 4 ulp counts for less than half in the difference and in the
