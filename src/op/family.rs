@@ -12,10 +12,12 @@ pub(crate) enum Map {
     Sigmoid,
     /// The hyperbolic tangent.
     Tanh,
+    /// `log(1 + exp(x))`.
+    Softplus,
 }
 
 impl Map {
-    pub(crate) const ALL: [Map; 4] = [Map::Relu, Map::Sigmoid, Map::Tanh, Map::Leaky];
+    pub(crate) const ALL: [Map; 5] = [Map::Relu, Map::Sigmoid, Map::Tanh, Map::Leaky, Map::Softplus];
 
     /// The names of the function and of its derivative.
     pub(crate) fn names(self) -> [&'static str; 2] {
@@ -24,6 +26,7 @@ impl Map {
             Map::Leaky => ["leaky", "leaky_grad"],
             Map::Sigmoid => ["sigmoid", "sigmoid_grad"],
             Map::Tanh => ["tanh", "tanh_grad"],
+            Map::Softplus => ["softplus", "softplus_grad"],
         }
     }
 
@@ -34,6 +37,7 @@ impl Map {
             Map::Leaky => [1, 1],
             Map::Sigmoid => [24, 26],
             Map::Tanh => [36, 27],
+            Map::Softplus => [34, 25],
         }
     }
 }

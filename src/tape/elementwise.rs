@@ -38,6 +38,14 @@ impl Tape {
         self.map(Map::Tanh, x)
     }
 
+    /// `y = log(1 + exp(x))`, elementwise: a smooth relu, above 0 everywhere.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn softplus(&mut self, x: Val) -> Result<Val> {
+        self.map(Map::Softplus, x)
+    }
+
     /// `y = x * factor`, elementwise.
     ///
     /// # Errors

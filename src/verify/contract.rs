@@ -169,6 +169,7 @@ pub(crate) fn function(f: Map) -> (fn(f32) -> f32, fn(f32, f32) -> f32) {
         Map::Leaky => (leaky, leaky_grad),
         Map::Sigmoid => (sigmoid, sigmoid_grad),
         Map::Tanh => (tanh, tanh_grad),
+        Map::Softplus => (softplus, softplus_grad),
     }
 }
 
@@ -222,6 +223,14 @@ fn tanh_grad(x: f32, dy: f32) -> f32 {
     let e = exp(times(-2.0, x.abs()));
     let q = add(1.0, e);
     times(dy, over(times(4.0, e), times(q, q)))
+}
+
+fn softplus(x: f32) -> f32 {
+    add(if z(x) > 0.0 { x } else { 0.0 }, log1p(exp(-x.abs())))
+}
+
+fn softplus_grad(x: f32, dy: f32) -> f32 {
+    times(dy, sigmoid(x))
 }
 
 pub(crate) const LOG1P: [f32; 9] = [

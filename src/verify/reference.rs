@@ -58,6 +58,7 @@ pub(crate) fn function(f: Map) -> (fn(f64) -> f64, fn(f64, f64) -> f64) {
         Map::Leaky => (leaky, leaky_grad),
         Map::Sigmoid => (sigmoid, sigmoid_grad),
         Map::Tanh => (tanh, tanh_grad),
+        Map::Softplus => (softplus, softplus_grad),
     }
 }
 
@@ -99,6 +100,15 @@ pub(crate) fn tanh(x: f64) -> f64 {
 /// `dy / cosh(x)^2`: it does not vanish where tanh rounds to 1.
 pub(crate) fn tanh_grad(x: f64, dy: f64) -> f64 {
     dy / (x.cosh() * x.cosh())
+}
+
+/// log(1 + exp(x)).
+pub(crate) fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+pub(crate) fn softplus_grad(x: f64, dy: f64) -> f64 {
+    dy * sigmoid(x)
 }
 
 /// A function of two numbers.

@@ -55,6 +55,12 @@ impl Dual {
         self.scale(if self.v > 0.0 { 1.0 } else { 0.01 })
     }
 
+    fn softplus(&self) -> Dual {
+        let s = 1.0 / (1.0 + (-self.v).exp());
+        let v = self.v.max(0.0) + (-self.v.abs()).exp().ln_1p();
+        self.map(v, v + s * self.size, s, s * (1.0 + self.size))
+    }
+
     /// The binary cross-entropy of this number's sigmoid and a constant.
     fn bce(&self, t: f64) -> Dual {
         let s = 1.0 / (1.0 + (-self.v).exp());
@@ -81,6 +87,7 @@ const MAPS: &[Map] = &[
     (Tape::leaky, Dual::leaky),
     (Tape::sigmoid, Dual::sigmoid),
     (Tape::tanh, Dual::tanh),
+    (Tape::softplus, Dual::softplus),
 ];
 
 /// A value of both worlds: on the tape, and in the mirror.

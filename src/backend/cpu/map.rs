@@ -3,6 +3,7 @@
 mod leaky;
 mod relu;
 mod sigmoid;
+mod softplus;
 mod tanh;
 
 use super::fma::Fma;
@@ -13,6 +14,7 @@ use leaky::Leaky;
 use relu::Relu;
 use sigmoid::Sigmoid;
 pub(super) use sigmoid::sigmoid;
+use softplus::Softplus;
 use tanh::Tanh;
 
 /// A function and its derivative. Both are inlined into the loops below and compiled once for each level.
@@ -29,6 +31,7 @@ pub(super) fn map(level: Level, f: Map, x: &[f32], y: &mut [f32]) {
         Map::Leaky => values(level, Leaky, x, y),
         Map::Sigmoid => values(level, Sigmoid, x, y),
         Map::Tanh => values(level, Tanh, x, y),
+        Map::Softplus => values(level, Softplus, x, y),
     }
 }
 
@@ -38,6 +41,7 @@ pub(super) fn map_grad(level: Level, f: Map, x: &[f32], dy: &[f32], dx: &mut [f3
         Map::Leaky => grads(level, Leaky, x, dy, dx),
         Map::Sigmoid => grads(level, Sigmoid, x, dy, dx),
         Map::Tanh => grads(level, Tanh, x, dy, dx),
+        Map::Softplus => grads(level, Softplus, x, dy, dx),
     }
 }
 

@@ -61,6 +61,7 @@ fn map(f: Map) -> (File, &'static [File]) {
         Map::Leaky => (file!("leaky"), &[EXP]),
         Map::Sigmoid => (file!("sigmoid"), &[EXP, LOGISTIC]),
         Map::Tanh => (file!("tanh"), &[EXP]),
+        Map::Softplus => (file!("softplus"), &[EXP, LOGISTIC, LOG1P]),
     }
 }
 
