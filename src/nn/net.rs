@@ -20,9 +20,11 @@ pub enum Activation {
     Tanh,
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
+    /// `x sigmoid(x)`.
+    Silu,
 }
 
-spelled!(Activation, "activation": Relu "relu", Leaky "leaky", Tanh "tanh", Sigmoid "sigmoid");
+spelled!(Activation, "activation": Relu "relu", Leaky "leaky", Tanh "tanh", Sigmoid "sigmoid", Silu "silu");
 
 /// One entry of a [`Net`]. As text: `dense:128`, `dropout:0.2`, or an activation's name.
 #[non_exhaustive]
@@ -187,6 +189,7 @@ impl Activation {
             Activation::Leaky => tape.leaky(x),
             Activation::Tanh => tape.tanh(x),
             Activation::Sigmoid => tape.sigmoid(x),
+            Activation::Silu => tape.silu(x),
         }
     }
 }

@@ -14,10 +14,12 @@ pub(crate) enum Map {
     Tanh,
     /// `log(1 + exp(x))`.
     Softplus,
+    /// `x sigmoid(x)`.
+    Silu,
 }
 
 impl Map {
-    pub(crate) const ALL: [Map; 5] = [Map::Relu, Map::Sigmoid, Map::Tanh, Map::Leaky, Map::Softplus];
+    pub(crate) const ALL: [Map; 6] = [Map::Relu, Map::Sigmoid, Map::Tanh, Map::Leaky, Map::Softplus, Map::Silu];
 
     /// The names of the function and of its derivative.
     pub(crate) fn names(self) -> [&'static str; 2] {
@@ -27,6 +29,7 @@ impl Map {
             Map::Sigmoid => ["sigmoid", "sigmoid_grad"],
             Map::Tanh => ["tanh", "tanh_grad"],
             Map::Softplus => ["softplus", "softplus_grad"],
+            Map::Silu => ["silu", "silu_grad"],
         }
     }
 
@@ -38,6 +41,7 @@ impl Map {
             Map::Sigmoid => [24, 26],
             Map::Tanh => [36, 27],
             Map::Softplus => [34, 25],
+            Map::Silu => [26, 52],
         }
     }
 }

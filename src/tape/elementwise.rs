@@ -46,6 +46,14 @@ impl Tape {
         self.map(Map::Softplus, x)
     }
 
+    /// `y = x sigmoid(x)`, elementwise: silu, or swish (Elfwing et al. 2018).
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn silu(&mut self, x: Val) -> Result<Val> {
+        self.map(Map::Silu, x)
+    }
+
     /// `y = x * factor`, elementwise.
     ///
     /// # Errors

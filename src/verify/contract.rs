@@ -170,6 +170,7 @@ pub(crate) fn function(f: Map) -> (fn(f32) -> f32, fn(f32, f32) -> f32) {
         Map::Sigmoid => (sigmoid, sigmoid_grad),
         Map::Tanh => (tanh, tanh_grad),
         Map::Softplus => (softplus, softplus_grad),
+        Map::Silu => (silu, silu_grad),
     }
 }
 
@@ -231,6 +232,17 @@ fn softplus(x: f32) -> f32 {
 
 fn softplus_grad(x: f32, dy: f32) -> f32 {
     times(dy, sigmoid(x))
+}
+
+fn silu(x: f32) -> f32 {
+    times(if x < -104.0 { -104.0 } else { x }, sigmoid(x))
+}
+
+fn silu_grad(x: f32, dy: f32) -> f32 {
+    let near = if x < -104.0 { -104.0 } else { x };
+    let near = if near > 104.0 { 104.0 } else { near };
+    let s = sigmoid(x);
+    times(dy, fma(times(near, sigmoid(-x)), s, s))
 }
 
 pub(crate) const LOG1P: [f32; 9] = [

@@ -59,6 +59,7 @@ pub(crate) fn function(f: Map) -> (fn(f64) -> f64, fn(f64, f64) -> f64) {
         Map::Sigmoid => (sigmoid, sigmoid_grad),
         Map::Tanh => (tanh, tanh_grad),
         Map::Softplus => (softplus, softplus_grad),
+        Map::Silu => (silu, silu_grad),
     }
 }
 
@@ -109,6 +110,15 @@ pub(crate) fn softplus(x: f64) -> f64 {
 
 pub(crate) fn softplus_grad(x: f64, dy: f64) -> f64 {
     dy * sigmoid(x)
+}
+
+/// x sigmoid(x); its limit at -infinity is 0.
+pub(crate) fn silu(x: f64) -> f64 {
+    x.max(-1e3) * sigmoid(x)
+}
+
+pub(crate) fn silu_grad(x: f64, dy: f64) -> f64 {
+    dy * (sigmoid(x) + x.clamp(-1e3, 1e3) * sigmoid(x) * sigmoid(-x))
 }
 
 /// A function of two numbers.

@@ -61,6 +61,14 @@ impl Dual {
         self.map(v, v + s * self.size, s, s * (1.0 + self.size))
     }
 
+    fn silu(&self) -> Dual {
+        let s = 1.0 / (1.0 + (-self.v).exp());
+        let rest = self.v * s * (1.0 - s);
+        // |y''| is at most 1/2.
+        let gain = s + rest.abs() + self.size / 2.0;
+        self.map(self.v * s, self.v.abs() * s + gain * self.size, s + rest, gain)
+    }
+
     /// The binary cross-entropy of this number's sigmoid and a constant.
     fn bce(&self, t: f64) -> Dual {
         let s = 1.0 / (1.0 + (-self.v).exp());
@@ -88,6 +96,7 @@ const MAPS: &[Map] = &[
     (Tape::sigmoid, Dual::sigmoid),
     (Tape::tanh, Dual::tanh),
     (Tape::softplus, Dual::softplus),
+    (Tape::silu, Dual::silu),
 ];
 
 /// A value of both worlds: on the tape, and in the mirror.

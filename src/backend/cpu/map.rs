@@ -3,6 +3,7 @@
 mod leaky;
 mod relu;
 mod sigmoid;
+mod silu;
 mod softplus;
 mod tanh;
 
@@ -14,6 +15,7 @@ use leaky::Leaky;
 use relu::Relu;
 use sigmoid::Sigmoid;
 pub(super) use sigmoid::sigmoid;
+use silu::Silu;
 use softplus::Softplus;
 use tanh::Tanh;
 
@@ -32,6 +34,7 @@ pub(super) fn map(level: Level, f: Map, x: &[f32], y: &mut [f32]) {
         Map::Sigmoid => values(level, Sigmoid, x, y),
         Map::Tanh => values(level, Tanh, x, y),
         Map::Softplus => values(level, Softplus, x, y),
+        Map::Silu => values(level, Silu, x, y),
     }
 }
 
@@ -42,6 +45,7 @@ pub(super) fn map_grad(level: Level, f: Map, x: &[f32], dy: &[f32], dx: &mut [f3
         Map::Sigmoid => grads(level, Sigmoid, x, dy, dx),
         Map::Tanh => grads(level, Tanh, x, dy, dx),
         Map::Softplus => grads(level, Softplus, x, dy, dx),
+        Map::Silu => grads(level, Silu, x, dy, dx),
     }
 }
 

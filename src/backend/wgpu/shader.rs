@@ -62,6 +62,7 @@ fn map(f: Map) -> (File, &'static [File]) {
         Map::Sigmoid => (file!("sigmoid"), &[EXP, LOGISTIC]),
         Map::Tanh => (file!("tanh"), &[EXP]),
         Map::Softplus => (file!("softplus"), &[EXP, LOGISTIC, LOG1P]),
+        Map::Silu => (file!("silu"), &[EXP, LOGISTIC]),
     }
 }
 

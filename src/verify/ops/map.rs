@@ -31,6 +31,11 @@ fn bounds(f: Map) -> ([Bound; 2], bool) {
         Map::Tanh => ([bound(8.0, 16.0, 0.0), bound(14.0, 22.0, 4.0)], false),
         // exp and log1p are good to 4 ulp each; the sum. The sigmoid and a product.
         Map::Softplus => ([bound(17.0, 25.0, 0.0), bound(11.0, 19.0, 1.0)], false),
+        // Two sigmoids of 10, two products, the fma. Near its zero the derivative is a difference.
+        Map::Silu => {
+            let size = |x: f64| reference::sigmoid(x) * (1.0 + x.abs().min(1e3) * reference::sigmoid(-x));
+            ([bound(11.0, 19.0, 1.0), Bound { size: Some(size), ..bound(24.0, 40.0, 106.0) }], false)
+        }
     }
 }
 
