@@ -69,27 +69,24 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn in_tables(self) -> settings::Settings {
-        let Settings { schedule, warmup, clip, loss, patience, seed, .. } = self;
-        let usual = Hyperparameters::default();
+        let mut fit = Hyperparameters::default();
+        fit.epochs = self.epochs.unwrap_or(fit.epochs);
+        fit.batch_size = self.batch_size.unwrap_or(fit.batch_size);
+        fit.lr = self.lr.unwrap_or(fit.lr);
+        fit.weight_decay = self.weight_decay.unwrap_or(fit.weight_decay);
+        fit.schedule = self.schedule;
+        fit.warmup = self.warmup;
+        fit.clip = self.clip;
+        fit.loss = self.loss;
+        fit.patience = self.patience;
+        fit.seed = self.seed;
         let model = Builder::default().output(self.output);
         settings::Settings {
             model: match self.layers {
                 Some(layers) => model.layers(layers),
                 None => model,
             },
-            fit: Hyperparameters {
-                epochs: self.epochs.unwrap_or(usual.epochs),
-                batch_size: self.batch_size.unwrap_or(usual.batch_size),
-                lr: self.lr.unwrap_or(usual.lr),
-                weight_decay: self.weight_decay.unwrap_or(usual.weight_decay),
-                schedule,
-                warmup,
-                clip,
-                loss,
-                patience,
-                seed,
-                ..usual
-            },
+            fit,
             data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, config: None },
             run: Run { device: self.device, threads: self.threads },
         }

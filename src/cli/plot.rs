@@ -5,7 +5,6 @@ use super::settings::Settings;
 use super::{Common, Failure, print};
 use clap::Args;
 use narrows::data::Split;
-use narrows::nn::Spec;
 use narrows::tasks::Pca;
 use narrows::train::Hyperparameters;
 use narrows::{Autoencoder, Error, Fit, Result, report};
@@ -81,9 +80,11 @@ impl Plot {
     /// How the networks of --rate are trained: as the run was, but for as many epochs as the flag says.
     fn hyper(&self) -> Result<Hyperparameters> {
         let run = super::run_of(&self.model).map(Settings::read).transpose()?;
-        let fit = run.map(|settings| settings.fit).unwrap_or_default();
+        let mut fit = run.map(|settings| settings.fit).unwrap_or_default();
+        fit.epochs = self.epochs;
         // There are no validation rows.
-        Ok(Hyperparameters { epochs: self.epochs, patience: None, ..fit })
+        fit.patience = None;
+        Ok(fit)
     }
 
     fn rate(&self, model: &Autoencoder, split: &Split, data: &str) -> Result<String> {
@@ -100,7 +101,8 @@ impl Plot {
         let mut networks = Vec::new();
         let hyper = self.hyper()?;
         for &code in &sizes {
-            let spec = Spec { scaler: None, ..model.spec().clone() }.with_code(code);
+            let mut spec = model.spec().clone().with_code(code);
+            spec.scaler = None;
             let ae = Autoencoder::new(spec, hyper.seed, model.device())?;
             ae.fit(&train, &Fit::from(hyper.clone()))?;
             let error = ae.evaluate(&test)? * inputs as f64;

@@ -59,6 +59,7 @@ spelled!(Output, "output": Sigmoid "sigmoid", Linear "linear");
 // Whatever is added must have a default here: files of today do not hold it.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Spec {
     /// From a row to the code.
     pub encoder: Net,

@@ -8,6 +8,7 @@ use crate::nn::{Loss, Objective};
 /// names.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields, default))]
+#[non_exhaustive]
 pub struct Hyperparameters {
     /// Passes over the data, at least 1. Default 10.
     pub epochs: usize,
