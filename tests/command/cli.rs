@@ -161,7 +161,7 @@ fn a_run_finds_its_data_from_any_folder_and_eval_says_when_they_are_others() {
         fs::create_dir(at).unwrap();
         fs::write(at.join("t.csv"), rows(seed)).unwrap();
     }
-    let train = "train --device cpu --data t.csv --layers 2 --epochs 1 --dropout 0.3 --header no --out m";
+    let train = "train --device cpu --data t.csv --layers 3,2 --epochs 1 --dropout 0.3 --header no --out m";
     let (code, _, err) = run(&here, &train.split(' ').collect::<Vec<_>>());
     assert_eq!(code, 0, "{err}");
     // From the other folder, which has a file of the same name.
