@@ -77,7 +77,9 @@ impl Apply {
     fn open_any(&self) -> Result<(Autoencoder, Chunks)> {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        Ok((ae, self.input.open()?))
+        let rows = self.input.open()?;
+        self.common.note(rows.notes());
+        Ok((ae, rows))
     }
 
     fn writer(&self, names: &[String]) -> Result<RowWriter> {

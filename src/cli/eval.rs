@@ -29,6 +29,7 @@ impl Eval {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
         let (split, data) = self.halves.open(&self.model)?;
+        self.common.note(&split.notes());
         // A model without a record, or with one that can't be read, says nothing of its data.
         let record = super::run_of(&self.model).and_then(|folder| About::read(&folder.join("run.json")).ok());
         if record.and_then(|about| about.sha256).is_some_and(|known| known != fingerprint(&split)) {

@@ -158,6 +158,11 @@ impl Common {
         Ok(device)
     }
 
+    /// Prints what was left out or changed where rows were read.
+    fn note(&self, notes: &[impl Display]) {
+        notes.iter().for_each(|note| self.say(note));
+    }
+
     fn say(&self, text: impl Display) {
         if !self.quiet {
             say(text);

@@ -54,6 +54,7 @@ impl Plot {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
         let (split, data) = self.halves.open(&self.model)?;
+        self.common.note(&split.notes());
         let test = &split.test;
         let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
         let (name, bytes) = match &self.what {

@@ -25,6 +25,7 @@ impl Report {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.run))?;
         let (split, _) = self.halves.open(&self.run)?;
+        self.common.note(&split.notes());
         print(report::run(&self.run, &ae, &split, &about)?.page.display())
     }
 }

@@ -75,6 +75,7 @@ impl Train {
         let device = settings.open(&self.common)?;
         let mut fit = Fit::from(settings.fit.clone());
         let split = settings.data.open()?;
+        self.common.note(&split.notes());
         let (train, validation) = settings.hold_out(&split.train)?;
         self.check_patience(&settings, validation.is_some())?;
         let test = &split.test;

@@ -52,6 +52,14 @@ impl Chunks {
         }
     }
 
+    /// What a reader left out or changed so far, as [`Dataset::notes`] has it.
+    pub fn notes(&self) -> &[String] {
+        match &self.source {
+            Source::Memory(data, _) => data.notes(),
+            _ => &[],
+        }
+    }
+
     /// (height, width) where a row is one grey image.
     pub fn image_size(&self) -> Option<(usize, usize)> {
         match &self.source {

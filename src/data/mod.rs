@@ -104,6 +104,7 @@ pub struct Dataset {
     row_dims: Arc<[usize]>,
     labels: Option<Arc<[u8]>>,
     classes: Option<Arc<[String]>>,
+    notes: Arc<[String]>,
     synthetic: bool,
 }
 
@@ -117,6 +118,19 @@ pub struct Split {
     pub train: Dataset,
     /// The rows that training never sees.
     pub test: Dataset,
+}
+
+impl Split {
+    /// The notes of both parts, each once.
+    pub fn notes(&self) -> Vec<&str> {
+        let mut notes = Vec::new();
+        for note in self.train.notes().iter().chain(self.test.notes()) {
+            if !notes.contains(&note.as_str()) {
+                notes.push(note.as_str());
+            }
+        }
+        notes
+    }
 }
 
 impl Dataset {
@@ -141,14 +155,28 @@ impl Dataset {
 
     /// A data set whose parts the caller has checked.
     fn trusted(name: &str, values: Values, row_dims: &[usize], labels: Option<Vec<u8>>) -> Dataset {
-        let labels = labels.map(Into::into);
-        Dataset { name: name.into(), values: Arc::new(values), row_dims: row_dims.into(), labels, classes: None, synthetic: false }
+        Dataset {
+            name: name.into(),
+            values: Arc::new(values),
+            row_dims: row_dims.into(),
+            labels: labels.map(Into::into),
+            classes: None,
+            notes: Arc::default(),
+            synthetic: false,
+        }
     }
 
     /// The same rows with names for their labels, which the caller has checked.
     #[cfg(feature = "files")]
     fn with_classes(mut self, classes: Vec<String>) -> Dataset {
         self.classes = Some(classes.into());
+        self
+    }
+
+    /// The same rows with sentences on how they were read.
+    #[cfg(feature = "files")]
+    fn with_notes(mut self, notes: Vec<String>) -> Dataset {
+        self.notes = notes.into();
         self
     }
 
@@ -219,6 +247,11 @@ impl Dataset {
     pub fn class_name(&self, label: u8) -> String {
         let name = self.classes().and_then(|names| names.get(usize::from(label)));
         name.map_or_else(|| label.to_string(), |name| name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+    }
+
+    /// What a reader left out or changed, a sentence each without a full stop, for people to see.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Whether a program made these rows.
