@@ -23,7 +23,7 @@ const PEN: u32 = 0x6469_0002;
 
 /// The built-in digits of seed 0: images 0 .. 20,000 to train on, images 20,000 .. 24,000 to test on.
 pub fn builtin() -> Split {
-    Split { train: digits(0, 0..TRAIN).named("builtin (train)"), test: digits(0, TRAIN..TRAIN + TEST).named("builtin (test)") }
+    Split::new(digits(0, 0..TRAIN).named("builtin (train)"), digits(0, TRAIN..TRAIN + TEST).named("builtin (test)"))
 }
 
 /// The synthetic digits `range` of `seed`, 28 x 28 bytes each, with labels. Every ten images from a multiple of ten
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn the_classes_are_balanced_and_no_image_comes_twice() {
-        let Split { train, test } = builtin();
+        let Split { train, test, .. } = builtin();
         for (set, each) in [(&train, 2000), (&test, 400)] {
             let mut count = [0; 10];
             set.labels().unwrap().iter().for_each(|&l| count[usize::from(l)] += 1);

@@ -4,14 +4,14 @@
 use super::{Dataset, Split, Values};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of the rows and labels of both halves with their shapes, in hexadecimal. Two data sets with the same one
+/// SHA-256 of the rows and labels of all parts with their shapes, in hexadecimal. Two data sets with the same one
 /// train the same network.
 pub fn fingerprint(split: &Split) -> String {
     let mut hash = Sha256::new();
-    for half in [&split.train, &split.test] {
-        hash.update(format!("{:?} {}", half.row_dims(), half.len()));
-        elements(&mut hash, half);
-        hash.update(half.labels().unwrap_or_default());
+    for part in [Some(&split.train), Some(&split.test), split.validation.as_ref()].into_iter().flatten() {
+        hash.update(format!("{:?} {}", part.row_dims(), part.len()));
+        elements(&mut hash, part);
+        hash.update(part.labels().unwrap_or_default());
     }
     hex(hash)
 }
@@ -50,19 +50,18 @@ mod tests {
         let bytes = Dataset::from_bytes("bytes", vec![7, 8, 9, 10], &[1, 2, 1]).unwrap().with_labels(vec![3, 1]).unwrap();
         assert_eq!(floats.fingerprint(), "cc27ade205c749e2c62ebde457fc32da03e6ee13fa33f3fcce28c7554f973845");
         assert_eq!(bytes.fingerprint(), "2d3951e1f197c346cc372e2fa520d1016629876d4e123871128730fe30fa0329");
-        assert_eq!(fingerprint(&Split { train: floats, test: bytes }), "5a50494ffa828bcb747d2351a6681b1c3825397c0bc12e37a3be298521fc7c07");
+        assert_eq!(fingerprint(&Split::new(floats, bytes)), "5a50494ffa828bcb747d2351a6681b1c3825397c0bc12e37a3be298521fc7c07");
     }
 
     #[test]
     fn one_pixel_or_one_label_more_is_another_fingerprint() {
-        let split = |train, test| Split { train, test };
         let (a, b) = (digits(0, 0..20), digits(0, 20..30));
-        let first = fingerprint(&split(a.clone(), b.clone()));
-        assert_eq!((first.len(), &first), (64, &fingerprint(&split(a.clone().named("other"), b.clone()))));
+        let first = fingerprint(&Split::new(a.clone(), b.clone()));
+        assert_eq!((first.len(), &first), (64, &fingerprint(&Split::new(a.clone().named("other"), b.clone()))));
         let mut labels = b.labels().unwrap().to_vec();
         labels[3] ^= 1;
-        assert_ne!(first, fingerprint(&split(a.clone(), b.clone().with_labels(labels).unwrap())));
-        assert_ne!(first, fingerprint(&split(a.head(19), b.clone())));
-        assert_ne!(first, fingerprint(&split(b, a)));
+        assert_ne!(first, fingerprint(&Split::new(a.clone(), b.clone().with_labels(labels).unwrap())));
+        assert_ne!(first, fingerprint(&Split::new(a.head(19), b.clone())));
+        assert_ne!(first, fingerprint(&Split::new(b, a)));
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn open(folder: &Path) -> Result<Split> {
             "Add the missing labels, or remove the others to go without.",
         ));
     }
-    Ok(Split { train, test })
+    Ok(Split::new(train, test))
 }
 
 const REMEDY: &str = "Give a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \

@@ -112,19 +112,28 @@ pub struct Dataset {
 const SPLIT: u32 = 0x6461_7401;
 
 /// The rows to train on, and the rows to judge by.
+#[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Split {
     /// The rows to train on.
     pub train: Dataset,
+    /// The rows that choose among epochs, where the data come with a part for it.
+    pub validation: Option<Dataset>,
     /// The rows that training never sees.
     pub test: Dataset,
 }
 
 impl Split {
-    /// The notes of both parts, each once.
+    /// Rows to train on, and rows that training never sees.
+    pub fn new(train: Dataset, test: Dataset) -> Split {
+        Split { train, validation: None, test }
+    }
+
+    /// The notes of all parts, each once.
     pub fn notes(&self) -> Vec<&str> {
         let mut notes = Vec::new();
-        for note in self.train.notes().iter().chain(self.test.notes()) {
+        let parts = [Some(&self.train), self.validation.as_ref(), Some(&self.test)];
+        for note in parts.into_iter().flatten().flat_map(Dataset::notes) {
             if !notes.contains(&note.as_str()) {
                 notes.push(note.as_str());
             }

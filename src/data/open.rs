@@ -84,7 +84,7 @@ impl Options {
             _ => {
                 let (train, test) = self.read(path)?.split(1.0 / 6.0, 0)?;
                 let named = |data: Dataset, part: &str| data.named(&format!("{name} ({part})"));
-                Ok(Split { train: named(train, "train"), test: named(test, "test") })
+                Ok(Split::new(named(train, "train"), named(test, "test")))
             }
         }
     }

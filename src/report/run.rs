@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn images_give_every_file_and_a_page_that_needs_no_other() {
-        let split = Split { train: data::digits(0, 0..300), test: data::digits(0, 300..400) };
+        let split = Split::new(data::digits(0, 0..300), data::digits(0, 300..400));
         let (folder, ae, about) = trained(&split);
         let written = run(folder.path(), &ae, &split, &about).unwrap();
         for file in ["loss.svg", "errors.svg", "weights.png", "reconstruction.png", "run.json", "report.html"] {
@@ -167,13 +167,13 @@ mod tests {
         let kept = About::read(&folder.path().join("run.json")).unwrap();
         run(folder.path(), &ae, &split, &kept).unwrap();
         assert_eq!(std::fs::read_to_string(&written.page).unwrap(), html);
-        let other = Split { train: data::digits(1, 0..300), test: split.test.clone() };
+        let other = Split::new(data::digits(1, 0..300), split.test.clone());
         assert!(run(folder.path(), &ae, &other, &kept).unwrap_err().to_string().contains("not the data of the run"));
     }
 
     #[test]
     fn the_page_says_that_the_training_error_is_measured_with_dropout() {
-        let split = Split { train: data::digits(0, 0..30), test: data::digits(0, 30..40) };
+        let split = Split::new(data::digits(0, 0..30), data::digits(0, 30..40));
         let (folder, _, about) = trained(&split);
         let ae = Autoencoder::builder(784).hidden([8]).code(3).dropout(0.3).build(&Device::cpu().unwrap()).unwrap();
         let html = std::fs::read_to_string(run(folder.path(), &ae, &split, &about).unwrap().page).unwrap();
@@ -184,7 +184,7 @@ mod tests {
     fn pictures_that_are_too_large_do_not_cost_the_page() {
         // 10 pairs, four times enlarged and with their margins, are over 268 million pixels.
         let wide = |name| Dataset::from_rows(name, (0..10 << 18).map(|i| (i % 7) as f32 / 7.0).collect(), &[1, 1 << 18]).unwrap();
-        let split = Split { train: wide("train"), test: wide("test") };
+        let split = Split::new(wide("train"), wide("test"));
         let (folder, ae, about) = trained(&split);
         let written = run(folder.path(), &ae, &split, &about).unwrap();
         assert!(written.picture.is_none() && written.page.exists() && !folder.path().join("reconstruction.png").exists());
@@ -194,7 +194,7 @@ mod tests {
     fn rows_that_are_no_images_give_a_page_without_pictures() {
         let rows = |from: usize, to: usize| (from * 5..to * 5).map(|i| (i * i % 101) as f32 / 25.0).collect();
         let set = |name, values| Dataset::from_rows(name, values, &[5]).unwrap();
-        let split = Split { train: set("table", rows(0, 60)), test: set("table", rows(60, 80)) };
+        let split = Split::new(set("table", rows(0, 60)), set("table", rows(60, 80)));
         let (folder, ae, about) = trained(&split);
         let written = run(folder.path(), &ae, &split, &about).unwrap();
         assert!(written.picture.is_none() && !folder.path().join("weights.png").exists());

@@ -111,7 +111,7 @@ fn golden() -> Option<Golden> {
     assert!(order.starts_with(b"\x93NUMPY\x01") && order.windows(5).any(|w| w == b"'<u4'"));
     let header = 10 + usize::from(u16::from_le_bytes([order[8], order[9]]));
     let order = order[header..].chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect();
-    let data::Split { train, test } = data::open(mnist.to_str().unwrap()).unwrap();
+    let data::Split { train, test, .. } = data::open(mnist.to_str().unwrap()).unwrap();
     Some(Golden {
         train,
         test,
