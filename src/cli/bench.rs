@@ -2,10 +2,17 @@
 
 use super::{Common, Failure, print, say};
 use clap::{Args, ValueEnum};
+use csv::WriterBuilder;
+use narrows::report::machine;
 use narrows::verify::{self, Timing};
 use narrows::{Device, Error, Result};
+use serde::Serialize;
+use serde_json::json;
 
 #[derive(Args)]
+#[command(mut_arg("device", |arg| {
+    arg.value_name("all|DEVICE,..").help("The devices to compare, such as cpu,wgpu:1; all takes every one that is there. [default: auto]")
+}))]
 pub(super) struct Bench {
     #[command(flatten)]
     common: Common,
@@ -17,8 +24,8 @@ pub(super) struct Bench {
     #[arg(long, value_name = "NxNx..", requires = "op", value_parser = sizes)]
     shape: Option<Sizes>,
     /// How the table is written.
-    #[arg(short, long, default_value = "md", value_name = "md|csv|json")]
-    output: Format,
+    #[arg(long, alias = "output", short_alias = 'o', default_value = "md", value_name = "md|csv|json")]
+    format: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -42,71 +49,93 @@ fn sizes(text: &str) -> std::result::Result<Sizes, String> {
 /// Batch and widths of the article's network.
 const STEP: [usize; 5] = [128, 784, 128, 64, 32];
 
+/// A line of the table.
+#[derive(Serialize)]
+struct Row<'a> {
+    op: &'a str,
+    shape: String,
+    device: &'a str,
+    device_name: &'a str,
+    ms_median: f64,
+    ms_min: f64,
+    ms_max: f64,
+    time_over_first: f64,
+    gflops: f64,
+    gigabytes_per_second: f64,
+    error_over_bound: f64,
+    machine: &'a str,
+    version: &'a str,
+}
+
 impl Bench {
-    /// Prints a line for each thing timed, as soon as it is; fails where a result is wrong.
+    /// Prints a line for each thing timed on each device, as soon as it is; fails where a result is wrong.
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
-        let device = self.common.open()?;
-        let wanted: Vec<(&str, Vec<usize>)> = match (&self.op, &self.shape) {
-            (None, _) => std::iter::once(("step", STEP.to_vec())).chain(verify::benched()).collect(),
-            (Some(op), Some(Sizes(shape))) => vec![(op, shape.clone())],
-            (Some(op), None) if op == "step" => vec![(op, STEP.to_vec())],
-            (Some(op), None) => match verify::benched().into_iter().find(|(name, _)| name == op) {
-                Some((name, shape)) => vec![(name, shape.to_vec())],
-                // Rejected below.
-                None => vec![(op, vec![1])],
-            },
-        };
-        let mut timings = Vec::new();
-        for (op, shape) in wanted {
-            let timing = one(&device, op, &shape)?;
-            if self.output != Format::Json {
-                if timings.is_empty() {
-                    print(match self.output {
-                        Format::Csv => "device,op,shape,ms_min,ms_median,ms_max,gflops,gigabytes_per_second,error_over_bound",
-                        _ => {
-                            "| device | op | shape | ms, median | ms, min to max | GFLOP/s | GB/s | error / bound |\n\
-                             |---|---|---|---|---|---|---|---|"
-                        }
-                    })?;
+        let (devices, machine) = (self.devices()?, machine());
+        self.head(&devices, &machine)?;
+        let (mut rows, mut is_wrong) = (Vec::new(), false);
+        for (op, shape) in self.wanted() {
+            let mut first = None;
+            for (at, device) in devices.iter().enumerate() {
+                let timing = one(device, op, &shape)?;
+                let row = row(&timing, device, *first.get_or_insert(timing.ms.median), &machine);
+                match self.format {
+                    Format::Md => print(line(&row, devices.len() > 1))?,
+                    Format::Csv => print(csv(&row, rows.is_empty() && at == 0))?,
+                    Format::Json => {}
                 }
-                print(self.line(&timing))?;
+                rows.push(json!(row));
+                if let Some(wrong) = &timing.wrong {
+                    say(format_args!("narrows: {} on {}: {wrong}", timing.what, timing.device));
+                    is_wrong = true;
+                }
             }
-            timings.push(timing);
         }
-        if self.output == Format::Json {
-            print(serde_json::Value::from_iter(timings.iter().map(json)))?;
+        if self.format == Format::Json {
+            print(json!(rows))?;
         }
-        let wrong = timings.iter().filter_map(|t| Some(format!("{} on {}: {}", t.what, t.device, t.wrong.as_ref()?)));
-        let wrong: Vec<String> = wrong.inspect(|text| say(format_args!("narrows: {text}"))).collect();
-        if wrong.is_empty() { Ok(()) } else { Err(Failure::Check) }
+        if is_wrong { Err(Failure::Check) } else { Ok(()) }
     }
 
-    fn line(&self, t: &Timing) -> String {
-        let shape = shape(t);
-        match self.output {
-            Format::Csv => format!(
-                "{},{},{shape},{},{},{},{},{},{}",
-                t.device,
-                t.what,
-                t.ms.least,
-                t.ms.median,
-                t.ms.most,
-                t.gflops(),
-                t.gigabytes(),
-                t.worst
-            ),
-            _ => format!(
-                "| {} | {} | {shape} | {:.4} | {:.4} to {:.4} | {:.1} | {:.1} | {:.3} |",
-                t.device,
-                t.what,
-                t.ms.median,
-                t.ms.least,
-                t.ms.most,
-                t.gflops(),
-                t.gigabytes(),
-                t.worst
-            ),
+    /// The devices that are named, opened.
+    fn devices(&self) -> Result<Vec<Device>> {
+        let name = self.common.device.as_deref().unwrap_or("auto");
+        let names: Vec<String> = match name {
+            "all" => {
+                let list = Device::list();
+                list.absent.iter().for_each(|absent| self.common.say(format_args!("absent: {}", absent.reason)));
+                list.found.into_iter().map(|info| info.id).collect()
+            }
+            _ => name.split(',').map(String::from).collect(),
+        };
+        names.iter().map(|name| self.common.open_as(Some(name), self.common.threads)).collect()
+    }
+
+    /// What is timed, each with its sizes.
+    fn wanted(&self) -> Vec<(&str, Vec<usize>)> {
+        let usual = || std::iter::once(("step", STEP.to_vec())).chain(verify::benched());
+        match (&self.op, &self.shape) {
+            (None, _) => usual().collect(),
+            (Some(op), Some(Sizes(shape))) => vec![(op, shape.clone())],
+            // A name that is unknown is refused where it is timed.
+            (Some(op), None) => vec![(op, usual().find(|(name, _)| name == op).map_or(vec![1], |(_, shape)| shape))],
         }
+    }
+
+    /// In Markdown: where the figures come from, and the columns.
+    fn head(&self, devices: &[Device], machine: &str) -> Result<()> {
+        if self.format != Format::Md {
+            return Ok(());
+        }
+        print(format_args!("narrows {} on {machine}\n", env!("CARGO_PKG_VERSION")))?;
+        for device in devices {
+            print(format_args!("- {}: {}", device.id(), device.info().name))?;
+        }
+        let (ratio, rule) = match devices {
+            [first, _, ..] => (format!(" time / {} |", first.id()), "---|"),
+            _ => (String::new(), ""),
+        };
+        print(format_args!("\n| op | shape | device | ms, median | ms, min to max |{ratio} GFLOP/s | GB/s | error / bound |"))?;
+        print(format_args!("|---|---|---|---|---|{rule}---|---|---|"))
     }
 }
 
@@ -118,13 +147,37 @@ fn one(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
     }
 }
 
-fn shape(t: &Timing) -> String {
-    t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+/// What was timed, beside the median of the first device.
+fn row<'a>(t: &'a Timing, device: &'a Device, first: f64, machine: &'a str) -> Row<'a> {
+    Row {
+        op: &t.what,
+        shape: t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
+        device: &t.device,
+        device_name: &device.info().name,
+        ms_median: t.ms.median,
+        ms_min: t.ms.least,
+        ms_max: t.ms.most,
+        time_over_first: t.ms.median / first,
+        gflops: t.gflops(),
+        gigabytes_per_second: t.gigabytes(),
+        error_over_bound: t.worst,
+        machine,
+        version: env!("CARGO_PKG_VERSION"),
+    }
 }
 
-fn json(t: &Timing) -> serde_json::Value {
-    serde_json::json!({
-        "device": t.device, "op": t.what, "shape": t.shape, "ms": { "min": t.ms.least, "median": t.ms.median, "max": t.ms.most },
-        "gflops": t.gflops(), "gigabytes_per_second": t.gigabytes(), "error_over_bound": t.worst, "wrong": t.wrong,
-    })
+/// A row in Markdown.
+fn line(r: &Row, compares: bool) -> String {
+    let time = format!("{:.4} | {:.4} to {:.4}", r.ms_median, r.ms_min, r.ms_max);
+    let ratio = if compares { format!(" {:.2} |", r.time_over_first) } else { String::new() };
+    let rates = format!("{:.1} | {:.1} | {:.3}", r.gflops, r.gigabytes_per_second, r.error_over_bound);
+    format!("| {} | {} | {} | {time} |{ratio} {rates} |", r.op, r.shape, r.device)
+}
+
+/// A row in CSV, below the names of the columns if it is the first.
+fn csv(row: &Row, is_first: bool) -> String {
+    let mut writer = WriterBuilder::new().has_headers(is_first).from_writer(Vec::new());
+    writer.serialize(row).expect("memory takes a row");
+    let bytes = writer.into_inner().expect("memory takes a row");
+    String::from_utf8_lossy(&bytes).trim_end().into()
 }

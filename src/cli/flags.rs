@@ -74,15 +74,16 @@ pub(super) struct FitFlags {
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct DataFlags {
     /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. Data without
-    /// a test part is split 5 to 1. [default: mnist if it was downloaded before, else builtin]
+    /// a test part is split 5 to 1; of images, sub-folders called train, valid and test are the parts. [default: mnist
+    /// if it was downloaded before, else builtin]
     #[arg(long = "data", value_name = "builtin|mnist|PATH")]
     name: Option<String>,
     /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,
     /// or none. [default: for numbers minmax, or standard with a linear output; for bytes none]
     #[arg(long, value_parser = named::<Scale>(Scale::NAMES), value_name = Scale::USAGE)]
     scale: Option<Scale>,
-    /// The share of the training rows, from their end, to validate on instead of training on. [default: none; 0.1
-    /// with --patience]
+    /// The share of the training rows, from their end, to validate on instead of training on. [default: none, or the
+    /// validation part of the data; 0.1 with --patience and without such a part]
     #[arg(long, value_name = "FRACTION|none", allow_negative_numbers = true, value_parser = or_none::<f64>)]
     validation: Option<OrNone<f64>>,
 }

@@ -21,6 +21,10 @@ pub(super) struct Reading {
     /// Folders of images: the size that each image is scaled to. [default: that of the first]
     #[arg(long, value_name = "HxW", value_parser = height_and_width)]
     image_size: Option<(usize, usize)>,
+    /// Folders of images: keeps their colours, as three channels. Else they turn grey: 0.2126 R + 0.7152 G + 0.0722 B.
+    /// --color=false overrides --config.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    color: Option<bool>,
 }
 
 fn yes_or_no(text: &str) -> std::result::Result<bool, String> {
@@ -47,6 +51,7 @@ impl Reading {
             label: self.label.clone().or_else(|| stands.label.clone()).filter(|_| self.label.as_deref() != Some("none")),
             header: self.header.or(stands.header),
             image_size: self.image_size.or(stands.image_size),
+            color: self.color.or(stands.color),
         }
     }
 
@@ -73,7 +78,7 @@ impl Reading {
         if let Some((height, width)) = self.image_size {
             options = options.image_size(height, width);
         }
-        options
+        options.color(self.color == Some(true))
     }
 }
 

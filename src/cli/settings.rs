@@ -70,10 +70,6 @@ impl Settings {
         fit.over(&mut settings.fit);
         data.over(&mut settings.data);
         settings.data.reading = reading.over(&settings.data.reading);
-        // Patience without --validation has a default; with --validation none it is an error.
-        if settings.fit.patience.is_some() && settings.data.validation.is_none() && data.says_nothing_of_validation() {
-            settings.data.validation = Some(0.1);
-        }
         if settings.data.name.is_none() {
             settings.data.name = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
         }
@@ -168,9 +164,17 @@ impl Settings {
         shown.map(|(name, value)| (name.replace('_', " "), spelled(&name, &value))).collect()
     }
 
-    /// The rows to train on, and those to validate on.
-    pub(super) fn hold_out(&self, train: &Dataset) -> Result<(Dataset, Option<Dataset>)> {
-        let Some(fraction) = self.data.validation else { return Ok((train.clone(), None)) };
+    /// Patience without --validation has a default; with --validation none it is an error.
+    pub(super) fn validate_for_patience(&mut self, split: &Split) {
+        if self.fit.patience.is_some() && split.validation.is_none() {
+            self.data.validation.get_or_insert(0.1);
+        }
+    }
+
+    /// The rows to train on, and those to validate on: a share of the training rows, or the part that the data have.
+    pub(super) fn hold_out(&self, split: &Split) -> Result<(Dataset, Option<Dataset>)> {
+        let train = &split.train;
+        let Some(fraction) = self.data.validation else { return Ok((train.clone(), split.validation.clone())) };
         let rows = (train.len() as f64 * fraction).round();
         if !(rows >= 1.0 && rows < train.len() as f64) {
             return Err(Error::Argument {
@@ -332,7 +336,16 @@ mod tests {
         assert_eq!((none.fit.clip, none.fit.patience, none.data.validation), (None, None, None));
         assert_eq!(none.data.reading, settings("--header no", None).data.reading);
         assert_eq!(settings("--validation none", Some(&file)).data.validation, None, "patience has no rows then, which is an error");
-        assert_eq!(settings("--patience 3", None).data.validation, Some(0.1));
+        let validation = |line: &str, split: &Split| {
+            let mut settings = settings(line, None);
+            settings.validate_for_patience(split);
+            settings.data.validation
+        };
+        let rows = || data::digits(0, 0..20);
+        let mut split = Split::new(rows(), rows());
+        assert_eq!((validation("--patience 3", &split), validation("", &split)), (Some(0.1), None));
+        split.validation = Some(rows());
+        assert_eq!((validation("--patience 3", &split), validation("--patience 3 --validation 0.2", &split)), (None, Some(0.2)));
     }
 
     #[test]

@@ -76,7 +76,10 @@ impl Train {
         let mut fit = Fit::from(settings.fit.clone());
         let split = settings.data.open()?;
         self.common.note(&split.notes());
-        let (train, validation) = settings.hold_out(&split.train)?;
+        if self.resume.is_none() && self.data.says_nothing_of_validation() {
+            settings.validate_for_patience(&split);
+        }
+        let (train, validation) = settings.hold_out(&split)?;
         self.check_patience(&settings, validation.is_some())?;
         let test = &split.test;
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };

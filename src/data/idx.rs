@@ -10,92 +10,20 @@
 //! gzip stream cannot unpack to more than 1032 times its size), memory grows as bytes arrive, and reading stops one
 //! byte after the declared end: a wrong header and a gzip bomb are errors and cost nothing.
 
-use super::{Dataset, Split, Values};
+mod set;
+
+pub(super) use set::{REMEDY, has, is_one, open};
+
 use crate::{Error, Result, Shape};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The most bytes that one byte of deflate can stand for, rounded up.
 const GZIP_MOST: u64 = 1033;
 /// How much memory is requested at a time, at first.
 const CHUNK: usize = 1 << 20;
-
-/// Opens the folder `folder` with the four files of MNIST.
-pub(super) fn open(folder: &Path) -> Result<Split> {
-    if !folder.is_dir() {
-        let problem = if folder.exists() { "this is a file, not a folder, and neither .csv nor .npy" } else { "there is no such folder" };
-        return Err(Error::data(folder, problem, REMEDY));
-    }
-    let train = part(folder, "train", "train")?;
-    let test = part(folder, "t10k", "test")?;
-    if train.row_dims() != test.row_dims() {
-        return Err(Error::data(
-            folder,
-            format!("the training images are {:?} and the test images {:?}", &train.row_dims()[1..], &test.row_dims()[1..]),
-            "Use the images and the test images of one data set.",
-        ));
-    }
-    if train.labels().is_some() != test.labels().is_some() {
-        let [with, without] = if train.labels().is_some() { ["train", "t10k"] } else { ["t10k", "train"] };
-        return Err(Error::data(
-            folder,
-            format!("{with}-labels-idx1-ubyte is there, but {without}-labels-idx1-ubyte is not"),
-            "Add the missing labels, or remove the others to go without.",
-        ));
-    }
-    Ok(Split::new(train, test))
-}
-
-const REMEDY: &str = "Give a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
-     t10k-labels-idx1-ubyte (each may end in .gz), a folder of PNG or JPEG images, a .csv or .npy file, or use builtin or mnist.";
-
-/// Whether the folder holds the file that is published as `name`, in any of its spellings.
-pub(super) fn has(folder: &Path, name: &str) -> bool {
-    let name = name.strip_suffix(".gz").unwrap_or(name);
-    name.split_once('-').is_some_and(|(prefix, stem)| find(folder, prefix, stem).is_some())
-}
-
-/// Whether the folder holds any of the four files.
-pub(super) fn is_one(folder: &Path) -> bool {
-    ["train", "t10k"]
-        .iter()
-        .any(|prefix| ["images-idx3-ubyte", "labels-idx1-ubyte"].iter().any(|stem| find(folder, prefix, stem).is_some()))
-}
-
-/// The images of one half of the split, with their labels if there is a label file.
-fn part(folder: &Path, prefix: &str, name: &str) -> Result<Dataset> {
-    let images = find(folder, prefix, "images-idx3-ubyte")
-        .ok_or_else(|| Error::data(folder, format!("{prefix}-images-idx3-ubyte is not in this folder"), REMEDY))?;
-    let (dims, values) = read(&images, 3)?;
-    let labels = match find(folder, prefix, "labels-idx1-ubyte") {
-        None => None,
-        Some(path) => {
-            let (_, labels) = read(&path, 1)?;
-            if labels.len() != dims[0] {
-                return Err(Error::data(
-                    &path,
-                    format!("offset 4: there are {} labels for the {} images of {}", labels.len(), dims[0], images.display()),
-                    "Use the labels that came with the images.",
-                ));
-            }
-            Some(labels)
-        }
-    };
-    let name = format!("{} ({name})", folder.display());
-    Ok(Dataset::trusted(&name, Values::Bytes(values), &[1, dims[1], dims[2]], labels))
-}
-
-/// The file `PREFIX-STEM` in one of its spellings: with a dot in place of the second dash, and with .gz.
-fn find(folder: &Path, prefix: &str, stem: &str) -> Option<PathBuf> {
-    let dotted = stem.replacen("-idx", ".idx", 1);
-    [stem, &dotted]
-        .into_iter()
-        .flat_map(|stem| [format!("{prefix}-{stem}"), format!("{prefix}-{stem}.gz")])
-        .map(|name| folder.join(name))
-        .find(|path| path.exists())
-}
 
 /// The dimensions and the bytes of one file, which must have `rank` dimensions.
 fn read(path: &Path, rank: usize) -> Result<(Vec<usize>, Vec<u8>)> {

@@ -1,147 +1,237 @@
-//! Folders of images: PNG and JPEG, converted to grey and to one size; each sub-folder is a class.
+//! Folders of images: PNG, JPEG, WebP, BMP, TIFF, and the first frame of a GIF. All take one size, and turn grey unless
+//! they are to keep their colours.
 
-use super::{Dataset, Options, Values, check_rows};
+mod folder;
+
+use super::{Dataset, Options, Split, Values, check_rows, open::at_random};
 use crate::{Error, Result, Shape};
+use folder::{Files, Image, Parts, listed};
 use image::imageops::FilterType;
-use image::{ImageReader, Limits};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits, Luma, Rgb, RgbImage};
 use rayon::prelude::*;
-use std::ffi::OsStr;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Cursor, ErrorKind, Read};
+use std::path::Path;
 
-/// The limits of a single image: its longest side, and the memory of its pixels.
+/// The limits of a single image: its longest side, and the bytes of its file and of its pixels.
 const SIDE: u32 = 1 << 14;
 const BYTES: u64 = 256 << 20;
 
-const REMEDY: &str = "Give a folder with PNG or JPEG files, or with a sub-folder of them for each class.";
-
-/// Whether the folder holds an image, or a sub-folder that does.
-pub(super) fn is_one(folder: &Path) -> bool {
-    let holds = |folder: &Path| list(folder).is_ok_and(|paths| paths.iter().any(|path| is_image(path)));
-    holds(folder) || list(folder).is_ok_and(|paths| paths.iter().any(|path| path.is_dir() && holds(path)))
+/// Whether the folder has training and test parts.
+pub(super) fn has_parts(folder: &Path) -> Result<bool> {
+    Ok(Parts::of(folder)?.is_some())
 }
 
-/// Reads all images of the folder, in the order of their names.
+/// Reads all images of a folder without parts.
 pub(super) fn read(folder: &Path, options: &Options) -> Result<Dataset> {
-    let (files, classes) = files(folder)?;
-    let name = folder.display().to_string();
-    let (height, width) = match options.image_size {
-        Some(size) => size,
-        None => {
-            let first = decode(&files[0].0)?;
-            (first.height() as usize, first.width() as usize)
+    let files = Files::of(folder)?;
+    Form::of(folder, &[&files], options)?.read(&files)
+}
+
+/// Reads the parts of a folder; what has no test part is split at random.
+pub(super) fn open(folder: &Path, options: &Options) -> Result<Split> {
+    let Some(parts) = Parts::of(folder)? else { return at_random(read(folder, options)?) };
+    let files = |part: Option<&Path>| part.map(Files::of).transpose();
+    let (train, validation) = (Files::of(&parts.train)?, files(parts.validation.as_deref())?);
+    let test = files(parts.test.as_deref())?;
+    let all: Vec<&Files> = [Some(&train), validation.as_ref(), test.as_ref()].into_iter().flatten().collect();
+    let form = Form::of(folder, &all, options)?;
+    let read = |files: &Files| -> Result<Dataset> { Ok(form.read(files)?.with_notes(parts.notes.clone())) };
+    let train = read(&train)?;
+    match test.as_ref().map(read).transpose()? {
+        None => at_random(train),
+        Some(test) => Ok(Split { validation: validation.as_ref().map(read).transpose()?, ..Split::new(train, test) }),
+    }
+}
+
+/// What all images become.
+struct Form {
+    /// Channels, height, width.
+    dims: [usize; 3],
+    /// Whether the options name the size.
+    is_sized: bool,
+    /// The classes of all parts, in the order of their names.
+    classes: Vec<String>,
+}
+
+/// Whether an image was scaled, and whether it lost its colours.
+struct Changed {
+    size: bool,
+    colour: bool,
+}
+
+impl Form {
+    /// The size that the options name, or that of the first image; the classes of all files, which are not empty.
+    fn of(folder: &Path, all: &[&Files], options: &Options) -> Result<Form> {
+        let channels = if options.color { 3 } else { 1 };
+        let (height, width) = match options.image_size {
+            Some(size) => size,
+            None => {
+                let (first, _) = decode(&all[0].images[0].path, channels)?;
+                (first.height() as usize, first.width() as usize)
+            }
+        };
+        let classes: BTreeSet<&String> = all.iter().flat_map(|files| &files.images).filter_map(|image| image.class.as_ref()).collect();
+        if classes.len() > 256 {
+            let problem = format!("there are {} sub-folders, and 256 classes are the limit", classes.len());
+            return Err(Error::data(folder, problem, "Give a folder with fewer."));
         }
-    };
-    let one = check_rows(&name, 0, &[1, height, width])?;
-    let Some(total) = files.len().checked_mul(one).filter(|&n| n <= Shape::MAX_LEN) else {
-        let problem = format!("{} images of {height}x{width} have more than {} pixels", files.len(), Shape::MAX_LEN);
-        return Err(Error::data(folder, problem, "Name a smaller size for the images."));
-    };
-    let mut pixels = Vec::new();
-    pixels.try_reserve_exact(total).map_err(|_| Error::io(folder, "keeping it in memory", std::io::ErrorKind::OutOfMemory.into()))?;
-    pixels.resize(total, 0u8);
-    let draw = |(place, (path, _)): (&mut [u8], &Labelled)| -> Result<()> {
-        let image = decode(path)?;
-        let same = (image.height() as usize, image.width() as usize) == (height, width);
-        let image = if same { image } else { image::imageops::resize(&image, width as u32, height as u32, FilterType::Triangle) };
-        place.copy_from_slice(&image);
-        Ok(())
-    };
-    let done: Vec<Result<()>> = pixels.par_chunks_mut(one).zip(&files).map(draw).collect();
-    // The first bad file in the order of the names, whichever thread finished first.
-    done.into_iter().collect::<Result<()>>()?;
-    let labels = classes.as_ref().map(|_| files.iter().map(|(_, class)| *class).collect());
-    let data = Dataset::trusted(&name, Values::Bytes(pixels), &[1, height, width], labels);
-    Ok(match classes {
-        Some(classes) => data.with_classes(classes),
-        None => data,
-    })
-}
+        let classes = classes.into_iter().cloned().collect();
+        Ok(Form { dims: [channels, height, width], is_sized: options.image_size.is_some(), classes })
+    }
 
-/// An image and the number of its class.
-type Labelled = (PathBuf, u8);
+    /// The pixels of a folder, in the order of the names.
+    fn read(&self, files: &Files) -> Result<Dataset> {
+        let name = files.folder.display().to_string();
+        let one = check_rows(&name, 0, &self.dims)?;
+        let mut pixels = self.room(files, one)?;
+        let draw = |(place, image): (&mut [u8], &Image)| self.draw(&image.path, place);
+        let drawn: Vec<Result<Changed>> = pixels.par_chunks_mut(one).zip(&files.images).map(draw).collect();
+        // The first bad file in the order of the names, whichever thread finished first.
+        let changed = drawn.into_iter().collect::<Result<Vec<_>>>()?;
+        let data = Dataset::trusted(&name, Values::Bytes(pixels), &self.dims, self.labels(files)).with_notes(self.notes(files, &changed));
+        Ok(if data.labels().is_some() { data.with_classes(self.classes.clone()) } else { data })
+    }
 
-/// The images, and the classes' names where there are sub-folders.
-fn files(folder: &Path) -> Result<(Vec<Labelled>, Option<Vec<String>>)> {
-    let paths = list(folder)?;
-    let here: Vec<Labelled> = paths.iter().filter(|path| is_image(path)).map(|path| (path.clone(), 0)).collect();
-    let folders: Vec<&PathBuf> = paths.iter().filter(|path| path.is_dir()).collect();
-    if folders.is_empty() && !here.is_empty() {
-        return Ok((here, None));
+    /// What is left out, and what the images lose.
+    fn notes(&self, files: &Files, changed: &[Changed]) -> Vec<String> {
+        let (name, [_, height, width]) = (files.folder.display(), self.dims);
+        let others = format!("{name}: files that are no images are left out {}", listed(&files.folder, &files.others));
+        let note = |is: fn(&Changed) -> bool, how: &str| match changed.iter().filter(|changed| is(changed)).count() {
+            0 => None,
+            count => Some(format!("{name}: {count} of {} images {how}", changed.len())),
+        };
+        let scaled = format!("have another size, and are scaled to {height}x{width} (--image-size names another)");
+        [
+            (!files.others.is_empty()).then_some(others),
+            note(|changed| changed.size, &scaled).filter(|_| !self.is_sized),
+            note(|changed| changed.colour, "turn grey, 0.2126 R + 0.7152 G + 0.0722 B (--color keeps their colours)"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
-    if !here.is_empty() {
-        let problem = format!("there are images beside sub-folders (the first is {})", here[0].0.display());
-        return Err(Error::data(folder, problem, "Move every image into the sub-folder of its class."));
+
+    /// Memory for all pixels.
+    fn room(&self, files: &Files, one: usize) -> Result<Vec<u8>> {
+        let Some(total) = files.images.len().checked_mul(one).filter(|&n| n <= Shape::MAX_LEN) else {
+            let [channels, height, width] = self.dims;
+            let problem = format!("{} images of {channels}x{height}x{width} have more than {} values", files.images.len(), Shape::MAX_LEN);
+            return Err(Error::data(&files.folder, problem, "Name a smaller size for the images."));
+        };
+        let mut pixels = Vec::new();
+        let full = |_| Error::io(&files.folder, "keeping it in memory", ErrorKind::OutOfMemory.into());
+        pixels.try_reserve_exact(total).map_err(full)?;
+        pixels.resize(total, 0);
+        Ok(pixels)
     }
-    if folders.len() > 256 {
-        return Err(Error::data(folder, format!("there are {} sub-folders, and 256 classes are the limit", folders.len()), REMEDY));
-    }
-    let (mut all, mut classes) = (Vec::new(), Vec::new());
-    for (class, inner) in folders.into_iter().enumerate() {
-        let before = all.len();
-        all.extend(list(inner)?.into_iter().filter(|path| is_image(path)).map(|path| (path, class as u8)));
-        if all.len() == before {
-            return Err(Error::data(inner, "there is no PNG or JPEG file in this class", "Add one, or remove the folder."));
+
+    /// Writes the pixels of a file, one channel after the other.
+    fn draw(&self, path: &Path, place: &mut [u8]) -> Result<Changed> {
+        let [channels, height, width] = self.dims;
+        let (image, colour) = decode(path, channels)?;
+        let size = (image.height() as usize, image.width() as usize) != (height, width);
+        let image = if size { image.resize_exact(width as u32, height as u32, FilterType::Triangle) } else { image };
+        for (at, &value) in image.as_bytes().iter().enumerate() {
+            place[at % channels * height * width + at / channels] = value;
         }
-        classes.push(inner.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        Ok(Changed { size, colour })
     }
-    if all.is_empty() {
-        return Err(Error::data(folder, "there is no PNG or JPEG file", REMEDY));
+
+    /// The number of each image's class, if the folder has classes.
+    fn labels(&self, files: &Files) -> Option<Vec<u8>> {
+        let number = |image: &Image| self.classes.binary_search(image.class.as_ref()?).ok().map(|class| class as u8);
+        files.images.iter().map(number).collect()
     }
-    Ok((all, Some(classes)))
 }
 
-/// The entries of a folder, sorted, without hidden files.
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |e| Error::io(folder, "listing the folder", e);
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
-            paths.push(path);
+/// The image in a file in 1 or 3 channels, upright and on white paper, and whether it had colours that are lost.
+fn decode(path: &Path, channels: usize) -> Result<(DynamicImage, bool)> {
+    let refuse = |why: String| Error::data(path, format!("it can't be read as an image ({why})"), "Save it again, or remove it.");
+    let mut file = Vec::new();
+    File::open(path).and_then(|from| from.take(BYTES + 1).read_to_end(&mut file)).map_err(|e| Error::io(path, "reading", e))?;
+    if file.len() as u64 > BYTES {
+        return Err(refuse(format!("its file has more than {BYTES} bytes")));
+    }
+    if image::guess_format(&file).is_ok_and(|format| format == ImageFormat::Jpeg) && is_cut_off(&file) {
+        return Err(refuse("it is cut off: its end marker is missing".into()));
+    }
+    let image = upright(&file).map_err(|e| refuse(e.to_string()))?;
+    let has_colours = || image.to_rgb8().pixels().any(|&Rgb([r, g, b])| r != g || g != b);
+    let lost_colour = channels == 1 && image.color().has_color() && has_colours();
+    Ok((plain(image, channels), lost_colour))
+}
+
+/// The image in 1 or 3 channels, on white paper, which shows through where it is transparent.
+fn plain(image: DynamicImage, channels: usize) -> DynamicImage {
+    let (width, height) = (image.width(), image.height());
+    match (channels, image.color().has_alpha()) {
+        (1, false) => image.into_luma8().into(),
+        (_, false) => image.into_rgb8().into(),
+        (1, true) => {
+            let image = image.into_luma_alpha8();
+            let pixel = |x, y| match image[(x, y)].0 {
+                [grey, alpha] => Luma([on_white(grey, alpha)]),
+            };
+            GrayImage::from_fn(width, height, pixel).into()
+        }
+        (_, true) => {
+            let image = image.into_rgba8();
+            let pixel = |x, y| match image[(x, y)].0 {
+                [r, g, b, alpha] => Rgb([r, g, b].map(|value| on_white(value, alpha))),
+            };
+            RgbImage::from_fn(width, height, pixel).into()
         }
     }
-    paths.sort();
-    Ok(paths)
 }
 
-fn is_image(path: &Path) -> bool {
-    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    ["png", "jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known)) && path.is_file()
+fn on_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
-/// The image on white paper, which shows through where the image is transparent.
-fn on_white(image: &image::GrayAlphaImage) -> image::GrayImage {
-    let blend = |&[grey, alpha]: &[u8; 2]| {
-        let (grey, alpha) = (u32::from(grey), u32::from(alpha));
-        ((grey * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-    };
-    image::GrayImage::from_fn(image.width(), image.height(), |x, y| image::Luma([blend(&image.get_pixel(x, y).0)]))
-}
-
-/// The grey values of one file; its first bytes tell its format.
-fn decode(path: &Path) -> Result<image::GrayImage> {
-    let failed = |e| Error::io(path, "reading", e);
-    let mut reader = ImageReader::open(path).map_err(failed)?.with_guessed_format().map_err(failed)?;
+/// Decodes by the first bytes, and turns the image as its EXIF data say.
+fn upright(file: &[u8]) -> ImageResult<DynamicImage> {
     let mut limits = Limits::default();
-    limits.max_image_width = Some(SIDE);
-    limits.max_image_height = Some(SIDE);
-    limits.max_alloc = Some(BYTES);
-    reader.limits(limits);
-    match reader.decode() {
-        Ok(image) if image.color().has_alpha() => Ok(on_white(&image.into_luma_alpha8())),
-        Ok(image) => Ok(image.into_luma8()),
-        Err(e) => Err(Error::data(path, format!("it can't be read as an image ({e})"), "Save it again as PNG or JPEG, or remove it.")),
+    (limits.max_image_width, limits.max_image_height, limits.max_alloc) = (Some(SIDE), Some(SIDE), Some(BYTES));
+    let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder()?;
+    limits.reserve(decoder.total_bytes())?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// Whether a JPEG ends before its end marker: the decoder would fill what is missing with grey.
+fn is_cut_off(jpeg: &[u8]) -> bool {
+    let mut rest = &jpeg[2..];
+    loop {
+        // Entropy-coded bytes hold no other markers than stuffed zeros and restarts.
+        let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+        let Some(at) = rest.windows(2).position(is_marker) else { return true };
+        let (marker, segment) = (rest[at + 1], &rest[at + 2..]);
+        let length = match (marker, segment) {
+            (0xd9, _) => return false,
+            (_, [high, low, ..]) => usize::from(u16::from_be_bytes([*high, *low])),
+            _ => return true,
+        };
+        rest = segment.get(length..).unwrap_or_default();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::on_white;
+    use super::plain;
+    use image::{GrayAlphaImage, RgbaImage};
 
     #[test]
     fn what_is_transparent_is_white() {
-        let image = image::GrayAlphaImage::from_raw(4, 1, vec![0, 255, 0, 0, 0, 51, 200, 255]).unwrap();
-        assert_eq!(on_white(&image).into_raw(), [0, 255, 204, 200]);
+        let grey = GrayAlphaImage::from_raw(4, 1, vec![0, 255, 0, 0, 0, 51, 200, 255]).unwrap();
+        assert_eq!(plain(grey.into(), 1).as_bytes(), [0, 255, 204, 200]);
+        let colour = RgbaImage::from_raw(1, 1, vec![0, 100, 200, 51]).unwrap();
+        assert_eq!(plain(colour.into(), 3).as_bytes(), [204, 224, 244]);
     }
 }

@@ -182,10 +182,10 @@ impl Dataset {
         self
     }
 
-    /// The same rows with sentences on how they were read.
+    /// The same rows with further notes.
     #[cfg(feature = "files")]
     fn with_notes(mut self, notes: Vec<String>) -> Dataset {
-        self.notes = notes.into();
+        self.notes = self.notes.iter().cloned().chain(notes).collect();
         self
     }
 
@@ -433,8 +433,12 @@ fn check_rows(name: &str, len: usize, row_dims: &[usize]) -> Result<usize> {
 ///
 /// - a folder with the four files of MNIST (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
 ///   `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`), gzipped or not;
-/// - a folder of PNG and JPEG images, where each sub-folder is a class; they become grey and take the size of the
-///   first;
+/// - one of these files, or a folder of torchvision's (`MNIST/raw`); EMNIST's files hold transposed images, which are
+///   turned upright;
+/// - a folder of images (PNG, JPEG, WebP, BMP, TIFF, the first frame of a GIF), where each sub-folder is a class; they
+///   turn grey and take the size of the first;
+/// - such a folder with the parts `train`, `valid` or `val`, and `test`; without a test part, the validation part is
+///   the one to judge by;
 /// - a CSV file of numbers, with or without a header;
 /// - an npy file of f32, f64 or u8 (a byte b means b / 255), whose first dimension is the rows.
 ///

@@ -38,6 +38,7 @@ pub struct Options {
     pub(super) header: Option<bool>,
     pub(super) label: Option<Column>,
     pub(super) image_size: Option<(usize, usize)>,
+    pub(super) color: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -71,6 +72,13 @@ impl Options {
         self
     }
 
+    /// Folders of images: whether they keep their colours, in three channels. By default they turn grey, which is
+    /// 0.2126 R + 0.7152 G + 0.0722 B (Rec. 709).
+    pub fn color(mut self, color: bool) -> Options {
+        self.color = color;
+        self
+    }
+
     /// As [`open`](super::open), with these options.
     ///
     /// # Errors
@@ -81,11 +89,8 @@ impl Options {
             Kind::Builtin => Ok(builtin()),
             Kind::Mnist => mnist(None),
             Kind::Idx => idx::open(path),
-            _ => {
-                let (train, test) = self.read(path)?.split(1.0 / 6.0, 0)?;
-                let named = |data: Dataset, part: &str| data.named(&format!("{name} ({part})"));
-                Ok(Split::new(named(train, "train"), named(test, "test")))
-            }
+            Kind::Images => images::open(path, self),
+            Kind::Csv | Kind::Npy => at_random(self.read(path)?),
         }
     }
 
@@ -98,8 +103,8 @@ impl Options {
         match self.kind(&path.to_string_lossy())? {
             Kind::Csv => CsvRows::everything(path, self),
             Kind::Npy => NpyRows::everything(path),
-            Kind::Images => images::read(path, self),
-            Kind::Builtin | Kind::Mnist | Kind::Idx => {
+            Kind::Images if !images::has_parts(path)? => images::read(path, self),
+            Kind::Builtin | Kind::Mnist | Kind::Idx | Kind::Images => {
                 Err(Error::data(path, "this is a data set of two parts", "Use `open`, which gives both."))
             }
         }
@@ -143,9 +148,9 @@ impl Options {
         matches!(self.kind(name), Ok(Kind::Csv | Kind::Npy))
     }
 
-    /// Whether this is a folder of images.
+    /// Whether this is a folder of images without training and test parts.
     pub fn is_images(&self, name: &str) -> bool {
-        self.kind(name).is_ok_and(|kind| kind == Kind::Images)
+        self.kind(name).is_ok_and(|kind| kind == Kind::Images) && images::has_parts(name.as_ref()).is_ok_and(|has| !has)
     }
 
     /// The kind of data that the name stands for, if the options suit it.
@@ -155,17 +160,26 @@ impl Options {
         let kind = match name {
             "builtin" => Kind::Builtin,
             "mnist" => Kind::Mnist,
-            _ if path.is_dir() && !idx::is_one(path) && images::is_one(path) => Kind::Images,
-            _ if !path.is_dir() && ending("csv") => Kind::Csv,
-            _ if !path.is_dir() && ending("npy") => Kind::Npy,
+            _ if idx::is_one(path) => Kind::Idx,
+            _ if path.is_dir() => Kind::Images,
+            _ if ending("csv") => Kind::Csv,
+            _ if ending("npy") => Kind::Npy,
             _ => Kind::Idx,
         };
         let unused = |option: &str, of: &str| Err(Error::argument(option, format!("{name} is not {of}"), "Leave this option out."));
         match kind {
             kind if kind != Kind::Images && self.image_size.is_some() => unused("image size", "a folder of images"),
+            kind if kind != Kind::Images && self.color => unused("color", "a folder of images"),
             kind if kind != Kind::Csv && self.label.is_some() => unused("label", "a CSV file"),
             kind if kind != Kind::Csv && self.header.is_some() => unused("header", "a CSV file"),
             kind => Ok(kind),
         }
     }
+}
+
+/// Splits data in one part: 5/6 to train on, 1/6 to test.
+pub(super) fn at_random(data: Dataset) -> Result<Split> {
+    let (train, test) = data.split(1.0 / 6.0, 0)?;
+    let named = |rows: Dataset, part: &str| rows.named(&format!("{} ({part})", data.name()));
+    Ok(Split::new(named(train, "train"), named(test, "test")))
 }

@@ -104,7 +104,8 @@ impl About {
     }
 }
 
-fn machine() -> String {
+/// The processor's name, its cores, and the operating system.
+pub fn machine() -> String {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     // Only Linux has the processor's name in a file.

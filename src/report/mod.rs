@@ -10,7 +10,7 @@ mod plot;
 mod run;
 mod weights;
 
-pub use about::About;
+pub use about::{About, machine};
 pub use charts::{histogram, loss, rate, scatter};
 pub use metrics::{Point, metrics, read_metrics};
 pub use picture::comparison;

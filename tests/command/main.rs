@@ -4,6 +4,7 @@
 #[path = "../common/bytes.rs"]
 mod bytes;
 mod cli;
+mod pictures;
 #[cfg(target_os = "linux")]
 mod refused;
 #[cfg(unix)]

@@ -6,4 +6,5 @@ mod bytes;
 mod data;
 #[cfg(feature = "download")]
 mod download;
+mod images;
 mod tables;

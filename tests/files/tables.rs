@@ -446,8 +446,8 @@ fn wrong_folders_images_and_options_are_typed_errors() {
     fs::write(at("one.csv"), "1,2\n").unwrap();
     for (name, said) in [
         ("mixed", "there are images beside sub-folders"),
-        ("hollow", "there is no PNG or JPEG file in this class"),
-        ("nothing", "train-images-idx3-ubyte is not in this folder"),
+        ("hollow", "there is no image in this class"),
+        ("nothing", "there is nothing in this folder"),
         ("text", "it can't be read as an image"),
         ("cut", "it can't be read as an image"),
         ("empty", "it can't be read as an image"),

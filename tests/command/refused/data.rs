@@ -75,9 +75,11 @@ pub fn idx_cases(table: &mut Table) {
     let folder = |which: &[(&str, &[u8])], table: &mut Table, said| table.add(which, &format!("{TRAIN} bad"), 3, said);
     folder(&[(&a, &good[0]), (&b, &good[1]), (&c, &good[2])], table, "train-labels-idx1-ubyte is there, but t10k-labels");
     folder(&[(&a, &good[0]), (&b, &good[1]), (&d, &good[3])], table, "t10k-images-idx3-ubyte is not in this folder");
-    folder(&[("bad/readme.txt", b"nothing here")], table, "train-images-idx3-ubyte is not in this folder");
+    folder(&[("bad/readme.txt", b"nothing here")], table, "no file in this folder is an image (1): readme.txt");
     folder(&[(&a, &none[0]), (&b, &none[1]), (&c, &none[0]), (&d, &none[1])], table, "there are no rows to train on");
-    folder(&[("bad/train-images-idx3-ubyte/x", b"a folder in its place")], table, "reading");
+    folder(&[("bad/train-images-idx3-ubyte/x", b"a folder in its place")], table, "there is no image in this class");
+    let other = "bad/other-train-images-idx3-ubyte";
+    folder(&[(&a, &good[0]), (other, &good[0])], table, "it holds 2 data sets: other-train-*, train-*. Name one of them by its own folder");
 }
 
 pub fn csv_cases(table: &mut Table) {
@@ -221,16 +223,26 @@ pub fn image_cases(table: &mut Table) {
     ] {
         table.file(&format!("bad/{name}"), bytes, &format!("{TRAIN} bad"), "it can't be read as an image");
     }
+    let cut = &jpeg[..jpeg.len() - 20];
+    table.file(
+        "bad/a.jfif",
+        cut,
+        &format!("{TRAIN} bad"),
+        "a.jfif: it can't be read as an image (it is cut off: its end marker is missing)",
+    );
+    table.add(&[("t.csv", b"1,2\n3,4\n")], &format!("{TRAIN} t.csv --color"), 2, "t.csv is not a folder of images");
     let dark = |name: &str, table: &mut Table, more: &[(&str, &[u8])], said| {
         table.add(&[&[(name, &png[..])], more].concat(), &format!("{TRAIN} bad"), 3, said);
     };
     dark("bad/a.png", table, &[("bad/class/a.png", &png)], "there are images beside sub-folders");
-    dark("bad/class/a.png", table, &[("bad/none/readme.txt", b"x")], "there is no PNG or JPEG file in this class");
+    dark("bad/class/a.png", table, &[("bad/none/readme.txt", b"x")], "there is no image in this class");
+    dark("bad/train/a.png", table, &[("bad/Training/a.png", &png)], "train is the same part as Training");
+    dark("bad/train/a.png", table, &[("bad/test/readme.txt", b"x")], "no file in this folder is an image (1): readme.txt");
     dark("bad/a.png", table, &[], "1 rows can't be split");
     let many: Vec<(String, &[u8])> = (0..257).map(|i| (format!("bad/{i}/a.png"), &png[..])).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
     table.add(&many, &format!("{TRAIN} bad"), 3, "there are 257 sub-folders, and 256 classes are the limit");
-    for (size, said) in [("2000000000x2000000000", "shape"), ("40000x40000", "have more than 2147483647 pixels")] {
+    for (size, said) in [("2000000000x2000000000", "shape"), ("40000x40000", "have more than 2147483647 values")] {
         table.add(&[("bad/a.png", &png), ("bad/b.png", &png)], &format!("{TRAIN} bad --image-size {size}"), 0, said);
     }
     // Two dimensions too large are an argument, too many pixels are data.

@@ -1,0 +1,176 @@
+//! How people lay images out in folders. Hidden files count for nothing.
+//!
+//! ```text
+//! photos/*                        images without classes
+//! photos/CLASS/**                 each sub-folder is a class, with all images below it
+//! photos/{train,valid,test}/..    parts, each of which is one of the two above
+//! ```
+
+use crate::data::{idx::REMEDY, shorten};
+use crate::{Error, Result};
+use image::ImageFormat;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The names of each part, in any case.
+const TRAIN: &[&str] = &["train", "training"];
+const VALIDATION: &[&str] = &["valid", "val", "validation"];
+const TEST: &[&str] = &["test", "testing"];
+/// The most folders below a class, one in the other: a link may lead back into its own folder.
+const DEPTH: usize = 8;
+/// The most paths that a note names.
+const NAMED: usize = 5;
+
+/// The sub-folders that are parts.
+pub(super) struct Parts {
+    pub(super) train: PathBuf,
+    pub(super) validation: Option<PathBuf>,
+    /// The validation part if there is no test part.
+    pub(super) test: Option<PathBuf>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Parts {
+    /// The parts of a folder. None if its sub-folders are classes: there is no training part, or it lies beside folders
+    /// that are no parts.
+    pub(super) fn of(folder: &Path) -> Result<Option<Parts>> {
+        let (mut folders, files) = list(folder)?;
+        let is_only = folders.len() == 1;
+        let Some(train) = take(&mut folders, TRAIN)? else { return Ok(None) };
+        let (mut validation, mut test) = (take(&mut folders, VALIDATION)?, take(&mut folders, TEST)?);
+        let mut notes = Vec::new();
+        match (&validation, &test) {
+            (None, None) if !is_only => return Ok(None),
+            (Some(stand_in), None) => {
+                notes.push(format!("{}: there is no test part, so {} is the one to judge by", folder.display(), name(stand_in)));
+                test = validation.take();
+            }
+            _ => {}
+        }
+        let beside = [folders, files].concat();
+        if !beside.is_empty() {
+            notes.push(format!("{}: what lies beside the parts is left out {}", folder.display(), listed(folder, &beside)));
+        }
+        Ok(Some(Parts { train, validation, test, notes }))
+    }
+}
+
+/// Takes out the folder that has one of these names.
+fn take(folders: &mut Vec<PathBuf>, names: &[&str]) -> Result<Option<PathBuf>> {
+    let is_named = |path: &Path| names.iter().any(|known| name(path).eq_ignore_ascii_case(known));
+    let mut found = folders.extract_if(.., |path| is_named(path));
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) => {
+            let problem = format!("{} is the same part as {}", name(&second), name(&first));
+            Err(Error::data(second, problem, "Put the images of both into one folder."))
+        }
+        (found, _) => Ok(found),
+    }
+}
+
+/// An image, and the class that its folder stands for.
+pub(super) struct Image {
+    pub(super) path: PathBuf,
+    pub(super) class: Option<String>,
+}
+
+/// The files of a folder without parts.
+pub(super) struct Files {
+    pub(super) folder: PathBuf,
+    /// At least one.
+    pub(super) images: Vec<Image>,
+    /// What is no image.
+    pub(super) others: Vec<PathBuf>,
+}
+
+impl Files {
+    /// All files, in the order of their names.
+    pub(super) fn of(folder: &Path) -> Result<Files> {
+        let (folders, here) = list(folder)?;
+        let mut files = Files { folder: folder.into(), images: Vec::new(), others: Vec::new() };
+        files.add(here, None)?;
+        if let Some(first) = files.images.first()
+            && !folders.is_empty()
+        {
+            let problem = format!("there are images beside sub-folders (the first is {})", first.path.display());
+            return Err(Error::data(folder, problem, "Move every image into the sub-folder of its class."));
+        }
+        for class in folders {
+            let before = files.images.len();
+            files.add_below(&class, &name(&class), DEPTH)?;
+            if files.images.len() == before {
+                return Err(Error::data(class, "there is no image in this class", "Add one, or remove the folder."));
+            }
+        }
+        if files.images.is_empty() {
+            let problem = match files.others.is_empty() {
+                true => "there is nothing in this folder".to_string(),
+                false => format!("no file in this folder is an image {}", listed(folder, &files.others)),
+            };
+            return Err(Error::data(folder, problem, REMEDY));
+        }
+        Ok(files)
+    }
+
+    fn add(&mut self, paths: Vec<PathBuf>, class: Option<&str>) -> Result<()> {
+        for path in paths {
+            match is_image(&path)? {
+                true => self.images.push(Image { path, class: class.map(str::to_string) }),
+                false => self.others.push(path),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_below(&mut self, folder: &Path, class: &str, depth: usize) -> Result<()> {
+        let Some(depth) = depth.checked_sub(1) else {
+            let problem = format!("it lies more than {DEPTH} folders deep, or a link leads back into its own folder");
+            return Err(Error::data(folder, problem, "Move the images up, or remove the link."));
+        };
+        let (folders, files) = list(folder)?;
+        self.add(files, Some(class))?;
+        folders.iter().try_for_each(|inner| self.add_below(inner, class, depth))
+    }
+}
+
+/// The sub-folders of a folder and its files, each in the order of their names, without hidden ones.
+fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let failed = |e| Error::io(folder, "listing the folder", e);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !name(&path).starts_with('.') {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths.into_iter().partition(|path| path.is_dir()))
+}
+
+/// Whether the file begins like an image, or is called one: a damaged image is still to be an error.
+fn is_image(path: &Path) -> Result<bool> {
+    let is_read = |format: ImageFormat| format.reading_enabled();
+    // A pipe would be waited for.
+    if !path.is_file() || ImageFormat::from_path(path).is_ok_and(is_read) {
+        return Ok(path.is_file());
+    }
+    let mut start = Vec::new();
+    File::open(path).and_then(|file| file.take(16).read_to_end(&mut start)).map_err(|e| Error::io(path, "reading", e))?;
+    Ok(image::guess_format(&start).is_ok_and(is_read))
+}
+
+/// How many paths there are, and the first of them, as seen from the folder.
+pub(super) fn listed(folder: &Path, paths: &[PathBuf]) -> String {
+    let shown = |path: &PathBuf| shorten(&path.strip_prefix(folder).unwrap_or(path).to_string_lossy());
+    let mut names: Vec<String> = paths.iter().take(NAMED).map(shown).collect();
+    if paths.len() > NAMED {
+        names.push("..".into());
+    }
+    format!("({}): {}", paths.len(), names.join(", "))
+}
+
+/// The last part of a path.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
