@@ -162,8 +162,10 @@ pub(crate) fn exp(x: f32) -> f32 {
     times(times(p, power(h)), power(i - h))
 }
 
-/// A function, and its derivative times dy.
-pub(crate) fn function(f: Map) -> (fn(f32) -> f32, fn(f32, f32) -> f32) {
+/// A function of x, and its derivative times dy.
+type Function = (fn(f32) -> f32, fn(f32, f32) -> f32);
+
+pub(crate) fn function(f: Map) -> Function {
     match f {
         Map::Relu => (relu, relu_grad),
         Map::Leaky => (leaky, leaky_grad),

@@ -51,8 +51,10 @@ pub(crate) fn rows<T: Copy>(v: &[T], rows: usize) -> Vec<T> {
     (0..rows * v.len()).map(|i| v[i % v.len()]).collect()
 }
 
-/// A function, and its derivative times dy.
-pub(crate) fn function(f: Map) -> (fn(f64) -> f64, fn(f64, f64) -> f64) {
+/// A function of x, and its derivative times dy.
+type Function = (fn(f64) -> f64, fn(f64, f64) -> f64);
+
+pub(crate) fn function(f: Map) -> Function {
     match f {
         Map::Relu => (relu, relu_grad),
         Map::Leaky => (leaky, leaky_grad),
