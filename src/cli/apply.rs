@@ -1,10 +1,10 @@
 //! `narrows encode`, `score`, `decode` and `reconstruct`: they run rows through a trained network, a chunk at a time.
 
-use super::input::Input;
+use super::input::{Input, Of};
 use super::signals::Signals;
 use super::{Common, Failure, print};
 use clap::Args;
-use narrows::data::{Chunks, Dataset, RowWriter};
+use narrows::data::{Chunks, Dataset, Number, Remarks, RowWriter, Schema};
 use narrows::nn::{Rows, contamination};
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::{BufWriter, ErrorKind};
@@ -41,19 +41,26 @@ pub(super) struct Score {
     threshold: Option<f32>,
 }
 
+/// What is said or written beside rows.
+struct Beside {
+    /// The name of the column of ids.
+    id: Option<String>,
+    remarks: Remarks,
+}
+
 type Done = std::result::Result<(), Failure>;
 
 impl Apply {
     pub(super) fn encode(&self) -> Done {
-        let (ae, rows) = self.open()?;
-        let names = numbered("code", ae.code_width());
-        self.pour(ae.encode_stream(rows)?, &names)
+        let (ae, rows) = self.open(Of::Rows)?;
+        let (names, beside) = (numbered("code", ae.code_width()), self.beside(&rows));
+        self.pour(ae.encode_stream(rows)?, &names, beside)
     }
 
     pub(super) fn decode(&self) -> Done {
-        let (ae, codes) = self.open()?;
-        let names = numbered("x", ae.inputs());
-        self.pour(ae.decode_stream(codes)?, &names)
+        let (ae, codes) = self.open(Of::Codes)?;
+        let (names, beside) = (columns(&ae), self.beside(&codes));
+        self.pour_units(&ae, ae.decode_stream(codes)?, &names, beside)
     }
 
     /// Writes rows to a table, or to a picture if the output is a .png.
@@ -61,35 +68,65 @@ impl Apply {
         if let Some(path) = self.output.as_deref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))) {
             return Ok(self.picture(path)?);
         }
-        let (ae, rows) = self.open()?;
-        let names = rows.names().map_or_else(|| numbered("x", ae.inputs()), <[String]>::to_vec);
-        self.pour(ae.reconstruct_stream(rows)?, &names)
+        let (ae, rows) = self.open(Of::Rows)?;
+        let names = rows.names().unwrap_or_else(|| columns(&ae));
+        let beside = self.beside(&rows);
+        self.pour_units(&ae, ae.reconstruct_stream(rows)?, &names, beside)
+    }
+
+    /// What is said or written beside the rows.
+    fn beside(&self, rows: &Chunks) -> Beside {
+        Beside { id: self.id(rows), remarks: rows.remarks() }
+    }
+
+    /// The name of the column of ids, where there are ids and the output has a place for them.
+    fn id(&self, rows: &Chunks) -> Option<String> {
+        let id = rows.id()?;
+        let array = self.output.as_deref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")));
+        if let Some(path) = array {
+            self.common.say(format_args!("{} has no place for ids; a .csv has", path.display()));
+            return None;
+        }
+        Some(id.into())
+    }
+
+    /// Rows in the units of the data. Without a scaler these are the network's, and f32 has all their digits.
+    fn pour_units(&self, ae: &Autoencoder, chunks: impl Iterator<Item = Result<Rows<f64>>>, names: &[String], beside: Beside) -> Done {
+        let narrow = |rows: Rows<f64>| Rows::new(rows.columns, rows.values.into_iter().map(|x| x as f32).collect()).with_ids(rows.ids);
+        match ae.scaler() {
+            Some(_) => self.pour(chunks, names, beside),
+            None => self.pour(chunks.map(|chunk| chunk.map(narrow)), names, beside),
+        }
     }
 
     /// The network and the rows, after checking that the output can be written.
-    fn open(&self) -> Result<(Autoencoder, Chunks)> {
+    fn open(&self, of: Of) -> Result<(Autoencoder, Chunks)> {
         if let Some(path) = &self.output {
             RowWriter::check(path)?;
         }
-        self.open_any()
+        self.open_any(of)
     }
 
-    fn open_any(&self) -> Result<(Autoencoder, Chunks)> {
+    fn open_any(&self, of: Of) -> Result<(Autoencoder, Chunks)> {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        let rows = self.input.open()?;
+        let rows = self.input.open(&ae, of)?;
         self.common.note(rows.notes());
         Ok((ae, rows))
     }
 
-    fn writer(&self, names: &[String]) -> Result<RowWriter> {
-        match &self.output {
+    fn writer(&self, names: &[String], id: Option<&str>) -> Result<RowWriter> {
+        let writer = match &self.output {
             Some(path) => RowWriter::create(path, names),
             None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), names),
-        }
+        }?;
+        Ok(match id {
+            Some(id) => writer.with_ids(id),
+            None => writer,
+        })
     }
 
-    fn pour(&self, chunks: impl Iterator<Item = Result<Rows>>, names: &[String]) -> Done {
+    fn pour<T: Number>(&self, chunks: impl Iterator<Item = Result<Rows<T>>>, names: &[String], beside: Beside) -> Done {
         let mut chunks = chunks.peekable();
         // Errors in the first rows are reported before anything is written.
         if let Some(Err(_)) = chunks.peek() {
@@ -99,12 +136,13 @@ impl Apply {
         let signals = self.output.is_some().then(Signals::listen).transpose()?;
         let stopped = || signals.as_ref().filter(|s| s.flag.load(Ordering::Relaxed));
         unless_gone(|| {
-            let mut writer = self.writer(names)?;
+            let mut writer = self.writer(names, beside.id.as_deref())?;
             for chunk in chunks.take_while(|_| stopped().is_none()) {
-                writer.write(&chunk?.values)?;
+                writer.write(&chunk?)?;
             }
             if stopped().is_none() {
                 self.done(writer.finish()?);
+                self.common.note(&beside.remarks.list());
             }
             Ok(())
         })?;
@@ -124,7 +162,7 @@ impl Apply {
     }
 
     fn picture(&self, path: &Path) -> Result<()> {
-        let (ae, mut rows) = self.open_any()?;
+        let (ae, mut rows) = self.open_any(Of::Rows)?;
         let Some(size) = rows.image_size() else {
             return Err(Error::Argument {
                 name: "output".into(),
@@ -135,9 +173,9 @@ impl Apply {
         let Some(first) = rows.next() else {
             return Err(Error::Data { path: rows.name().into(), problem: "there are no rows".into(), remedy: "Pass at least one.".into() });
         };
-        let mut originals = first?;
-        originals.truncate(PAIRS * rows.columns());
-        let shown = Dataset::from_rows(&rows.name(), originals.clone(), &[rows.columns()])?;
+        let first = Dataset::from_values(&rows.name(), first?.values, &[rows.columns()])?;
+        let shown = first.head(PAIRS);
+        let originals = shown.rows_f32(0..PAIRS);
         report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, size)?;
         print(path.display())
     }
@@ -153,32 +191,35 @@ impl Score {
             let nan = Error::Argument { name: "--threshold".into(), problem: "it is NaN".into(), remedy: "Name a number.".into() };
             return Err(nan.into());
         }
-        let (ae, rows) = self.apply.open()?;
+        let (ae, rows) = self.apply.open(Of::Rows)?;
+        let beside = self.apply.beside(&rows);
         let scores = ae.score_stream(rows)?;
         let names = ["score".to_string(), "anomaly".to_string()];
         match (self.contamination, self.threshold) {
             (Some(share), _) => {
-                let mut all = Vec::new();
-                for chunk in scores {
-                    all.extend(chunk?);
-                }
-                let threshold = contamination(&all, share)?;
+                let all = scores.collect::<Result<Vec<_>>>()?;
+                let threshold = contamination(&all.iter().flat_map(|chunk| &chunk.values).copied().collect::<Vec<_>>(), share)?;
                 self.apply.common.say(format_args!("anomalies are rows with an error of at least {threshold}"));
-                self.apply.pour(all.chunks(4096).map(|chunk| Ok(marked(chunk, threshold))), &names)
+                self.apply.pour(all.into_iter().map(|chunk| Ok(marked(chunk, threshold))), &names, beside)
             }
-            (None, Some(threshold)) => self.apply.pour(scores.map(|chunk| Ok(marked(&chunk?, threshold))), &names),
-            (None, None) => self.apply.pour(scores.map(|chunk| chunk.map(|s| Rows { rows: s.len(), columns: 1, values: s })), &names[..1]),
+            (None, Some(threshold)) => self.apply.pour(scores.map(|chunk| Ok(marked(chunk?, threshold))), &names, beside),
+            (None, None) => self.apply.pour(scores, &names[..1], beside),
         }
     }
 }
 
 /// The scores, each with 1 if it reaches the threshold; NaN counts as reaching it.
-fn marked(scores: &[f32], threshold: f32) -> Rows {
+fn marked(scores: Rows, threshold: f32) -> Rows {
     let anomaly = |score: f32| if score >= threshold || score.is_nan() { 1.0 } else { 0.0 };
-    Rows { rows: scores.len(), columns: 2, values: scores.iter().flat_map(|&score| [score, anomaly(score)]).collect() }
+    Rows::new(2, scores.values.into_iter().flat_map(|score| [score, anomaly(score)]).collect()).with_ids(scores.ids)
 }
 
-fn numbered(stem: &str, columns: usize) -> Vec<String> {
+/// What the columns of the network's rows are called.
+fn columns(ae: &Autoencoder) -> Vec<String> {
+    ae.schema().and_then(Schema::names).unwrap_or_else(|| numbered("x", ae.inputs()))
+}
+
+pub(super) fn numbered(stem: &str, columns: usize) -> Vec<String> {
     (0..columns).map(|at| format!("{stem}_{at}")).collect()
 }
 

@@ -71,16 +71,16 @@ impl Bench {
     /// Prints a line for each thing timed on each device, as soon as it is; fails where a result is wrong.
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
         let (devices, machine) = (self.devices()?, machine());
-        self.head(&devices, &machine)?;
         let (mut rows, mut is_wrong) = (Vec::new(), false);
         for (op, shape) in self.wanted() {
             let mut first = None;
-            for (at, device) in devices.iter().enumerate() {
+            for device in &devices {
                 let timing = one(device, op, &shape)?;
+                let is_first = rows.is_empty();
                 let row = row(&timing, device, *first.get_or_insert(timing.ms.median), &machine);
                 match self.format {
-                    Format::Md => print(line(&row, devices.len() > 1))?,
-                    Format::Csv => print(csv(&row, rows.is_empty() && at == 0))?,
+                    Format::Md => markdown(&row, &devices, is_first)?,
+                    Format::Csv => print(csv(&row, is_first))?,
                     Format::Json => {}
                 }
                 rows.push(json!(row));
@@ -120,23 +120,27 @@ impl Bench {
             (Some(op), None) => vec![(op, usual().find(|(name, _)| name == op).map_or(vec![1], |(_, shape)| shape))],
         }
     }
+}
 
-    /// In Markdown: where the figures come from, and the columns.
-    fn head(&self, devices: &[Device], machine: &str) -> Result<()> {
-        if self.format != Format::Md {
-            return Ok(());
-        }
-        print(format_args!("narrows {} on {machine}\n", env!("CARGO_PKG_VERSION")))?;
-        for device in devices {
-            print(format_args!("- {}: {}", device.id(), device.info().name))?;
-        }
-        let (ratio, rule) = match devices {
-            [first, _, ..] => (format!(" time / {} |", first.id()), "---|"),
-            _ => (String::new(), ""),
-        };
-        print(format_args!("\n| op | shape | device | ms, median | ms, min to max |{ratio} GFLOP/s | GB/s | error / bound |"))?;
-        print(format_args!("|---|---|---|---|---|{rule}---|---|---|"))
+/// Prints a row in Markdown; above the first, where the figures come from, and the columns.
+fn markdown(row: &Row, devices: &[Device], is_first: bool) -> Result<()> {
+    if is_first {
+        head(devices, row.machine)?;
     }
+    print(line(row, devices.len() > 1))
+}
+
+fn head(devices: &[Device], machine: &str) -> Result<()> {
+    print(format_args!("narrows {} on {machine}\n", env!("CARGO_PKG_VERSION")))?;
+    for device in devices {
+        print(format_args!("- {}: {}", device.id(), device.info().name))?;
+    }
+    let (ratio, rule) = match devices {
+        [first, _, ..] => (format!(" time / {} |", first.id()), "---|"),
+        _ => (String::new(), ""),
+    };
+    print(format_args!("\n| op | shape | device | ms, median | ms, min to max |{ratio} GFLOP/s | GB/s | error / bound |"))?;
+    print(format_args!("|---|---|---|---|---|{rule}---|---|---|"))
 }
 
 fn one(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {

@@ -28,7 +28,7 @@ impl Eval {
     pub(super) fn run(&self) -> Result<()> {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        let (split, data) = self.halves.open(&self.model)?;
+        let (split, data) = self.halves.open(&self.model, &ae)?;
         self.common.note(&split.notes());
         // A model without a record, or with one that can't be read, says nothing of its data.
         let record = super::run_of(&self.model).and_then(|folder| About::read(&folder.join("run.json")).ok());

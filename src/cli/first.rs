@@ -87,7 +87,7 @@ impl Settings {
                 None => model,
             },
             fit,
-            data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, config: None },
+            data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, ..Source::default() },
             run: Run { device: self.device, threads: self.threads },
         }
     }

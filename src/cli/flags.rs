@@ -1,6 +1,6 @@
 //! The flags of `train`. A flag that is not given is left to a file or a default.
 
-use super::input::Reading;
+use super::input::{Columns, Reading};
 use super::settings::{self, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -97,7 +97,9 @@ fn or_none<T: FromStr>(text: &str) -> Result<OrNone<T>, T::Err> {
 }
 
 /// One of these names.
-fn named<T: FromStr<Err = narrows::Error> + Clone + Send + Sync + 'static>(names: &'static [&'static str]) -> impl TypedValueParser {
+pub(super) fn named<T: FromStr<Err = narrows::Error> + Clone + Send + Sync + 'static>(
+    names: &'static [&'static str],
+) -> impl TypedValueParser {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
@@ -166,6 +168,7 @@ impl DataFlags {
             if data.name.as_deref().map(settings::whole) != Some(settings::whole(name)) {
                 data.scale = None;
                 data.reading = Reading::default();
+                data.columns = Columns::default();
             }
             data.name = Some(name.clone());
             data.config = None;

@@ -1,9 +1,11 @@
 //! What all verbs that read rows share.
 
+use super::apply::numbered;
+use super::flags::named;
 use super::settings::Settings;
 use clap::Args;
-use narrows::data::{Chunks, Column, Options, Split};
-use narrows::{Error, Result};
+use narrows::data::{Chunks, Column, Missing, Options, Schema, Split};
+use narrows::{Autoencoder, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -11,20 +13,102 @@ use std::path::Path;
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Reading {
-    /// CSV: the column of the labels, by its name or its number counted from 0. It is not part of the rows.
-    /// [default: none]
+    /// CSV: the column of the labels, by its name or its number counted from 0. It is not part of the rows. npz: the
+    /// array of the labels. [default: none]
     #[arg(long, value_name = "COLUMN|none")]
     label: Option<String>,
+    /// npz: the array of the rows. [default: the only one, or X or x_train]
+    #[arg(long, value_name = "NAME")]
+    array: Option<String>,
+    /// CSV: the column of the rows' ids, by its name or its number. It is not part of the rows and is written beside
+    /// what they give. [default: a first column without a name that counts up]
+    #[arg(long, value_name = "COLUMN|none")]
+    id: Option<String>,
     /// CSV: whether the first line names the columns. [default: yes if none of its fields is a number]
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     header: Option<bool>,
-    /// Folders of images: the size that each image is scaled to. [default: that of the first]
-    #[arg(long, value_name = "HxW", value_parser = height_and_width)]
-    image_size: Option<(usize, usize)>,
+    /// CSV: what stands between two fields, such as ; or tab. [default: found in the first lines]
+    #[arg(long, value_name = "SIGN|tab", value_parser = sign)]
+    delimiter: Option<char>,
+    /// CSV: what stands before the decimals, a point or a comma. [default: found in the first lines]
+    #[arg(long, value_name = "SIGN", value_parser = sign)]
+    decimal: Option<char>,
+    /// Folders of images: the size that each image is scaled to. CSV: the size of the pictures whose pixels the columns
+    /// are; none if they are not pixels. [default: that of the first; a square, if all fields are bytes]
+    #[arg(long, value_name = "HxW|none", value_parser = height_and_width)]
+    image_size: Option<Size>,
     /// Folders of images: keeps their colours, as three channels. Else they turn grey: 0.2126 R + 0.7152 G + 0.0722 B.
     /// --color=false overrides --config.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     color: Option<bool>,
+}
+
+/// What is learnt from the columns of a table when a network is trained on them; its model keeps it.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Columns {
+    /// CSV: columns that are left out, by name or number.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    drop: Vec<String>,
+    /// CSV: columns of names that look like numbers: a column for each category.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    categorical: Vec<String>,
+    /// CSV: what becomes of a row with a gap, which is an empty field or nan: an error, left out, or filled with what
+    /// is usual in the training rows. [default: error]
+    #[arg(long, value_parser = named::<Missing>(Missing::NAMES), value_name = Missing::USAGE)]
+    missing: Option<Missing>,
+}
+
+/// The size of a picture, or `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Size {
+    Pixels(usize, usize),
+    Said(No),
+}
+
+/// The word `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum No {
+    #[serde(rename = "none")]
+    None,
+}
+
+fn sign(text: &str) -> std::result::Result<char, String> {
+    let mut signs = text.chars();
+    match (text, signs.next(), signs.next()) {
+        ("tab" | "\\t", ..) => Ok('\t'),
+        (_, Some(sign), None) => Ok(sign),
+        _ => Err("it is not one sign".into()),
+    }
+}
+
+/// A column by its number, if the text is one, else by its name.
+fn column(text: &str) -> Column {
+    text.parse().map_or_else(|_| Column::Name(text.into()), Column::Index)
+}
+
+impl Columns {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Columns::default()
+    }
+
+    /// Replaces the values that are given.
+    pub(super) fn over(&self, stands: &Columns) -> Columns {
+        let list = |given: &Vec<String>, stands: &Vec<String>| if given.is_empty() { stands.clone() } else { given.clone() };
+        Columns {
+            drop: list(&self.drop, &stands.drop),
+            categorical: list(&self.categorical, &stands.categorical),
+            missing: self.missing.or(stands.missing),
+        }
+    }
+
+    pub(super) fn put(&self, options: Options) -> Options {
+        let of = |names: &[String]| names.iter().map(|name| column(name)).collect::<Vec<_>>();
+        options.drop(of(&self.drop)).categorical(of(&self.categorical)).missing(self.missing.unwrap_or_default())
+    }
 }
 
 fn yes_or_no(text: &str) -> std::result::Result<bool, String> {
@@ -35,9 +119,12 @@ fn yes_or_no(text: &str) -> std::result::Result<bool, String> {
     }
 }
 
-fn height_and_width(text: &str) -> std::result::Result<(usize, usize), String> {
+fn height_and_width(text: &str) -> std::result::Result<Size, String> {
+    if text == "none" {
+        return Ok(Size::Said(No::None));
+    }
     let size = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
-    size.filter(|&(h, w)| h > 0 && w > 0).ok_or_else(|| "it is not like 28x28".into())
+    size.filter(|&(h, w)| h > 0 && w > 0).map(|(h, w)| Size::Pixels(h, w)).ok_or_else(|| "it is not like 28x28".into())
 }
 
 impl Reading {
@@ -45,10 +132,17 @@ impl Reading {
         *self == Reading::default()
     }
 
-    /// Replaces the values that are given. The label `none` undoes one; in a file it is the name of a column.
+    /// Replaces the values that are given. The label or id `none` undoes one; in a file it is the name of a column.
     pub(super) fn over(&self, stands: &Reading) -> Reading {
+        let or_none = |given: &Option<String>, stands: &Option<String>| {
+            given.clone().or_else(|| stands.clone()).filter(|_| given.as_deref() != Some("none"))
+        };
         Reading {
-            label: self.label.clone().or_else(|| stands.label.clone()).filter(|_| self.label.as_deref() != Some("none")),
+            label: or_none(&self.label, &stands.label),
+            id: or_none(&self.id, &stands.id),
+            delimiter: self.delimiter.or(stands.delimiter),
+            decimal: self.decimal.or(stands.decimal),
+            array: self.array.clone().or_else(|| stands.array.clone()),
             header: self.header.or(stands.header),
             image_size: self.image_size.or(stands.image_size),
             color: self.color.or(stands.color),
@@ -56,7 +150,7 @@ impl Reading {
     }
 
     /// The training and test rows of the named data.
-    pub(super) fn split(&self, data: &str) -> Result<Split> {
+    pub(super) fn split(options: &Options, data: &str) -> Result<Split> {
         if data == "-" {
             return Err(Error::Argument {
                 name: "--data".into(),
@@ -64,20 +158,34 @@ impl Reading {
                 remedy: "Write the rows to a .csv file and name that.".into(),
             });
         }
-        self.options().open(data)
+        options.open(data)
     }
 
     pub(super) fn options(&self) -> Options {
         let mut options = Options::default();
         if let Some(label) = &self.label {
-            options = options.label(label.parse().map_or_else(|_| Column::Name(label.clone()), Column::Index));
+            options = options.label(column(label));
+        }
+        if let Some(id) = &self.id {
+            options = options.id(column(id));
+        }
+        if let Some(delimiter) = self.delimiter {
+            options = options.delimiter(delimiter);
+        }
+        if let Some(decimal) = self.decimal {
+            options = options.decimal(decimal);
+        }
+        if let Some(array) = &self.array {
+            options = options.array(array);
         }
         if let Some(header) = self.header {
             options = options.header(header);
         }
-        if let Some((height, width)) = self.image_size {
-            options = options.image_size(height, width);
-        }
+        let options = match self.image_size {
+            Some(Size::Pixels(height, width)) => options.image_size(height, width),
+            Some(Size::Said(No::None)) => options.no_pictures(),
+            None => options,
+        };
         options.color(self.color == Some(true))
     }
 }
@@ -85,8 +193,8 @@ impl Reading {
 /// Training and test rows for a trained network: the named ones, or those of its run.
 #[derive(Args)]
 pub(super) struct Halves {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. [default:
-    /// the data of the run]
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv, .npy or .npz file.
+    /// [default: the data of the run]
     #[arg(long, value_name = "builtin|mnist|PATH")]
     data: Option<String>,
     #[command(flatten)]
@@ -95,9 +203,10 @@ pub(super) struct Halves {
 
 impl Halves {
     /// The rows, and their name.
-    pub(super) fn open(&self, model: &Path) -> Result<(Split, String)> {
+    pub(super) fn open(&self, model: &Path, ae: &Autoencoder) -> Result<(Split, String)> {
         if let Some(data) = &self.data {
-            return Ok((self.reading.over(&Reading::default()).split(data)?, data.clone()));
+            let options = known(self.reading.over(&Reading::default()).options(), ae);
+            return Ok((Reading::split(&options, data)?, data.clone()));
         }
         if !self.reading.is_default() {
             return Err(Error::Argument {
@@ -109,7 +218,7 @@ impl Halves {
         match super::run_of(model) {
             Some(folder) => {
                 let settings = Settings::read(folder)?;
-                Ok((settings.data.open()?, settings.data().to_string()))
+                Ok((settings.data.open(Some(ae))?, settings.data().to_string()))
             }
             None => Err(Error::Argument {
                 name: "data".into(),
@@ -120,10 +229,26 @@ impl Halves {
     }
 }
 
+/// With what the network knows of the columns of its tables.
+pub(super) fn known(options: Options, ae: &Autoencoder) -> Options {
+    match ae.schema() {
+        Some(schema) => options.schema(schema),
+        None => options,
+    }
+}
+
+/// What a file holds a line of.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    Rows,
+    Codes,
+}
+
 /// The rows to run through a trained network.
 #[derive(Args)]
 pub(super) struct Input {
-    /// A .csv or .npy file, - for CSV or npy from stdin, a folder of images, a folder with IDX files, builtin or mnist.
+    /// A .csv, .npy or .npz file, - for CSV or npy from stdin, a folder of images, a folder with IDX files, builtin or
+    /// mnist.
     #[arg(long, value_name = "PATH|-")]
     data: String,
     /// The part of data in two parts: train or test.
@@ -135,8 +260,12 @@ pub(super) struct Input {
 
 impl Input {
     /// All rows of a file or of a folder of images, or one part of data in two parts.
-    pub(super) fn open(&self) -> Result<Chunks> {
+    pub(super) fn open(&self, ae: &Autoencoder, of: Of) -> Result<Chunks> {
         let options = self.reading.over(&Reading::default()).options();
+        let options = match of {
+            Of::Rows => known(options, ae),
+            Of::Codes => options.schema(&Schema::of_numbers(numbered("code", ae.code_width()))),
+        };
         if self.data == "-" {
             return options.stream_from("stdin", std::io::stdin());
         }

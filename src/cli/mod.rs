@@ -37,7 +37,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong d
 #[derive(Subcommand)]
 enum Verb {
     /// Trains an autoencoder and draws originals over reconstructions.
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Measures a trained autoencoder: squared error, PSNR and cross-entropy, on training and test rows.
     Eval(eval::Eval),
     /// Draws the codes of a trained autoencoder, its weights, or its error against the size of the code.
@@ -102,7 +102,7 @@ impl From<Error> for Failure {
 /// Parses the arguments, does what they say, and gives the exit code.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.verb.unwrap_or(Verb::Train(cli.train)) {
+    let done = match cli.verb.unwrap_or(Verb::Train(Box::new(cli.train))) {
         Verb::Train(train) => train.run(),
         Verb::Eval(eval) => eval.run().map_err(Failure::from),
         Verb::Plot(plot) => plot.run(),

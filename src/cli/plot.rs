@@ -53,7 +53,7 @@ impl Plot {
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        let (split, data) = self.halves.open(&self.model)?;
+        let (split, data) = self.halves.open(&self.model, &ae)?;
         self.common.note(&split.notes());
         let test = &split.test;
         let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };

@@ -24,7 +24,7 @@ impl Report {
         let about = About::read(&self.run.join("run.json"))?;
         let device = self.common.open()?;
         let ae = Autoencoder::load(&device, super::model_file(&self.run))?;
-        let (split, _) = self.halves.open(&self.run)?;
+        let (split, _) = self.halves.open(&self.run, &ae)?;
         self.common.note(&split.notes());
         print(report::run(&self.run, &ae, &split, &about)?.page.display())
     }

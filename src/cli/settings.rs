@@ -2,11 +2,11 @@
 
 use super::Common;
 use super::flags::{DataFlags, FitFlags, ModelFlags};
-use super::input::Reading;
-use narrows::data::{self, Dataset, Scale, Scaler, Split, Values};
+use super::input::{Columns, Reading, known};
+use narrows::data::{self, Dataset, Options, Scale, Scaler, Split, Values};
 use narrows::nn::{Builder, Output};
 use narrows::train::Hyperparameters;
-use narrows::{Device, Error, Result, report};
+use narrows::{Autoencoder, Device, Error, Result, report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,9 @@ pub(super) struct Source {
     // A table of its own: how files are read if they do not say so themselves.
     #[serde(skip_serializing_if = "Reading::is_default")]
     pub(super) reading: Reading,
+    // What is learnt from the columns of a table.
+    #[serde(skip_serializing_if = "Columns::is_default")]
+    pub(super) columns: Columns,
     /// The file that names the data, if no flag does.
     #[serde(skip)]
     pub(super) config: Option<PathBuf>,
@@ -57,7 +60,14 @@ pub(super) struct Run {
 impl Settings {
     /// The flags over the file, or over that in the folder of a run, if there is one. What a file has settled for its
     /// own data or output does not hold for others.
-    pub(super) fn new(file: Option<&Path>, model: &ModelFlags, fit: &FitFlags, data: &DataFlags, reading: &Reading) -> Result<Settings> {
+    pub(super) fn new(
+        file: Option<&Path>,
+        model: &ModelFlags,
+        fit: &FitFlags,
+        data: &DataFlags,
+        reading: &Reading,
+        columns: &Columns,
+    ) -> Result<Settings> {
         let mut settings = match file {
             None => Settings::default(),
             Some(folder) if folder.is_dir() => Settings::read(folder)?,
@@ -70,6 +80,7 @@ impl Settings {
         fit.over(&mut settings.fit);
         data.over(&mut settings.data);
         settings.data.reading = reading.over(&settings.data.reading);
+        settings.data.columns = columns.over(&settings.data.columns);
         if settings.data.name.is_none() {
             settings.data.name = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
         }
@@ -94,8 +105,8 @@ impl Settings {
     pub(super) fn scaler(&mut self, train: &Dataset, output: Output) -> Result<Option<Scaler>> {
         let usual = match (train.values(), output) {
             (Values::Bytes(_), _) => Scale::None,
-            (Values::Floats(_), Output::Sigmoid) => Scale::MinMax,
-            (Values::Floats(_), Output::Linear) => Scale::Standard,
+            (_, Output::Sigmoid) => Scale::MinMax,
+            (_, Output::Linear) => Scale::Standard,
         };
         match *self.data.scale.get_or_insert(usual) {
             Scale::MinMax => Scaler::min_max(train).map(Some),
@@ -184,11 +195,7 @@ impl Settings {
             });
         }
         let kept = train.len() - rows as usize;
-        let (name, from) = (format!("{}, held out", train.name()), kept * train.columns());
-        let held = match train.values() {
-            Values::Bytes(v) => Dataset::from_bytes(&name, v[from..].to_vec(), train.row_dims())?,
-            Values::Floats(v) => Dataset::from_rows(&name, v[from..].to_vec(), train.row_dims())?,
-        };
+        let held = train.rows(kept..train.len()).named(&format!("{}, held out", train.name()));
         Ok((train.head(kept), Some(held)))
     }
 }
@@ -209,8 +216,8 @@ impl Source {
         }
     }
 
-    /// The training and test rows.
-    pub(super) fn open(&self) -> Result<Split> {
+    /// The training and test rows: read as the network knows them, or learnt from.
+    pub(super) fn open(&self, ae: Option<&Autoencoder>) -> Result<Split> {
         let name = self.name.as_deref().unwrap_or("builtin");
         match &self.config {
             Some(config) if is_path(name) && is_absent(Path::new(name)) => {
@@ -222,7 +229,17 @@ impl Source {
                     remedy: "Put the data back, or correct `name` under [data] in this file.".into(),
                 })
             }
-            _ => self.reading.split(name),
+            _ => Reading::split(&self.options(ae), name),
+        }
+    }
+}
+
+impl Source {
+    fn options(&self, ae: Option<&Autoencoder>) -> Options {
+        let options = self.reading.options();
+        match ae {
+            Some(ae) => known(options, ae),
+            None => self.columns.put(options),
         }
     }
 }
@@ -279,11 +296,13 @@ mod tests {
         data: DataFlags,
         #[command(flatten)]
         reading: Reading,
+        #[command(flatten)]
+        columns: Columns,
     }
 
     fn settings(line: &str, file: Option<&Path>) -> Settings {
         let line = Line::parse_from(std::iter::once("x").chain(line.split_whitespace()));
-        Settings::new(file, &line.model, &line.fit, &line.data, &line.reading).unwrap()
+        Settings::new(file, &line.model, &line.fit, &line.data, &line.reading, &line.columns).unwrap()
     }
 
     /// The same settings as they are read from a file, from any folder.
@@ -355,20 +374,20 @@ mod tests {
         settings("--data a/x.csv", None).write(folder.path()).unwrap();
         let whole = std::env::current_dir().unwrap().join("a/x.csv");
         assert_eq!(Settings::read(folder.path()).unwrap().data(), whole.to_str().unwrap());
-        let error = Settings::read(folder.path()).unwrap().data.open().unwrap_err().to_string();
+        let error = Settings::read(folder.path()).unwrap().data.open(None).unwrap_err().to_string();
         assert!(error.contains(file.to_str().unwrap()) && error.contains(whole.to_str().unwrap()), "{error}");
         for name in ["builtin", "mnist"] {
             settings(&format!("--data {name}"), None).write(folder.path()).unwrap();
             assert_eq!(Settings::read(folder.path()).unwrap().data(), name);
         }
         fs::write(&file, "[data]\nname = \"old.csv\"\n").unwrap();
-        let error = Settings::read(folder.path()).unwrap().data.open().unwrap_err().to_string();
+        let error = Settings::read(folder.path()).unwrap().data.open(None).unwrap_err().to_string();
         let beside = folder.path().join("old.csv");
         let both = std::env::current_dir().unwrap().join("old.csv");
         assert!(error.contains(beside.to_str().unwrap()) && error.contains(both.to_str().unwrap()), "{error}");
         fs::write(&beside, "1\n2\n3\n").unwrap();
         assert_eq!(Settings::read(folder.path()).unwrap().data(), beside.to_str().unwrap());
-        assert_eq!(Settings::read(folder.path()).unwrap().data.open().unwrap().train.columns(), 1);
+        assert_eq!(Settings::read(folder.path()).unwrap().data.open(None).unwrap().train.columns(), 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `narrows train`
 
 use super::flags::{DataFlags, FitFlags, ModelFlags};
-use super::input::Reading;
+use super::input::{Columns, Reading};
 use super::settings::{self, Settings};
 use super::signals::Signals;
 use super::{Common, Failure, print};
@@ -49,6 +49,8 @@ pub(super) struct Train {
     data: DataFlags,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    columns: Columns,
     /// Repeats a run from its config.toml, or from its folder. Other flags override it; with other data, scale and how
     /// they are read are not taken from it, and with another output the scale is not.
     #[arg(long, value_name = "FILE|DIR")]
@@ -61,7 +63,7 @@ pub(super) struct Train {
     out: Option<PathBuf>,
     /// Resumes the run in that folder, with its config.toml, as if it had never stopped. Raise epochs there to train
     /// longer.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["ModelFlags", "FitFlags", "DataFlags", "Reading", "config", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["ModelFlags", "FitFlags", "DataFlags", "Reading", "Columns", "config", "out"])]
     resume: Option<PathBuf>,
 }
 
@@ -70,11 +72,11 @@ impl Train {
         let say = |text: std::fmt::Arguments| self.common.say(text);
         let mut settings = match &self.resume {
             Some(folder) => Settings::read(folder)?,
-            None => Settings::new(self.config.as_deref(), &self.model, &self.fit, &self.data, &self.reading)?,
+            None => Settings::new(self.config.as_deref(), &self.model, &self.fit, &self.data, &self.reading, &self.columns)?,
         };
         let device = settings.open(&self.common)?;
         let mut fit = Fit::from(settings.fit.clone());
-        let split = settings.data.open()?;
+        let split = settings.data.open(None)?;
         self.common.note(&split.notes());
         if self.resume.is_none() && self.data.says_nothing_of_validation() {
             settings.validate_for_patience(&split);
@@ -93,6 +95,9 @@ impl Train {
         ));
         let builder = settings.model.clone().inputs(train.columns()).seed(settings.fit.seed);
         let mut ae = builder.build(&device)?;
+        if let Some(schema) = train.schema() {
+            ae = ae.with_schema(schema.clone())?;
+        }
         if let Some(scaler) = settings.scaler(&train, ae.output())? {
             ae = ae.with_scaler(scaler)?;
             say(format_args!("each column is scaled by its values in the training rows; errors are of scaled rows"));

@@ -1,14 +1,31 @@
 //! Rows from memory, a file or a pipe, a chunk at a time, so that no more than a chunk is in memory.
 
-use super::{Dataset, check_finite, check_rows};
+use super::{Dataset, Values, check_finite, check_rows};
 #[cfg(feature = "files")]
-use super::{csv::CsvRows, npy::NpyRows};
+use super::{npy::NpyRows, table_rows::TableRows};
 use crate::Result;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most rows in a chunk, and the most numbers, unless a single row has more.
 const ROWS: usize = 1024;
 const NUMBERS: usize = 1 << 20;
+
+/// Whole rows of a stream, one after the other.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// Their elements.
+    pub values: Values,
+    /// What they are called, where the source says so: a text for each row.
+    pub ids: Option<Vec<String>>,
+}
+
+impl<V: Into<Values>> From<V> for Chunk {
+    fn from(values: V) -> Chunk {
+        Chunk { values: values.into(), ids: None }
+    }
+}
 
 /// An iterator over the rows of a data set, a file or a pipe, in chunks of bounded size: each item holds whole rows,
 /// one after the other. It ends after the first error. See [`Dataset::chunks`] and `data::Options::stream`.
@@ -17,25 +34,38 @@ pub struct Chunks {
     columns: usize,
     rows: usize,
     done: bool,
+    remarks: Remarks,
+}
+
+/// What is known of a stream only at its end, a sentence each without a full stop: a handle to keep while the stream is
+/// consumed.
+#[derive(Clone, Debug, Default)]
+pub struct Remarks(Arc<Mutex<Vec<String>>>);
+
+impl Remarks {
+    /// The sentences; none before the end.
+    pub fn list(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 enum Source {
     Memory(Dataset, usize),
-    Other(String, Box<dyn Iterator<Item = Result<Vec<f32>>> + Send>),
+    Other(String, Box<dyn Iterator<Item = Result<Chunk>> + Send>),
     #[cfg(feature = "files")]
-    Csv(CsvRows),
+    Table(Box<TableRows>),
     #[cfg(feature = "files")]
     Npy(NpyRows),
 }
 
 impl Chunks {
     fn new(source: Source, columns: usize) -> Chunks {
-        Chunks { source, columns, rows: (NUMBERS / columns.max(1)).clamp(1, ROWS), done: false }
+        Chunks { source, columns, rows: (NUMBERS / columns.max(1)).clamp(1, ROWS), done: false, remarks: Remarks::default() }
     }
 
     /// The rows of your own iterator, whose items hold whole rows of `columns` numbers. Errors call it `name`.
-    pub fn of(name: &str, columns: usize, chunks: impl Iterator<Item = Result<Vec<f32>>> + Send + 'static) -> Chunks {
-        Chunks::new(Source::Other(name.into(), Box::new(chunks)), columns)
+    pub fn of<V: Into<Values>>(name: &str, columns: usize, chunks: impl Iterator<Item = Result<V>> + Send + 'static) -> Chunks {
+        Chunks::new(Source::Other(name.into(), Box::new(chunks.map(|chunk| chunk.map(Chunk::from)))), columns)
     }
 
     /// The numbers in a row.
@@ -44,19 +74,39 @@ impl Chunks {
     }
 
     /// The names of the columns, where the source has a header.
-    pub fn names(&self) -> Option<&[String]> {
+    pub fn names(&self) -> Option<Vec<String>> {
         match &self.source {
+            Source::Memory(data, _) => data.names(),
             #[cfg(feature = "files")]
-            Source::Csv(rows) => rows.names(),
+            Source::Table(rows) => rows.schema().names(),
             _ => None,
         }
     }
 
-    /// What a reader left out or changed so far, as [`Dataset::notes`] has it.
+    /// What a reader leaves out or changes, as [`Dataset::notes`] has it, as far as it is known at the beginning.
     pub fn notes(&self) -> &[String] {
         match &self.source {
             Source::Memory(data, _) => data.notes(),
-            _ => &[],
+            #[cfg(feature = "files")]
+            Source::Table(rows) => rows.notes(),
+            #[cfg(feature = "files")]
+            Source::Npy(rows) => rows.notes(),
+            Source::Other(..) => &[],
+        }
+    }
+
+    /// What is known only at the end: rows that were left out, categories that training did not have.
+    pub fn remarks(&self) -> Remarks {
+        self.remarks.clone()
+    }
+
+    /// What the rows' ids are called, where the source has ids.
+    pub fn id(&self) -> Option<&str> {
+        match &self.source {
+            Source::Memory(data, _) => data.id(),
+            #[cfg(feature = "files")]
+            Source::Table(rows) => rows.id(),
+            _ => None,
         }
     }
 
@@ -65,7 +115,9 @@ impl Chunks {
         match &self.source {
             Source::Memory(data, _) => data.image_size(),
             #[cfg(feature = "files")]
-            Source::Npy(rows) => super::image_size(rows.dims()),
+            Source::Npy(rows) => super::image_size(&rows.dims()),
+            #[cfg(feature = "files")]
+            Source::Table(rows) => super::image_size(&rows.schema().row_dims()),
             _ => None,
         }
     }
@@ -76,46 +128,48 @@ impl Chunks {
             Source::Memory(data, _) => data.name().to_string(),
             Source::Other(name, _) => name.clone(),
             #[cfg(feature = "files")]
-            Source::Csv(rows) => rows.path().display().to_string(),
+            Source::Table(rows) => rows.path().display().to_string(),
             #[cfg(feature = "files")]
             Source::Npy(rows) => rows.path().display().to_string(),
         }
     }
 
     /// The next rows; none at the end.
-    fn take(&mut self) -> Result<Vec<f32>> {
+    fn take(&mut self) -> Result<Chunk> {
         match &mut self.source {
             Source::Memory(data, at) => {
-                let values = data.rows_f32(*at..*at + self.rows);
+                let part = data.rows(*at..*at + self.rows);
                 *at += self.rows;
-                Ok(values)
+                Ok(Chunk { values: Arc::unwrap_or_clone(part.values), ids: part.ids.map(|ids| ids.to_vec()) })
             }
-            Source::Other(name, chunks) => match chunks.find(|chunk| !matches!(chunk, Ok(values) if values.is_empty())) {
-                Some(Ok(values)) => {
-                    check_rows(name, values.len(), &[self.columns])?;
-                    check_finite(name, &values, self.columns)?;
-                    Ok(values)
+            Source::Other(name, chunks) => match chunks.find(|chunk| !matches!(chunk, Ok(chunk) if chunk.values.is_empty())) {
+                Some(Ok(chunk)) => {
+                    check_rows(name, chunk.values.len(), &[self.columns])?;
+                    check_finite(name, &chunk.values, self.columns)?;
+                    Ok(chunk)
                 }
                 Some(Err(e)) => Err(e),
-                None => Ok(Vec::new()),
+                None => Ok(Vec::<f32>::new().into()),
             },
             #[cfg(feature = "files")]
-            Source::Csv(rows) => {
-                let mut values = Vec::with_capacity(self.rows * self.columns);
-                rows.take(self.rows, &mut values, None)?;
-                Ok(values)
+            Source::Table(rows) => {
+                let chunk = rows.take(self.rows)?;
+                if chunk.values.is_empty() {
+                    *self.remarks.0.lock().unwrap_or_else(PoisonError::into_inner) = rows.remarks();
+                }
+                Ok(chunk)
             }
             #[cfg(feature = "files")]
-            Source::Npy(rows) => rows.take_f32(self.rows),
+            Source::Npy(rows) => rows.take(self.rows).map(Chunk::from),
         }
     }
 }
 
 #[cfg(feature = "files")]
-impl From<CsvRows> for Chunks {
-    fn from(rows: CsvRows) -> Chunks {
-        let columns = rows.columns();
-        Chunks::new(Source::Csv(rows), columns)
+impl From<TableRows> for Chunks {
+    fn from(rows: TableRows) -> Chunks {
+        let columns = rows.schema().columns();
+        Chunks::new(Source::Table(Box::new(rows)), columns)
     }
 }
 
@@ -135,16 +189,16 @@ impl Dataset {
 }
 
 impl Iterator for Chunks {
-    type Item = Result<Vec<f32>>;
+    type Item = Result<Chunk>;
 
-    fn next(&mut self) -> Option<Result<Vec<f32>>> {
+    fn next(&mut self) -> Option<Result<Chunk>> {
         if self.done {
             return None;
         }
         let chunk = self.take();
-        self.done = !matches!(&chunk, Ok(values) if !values.is_empty());
+        self.done = !matches!(&chunk, Ok(chunk) if !chunk.values.is_empty());
         match chunk {
-            Ok(values) if values.is_empty() => None,
+            Ok(chunk) if chunk.values.is_empty() => None,
             chunk => Some(chunk),
         }
     }

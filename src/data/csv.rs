@@ -1,13 +1,15 @@
-//! Tables in CSV: numbers between commas, a header or none, at most one column of labels.
+//! The lines of a table in CSV: their fields, a header or none, and where each began.
 //!
-//! The first line is a header if none of its fields (the label aside) is a number and not all are empty.
-//! A line that is half names and half numbers is an error: the reader does not guess. A row may take 16 MiB; memory
-//! grows only with what has been read.
+//! The first line is a header if none of its fields is a number and not all are empty, or if its first field is empty
+//! and the others count up from 0, as pandas writes it. A line that is half names and half numbers is data: the reader
+//! does not guess. A row may take 16 MiB; memory grows only with what has been read.
 
-use super::{Column, Dataset, Options, Values, check_rows};
+use super::schema::Cell;
+use super::source::{Source, failed};
+use super::text::{self, Dialect};
+use super::{Column, Options};
 use crate::{Error, Result};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,24 +17,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most bytes of one row.
 const ROW_BYTES: usize = 16 << 20;
-const NUMBERS: &str = "Every field must be a finite number such as 1.5 or -2e-3; name the column of labels and drop other columns of text.";
 
-/// A table being read.
-pub(super) struct CsvRows {
+/// The lines of a file or a pipe.
+pub(super) struct Lines {
     path: PathBuf,
     reader: Reader<Limited>,
     seen: Arc<Mutex<Seen>>,
-    /// The row that was read last; the first one waits here until it is asked for.
+    dialect: Dialect,
+    /// The line that was read last; the first one waits here until it is asked for.
     record: ByteRecord,
     waiting: bool,
     names: Option<Vec<String>>,
-    label: Option<usize>,
     fields: usize,
 }
 
 /// Reads on only while the current row may still grow.
 struct Limited {
-    source: Box<dyn Read + Send>,
+    source: Source,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -67,124 +68,136 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The classes found so far, by their texts, and the class of each row.
-#[derive(Default)]
-pub(super) struct Labels {
-    classes: HashMap<Vec<u8>, u8>,
-    rows: Vec<u8>,
-}
-
-impl CsvRows {
+impl Lines {
     /// Opens the file, or takes `source` under the name `path`, and reads the header.
-    pub(super) fn open(path: &Path, source: Option<Box<dyn Read + Send>>, options: &Options) -> Result<CsvRows> {
+    pub(super) fn open(path: &Path, source: Option<Source>, options: &Options) -> Result<Lines> {
         let source = match source {
             Some(source) => source,
             None => Box::new(File::open(path).map_err(|e| Error::io(path, "opening", e))?),
         };
+        let (source, dialect) = text::open(path, source, options.wanted()?)?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let limited = Limited { source, seen: seen.clone() };
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 16).from_reader(limited);
-        let mut table = CsvRows {
+        let mut builder = ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(dialect.delimiter).buffer_capacity(1 << 16);
+        let mut lines = Lines {
             path: path.to_path_buf(),
-            reader,
+            reader: builder.from_reader(limited),
             seen,
+            dialect,
             record: ByteRecord::new(),
             waiting: false,
             names: None,
-            label: None,
             fields: 0,
         };
-        if !table.advance()? {
+        if !lines.advance()? {
             return Err(Error::data(path, "the table is empty", "Give at least one line of numbers."));
         }
-        table.fields = table.record.len();
-        let texts: Vec<String> = table.record.iter().map(|field| String::from_utf8_lossy(field).trim().to_string()).collect();
-        table.label = match &options.label {
-            Some(Column::Index(at)) => Some(*at),
-            Some(Column::Name(name)) => Some(texts.iter().position(|text| text == name).ok_or_else(|| {
-                let shown: Vec<String> = texts.iter().take(20).map(|text| shorten(text)).collect();
-                Error::data(
-                    path,
-                    format!("no column is called `{name}`: the first line is {}", shown.join(",")),
-                    "Name one of these, or give its number.",
-                )
-            })?),
-            None => None,
-        };
-        if let Some(Column::Name(name)) = &options.label
-            && let count @ 2.. = texts.iter().filter(|text| *text == name).count()
-        {
-            return Err(Error::data(path, format!("{count} columns are called `{}`", shorten(name)), "Give its number, counted from 0."));
+        lines.fields = lines.record.len();
+        lines.waiting = !options.header.unwrap_or_else(|| lines.is_header(options));
+        if !lines.waiting {
+            lines.names = Some(lines.texts());
         }
-        if let Some(at) = table.label.filter(|&at| at >= table.fields) {
-            let problem = format!("the labels should be in column {at} (counted from 0), but there are {} columns", table.fields);
-            return Err(Error::data(path, problem, "Give a smaller number."));
-        }
-        if table.columns() == 0 {
-            return Err(Error::data(path, "there is no column besides the labels", "Give at least one column of numbers."));
-        }
-        let header = match options.header {
-            Some(header) => header,
-            None => matches!(options.label, Some(Column::Name(_))) || table.looks_like_header(&texts),
-        };
-        table.waiting = !header;
-        if header {
-            let label = table.label;
-            table.names = Some(texts.into_iter().enumerate().filter(|(at, _)| Some(*at) != label).map(|(_, text)| text).collect());
-        }
-        Ok(table)
-    }
-
-    /// Reads the whole table.
-    pub(super) fn everything(path: &Path, options: &Options) -> Result<Dataset> {
-        let mut table = CsvRows::open(path, None, options)?;
-        let (mut values, mut labels) = (Vec::new(), Labels::default());
-        while table.take(1024, &mut values, Some(&mut labels))? > 0 {}
-        let columns = check_rows(&path.display().to_string(), values.len(), &[table.columns()])?;
-        let data = Dataset::trusted(&path.display().to_string(), Values::Floats(values), &[columns], None);
-        if table.label.is_none() {
-            return Ok(data);
-        }
-        let (labels, classes) = labels.finish();
-        let data = data.with_labels(labels)?;
-        Ok(match classes {
-            Some(classes) => data.with_classes(classes),
-            None => data,
-        })
+        Ok(lines)
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The names of the columns, if there is a header.
     pub(super) fn names(&self) -> Option<&[String]> {
         self.names.as_deref()
     }
 
-    /// The numbers in a row, the label aside.
-    pub(super) fn columns(&self) -> usize {
-        self.fields - usize::from(self.label.is_some())
+    pub(super) fn fields(&self) -> usize {
+        self.fields
     }
 
-    /// Appends up to `rows` rows, with their labels if wanted; returns how many there were.
-    pub(super) fn take(&mut self, rows: usize, values: &mut Vec<f32>, mut labels: Option<&mut Labels>) -> Result<usize> {
-        for row in 0..rows {
-            if !std::mem::take(&mut self.waiting) && !self.advance()? {
-                return Ok(row);
+    /// How the dialect was found, a sentence each.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.dialect.notes
+    }
+
+    /// Goes to the next line of data; false at the end.
+    pub(super) fn next(&mut self) -> Result<bool> {
+        if !std::mem::take(&mut self.waiting) && !self.advance()? {
+            return Ok(false);
+        }
+        if self.record.len() != self.fields {
+            let problem = format!("line {}: {} fields where the first line has {}", self.line(), self.record.len(), self.fields);
+            let remedy = format!("Give every row the same number of fields; they are separated by {}.", text::name(self.dialect.delimiter));
+            return Err(Error::data(&self.path, problem, remedy));
+        }
+        Ok(true)
+    }
+
+    /// A field of the line, as text.
+    pub(super) fn text(&self, at: usize) -> std::result::Result<&str, String> {
+        let field = self.record[at].trim_ascii();
+        std::str::from_utf8(field).map_err(|_| format!("`{}` is not text in UTF-8", shorten(&String::from_utf8_lossy(field))))
+    }
+
+    /// A field of the line: a gap, a number, or else a text.
+    pub(super) fn cell(&self, at: usize) -> std::result::Result<Cell<'_>, String> {
+        let text = self.text(at)?;
+        if is_gap(text) {
+            return Ok(Cell::Gap);
+        }
+        match number(text, self.dialect.decimal) {
+            Some(number) if number.is_finite() => Ok(Cell::Number(number)),
+            Some(_) => Err(format!("`{}` is not finite", shorten(text))),
+            None => Ok(Cell::Text(text)),
+        }
+    }
+
+    /// A field of a column of names: a gap or a text.
+    pub(super) fn name(&self, at: usize) -> std::result::Result<Cell<'_>, String> {
+        let text = self.text(at)?;
+        Ok(if is_gap(text) { Cell::Gap } else { Cell::Text(text) })
+    }
+
+    /// The field and its line in words: `line 4, column 2 (`b`)`.
+    pub(super) fn at(&self, field: usize) -> String {
+        place(self.line(), field, self.names())
+    }
+
+    /// The line on which the row just read begins, counted from 1. The reader's own position would give that of any
+    /// blank lines before it.
+    pub(super) fn line(&self) -> u64 {
+        let end = self.reader.position();
+        let seen = lock(&self.seen);
+        // The reader has passed the end of the row, which may be a line end, the first half of one, or the end of the
+        // file.
+        let last = end.byte().checked_sub(seen.before + 1).and_then(|at| seen.piece.get(at as usize));
+        let inside = self.record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
+        end.line().saturating_sub(inside + u64::from(last == Some(&b'\n')))
+    }
+
+    /// The place of a column that a flag names.
+    pub(super) fn find(&self, column: &Column) -> Result<usize> {
+        let name = match column {
+            Column::Index(at) if *at < self.fields => return Ok(*at),
+            Column::Index(at) => {
+                let problem = format!("column {at} (counted from 0) is asked for, but there are {} columns", self.fields);
+                return Err(Error::data(&self.path, problem, "Give a smaller number."));
             }
-            if self.record.len() != self.fields {
-                let problem = format!("{} fields where the first line has {}", self.record.len(), self.fields);
-                return Err(self.bad(None, problem, "Give every row the same number of fields."));
+            Column::Name(name) => name,
+        };
+        let names = self.names().unwrap_or_default();
+        match names.iter().filter(|known| *known == name).count() {
+            1 => Ok(names.iter().position(|known| known == name).unwrap_or(0)),
+            0 => {
+                let shown: Vec<String> = self.texts().iter().take(20).map(|text| shorten(text)).collect();
+                let first = if names.is_empty() { shown } else { names.iter().take(20).map(|name| shorten(name)).collect() };
+                let problem = format!("no column is called `{}`: the first line is {}", shorten(name), first.join(","));
+                Err(Error::data(&self.path, problem, "Name one of these, or give its number."))
             }
-            for (at, field) in self.record.iter().enumerate() {
-                if Some(at) != self.label {
-                    values.push(number(field).map_err(|problem| self.bad(Some(at), problem, NUMBERS))?);
-                } else if let Some(labels) = &mut labels {
-                    labels.push(field).map_err(|problem| self.bad(Some(at), problem, "Name another column."))?;
-                }
+            count => {
+                let problem = format!("{count} columns are called `{}`", shorten(name));
+                Err(Error::data(&self.path, problem, "Give its number, counted from 0."))
             }
         }
-        Ok(rows)
     }
 
     /// Reads the next row; false at the end.
@@ -198,93 +211,52 @@ impl CsvRows {
                     format!("line {line}: the row takes more than {} MiB", ROW_BYTES >> 20),
                     "Check that the file is CSV, and that every quotation mark is closed.",
                 ),
-                ErrorKind::Io(e) => Error::io(&self.path, "reading", e),
+                ErrorKind::Io(e) => failed(&self.path, e),
                 other => Error::data(&self.path, format!("line {line}: {other:?}"), "Check that the file is CSV."),
             }
         })
     }
 
-    /// The line on which the row just read begins, counted from 1. The reader's own position would give
-    /// that of any blank lines before it.
-    fn line(&self) -> u64 {
-        let end = self.reader.position();
-        let seen = lock(&self.seen);
-        // The reader has passed the end of the row, which may be a line end, the first half of one, or the end of the
-        // file.
-        let last = end.byte().checked_sub(seen.before + 1).and_then(|at| seen.piece.get(at as usize));
-        let inside = self.record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
-        end.line().saturating_sub(inside + u64::from(last == Some(&b'\n')))
+    fn texts(&self) -> Vec<String> {
+        self.record.iter().map(|field| String::from_utf8_lossy(field).trim().to_string()).collect()
     }
 
-    fn looks_like_header(&self, texts: &[String]) -> bool {
-        let mut fields = texts.iter().enumerate().filter(|(at, text)| Some(*at) != self.label && !text.is_empty()).peekable();
-        fields.peek().is_some() && fields.all(|(_, text)| text.parse::<f32>().is_err())
-    }
-
-    fn bad(&self, column: Option<usize>, problem: String, remedy: &str) -> Error {
-        let line = self.line();
-        let column = match column {
-            None => String::new(),
-            Some(at) => {
-                let name_at = at - usize::from(self.label.is_some_and(|label| label < at));
-                let name = self.names.as_ref().filter(|_| Some(at) != self.label).map(|names| format!(" (`{}`)", shorten(&names[name_at])));
-                format!(", column {}{}", at + 1, name.unwrap_or_default())
-            }
-        };
-        let remedy = match line {
-            1 => format!("{remedy} If this line is a header, say so."),
-            _ => remedy.to_string(),
-        };
-        Error::data(&self.path, format!("line {line}{column}: {problem}"), remedy)
+    /// Whether the first line names the columns.
+    fn is_header(&self, options: &Options) -> bool {
+        let texts = self.texts();
+        if let Some(schema) = &options.schema
+            && schema.is_named()
+        {
+            return schema.fields.iter().any(|field| field.name.as_ref().is_some_and(|name| texts.contains(name)))
+                || !texts.iter().any(|text| number(text, self.dialect.decimal).is_some());
+        }
+        let counted = || texts.iter().skip(1).enumerate().all(|(at, text)| *text == at.to_string());
+        if texts.len() > 1 && texts[0].is_empty() && counted() {
+            return true;
+        }
+        // A column that is said by name implies a header.
+        let said = options.columns().any(|column| matches!(column, Column::Name(name) if texts.contains(name)));
+        let filled: Vec<&String> = texts.iter().filter(|text| !text.is_empty()).collect();
+        said || !filled.is_empty() && filled.iter().all(|text| number(text, self.dialect.decimal).is_none())
     }
 }
 
-impl Labels {
-    fn push(&mut self, field: &[u8]) -> std::result::Result<(), String> {
-        let text = field.trim_ascii();
-        if text.is_empty() {
-            return Err("the label is empty".into());
-        }
-        let next = self.classes.len();
-        let class = match self.classes.get(text) {
-            Some(class) => *class,
-            None => {
-                let class = u8::try_from(next).map_err(|_| "this is the 257th label, and 256 is the limit".to_string())?;
-                self.classes.insert(text.to_vec(), class);
-                class
-            }
-        };
-        self.rows.push(class);
-        Ok(())
-    }
+/// `line 4, column 2 (`b`)`, the line and the column counted from 1.
+pub(super) fn place(line: u64, field: usize, names: Option<&[String]>) -> String {
+    let name = names.and_then(|names| names.get(field)).map(|name| format!(" (`{}`)", shorten(name))).unwrap_or_default();
+    format!("line {line}, column {}{name}", field + 1)
+}
 
-    /// The label of each row: the number itself where all are whole numbers from 0 to 255, else the index of its text
-    /// in the sorted list, which is returned too.
-    fn finish(self) -> (Vec<u8>, Option<Vec<String>>) {
-        let mut texts: Vec<(Vec<u8>, u8)> = self.classes.into_iter().collect();
-        texts.sort();
-        let mut places = [0u8; 256];
-        let whole = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u8>().ok();
-        let numbers = texts.iter().all(|(text, _)| whole(text).is_some());
-        for (place, (text, class)) in texts.iter().enumerate() {
-            places[usize::from(*class)] = whole(text).filter(|_| numbers).unwrap_or(place as u8);
-        }
-        let names = texts.iter().map(|(text, _)| String::from_utf8_lossy(text).into_owned()).collect();
-        (self.rows.iter().map(|&class| places[usize::from(class)]).collect(), if numbers { None } else { Some(names) })
-    }
+fn is_gap(text: &str) -> bool {
+    text.is_empty() || text.eq_ignore_ascii_case("nan")
 }
 
 /// The number in a field.
-fn number(field: &[u8]) -> std::result::Result<f32, String> {
-    let text = field.trim_ascii();
-    if text.is_empty() {
-        return Err("the field is empty".into());
-    }
-    let shown = || shorten(&String::from_utf8_lossy(text));
-    match std::str::from_utf8(text).ok().and_then(|text| text.parse::<f32>().ok()) {
-        Some(number) if number.is_finite() => Ok(number),
-        Some(_) => Err(format!("`{}` is not finite as a 32-bit float", shown())),
-        None => Err(format!("`{}` is not a number", shown())),
+fn number(text: &str, decimal: u8) -> Option<f64> {
+    match decimal {
+        b',' if text.contains('.') => None,
+        b',' => text.replacen(',', ".", 1).parse().ok(),
+        _ => text.parse().ok(),
     }
 }
 

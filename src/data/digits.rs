@@ -260,7 +260,7 @@ mod tests {
     fn bytes(digits: &Dataset) -> &[u8] {
         match digits.values() {
             Values::Bytes(v) => v,
-            Values::Floats(_) => panic!("digits are bytes"),
+            _ => panic!("digits are bytes"),
         }
     }
 

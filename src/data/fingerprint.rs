@@ -2,6 +2,7 @@
 //! digits, so what is hashed never changes.
 
 use super::{Dataset, Split, Values};
+use crate::device::HostMemory;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of the rows and labels of all parts with their shapes, in hexadecimal. Two data sets with the same one
@@ -28,9 +29,10 @@ impl Dataset {
 
 fn elements(hash: &mut Sha256, of: &Dataset) {
     match of.values() {
+        values if cfg!(target_endian = "little") => hash.update(values.bytes()),
         Values::Bytes(v) => hash.update(v),
-        Values::Floats(v) if cfg!(target_endian = "little") => hash.update(bytemuck::cast_slice::<f32, u8>(v)),
         Values::Floats(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
+        Values::Doubles(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
     }
 }
 

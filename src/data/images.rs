@@ -65,7 +65,7 @@ impl Form {
     /// The size that the options name, or that of the first image; the classes of all files, which are not empty.
     fn of(folder: &Path, all: &[&Files], options: &Options) -> Result<Form> {
         let channels = if options.color { 3 } else { 1 };
-        let (height, width) = match options.image_size {
+        let (height, width) = match options.image_size.flatten() {
             Some(size) => size,
             None => {
                 let (first, _) = decode(&all[0].images[0].path, channels)?;
@@ -78,7 +78,7 @@ impl Form {
             return Err(Error::data(folder, problem, "Give a folder with fewer."));
         }
         let classes = classes.into_iter().cloned().collect();
-        Ok(Form { dims: [channels, height, width], is_sized: options.image_size.is_some(), classes })
+        Ok(Form { dims: [channels, height, width], is_sized: options.image_size.flatten().is_some(), classes })
     }
 
     /// The pixels of a folder, in the order of the names.
@@ -90,7 +90,8 @@ impl Form {
         let drawn: Vec<Result<Changed>> = pixels.par_chunks_mut(one).zip(&files.images).map(draw).collect();
         // The first bad file in the order of the names, whichever thread finished first.
         let changed = drawn.into_iter().collect::<Result<Vec<_>>>()?;
-        let data = Dataset::trusted(&name, Values::Bytes(pixels), &self.dims, self.labels(files)).with_notes(self.notes(files, &changed));
+        let data = Dataset::trusted(&name, Values::Bytes(pixels), &self.dims, self.labels(files));
+        let data = data.with_notes(self.notes(files, &changed)).with_ids(files.names());
         Ok(if data.labels().is_some() { data.with_classes(self.classes.clone()) } else { data })
     }
 

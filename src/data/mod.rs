@@ -11,17 +11,32 @@ mod idx;
 #[cfg(feature = "files")]
 mod images;
 #[cfg(feature = "files")]
+mod labels;
+#[cfg(feature = "files")]
 mod mnist;
 #[cfg(feature = "files")]
 mod npy;
 #[cfg(feature = "files")]
+mod npz;
+#[cfg(feature = "files")]
 mod open;
 mod scaler;
+#[cfg(feature = "files")]
+mod schema;
+#[cfg(feature = "files")]
+mod source;
 mod strokes;
+#[cfg(feature = "files")]
+mod table;
+#[cfg(feature = "files")]
+mod table_rows;
+#[cfg(feature = "files")]
+mod text;
+mod values;
 #[cfg(feature = "files")]
 mod write;
 
-pub use chunks::Chunks;
+pub use chunks::{Chunk, Chunks, Remarks};
 #[cfg(feature = "files")]
 pub(crate) use csv::shorten;
 pub use digits::{builtin, digits};
@@ -33,60 +48,18 @@ pub use mnist::{Origin, Progress, mnist, mnist_folder, mnist_from, mnist_is_cach
 pub use open::{Column, Options};
 pub use scaler::{Scale, Scaler};
 #[cfg(feature = "files")]
-pub use write::RowWriter;
+pub use schema::{Missing, Schema};
+pub use values::Values;
+pub(crate) use values::to_f32;
+#[cfg(feature = "files")]
+pub use write::{Number, RowWriter};
 
-use crate::device::HostMemory;
 use crate::rng::permutation;
-use crate::{Device, Dtype, Error, Result, Shape, Tensor};
+use crate::{Device, Error, Result, Shape, Tensor};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The elements of a data set, row after row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Pixels: the byte b stands for b / 255.
-    Bytes(Vec<u8>),
-    /// Plain numbers, all finite.
-    Floats(Vec<f32>),
-}
-
-impl Values {
-    /// The number of elements.
-    pub fn len(&self) -> usize {
-        match self {
-            Values::Bytes(v) => v.len(),
-            Values::Floats(v) => v.len(),
-        }
-    }
-
-    /// Whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes in which they are stored.
-    pub(crate) fn raw(&self) -> &[u8] {
-        match self {
-            Values::Bytes(v) => v,
-            Values::Floats(v) => bytemuck::cast_slice(v),
-        }
-    }
-
-    pub(crate) fn dtype(&self) -> Dtype {
-        match self {
-            Values::Bytes(_) => Dtype::U8,
-            Values::Floats(_) => Dtype::F32,
-        }
-    }
-}
-
-/// Nobody writes to values behind an `Arc`.
-impl HostMemory for Values {
-    fn bytes(&self) -> &[u8] {
-        self.raw()
-    }
-}
+use values::pick;
 
 /// Rows in memory. A clone shares them and costs nothing.
 ///
@@ -104,6 +77,9 @@ pub struct Dataset {
     row_dims: Arc<[usize]>,
     labels: Option<Arc<[u8]>>,
     classes: Option<Arc<[String]>>,
+    ids: Option<Arc<[String]>>,
+    #[cfg(feature = "files")]
+    schema: Option<Arc<Schema>>,
     notes: Arc<[String]>,
     synthetic: bool,
 }
@@ -157,9 +133,25 @@ impl Dataset {
     /// # Errors
     /// Not 1 to 3 dimensions, a dimension of 0, values that are not whole rows, or a value that is not finite.
     pub fn from_rows(name: &str, values: Vec<f32>, row_dims: &[usize]) -> Result<Dataset> {
+        Dataset::from_values(name, values.into(), row_dims)
+    }
+
+    /// Rows of floats with more digits than a network sees: they are scaled before they are rounded.
+    ///
+    /// # Errors
+    /// As [`Dataset::from_rows`].
+    pub fn from_doubles(name: &str, values: Vec<f64>, row_dims: &[usize]) -> Result<Dataset> {
+        Dataset::from_values(name, values.into(), row_dims)
+    }
+
+    /// Rows of any type.
+    ///
+    /// # Errors
+    /// As [`Dataset::from_rows`].
+    pub fn from_values(name: &str, values: Values, row_dims: &[usize]) -> Result<Dataset> {
         let columns = check_rows(name, values.len(), row_dims)?;
         check_finite(name, &values, columns)?;
-        Ok(Dataset::trusted(name, Values::Floats(values), row_dims, None))
+        Ok(Dataset::trusted(name, values, row_dims, None))
     }
 
     /// A data set whose parts the caller has checked.
@@ -170,6 +162,9 @@ impl Dataset {
             row_dims: row_dims.into(),
             labels: labels.map(Into::into),
             classes: None,
+            ids: None,
+            #[cfg(feature = "files")]
+            schema: None,
             notes: Arc::default(),
             synthetic: false,
         }
@@ -179,6 +174,14 @@ impl Dataset {
     #[cfg(feature = "files")]
     fn with_classes(mut self, classes: Vec<String>) -> Dataset {
         self.classes = Some(classes.into());
+        self
+    }
+
+    /// The same rows with what each is called.
+    #[cfg(feature = "files")]
+    fn with_ids(mut self, ids: Vec<String>) -> Dataset {
+        debug_assert_eq!(ids.len(), self.len());
+        self.ids = Some(ids.into());
         self
     }
 
@@ -247,6 +250,35 @@ impl Dataset {
         self.labels.as_deref()
     }
 
+    /// What the columns of the file are, where the rows come from a table.
+    #[cfg(feature = "files")]
+    pub fn schema(&self) -> Option<&Schema> {
+        self.schema.as_deref()
+    }
+
+    /// What the columns are called, where the data say so.
+    pub fn names(&self) -> Option<Vec<String>> {
+        #[cfg(feature = "files")]
+        return self.schema.as_ref()?.names();
+        #[cfg(not(feature = "files"))]
+        None
+    }
+
+    /// What the ids are called, if there are any.
+    fn id(&self) -> Option<&str> {
+        self.ids.as_ref()?;
+        #[cfg(feature = "files")]
+        if let Some(id) = self.schema.as_ref().and_then(|schema| schema.id()) {
+            return Some(id);
+        }
+        Some("file")
+    }
+
+    /// What each row is called, where the data say so: the fields of a column of ids, or the names of image files.
+    pub fn ids(&self) -> Option<&[String]> {
+        self.ids.as_deref()
+    }
+
     /// The names of the classes, where labels had names: the label l is called `classes()[l]`.
     pub fn classes(&self) -> Option<&[String]> {
         self.classes.as_deref()
@@ -276,7 +308,7 @@ impl Dataset {
     /// The elements, rows x columns, as a read-only tensor in the host's memory. `None` if the device needs a copy, or
     /// if they are too many for one tensor.
     pub(crate) fn shared(&self, device: &Device) -> Option<Tensor> {
-        let shape = Shape::new(&[self.len(), self.columns()]).ok()?;
+        let shape = Shape::new(&[self.len(), self.columns()]).ok().filter(|_| !matches!(*self.values, Values::Doubles(_)))?;
         Some(Tensor { view: device.share(self.values.clone(), self.values.dtype(), shape)?, below: None })
     }
 
@@ -285,24 +317,29 @@ impl Dataset {
         image_size(&self.row_dims)
     }
 
-    /// The rows `range` as floats, with bytes divided by 255. Rows that do not exist are left out.
+    /// The rows `range` as floats, with bytes divided by 255. Rows that do not exist are left out. A value beyond f32
+    /// becomes the largest f32.
     pub fn rows_f32(&self, range: Range<usize>) -> Vec<f32> {
+        self.values.f32(self.span(range))
+    }
+
+    /// As [`Dataset::rows_f32`], with all digits.
+    pub fn rows_f64(&self, range: Range<usize>) -> Vec<f64> {
+        self.values.f64(self.span(range))
+    }
+
+    /// A copy of the rows `range`, of which those that do not exist are left out.
+    pub fn rows(&self, range: Range<usize>) -> Dataset {
         let span = self.span(range);
-        match &*self.values {
-            Values::Bytes(v) => v[span].iter().map(|&b| f32::from(b) / 255.0).collect(),
-            Values::Floats(v) => v[span].to_vec(),
-        }
+        let rows = span.start / self.columns()..span.end / self.columns();
+        let labels = self.labels.as_ref().map(|labels| labels[rows.clone()].into());
+        let ids = self.ids.as_ref().map(|ids| ids[rows].into());
+        Dataset { values: Arc::new(self.values.part(span)), labels, ids, ..self.clone() }
     }
 
     /// A copy of the first `n` rows, or of all if there are fewer.
     pub fn head(&self, n: usize) -> Dataset {
-        let span = self.span(0..n);
-        let values = match &*self.values {
-            Values::Bytes(v) => Values::Bytes(v[span].to_vec()),
-            Values::Floats(v) => Values::Floats(v[span].to_vec()),
-        };
-        let labels = self.labels.as_ref().map(|labels| labels[..n.min(labels.len())].into());
-        Dataset { values: Arc::new(values), labels, ..self.clone() }
+        self.rows(0..n)
     }
 
     /// Splits the rows at random: about (1 - `fraction`) of them, and `fraction` of them, at least one each. The same
@@ -321,19 +358,8 @@ impl Dataset {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(Error::argument("split", format!("the fraction is {fraction}"), "Use a number between 0 and 1, such as 0.1."));
         }
-        let rows = match u32::try_from(self.len()) {
-            Ok(rows) if rows >= 2 => rows,
-            _ => {
-                let problem = format!("{} rows can't be split into two parts", self.len());
-                return Err(Error::data(&*self.name, problem, "Give two rows or more, and fewer than 2^32."));
-            }
-        };
-        let second = ((f64::from(rows) * fraction).round() as u32).clamp(1, rows - 1);
-        let mut order = permutation(rows, seed, SPLIT, 0);
-        let (second, first) = order.split_at_mut(second as usize);
-        first.sort_unstable();
-        second.sort_unstable();
-        Ok((self.pick(first), self.pick(second)))
+        let (first, second) = split_rows(&self.name, self.len(), fraction, seed)?;
+        Ok((self.pick(&first), self.pick(&second)))
     }
 
     /// A copy with each column scaled; labels and name stay.
@@ -348,24 +374,28 @@ impl Dataset {
                 "Use a scaler that was learnt on such rows.",
             ));
         }
-        let mut values = self.rows_f32(0..self.len());
-        scaler.apply(&mut values);
-        Ok(Dataset { values: Arc::new(Values::Floats(values)), ..self.clone() })
+        Ok(Dataset { values: Arc::new(Values::Floats(scaler.scale_values(&self.values))), ..self.clone() })
+    }
+
+    /// The rows as a network sees them without a scaler: a copy if they are doubles.
+    ///
+    /// # Errors
+    /// A number beyond f32.
+    pub(crate) fn unscaled(&self) -> Result<Dataset> {
+        match &*self.values {
+            values @ Values::Doubles(_) => {
+                let values = values.unscaled(&self.name, self.columns())?.into_owned();
+                Ok(Dataset { values: Arc::new(Values::Floats(values)), ..self.clone() })
+            }
+            _ => Ok(self.clone()),
+        }
     }
 
     /// A copy of the rows with these numbers, all of which exist.
     fn pick(&self, rows: &[u32]) -> Dataset {
-        fn of<T: Copy>(values: &[T], columns: usize, rows: &[u32]) -> Vec<T> {
-            let mut picked = Vec::with_capacity(rows.len() * columns);
-            rows.iter().for_each(|&row| picked.extend_from_slice(&values[row as usize * columns..][..columns]));
-            picked
-        }
-        let values = match &*self.values {
-            Values::Bytes(v) => Values::Bytes(of(v, self.columns(), rows)),
-            Values::Floats(v) => Values::Floats(of(v, self.columns(), rows)),
-        };
-        let labels = self.labels.as_ref().map(|labels| of(labels, 1, rows).into());
-        Dataset { values: Arc::new(values), labels, ..self.clone() }
+        let labels = self.labels.as_ref().map(|labels| pick(labels, 1, rows).into());
+        let ids = self.ids.as_ref().map(|ids| rows.iter().map(|&row| ids[row as usize].clone()).collect());
+        Dataset { values: Arc::new(self.values.pick(self.columns(), rows)), labels, ids, ..self.clone() }
     }
 
     /// Where the existing rows of `range` lie in the values.
@@ -387,6 +417,23 @@ impl fmt::Debug for Dataset {
     }
 }
 
+/// The numbers of the rows of two parts, each in order.
+fn split_rows(name: &str, rows: usize, fraction: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
+    let rows = match u32::try_from(rows) {
+        Ok(rows) if rows >= 2 => rows,
+        _ => {
+            let problem = format!("{rows} rows can't be split into two parts");
+            return Err(Error::data(name, problem, "Give two rows or more, and fewer than 2^32."));
+        }
+    };
+    let count = ((f64::from(rows) * fraction).round() as u32).clamp(1, rows - 1);
+    let mut second = permutation(rows, seed, SPLIT, 0);
+    let mut first = second.split_off(count as usize);
+    first.sort_unstable();
+    second.sort_unstable();
+    Ok((first, second))
+}
+
 fn image_size(row_dims: &[usize]) -> Option<(usize, usize)> {
     match *row_dims {
         [1, height, width] | [height, width] => Some((height, width)),
@@ -394,12 +441,12 @@ fn image_size(row_dims: &[usize]) -> Option<(usize, usize)> {
     }
 }
 
-fn check_finite(name: &str, values: &[f32], columns: usize) -> Result<()> {
-    match values.iter().position(|v| !v.is_finite()) {
+fn check_finite(name: &str, values: &Values, columns: usize) -> Result<()> {
+    match values.not_finite() {
         None => Ok(()),
-        Some(i) => Err(Error::data(
+        Some((at, value)) => Err(Error::data(
             name,
-            format!("row {}, column {} (both counted from 0) is {}", i / columns, i % columns, values[i]),
+            format!("row {}, column {} (both counted from 0) is {value}", at / columns, at % columns),
             "Every value must be finite: drop the row or fill the gap.",
         )),
     }

@@ -1,9 +1,14 @@
 //! Data sets by name: the kind of a path decides how it is read.
 
-use super::{Chunks, Dataset, Split, builtin, csv::CsvRows, idx, images, mnist, npy, npy::NpyRows};
+use super::schema::{Missing, Schema};
+use super::table::Table;
+use super::table_rows::TableRows;
+use super::text::Wanted;
+use super::{Chunks, Dataset, Split, builtin, idx, images, mnist, npy, npy::NpyRows, npz::Npz, split_rows};
 use crate::{Error, Result};
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +42,21 @@ impl From<&str> for Column {
 pub struct Options {
     pub(super) header: Option<bool>,
     pub(super) label: Option<Column>,
-    pub(super) image_size: Option<(usize, usize)>,
+    pub(super) array: Option<String>,
+    /// `Some(None)`: no pictures, whatever the columns look like.
+    pub(super) image_size: Option<Option<(usize, usize)>>,
     pub(super) color: bool,
+    pub(super) id: Option<Column>,
+    pub(super) drop: Vec<Column>,
+    pub(super) categorical: Vec<Column>,
+    pub(super) missing: Missing,
+    pub(super) delimiter: Option<char>,
+    pub(super) decimal: Option<char>,
+    pub(super) schema: Option<Arc<Schema>>,
 }
+
+/// The share of the rows to test with, where data come in one part.
+const TEST: f64 = 1.0 / 6.0;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -49,6 +66,7 @@ enum Kind {
     Images,
     Csv,
     Npy,
+    Npz,
 }
 
 impl Options {
@@ -59,16 +77,31 @@ impl Options {
         self
     }
 
-    /// CSV: the column with the labels, which is not part of the rows. A column given by name implies a header.
+    /// CSV: the column with the labels, which is not part of the rows. A column given by name implies a header. npz:
+    /// the array of the labels, by its name.
     pub fn label(mut self, column: impl Into<Column>) -> Options {
         self.label = Some(column.into());
         self
     }
 
+    /// npz: the array of the rows. By default the only one beside the labels, or one called `X` or `x_train`.
+    pub fn array(mut self, name: &str) -> Options {
+        self.array = Some(name.into());
+        self
+    }
+
     /// Folders of images: the size to which each is scaled. By default, the size of the first in the order of the
-    /// names.
+    /// names. Tables: the size of the pictures whose pixels the columns are. By default, columns are taken for pixels
+    /// if all their fields are whole numbers from 0 to 255, some of them at least 128, and they fill a square of 8x8 or
+    /// more.
     pub fn image_size(mut self, height: usize, width: usize) -> Options {
-        self.image_size = Some((height, width));
+        self.image_size = Some(Some((height, width)));
+        self
+    }
+
+    /// Tables: the columns are not the pixels of pictures.
+    pub fn no_pictures(mut self) -> Options {
+        self.image_size = Some(None);
         self
     }
 
@@ -77,6 +110,89 @@ impl Options {
     pub fn color(mut self, color: bool) -> Options {
         self.color = color;
         self
+    }
+
+    /// Tables: the column with the ids of the rows, which is not part of them and is written beside what they give.
+    pub fn id(mut self, column: impl Into<Column>) -> Options {
+        self.id = Some(column.into());
+        self
+    }
+
+    /// Tables: columns that are left out.
+    pub fn drop<C: Into<Column>>(mut self, columns: impl IntoIterator<Item = C>) -> Options {
+        self.drop.extend(columns.into_iter().map(C::into));
+        self
+    }
+
+    /// Tables: columns whose fields are names, even where they look like numbers. A column without any number is one
+    /// anyway.
+    pub fn categorical<C: Into<Column>>(mut self, columns: impl IntoIterator<Item = C>) -> Options {
+        self.categorical.extend(columns.into_iter().map(C::into));
+        self
+    }
+
+    /// Tables: what becomes of a gap, which is an empty field or `nan`. By default it is an error.
+    pub fn missing(mut self, missing: Missing) -> Options {
+        self.missing = missing;
+        self
+    }
+
+    /// Tables: what stands between two fields, such as `;` or a tab. By default it is found in the first lines.
+    pub fn delimiter(mut self, delimiter: char) -> Options {
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// Tables: what stands before the decimals, a point or a comma. By default it is found in the first lines.
+    pub fn decimal(mut self, decimal: char) -> Options {
+        self.decimal = Some(decimal);
+        self
+    }
+
+    /// Tables: what the columns are, as it was learnt from other rows. Columns are matched by their names, or by their
+    /// places where the file has no header.
+    pub fn schema(mut self, schema: &Schema) -> Options {
+        self.schema = Some(Arc::new(schema.clone()));
+        self
+    }
+
+    /// What is said of the text of a table; else what was said when the schema was learnt.
+    pub(super) fn wanted(&self) -> Result<Wanted> {
+        let known = |f: fn(&Schema) -> Option<char>| self.schema.as_deref().and_then(f);
+        let byte = |name: &str, sign: Option<char>| match sign.map(u8::try_from) {
+            None => Ok(None),
+            Some(Ok(byte)) if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'\n' | b'\r' | b'"') => Ok(Some(byte)),
+            _ => Err(Error::argument(name, format!("it is {sign:?}"), "Use one sign of ASCII, such as , or ;")),
+        };
+        Ok(Wanted {
+            delimiter: byte("delimiter", self.delimiter.or_else(|| known(|schema| schema.delimiter)))?,
+            decimal: byte("decimal", self.decimal.or_else(|| known(|schema| schema.decimal)))?,
+        })
+    }
+
+    /// All columns that are said by name or place.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.label.iter().chain(&self.id).chain(&self.drop).chain(&self.categorical)
+    }
+
+    /// Reads a table whole, and splits it where there is a fraction: what its columns are is learnt from the first
+    /// part.
+    fn table(&self, path: &Path, test: Option<f64>) -> Result<(Dataset, Option<Dataset>)> {
+        if self.schema.is_some() {
+            let all = TableRows::everything(path, self)?;
+            return Ok(match test {
+                Some(fraction) => all.split(fraction, 0).map(|(train, test)| (train, Some(test)))?,
+                None => (all, None),
+            });
+        }
+        let table = Table::read(path, self)?;
+        let (train, test) = match test {
+            Some(fraction) => split_rows(&path.display().to_string(), table.len(), fraction, 0)?,
+            None => ((0..table.len() as u32).collect(), Vec::new()),
+        };
+        let schema = Arc::new(table.learn(&train, self)?);
+        let test = (!test.is_empty()).then(|| table.rows(&schema, &test)).transpose()?;
+        Ok((table.rows(&schema, &train)?, test))
     }
 
     /// As [`open`](super::open), with these options.
@@ -90,19 +206,25 @@ impl Options {
             Kind::Mnist => mnist(None),
             Kind::Idx => idx::open(path),
             Kind::Images => images::open(path, self),
-            Kind::Csv | Kind::Npy => at_random(self.read(path)?),
+            Kind::Csv => {
+                let (train, test) = self.table(path, Some(TEST))?;
+                let test = test.unwrap_or_else(|| train.head(0));
+                Ok(parts(name, train, test))
+            }
+            Kind::Npy | Kind::Npz => at_random(self.read(path)?),
         }
     }
 
-    /// Reads all rows of a CSV file, an npy file or a folder of images.
+    /// Reads all rows of a CSV file, an npy or npz file or a folder of images.
     ///
     /// # Errors
     /// A path that is none of these, or a fault in the file, with its line or offset.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Dataset> {
         let path = path.as_ref();
         match self.kind(&path.to_string_lossy())? {
-            Kind::Csv => CsvRows::everything(path, self),
-            Kind::Npy => NpyRows::everything(path),
+            Kind::Csv => Ok(self.table(path, None)?.0),
+            Kind::Npy => NpyRows::open(path)?.everything(),
+            Kind::Npz => Npz::open(path)?.everything(self.array.as_deref(), self.label_array()?),
             Kind::Images if !images::has_parts(path)? => images::read(path, self),
             Kind::Builtin | Kind::Mnist | Kind::Idx | Kind::Images => {
                 Err(Error::data(path, "this is a data set of two parts", "Use `open`, which gives both."))
@@ -110,16 +232,18 @@ impl Options {
         }
     }
 
-    /// The rows of a CSV file or an npy file a chunk at a time; a file of any size takes little memory.
+    /// The rows of a CSV, npy or npz file a chunk at a time; a file of any size takes little memory, unless it is an
+    /// array in Fortran order.
     ///
     /// # Errors
     /// A path that is neither, or a wrong header. A fault further down is an error of the iterator.
     pub fn stream(&self, path: impl AsRef<Path>) -> Result<Chunks> {
         let path = path.as_ref();
         match self.kind(&path.to_string_lossy())? {
-            Kind::Csv => Ok(CsvRows::open(path, None, self)?.into()),
+            Kind::Csv => Ok(TableRows::open(path, None, self)?.into()),
             Kind::Npy => Ok(NpyRows::open(path)?.into()),
-            _ => Err(Error::data(path, "only a .csv or .npy file can be streamed", "Use `read` or `open`.")),
+            Kind::Npz => Ok(Npz::open(path)?.rows(self.array.as_deref(), self.label_array()?)?.into()),
+            _ => Err(Error::data(path, "only a .csv, .npy or .npz file can be streamed", "Use `read` or `open`.")),
         }
     }
 
@@ -135,22 +259,35 @@ impl Options {
         let is_npy = start == npy::MAGIC;
         let source = Box::new(Cursor::new(start).chain(source));
         match is_npy {
-            true if self.label.is_some() || self.header.is_some() => {
-                Err(Error::argument("label, header", format!("{name} is npy, and these options are for CSV"), "Leave them out."))
-            }
+            true if self.label.is_some() || self.header.is_some() || self.array.is_some() => Err(Error::argument(
+                "label, header, array",
+                format!("{name} is npy, and these options are for CSV and npz"),
+                "Leave them out.",
+            )),
             true => Ok(NpyRows::piped(path, source)?.into()),
-            false => Ok(CsvRows::open(path, Some(source), self)?.into()),
+            false => Ok(TableRows::open(path, Some(source), self)?.into()),
         }
     }
 
     /// Whether [`Options::stream`] can read this.
     pub fn is_stream(&self, name: &str) -> bool {
-        matches!(self.kind(name), Ok(Kind::Csv | Kind::Npy))
+        matches!(self.kind(name), Ok(Kind::Csv | Kind::Npy | Kind::Npz))
     }
 
     /// Whether this is a folder of images without training and test parts.
     pub fn is_images(&self, name: &str) -> bool {
         self.kind(name).is_ok_and(|kind| kind == Kind::Images) && images::has_parts(name.as_ref()).is_ok_and(|has| !has)
+    }
+
+    /// The array of the labels in an npz file.
+    fn label_array(&self) -> Result<Option<&str>> {
+        match &self.label {
+            None => Ok(None),
+            Some(Column::Name(name)) => Ok(Some(name)),
+            Some(Column::Index(at)) => {
+                Err(Error::argument("label", format!("{at} is no name of an array"), "Name the array of the labels."))
+            }
+        }
     }
 
     /// The kind of data that the name stands for, if the options suit it.
@@ -162,24 +299,47 @@ impl Options {
             "mnist" => Kind::Mnist,
             _ if idx::is_one(path) => Kind::Idx,
             _ if path.is_dir() => Kind::Images,
-            _ if ending("csv") => Kind::Csv,
+            _ if is_text(path) => Kind::Csv,
             _ if ending("npy") => Kind::Npy,
+            _ if ending("npz") => Kind::Npz,
             _ => Kind::Idx,
         };
         let unused = |option: &str, of: &str| Err(Error::argument(option, format!("{name} is not {of}"), "Leave this option out."));
-        match kind {
-            kind if kind != Kind::Images && self.image_size.is_some() => unused("image size", "a folder of images"),
-            kind if kind != Kind::Images && self.color => unused("color", "a folder of images"),
-            kind if kind != Kind::Csv && self.label.is_some() => unused("label", "a CSV file"),
-            kind if kind != Kind::Csv && self.header.is_some() => unused("header", "a CSV file"),
-            kind => Ok(kind),
+        let tables = |option, said| (said, option, "a CSV file", &[Kind::Csv][..]);
+        let all = [
+            (self.image_size.is_some(), "image size", "a folder of images or a CSV file", &[Kind::Images, Kind::Csv][..]),
+            (self.color, "color", "a folder of images", &[Kind::Images]),
+            (self.label.is_some(), "label", "a CSV or npz file", &[Kind::Csv, Kind::Npz]),
+            (self.array.is_some(), "array", "an npz file", &[Kind::Npz]),
+            tables("header", self.header.is_some()),
+            tables("id", self.id.is_some()),
+            tables("drop", !self.drop.is_empty()),
+            tables("categorical", !self.categorical.is_empty()),
+            tables("missing", self.missing != Missing::Error),
+            tables("delimiter", self.delimiter.is_some()),
+            tables("decimal", self.decimal.is_some()),
+        ];
+        match all.into_iter().find(|(said, _, _, suits)| *said && !suits.contains(&kind)) {
+            Some((_, option, of, _)) => unused(option, of),
+            None => Ok(kind),
         }
     }
 }
 
+/// Whether the name is that of a table in text, packed or not.
+fn is_text(path: &Path) -> bool {
+    let ends = |path: &Path, endings: &[&str]| path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)));
+    let inner = if ends(path, &["gz"]) { path.with_extension("") } else { path.into() };
+    ends(&inner, &["csv", "tsv", "txt", "dat"])
+}
+
 /// Splits data in one part: 5/6 to train on, 1/6 to test.
 pub(super) fn at_random(data: Dataset) -> Result<Split> {
-    let (train, test) = data.split(1.0 / 6.0, 0)?;
-    let named = |rows: Dataset, part: &str| rows.named(&format!("{} ({part})", data.name()));
-    Ok(Split::new(named(train, "train"), named(test, "test")))
+    let (train, test) = data.split(TEST, 0)?;
+    Ok(parts(data.name(), train, test))
+}
+
+fn parts(name: &str, train: Dataset, test: Dataset) -> Split {
+    let named = |rows: Dataset, part: &str| rows.named(&format!("{name} ({part})"));
+    Split::new(named(train, "train"), named(test, "test"))
 }

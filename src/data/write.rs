@@ -1,7 +1,9 @@
 //! Rows into a file or a pipe, as they come.
 
 use crate::files::AtomicFile;
+use crate::nn::Rows;
 use crate::{Error, Result};
+use std::fmt::{Display, LowerExp};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -13,17 +15,22 @@ const NPY_HEADER: usize = 128;
 ///
 /// ```
 /// use narrows::data::{Options, RowWriter};
+/// use narrows::nn::Rows;
 /// let folder = tempfile::tempdir().unwrap();
 /// let path = folder.path().join("points.csv");
 /// let mut rows = RowWriter::create(&path, &["x", "y"])?;
-/// rows.write(&[0.5, 1.0, 2.0, 3.5])?;
+/// rows.write(&Rows::new(2, vec![0.5, 1.0, 2.0, 3.5]))?;
 /// assert_eq!(rows.finish()?, 2);
 /// assert_eq!(std::fs::read_to_string(&path).unwrap(), "x,y\n0.5,1\n2,3.5\n");
 /// # Ok::<(), narrows::Error>(())
 /// ```
 pub struct RowWriter {
     sink: Sink,
-    columns: usize,
+    names: Vec<String>,
+    /// The name of the last column, which holds what the rows are called.
+    id: Option<String>,
+    /// Of the numbers in an array, once one was written.
+    element: Option<&'static str>,
     rows: usize,
 }
 
@@ -34,8 +41,42 @@ enum Sink {
     Pipe(String, Box<dyn Write>),
 }
 
+/// f32 or f64, as files hold them.
+pub trait Number: Copy + Display + LowerExp + Into<f64> + sealed::Sealed {
+    /// Its name in numpy.
+    #[doc(hidden)]
+    const ELEMENT: &'static str;
+    /// Up to here all whole numbers are written as such.
+    #[doc(hidden)]
+    const WHOLE: f64;
+    #[doc(hidden)]
+    fn little_endian(self) -> impl AsRef<[u8]>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+impl Number for f32 {
+    const ELEMENT: &'static str = "<f4";
+    const WHOLE: f64 = 1e9;
+    fn little_endian(self) -> impl AsRef<[u8]> {
+        self.to_le_bytes()
+    }
+}
+
+impl Number for f64 {
+    const ELEMENT: &'static str = "<f8";
+    const WHOLE: f64 = 1e16;
+    fn little_endian(self) -> impl AsRef<[u8]> {
+        self.to_le_bytes()
+    }
+}
+
 impl RowWriter {
-    /// Starts the file `path`: CSV with a header, or npy of f32, depending on how its name ends.
+    /// Starts the file `path`: CSV with a header, or npy, depending on how its name ends.
     ///
     /// # Errors
     /// A name with another ending, no columns, or a folder that can't be written.
@@ -55,6 +96,12 @@ impl RowWriter {
         RowWriter::begin(Sink::Pipe(name.into(), Box::new(sink)), names)
     }
 
+    /// CSV gets one more column, the last, with the ids of the rows. An array has no place for them.
+    pub fn with_ids(mut self, column: &str) -> RowWriter {
+        self.id = Some(column.into());
+        self
+    }
+
     /// Whether [`RowWriter::create`] knows how to write a file of this name.
     ///
     /// # Errors
@@ -68,33 +115,51 @@ impl RowWriter {
     }
 
     fn begin(sink: Sink, names: &[impl AsRef<str>]) -> Result<RowWriter> {
-        let mut writer = RowWriter { sink, columns: names.len(), rows: 0 };
         if names.is_empty() {
             return Err(Error::argument("columns", "there are none", "Name at least one column."));
         }
-        let header: Vec<String> = names.iter().map(|name| quoted(name.as_ref())).collect();
-        writer.put(|sink| match sink {
-            Sink::Npy(file) => file.write_all(&[0; NPY_HEADER]),
-            Sink::Csv(file) => writeln!(file, "{}", header.join(",")),
-            Sink::Pipe(_, pipe) => writeln!(pipe, "{}", header.join(",")),
-        })?;
-        Ok(writer)
+        let names = names.iter().map(|name| name.as_ref().to_string()).collect();
+        Ok(RowWriter { sink, names, id: None, element: None, rows: 0 })
     }
 
-    /// Appends whole rows.
+    /// What stands before the first row: the names, or the place of a header.
+    fn head(&mut self, element: &'static str) -> Result<()> {
+        if self.element.is_some() {
+            return Ok(());
+        }
+        self.element = Some(element);
+        let header = self.names.iter().chain(&self.id).map(|name| quoted(name)).collect::<Vec<_>>().join(",");
+        self.put(|sink| match sink {
+            Sink::Npy(file) => file.write_all(&[0; NPY_HEADER]),
+            Sink::Csv(file) => writeln!(file, "{header}"),
+            Sink::Pipe(_, pipe) => writeln!(pipe, "{header}"),
+        })
+    }
+
+    /// Appends rows; all that are written to one file are of one type.
     ///
     /// # Errors
-    /// Values that are not whole rows, or an error of the system.
-    pub fn write(&mut self, values: &[f32]) -> Result<()> {
-        let columns = self.columns;
-        if !values.len().is_multiple_of(columns) {
-            return Err(Error::argument("rows", format!("{} values are not whole rows of {columns}", values.len()), "Pass complete rows."));
+    /// Rows of another width, ids that are missing, or an error of the system.
+    pub fn write<T: Number>(&mut self, rows: &Rows<T>) -> Result<()> {
+        let columns = self.names.len();
+        let ids = rows.ids.as_deref().filter(|_| self.id.is_some()).unwrap_or_default();
+        let fits = rows.columns == columns && rows.values.len() == rows.rows * columns;
+        if !fits || self.id.is_some() && ids.len() != rows.rows || self.element.is_some_and(|e| e != T::ELEMENT) {
+            let problem = format!(
+                "{} {} numbers and {} ids are no {} rows of {columns} of the kind before",
+                rows.values.len(),
+                T::ELEMENT,
+                ids.len(),
+                rows.rows
+            );
+            return Err(Error::argument("rows", problem, "Pass complete rows, each with its id if they have ids, all of one type."));
         }
-        self.rows += values.len() / columns;
+        self.head(T::ELEMENT)?;
+        self.rows += rows.rows;
         self.put(|sink| match sink {
-            Sink::Npy(file) => values.iter().try_for_each(|v| file.write_all(&v.to_le_bytes())),
-            Sink::Csv(file) => lines(file, values, columns),
-            Sink::Pipe(_, pipe) => lines(pipe, values, columns),
+            Sink::Npy(file) => rows.values.iter().try_for_each(|v| file.write_all(v.little_endian().as_ref())),
+            Sink::Csv(file) => lines(file, &rows.values, columns, ids),
+            Sink::Pipe(_, pipe) => lines(pipe, &rows.values, columns, ids),
         })
     }
 
@@ -103,11 +168,12 @@ impl RowWriter {
     /// # Errors
     /// An error of the system; then an existing file is as it was.
     pub fn finish(mut self) -> Result<usize> {
-        let (rows, columns) = (self.rows, self.columns);
+        self.head(f32::ELEMENT)?;
+        let (rows, columns, element) = (self.rows, self.names.len(), self.element.unwrap_or(f32::ELEMENT));
         self.put(|sink| match sink {
             Sink::Npy(file) => {
                 file.seek(SeekFrom::Start(0))?;
-                file.write_all(&npy_header(rows, columns))
+                file.write_all(&npy_header(element, rows, columns))
             }
             Sink::Csv(_) => Ok(()),
             Sink::Pipe(_, pipe) => pipe.flush(),
@@ -127,9 +193,9 @@ impl RowWriter {
     }
 }
 
-/// The header of an array of f32, padded so that the elements begin at a multiple of 64.
-fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+/// The header of an array, padded so that the elements begin at a multiple of 64.
+fn npy_header(element: &str, rows: usize, columns: usize) -> Vec<u8> {
+    let text = format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
     let mut header = b"\x93NUMPY\x01\x00".to_vec();
     header.extend(((NPY_HEADER - 10) as u16).to_le_bytes());
     header.extend(text.bytes());
@@ -138,18 +204,23 @@ fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
     header
 }
 
-fn lines(out: &mut dyn Write, values: &[f32], columns: usize) -> io::Result<()> {
+fn lines<T: Number>(out: &mut dyn Write, values: &[T], columns: usize, ids: &[String]) -> io::Result<()> {
     use std::fmt::Write as _;
     let mut text = String::new();
-    for row in values.chunks_exact(columns) {
+    for (row, values) in values.chunks_exact(columns).enumerate() {
         text.clear();
-        for (at, v) in row.iter().enumerate() {
+        for (at, v) in values.iter().enumerate() {
             if at > 0 {
                 text.push(',');
             }
             // The shortest text that gives the same number again. Writing into memory does not fail.
-            let plain = *v == 0.0 || (1e-5..1e9).contains(&v.abs()) || !v.is_finite();
+            let size = Into::<f64>::into(*v).abs();
+            let plain = size == 0.0 || (1e-5..T::WHOLE).contains(&size) || !size.is_finite();
             let _ = if plain { write!(text, "{v}") } else { write!(text, "{v:e}") };
+        }
+        if let Some(id) = ids.get(row) {
+            text.push(',');
+            text.push_str(&quoted(id));
         }
         text.push('\n');
         out.write_all(text.as_bytes())?;

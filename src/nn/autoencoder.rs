@@ -3,6 +3,8 @@
 use super::net::Weight;
 use super::rows::{self, Way};
 use super::{Builder, GROUP, Loss, Objective, Output, Recording, Spec};
+#[cfg(feature = "files")]
+use crate::data::Schema;
 use crate::data::{Chunks, Dataset, Scaler};
 use crate::op::{Op, Stream};
 use crate::rng::purpose;
@@ -35,14 +37,31 @@ pub struct Autoencoder {
 }
 
 /// Rows of floats on the host.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rows {
+pub struct Rows<T = f32> {
     /// How many rows.
     pub rows: usize,
     /// How many numbers in each.
     pub columns: usize,
     /// All numbers, row by row.
-    pub values: Vec<f32>,
+    pub values: Vec<T>,
+    /// What the rows are called, where what they come from says so.
+    pub ids: Option<Vec<String>>,
+}
+
+impl<T> Rows<T> {
+    /// Rows of `columns` numbers; numbers that make no whole row are left out.
+    pub fn new(columns: usize, mut values: Vec<T>) -> Rows<T> {
+        let rows = values.len().checked_div(columns).unwrap_or(0);
+        values.truncate(rows * columns);
+        Rows { rows, columns, values, ids: None }
+    }
+
+    /// The same rows with what each is called.
+    pub fn with_ids(self, ids: Option<Vec<String>>) -> Rows<T> {
+        Rows { ids, ..self }
+    }
 }
 
 impl Autoencoder {
@@ -128,14 +147,32 @@ impl Autoencoder {
         self.spec.scaler.as_ref()
     }
 
+    /// The same network, with shared weights, that knows what the columns of its tables are. The model file includes
+    /// this: [`Options::schema`](crate::data::Options::schema) reads other tables by it.
+    ///
+    /// # Errors
+    /// When the schema makes rows of another width.
+    #[cfg(feature = "files")]
+    pub fn with_schema(self, schema: Schema) -> Result<Autoencoder> {
+        let spec = Spec { schema: Some(schema), ..Spec::clone(&self.spec) };
+        spec.check()?;
+        Ok(Autoencoder { spec: Arc::new(spec), ..self })
+    }
+
+    /// What the columns of its tables are, if it was trained on one.
+    #[cfg(feature = "files")]
+    pub fn schema(&self) -> Option<&Schema> {
+        self.spec.schema.as_ref()
+    }
+
     /// The rows as the network sees them: a scaled copy if there is a scaler.
     ///
     /// # Errors
-    /// When the rows have another number of columns than the scaler.
+    /// When the rows have another number of columns than the scaler, or hold a number beyond f32 where there is none.
     pub fn scaled(&self, data: &Dataset) -> Result<Dataset> {
         match &self.spec.scaler {
             Some(scaler) => data.scaled_by(scaler),
-            None => Ok(data.clone()),
+            None => data.unscaled(),
         }
     }
 
@@ -208,7 +245,8 @@ impl Autoencoder {
     /// # Errors
     /// When the rows have another number of columns, or the device fails.
     pub fn score(&self, data: &Dataset) -> Result<Vec<f32>> {
-        self.score_stream(data.chunks())?.collect::<Result<Vec<_>>>().map(|chunks| chunks.concat())
+        let chunks = self.score_stream(data.chunks())?.collect::<Result<Vec<_>>>()?;
+        Ok(chunks.into_iter().flat_map(|chunk| chunk.values).collect())
     }
 
     /// The mean over all elements of (x - y)^2: the test error of the literature "per pixel".
@@ -244,31 +282,31 @@ impl Autoencoder {
     /// # Ok::<(), narrows::Error>(())
     /// ```
     pub fn encode_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-        rows::each(self, rows, Way::Encode)
+        rows::codes(self, rows)
     }
 
-    /// The rows of a stream of codes.
+    /// The rows of a stream of codes, with all digits of their units.
     ///
     /// # Errors
     /// As [`Autoencoder::encode_stream`].
-    pub fn decode_stream(&self, codes: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-        rows::each(self, codes, Way::Decode)
+    pub fn decode_stream(&self, codes: Chunks) -> Result<impl Iterator<Item = Result<Rows<f64>>>> {
+        rows::in_units(self, codes, Way::Decode)
     }
 
-    /// The reconstructions of a stream of rows.
+    /// The reconstructions of a stream of rows, with all digits of their units.
     ///
     /// # Errors
     /// As [`Autoencoder::encode_stream`].
-    pub fn reconstruct_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-        rows::each(self, rows, Way::Reconstruct)
+    pub fn reconstruct_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows<f64>>>> {
+        rows::in_units(self, rows, Way::Reconstruct)
     }
 
     /// The reconstruction errors of a stream of rows, as [`Autoencoder::score`] gives them: an item for each chunk of
-    /// it.
+    /// it, with one column.
     ///
     /// # Errors
     /// As [`Autoencoder::encode_stream`].
-    pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Vec<f32>>>> {
+    pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
         rows::errors(self, rows)
     }
 

@@ -2,10 +2,11 @@
 //! chunk is in memory.
 
 use super::{Autoencoder, Recording, Rows};
-use crate::data::{Chunks, Dataset, Values};
+use crate::data::{Chunk, Chunks, Dataset, Values, to_f32};
 use crate::device::View;
 use crate::{Clock, Error, Loss, Program, Result, Shape, Tape, Tensor, Val, tensor};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The numbers in the widest layer of one run of a program, unless a single row has more: this bounds the memory.
@@ -19,34 +20,54 @@ const BYTES: usize = 1 << 26;
 /// The results of all rows.
 pub(super) fn all(ae: &Autoencoder, data: &Dataset, way: Way) -> Result<Rows> {
     let mut pass = Pass::new(ae, way, &data.chunks())?;
-    let columns = way.columns(ae).1;
-    let values = match ae.scaler() {
-        None => in_steps(ae, data, way, pass.most)?,
-        Some(_) => {
-            let mut values = Vec::with_capacity(data.len() * columns);
-            for chunk in data.chunks() {
-                values.extend(pass.run(&mut chunk?)?);
-            }
-            values
+    let (columns, ids) = (way.columns(ae).1, data.ids().map(<[String]>::to_vec));
+    if ae.scaler().is_none() {
+        let values = in_steps(ae, data, way, pass.most)?;
+        return Ok(Rows::new(columns, values).with_ids(ids));
+    }
+    let mut values = Vec::with_capacity(data.len() * columns);
+    for chunk in data.chunks() {
+        let y = pass.run(&pass.seen(&chunk?.values)?)?;
+        match pass.in_units(&y) {
+            Some(back) => values.extend(back.into_iter().map(to_f32)),
+            None => values.extend(y),
         }
-    };
-    Ok(Rows { rows: data.len(), columns, values })
+    }
+    Ok(Rows::new(columns, values).with_ids(ids))
 }
 
-/// The results of a stream: an item for each chunk.
-pub(super) fn each(ae: &Autoencoder, rows: Chunks, way: Way) -> Result<impl Iterator<Item = Result<Rows>>> {
-    let mut pass = Pass::new(ae, way, &rows)?;
+/// The codes of a stream: an item for each chunk.
+pub(super) fn codes(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
+    let mut pass = Pass::new(ae, Way::Encode, &rows)?;
     Ok(rows.map(move |chunk| {
-        let values = pass.run(&mut chunk?)?;
-        let columns = way.columns(pass.ae).1;
-        Ok(Rows { rows: values.len() / columns, columns, values })
+        let Chunk { values, ids } = chunk?;
+        let y = pass.run(&pass.seen(&values)?)?;
+        Ok(Rows::new(ae.code_width(), y).with_ids(ids))
     }))
 }
 
-/// The mean of (x - y)^2 over each row of a stream: an item for each chunk.
-pub(super) fn errors(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Vec<f32>>>> {
+/// The results of a stream in the units of the rows, with all digits: an item for each chunk.
+pub(super) fn in_units(ae: &Autoencoder, rows: Chunks, way: Way) -> Result<impl Iterator<Item = Result<Rows<f64>>>> {
+    let mut pass = Pass::new(ae, way, &rows)?;
+    Ok(rows.map(move |chunk| {
+        let Chunk { values, ids } = chunk?;
+        let y = pass.run(&pass.seen(&values)?)?;
+        let back = pass.in_units(&y).unwrap_or_else(|| y.into_iter().map(f64::from).collect());
+        Ok(Rows::new(ae.inputs(), back).with_ids(ids))
+    }))
+}
+
+/// The mean of (x - y)^2 over each row of a stream: an item for each chunk, with one column.
+pub(super) fn errors(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
     let mut pass = Pass::new(ae, Way::Compare, &rows)?;
-    Ok(rows.map(move |chunk| Ok(pass.errors(chunk?)?.into_iter().map(|e| e as f32).collect())))
+    Ok(rows.map(move |chunk| {
+        let Chunk { values, ids } = chunk?;
+        let x = pass.seen(&values)?;
+        let y = pass.run(&x)?;
+        let columns = ae.inputs();
+        let errors = x.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y) as f32).collect();
+        Ok(Rows::new(1, errors).with_ids(ids))
+    }))
 }
 
 /// The mean over all elements of a loss.
@@ -67,8 +88,9 @@ pub(crate) fn compare<T: Send>(ae: &Autoencoder, data: &Dataset, way: Way, f: im
     let (from, to) = way.columns(ae);
     let mut all = Vec::with_capacity(data.len());
     for chunk in data.chunks() {
-        let mut x = chunk?;
-        let y = pass.run(&mut x)?;
+        let chunk = chunk?;
+        let x = pass.seen(&chunk.values)?;
+        let y = pass.run(&x)?;
         all.par_extend(x.par_chunks(from).zip(y.par_chunks(to)).map(|(x, y)| f(x, y)));
     }
     Ok(all)
@@ -150,6 +172,8 @@ fn most(ae: &Autoencoder) -> usize {
 struct Pass<'a> {
     ae: &'a Autoencoder,
     way: Way,
+    /// What errors call the rows.
+    name: String,
     most: usize,
     compiled: Option<Compiled>,
 }
@@ -172,23 +196,33 @@ impl<'a> Pass<'a> {
                 "Use a network that was built for these rows, or rows that fit it.",
             ));
         }
-        Ok(Pass { ae, way, most: most(ae), compiled: None })
+        Ok(Pass { ae, way, name: rows.name(), most: most(ae), compiled: None })
     }
 
-    /// The results of the rows, which are scaled in place if the network has a scaler.
-    fn run(&mut self, rows: &mut [f32]) -> Result<Vec<f32>> {
-        let (from, to) = self.way.columns(self.ae);
-        if let (Some(scaler), true) = (self.ae.scaler(), self.way != Way::Decode) {
-            scaler.apply(rows);
+    /// The rows as the network sees them.
+    fn seen<'v>(&self, values: &'v Values) -> Result<Cow<'v, [f32]>> {
+        match self.ae.scaler() {
+            Some(scaler) if self.way != Way::Decode => Ok(Cow::Owned(scaler.scale_values(values))),
+            _ => values.unscaled(&self.name, self.way.columns(self.ae).0),
         }
+    }
+
+    /// The results of rows as the network sees them, in its units.
+    fn run(&mut self, rows: &[f32]) -> Result<Vec<f32>> {
+        let (from, to) = self.way.columns(self.ae);
         let mut out = Vec::with_capacity(rows.len() / from * to);
         for chunk in rows.chunks(self.most * from) {
             out.extend(self.once(chunk, from)?);
         }
-        if let (Some(scaler), Way::Decode | Way::Reconstruct) = (self.ae.scaler(), self.way) {
-            scaler.undo(&mut out);
-        }
         Ok(out)
+    }
+
+    /// Results in the units of the rows, where these are others than the network's.
+    fn in_units(&self, out: &[f32]) -> Option<Vec<f64>> {
+        match (self.ae.scaler(), self.way) {
+            (Some(scaler), Way::Decode | Way::Reconstruct) => Some(scaler.undo(out)),
+            _ => None,
+        }
     }
 
     /// At most [`Pass::most`] rows, by the program for this number of rows.
@@ -201,13 +235,6 @@ impl<'a> Pass<'a> {
         compiled.program.write(compiled.input, values)?;
         compiled.program.run(1)?;
         compiled.program.read(compiled.output)
-    }
-
-    /// The mean of (x - y)^2 over each row.
-    fn errors(&mut self, mut rows: Vec<f32>) -> Result<Vec<f64>> {
-        let y = self.run(&mut rows)?;
-        let columns = self.ae.inputs();
-        Ok(rows.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y)).collect())
     }
 }
 
@@ -308,6 +335,10 @@ impl<'a> Window<'a> {
             _ if self.shared => {}
             Values::Bytes(bytes) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &bytes[elements])?,
             Values::Floats(floats) => tensor::write(&self.part(&self.rows, rows.len(), columns)?, &floats[elements])?,
+            doubles => {
+                let floats = doubles.part(elements);
+                tensor::write(&self.part(&self.rows, rows.len(), columns)?, &floats.unscaled(self.data.name(), columns)?)?;
+            }
         }
         // All runs before this one were full: the ring begins again, and so does the order if the rows are a copy.
         program.run(rows.len().div_ceil(batch))?;

@@ -3,6 +3,8 @@
 use super::net::check_share;
 use super::{Activation, Autoencoder, Layer, Net};
 use crate::data::Scaler;
+#[cfg(feature = "files")]
+use crate::data::Schema;
 use crate::params::Layout;
 use crate::spelling::spelled;
 use crate::{Device, Error, Result};
@@ -77,6 +79,10 @@ pub struct Spec {
     /// The scaling of rows, if there is one.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub scaler: Option<Scaler>,
+    /// What the columns of a table are, if rows come from one.
+    #[cfg(feature = "files")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
 }
 
 impl Spec {
@@ -109,6 +115,13 @@ impl Spec {
         if self.tied && !down.iter().eq(up.iter().rev()) {
             let problem = format!("the encoder's widths are {down:?} and the decoder's {up:?}");
             return Err(Error::argument("tied", problem, "Tie the weights of a decoder that mirrors its encoder."));
+        }
+        #[cfg(feature = "files")]
+        if let Some(schema) = &self.schema
+            && schema.columns() != self.encoder.inputs
+        {
+            let problem = format!("it makes rows of {} numbers but the network takes {}", schema.columns(), self.encoder.inputs);
+            return Err(Error::argument("schema", problem, "Use the schema of the rows that the network was built for."));
         }
         if let Some(scaler) = &self.scaler
             && scaler.columns() != self.encoder.inputs
@@ -303,6 +316,8 @@ impl Builder {
             output: self.output,
             tied: self.tied,
             scaler: None,
+            #[cfg(feature = "files")]
+            schema: None,
         };
         spec.check()?;
         Ok(spec)

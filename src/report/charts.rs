@@ -238,7 +238,7 @@ mod tests {
     fn codes_of_any_width_become_dots() {
         for columns in [1, 2, 5] {
             let values = (0..columns * 20).map(|i| (i * i % 17) as f32).collect();
-            let codes = Rows { rows: 20, columns, values };
+            let codes = Rows::new(columns, values);
             let rows = Dataset::from_rows("rows", vec![0.5; 20], &[1]).unwrap();
             let labelled = rows.clone().with_labels((0..20).map(|i| i % 3).collect()).unwrap();
             let svg = scatter("codes", &codes, &labelled).unwrap();

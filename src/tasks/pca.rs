@@ -84,7 +84,7 @@ impl Pca {
     /// When `k` or the rows do not fit.
     pub fn encode(&self, data: &Dataset, k: usize) -> Result<Rows> {
         let (values, _) = self.project(data, k)?;
-        Ok(Rows { rows: data.len(), columns: k, values: values.into_iter().map(|v| v as f32).collect() })
+        Ok(Rows::new(k, values.into_iter().map(|v| v as f32).collect()))
     }
 
     /// For each k of `ks`: the squared error that k components leave, sum over the columns of (x - y)^2, as the mean
@@ -124,7 +124,7 @@ impl Pca {
         }
         let (mut codes, mut total) = (vec![0.0; data.len() * k], 0.0);
         for start in (0..data.len()).step_by(CHUNK) {
-            let mut rows: Vec<f64> = data.rows_f32(start..start + CHUNK).into_iter().map(f64::from).collect();
+            let mut rows = data.rows_f64(start..start + CHUNK);
             rows.chunks_exact_mut(d).for_each(|row| row.iter_mut().zip(&self.mean).for_each(|(x, m)| *x -= m));
             total += rows.iter().map(|x| x * x).sum::<f64>();
             if k > 0 {
@@ -145,9 +145,9 @@ fn moments(data: &Dataset) -> (Vec<f64>, Vec<f64>) {
     // first, so that nothing cancels.
     let (shift, unit) = match data.values() {
         Values::Bytes(_) => (vec![0.0; d], 255.0),
-        Values::Floats(values) => {
+        _ => {
             let mut mean = vec![0.0; d];
-            values.chunks_exact(d).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, &x)| *m += f64::from(x)));
+            (0..data.len()).for_each(|row| mean.iter_mut().zip(data.rows_f64(row..row + 1)).for_each(|(m, x)| *m += x));
             (mean.into_iter().map(|m| m / n).collect(), 1.0)
         }
     };
@@ -156,7 +156,7 @@ fn moments(data: &Dataset) -> (Vec<f64>, Vec<f64>) {
         let end = data.len().min(start + BLOCK);
         let rows: Vec<f64> = match data.values() {
             Values::Bytes(v) => v[start * d..end * d].iter().map(|&b| f64::from(b)).collect(),
-            Values::Floats(v) => v[start * d..end * d].iter().zip(shift.iter().cycle()).map(|(&x, s)| f64::from(x) - s).collect(),
+            _ => data.rows_f64(start..end).into_iter().zip(shift.iter().cycle()).map(|(x, s)| x - s).collect(),
         };
         rows.chunks_exact(d).for_each(|row| sums.iter_mut().zip(row).for_each(|(s, x)| *s += x));
         products.par_chunks_mut(d).enumerate().for_each(|(i, products)| {

@@ -23,7 +23,7 @@ impl Training<'_> {
         // The fingerprint of the data is that of scaled rows. The validation rows are scaled later, by the scaler's
         // bits.
         let (model, scaler) = match self.task.model {
-            Model::Spec(spec) => (json!(Spec { scaler: None, ..spec.clone() }), spec.scaler.as_ref()),
+            Model::Spec(spec) => (json!(Spec { scaler: None, schema: None, ..spec.clone() }), spec.scaler.as_ref()),
             Model::Named(name) => (json!({ "name": name }), None),
         };
         let bits = |scaler: &Scaler| digits(&[bytemuck::cast_slice(scaler.shift()), bytemuck::cast_slice(scaler.scale())]);
@@ -69,7 +69,7 @@ impl Training<'_> {
         let Model::Spec(spec) = self.task.model else { return None };
         let widths = spec.encoder.widths();
         let known = Builder::default().inputs(widths[0]).layers(&widths[1..]).output(spec.output).spec().ok()?;
-        if (Spec { scaler: None, ..spec.clone() }) != known {
+        if (Spec { scaler: None, schema: None, ..spec.clone() }) != known {
             return None;
         }
         let epochs = matches!(hyper.schedule, Schedule::Cosine { .. }).then_some(hyper.epochs);

@@ -151,7 +151,7 @@ fn resident(device: &Device, data: &Dataset) -> Result<Tensor> {
     match (data.shared(device), data.values()) {
         (Some(shared), _) => Ok(shared),
         (None, Values::Bytes(bytes)) => Tensor::bytes(device, bytes, &shape),
-        (None, Values::Floats(floats)) => Tensor::new(device, floats, &shape),
+        (None, values) => Tensor::new(device, &values.unscaled(data.name(), data.columns())?, &shape),
     }
 }
 

@@ -11,4 +11,5 @@ mod refused;
 mod saving;
 #[cfg(unix)]
 mod stopping;
+mod tables;
 mod verbs;

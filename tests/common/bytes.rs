@@ -1,7 +1,9 @@
 //! The bytes of data files, good and bad, as tests write them.
 #![allow(dead_code)]
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder};
+use rawzip::{CompressionMethod, ZipArchiveWriter};
 use std::io::Write;
 
 pub const NAMES: [&str; 4] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
@@ -31,6 +33,36 @@ pub fn npy_header(text: &str) -> Vec<u8> {
 
 pub fn npy(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
     [npy_header(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n")), elements.to_vec()].concat()
+}
+
+/// As [`npy`], with the first index going fastest.
+pub fn npy_fortran(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    [npy_header(&format!("{{'descr': '{descr}', 'fortran_order': True, 'shape': {shape}, }}\n")), elements.to_vec()].concat()
+}
+
+/// Arrays under names, the first stored and the others deflated.
+pub fn npz(arrays: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut archive = ZipArchiveWriter::new(&mut bytes);
+    for (at, (name, array)) in arrays.iter().enumerate() {
+        let method = if at == 0 { CompressionMethod::STORE } else { CompressionMethod::DEFLATE };
+        let name = format!("{name}.npy");
+        let (mut entry, config) = archive.new_file(&name).compression_method(method).start().unwrap();
+        let descriptor = if at == 0 {
+            let mut writer = config.wrap(&mut entry);
+            writer.write_all(array).unwrap();
+            writer.finish().unwrap().1
+        } else {
+            let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::best()));
+            writer.write_all(array).unwrap();
+            let (encoder, descriptor) = writer.finish().unwrap();
+            encoder.finish().unwrap();
+            descriptor
+        };
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap();
+    bytes
 }
 
 pub fn f32s(values: &[f32]) -> Vec<u8> {

@@ -252,7 +252,7 @@ fn the_texts_of_readers_writers_and_what_runs_on_rows() {
             "builtin: this is a data set of two parts. Use `open`, which gives both.".into(),
         ),
         (text(plain().label("x").open("builtin")), "label: builtin is not a CSV file. Leave this option out.".into()),
-        (text(plain().image_size(2, 2).open("builtin")), "image size: builtin is not a folder of images. Leave this option out.".into()),
+        (text(plain().image_size(2, 2).open("builtin")), "image size: builtin is not a folder of images or a CSV file. Leave this option out.".into()),
         (
             text(RowWriter::create("codes.txt", &["x"])),
             "output: codes.txt ends neither in .csv nor in .npy. Name a file that does.".into(),
@@ -266,7 +266,7 @@ fn the_texts_of_readers_writers_and_what_runs_on_rows() {
             "scaler: it has 1 columns but the network takes 2. Learn it on the rows that the network was built for.".into(),
         ),
         (
-            text(ae.encode_stream(Chunks::of("mine", 3, std::iter::empty())).map(drop)),
+            text(ae.encode_stream(Chunks::of("mine", 3, std::iter::empty::<narrows::Result<Vec<f32>>>())).map(drop)),
             "mine: its rows have 3 columns where 2 are needed. Use a network that was built for these rows, or rows that fit it.".into(),
         ),
         (text(contamination(&[], 2.0)), "contamination: it is 2. Use a share from 0 to 1, such as 0.01.".into()),

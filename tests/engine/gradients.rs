@@ -412,11 +412,12 @@ fn graphs(device: &Device, wanted: usize) -> narrows::Result<Met> {
 
 #[test]
 fn random_graphs_have_the_gradients_of_dual_numbers() -> narrows::Result<()> {
-    let met = graphs(&Device::cpu_with(2, Level::best())?, 200)?;
+    let count = if std::env::var_os("NARROWS_EMULATED").is_some() { 40 } else { 200 };
+    let met = graphs(&Device::cpu_with(2, Level::best())?, count)?;
     println!("{met:?}");
-    assert!(met.shared >= 100, "few shared sub-expressions: {met:?}");
-    assert!(met.unreached >= 200 * 6, "few unreached parameters: {met:?}");
-    assert!(met.gradients >= 2000 && met.worst > 0.0, "{met:?}");
+    assert!(met.shared >= count / 2, "few shared sub-expressions: {met:?}");
+    assert!(met.unreached >= 6 * count, "few unreached parameters: {met:?}");
+    assert!(met.gradients >= 10 * count && met.worst > 0.0, "{met:?}");
     Ok(())
 }
 

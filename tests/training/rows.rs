@@ -7,10 +7,10 @@ use narrows::data::{self, Dataset};
 use narrows::nn::Rows;
 use narrows::{Autoencoder, Device, Result};
 
-fn assert_same(what: &str, all: &Rows, stream: impl Iterator<Item = Result<Rows>>) {
-    let streamed: Vec<f32> = stream.flat_map(|chunk| chunk.unwrap().values).collect();
+fn assert_same<T: Into<f64>>(what: &str, all: &Rows, stream: impl Iterator<Item = Result<Rows<T>>>) {
+    let streamed: Vec<f64> = stream.flat_map(|chunk| chunk.unwrap().values).map(T::into).collect();
     assert_eq!((all.values.len(), streamed.len()), (all.rows * all.columns, all.rows * all.columns), "{what}");
-    let first = all.values.iter().zip(&streamed).position(|(a, b)| a.to_bits() != b.to_bits());
+    let first = all.values.iter().zip(&streamed).position(|(&a, b)| f64::from(a).to_bits() != b.to_bits());
     assert_eq!(first, None, "{what}: the first number that differs");
     assert!(all.values.iter().any(|&x| x != all.values[0]), "{what}: there is nothing to compare");
 }

@@ -113,6 +113,11 @@ impl Files {
         Ok(files)
     }
 
+    /// What each image is called: its path below the folder.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.images.iter().map(|image| below(&self.folder, &image.path)).collect()
+    }
+
     fn add(&mut self, paths: Vec<PathBuf>, class: Option<&str>) -> Result<()> {
         for path in paths {
             match is_image(&path)? {
@@ -162,12 +167,17 @@ fn is_image(path: &Path) -> Result<bool> {
 
 /// How many paths there are, and the first of them, as seen from the folder.
 pub(super) fn listed(folder: &Path, paths: &[PathBuf]) -> String {
-    let shown = |path: &PathBuf| shorten(&path.strip_prefix(folder).unwrap_or(path).to_string_lossy());
+    let shown = |path: &PathBuf| shorten(&below(folder, path));
     let mut names: Vec<String> = paths.iter().take(NAMED).map(shown).collect();
     if paths.len() > NAMED {
         names.push("..".into());
     }
     format!("({}): {}", paths.len(), names.join(", "))
+}
+
+/// A path as seen from the folder.
+fn below(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned()
 }
 
 /// The last part of a path.

@@ -1,0 +1,327 @@
+//! What the columns of a table are: learnt once, from the rows that a network is trained on, and kept in its model.
+
+use super::csv::shorten;
+use super::values::{Values, to_f32};
+use super::{Dataset, Options};
+use crate::spelling::spelled;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The most categories of a column of text.
+pub(super) const MOST_CATEGORIES: usize = 64;
+
+/// What becomes of a row with a gap: an empty field, or `nan`.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// It is an error that names the place.
+    #[default]
+    Error,
+    /// The row is left out.
+    Drop,
+    /// The gap gets the mean of the training rows' column. In a column of text it is no category.
+    Mean,
+    /// The gap gets the median of the training rows' column. In a column of text it is no category.
+    Median,
+}
+
+spelled!(Missing, "missing": Error "error", Drop "drop", Mean "mean", Median "median");
+
+/// What the columns of a table are, in the order of the file that it was learnt from.
+///
+/// A number is a column of a row. A text with k categories is k columns, of which one is 1 and the others are 0; a
+/// category that the training rows did not have is all zeros. Labels, ids and dropped columns are no part of a row.
+///
+/// ```no_run
+/// use narrows::data::Options;
+/// let table = Options::default().label("fraud").id("transaction").open("payments.csv")?;
+/// println!("{:?}", table.train.schema().map(|schema| schema.names()));
+/// # Ok::<(), narrows::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Parts", into = "Parts"))]
+pub struct Schema {
+    pub(super) fields: Vec<Field>,
+    pub(super) missing: Missing,
+    /// (height, width) where a row is a picture.
+    pub(super) pictures: Option<(usize, usize)>,
+    /// Whether its numbers are bytes, each of which stands for b / 255.
+    pub(super) bytes: bool,
+    /// What stands between fields and before decimals, where the user says so.
+    pub(super) delimiter: Option<char>,
+    pub(super) decimal: Option<char>,
+}
+
+/// A column of a file.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(super) struct Field {
+    /// Its name in the header, if the file has one.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub(super) name: Option<String>,
+    pub(super) role: Role,
+}
+
+/// What a column is for.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "files", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub(super) enum Role {
+    /// A number, and what stands for a gap, if something does.
+    Number(Option<f64>),
+    /// The categories, sorted.
+    Category(Vec<String>),
+    Label,
+    Id,
+    Dropped,
+}
+
+/// One field of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Cell<'a> {
+    Gap,
+    Number(f64),
+    Text(&'a str),
+}
+
+/// A schema as a file holds it, not yet checked.
+#[cfg(feature = "files")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    columns: Vec<Field>,
+    #[serde(default)]
+    missing: Missing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pictures: Option<(usize, usize)>,
+    #[serde(default)]
+    bytes: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delimiter: Option<char>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decimal: Option<char>,
+}
+
+#[cfg(feature = "files")]
+impl From<Schema> for Parts {
+    fn from(schema: Schema) -> Parts {
+        let Schema { fields: columns, missing, pictures, bytes, delimiter, decimal } = schema;
+        Parts { columns, missing, pictures, bytes, delimiter, decimal }
+    }
+}
+
+#[cfg(feature = "files")]
+impl TryFrom<Parts> for Schema {
+    type Error = Error;
+
+    fn try_from(parts: Parts) -> Result<Schema> {
+        let Parts { columns: fields, missing, pictures, bytes, delimiter, decimal } = parts;
+        let schema = Schema { fields, missing, pictures, bytes, delimiter, decimal };
+        let refuse = |problem: &str| Err(Error::argument("columns", problem, "Train the model again."));
+        let unsorted =
+            |role: &Role| matches!(role, Role::Category(names) if !names.is_sorted_by(|a, b| a < b) || names.len() > MOST_CATEGORIES);
+        let named = schema.fields.iter().filter(|field| field.name.is_some()).count();
+        match schema.pictures {
+            _ if schema.columns() == 0 => refuse("there is no column besides labels and ids"),
+            _ if named != 0 && named != schema.fields.len() => refuse("some have a name and some have none"),
+            _ if schema.fields.iter().any(|field| unsorted(&field.role)) => refuse("categories are not sorted, or more than 64"),
+            Some((height, width)) if height.checked_mul(width) != Some(schema.columns()) => refuse("they are not the pixels of a picture"),
+            _ => Ok(schema),
+        }
+    }
+}
+
+impl Schema {
+    /// Columns of numbers with these names.
+    pub fn of_numbers(names: impl IntoIterator<Item = String>) -> Schema {
+        let fields = names.into_iter().map(|name| Field { name: Some(name), role: Role::Number(None) }).collect();
+        Schema { fields, ..Schema::default() }
+    }
+
+    /// The numbers in a row that this makes of a line.
+    pub fn columns(&self) -> usize {
+        self.fields.iter().map(|field| field.role.width()).sum()
+    }
+
+    /// What the numbers of a row are called, where the file names its columns: a category is `column=category`.
+    pub fn names(&self) -> Option<Vec<String>> {
+        let mut names = Vec::with_capacity(self.columns());
+        for Field { name, role } in &self.fields {
+            let name = name.as_ref()?;
+            match role {
+                Role::Number(_) => names.push(name.clone()),
+                Role::Category(categories) => names.extend(categories.iter().map(|category| format!("{name}={category}"))),
+                Role::Label | Role::Id | Role::Dropped => {}
+            }
+        }
+        Some(names)
+    }
+
+    /// What the rows' ids are called, if there are any.
+    pub fn id(&self) -> Option<&str> {
+        self.place(&Role::Id).map(|at| self.fields[at].name.as_deref().unwrap_or("id"))
+    }
+
+    /// The only field with this role.
+    pub(super) fn place(&self, role: &Role) -> Option<usize> {
+        self.fields.iter().position(|field| field.role == *role)
+    }
+
+    /// Whether lines have names for their fields.
+    pub(super) fn is_named(&self) -> bool {
+        self.fields.first().is_some_and(|field| field.name.is_some())
+    }
+
+    /// What the user said of the file that holds for others too.
+    pub(super) fn said(&mut self, options: &Options) {
+        self.delimiter = options.delimiter;
+        self.decimal = options.decimal;
+    }
+
+    /// The rows as a data set holds them: numbers, or the bytes of pictures.
+    pub(super) fn values(&self, numbers: Vec<f64>) -> Values {
+        // A number that is no byte stays one beside the bytes, so that it is seen to be out of their range.
+        let byte = |x: &f64| (0.0..=255.0).contains(x) && x.fract() == 0.0;
+        match self.bytes {
+            true if numbers.iter().all(byte) => Values::Bytes(numbers.into_iter().map(|x| x as u8).collect()),
+            true => Values::Floats(numbers.into_iter().map(|x| to_f32(x) / 255.0).collect()),
+            false => Values::Doubles(numbers),
+        }
+    }
+
+    /// The shape of a row.
+    pub(super) fn row_dims(&self) -> Vec<usize> {
+        match self.pictures {
+            Some((height, width)) => vec![1, height, width],
+            None => vec![self.columns()],
+        }
+    }
+
+    /// What was made of the columns, for people to see.
+    pub(super) fn notes(&self, path: &Path) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (at, Field { name, role }) in self.fields.iter().enumerate() {
+            if let Role::Category(categories) = role {
+                let name = name.as_ref().map_or_else(|| at.to_string(), |name| shorten(name));
+                notes.push(format!(
+                    "{}: column `{name}` is text: a column for each of its {} categories",
+                    path.display(),
+                    categories.len()
+                ));
+            }
+        }
+        if let (Some((height, width)), true) = (self.pictures, self.bytes) {
+            notes.push(format!("{}: its columns are taken for the pixels of pictures of {height}x{width}, 0 to 255", path.display()));
+        }
+        notes
+    }
+}
+
+/// What a gap is called.
+pub(super) const GAP: &str = "the field is empty or nan";
+
+impl Role {
+    fn is_in_rows(&self) -> bool {
+        matches!(self, Role::Number(_) | Role::Category(_))
+    }
+
+    /// The numbers that it has in a row.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Role::Number(_) => 1,
+            Role::Category(categories) => categories.len(),
+            Role::Label | Role::Id | Role::Dropped => 0,
+        }
+    }
+}
+
+pub(super) fn not_a_number(text: &str) -> String {
+    format!("`{}` is not a number", shorten(text))
+}
+
+pub(super) fn dropped(path: &Path, rows: usize, of: usize) -> String {
+    format!("{}: {rows} of {of} rows have a gap and are left out", path.display())
+}
+
+/// Makes rows by a schema, and counts what it could not keep.
+pub(super) struct Maker {
+    schema: Arc<Schema>,
+    /// For each column with categories that training did not have: how often, and the first.
+    unseen: BTreeMap<usize, (usize, String)>,
+    rows: usize,
+    dropped: usize,
+}
+
+impl Maker {
+    pub(super) fn new(schema: &Arc<Schema>) -> Maker {
+        Maker { schema: schema.clone(), unseen: BTreeMap::new(), rows: 0, dropped: 0 }
+    }
+
+    /// Appends the row that a line makes: `cells` gives the field at a place of [`Schema::fields`]. Returns false if
+    /// the row is left out, or what is wrong, and at which place.
+    pub(super) fn push<'a>(
+        &mut self,
+        cells: impl Fn(usize) -> std::result::Result<Cell<'a>, String>,
+        row: &mut Vec<f64>,
+    ) -> std::result::Result<bool, (usize, String)> {
+        let start = row.len();
+        self.rows += 1;
+        for (at, field) in self.schema.fields.iter().enumerate().filter(|(_, field)| field.role.is_in_rows()) {
+            let cell = cells(at).map_err(|problem| (at, problem))?;
+            match (&field.role, cell, self.schema.missing) {
+                (_, Cell::Gap, Missing::Drop) => {
+                    self.dropped += 1;
+                    row.truncate(start);
+                    return Ok(false);
+                }
+                (_, Cell::Gap, Missing::Error) => return Err((at, GAP.into())),
+                (Role::Category(categories), Cell::Text(text), _) => {
+                    let found = categories.binary_search_by(|category| category.as_str().cmp(text));
+                    if found.is_err() {
+                        self.unseen.entry(at).or_insert_with(|| (0, text.to_string())).0 += 1;
+                    }
+                    row.extend((0..categories.len()).map(|place| if found == Ok(place) { 1.0 } else { 0.0 }));
+                }
+                (Role::Category(categories), ..) => row.resize(row.len() + categories.len(), 0.0),
+                (_, Cell::Number(x), _) => row.push(x),
+                (_, Cell::Text(text), _) => return Err((at, not_a_number(text))),
+                (Role::Number(Some(fill)), Cell::Gap, _) => row.push(*fill),
+                (_, Cell::Gap, _) => return Err((at, format!("{GAP}, and nothing was learnt to fill it with"))),
+            }
+        }
+        Ok(true)
+    }
+
+    /// What was left out so far.
+    pub(super) fn notes(&self, path: &Path) -> Vec<String> {
+        let name = |at: usize| self.schema.fields[at].name.as_ref().map_or_else(|| at.to_string(), |name| shorten(name));
+        let unseen = self.unseen.iter().map(|(&at, (count, text))| {
+            format!(
+                "{}: column `{}`: {count} rows have a category that training did not have, as `{}`: all zeros",
+                path.display(),
+                name(at),
+                shorten(text)
+            )
+        });
+        let dropped = (self.dropped > 0).then(|| dropped(path, self.dropped, self.rows));
+        unseen.chain(dropped).collect()
+    }
+}
+
+/// What stands beside the numbers of rows.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) labels: Option<Vec<u8>>,
+    pub(super) classes: Option<Vec<String>>,
+    pub(super) ids: Option<Vec<String>>,
+}
+
+impl Dataset {
+    /// The rows that a schema made.
+    pub(super) fn of_table(path: &Path, schema: &Arc<Schema>, numbers: Vec<f64>, beside: Beside, notes: Vec<String>) -> Dataset {
+        let Beside { labels, classes, ids } = beside;
+        let data = Dataset::trusted(&path.display().to_string(), schema.values(numbers), &schema.row_dims(), labels);
+        Dataset { classes: classes.map(Into::into), ids: ids.map(Into::into), schema: Some(schema.clone()), notes: notes.into(), ..data }
+    }
+}

@@ -1,0 +1,364 @@
+//! A table that is read for the first time: what its columns are is learnt from the training rows.
+//!
+//! ```text
+//! lines -> cells: a number each, of a text its place in the column's list -> a schema -> rows of numbers
+//! ```
+
+use super::csv::{Lines, place, shorten};
+use super::labels::Labels;
+use super::schema::{Beside, Cell, Field, GAP, MOST_CATEGORIES, Maker, Missing, Role, Schema, dropped, not_a_number};
+use super::{Dataset, Options};
+use crate::{Error, Result};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows of pixels have at least this side and, somewhere, at least this byte: smaller ones may be counts or grades.
+const SIDE: usize = 8;
+const BRIGHT: f64 = 128.0;
+/// The most faults that one error names.
+const FAULTS: usize = 10;
+
+/// All lines of a file, before it is decided what its columns are.
+pub(super) struct Table {
+    path: PathBuf,
+    names: Option<Vec<String>>,
+    roles: Vec<Asked>,
+    columns: Vec<Column>,
+    /// Row after row, a number for each of the columns: NaN is a gap, and of a text it is the place in the column's
+    /// list.
+    cells: Vec<f64>,
+    labels: Labels,
+    ids: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// What the options say of a field.
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    Row,
+    Names,
+    Label,
+    Id,
+    Dropped,
+}
+
+/// What was found in a column of the rows.
+struct Column {
+    field: usize,
+    texts: HashMap<String, usize>,
+    /// The first number, the first text that is none, and the first gap: their lines, and the text.
+    number: Option<u64>,
+    text: Option<(u64, String)>,
+    gap: Option<u64>,
+    gaps: usize,
+    /// A text that is one too many.
+    many: bool,
+}
+
+impl Table {
+    /// Reads a file whole.
+    pub(super) fn read(path: &Path, options: &Options) -> Result<Table> {
+        let mut lines = Lines::open(path, None, options)?;
+        let roles = asked(&lines, options)?;
+        let fields = (0..lines.fields()).filter(|&at| matches!(roles[at], Asked::Row | Asked::Names));
+        let columns: Vec<Column> = fields.map(Column::new).collect();
+        if columns.is_empty() {
+            return Err(nothing_left(path));
+        }
+        let mut table = Table {
+            path: path.into(),
+            names: lines.names().map(<[String]>::to_vec),
+            roles,
+            columns,
+            cells: Vec::new(),
+            labels: Labels::default(),
+            ids: Vec::new(),
+            notes: lines.notes().to_vec(),
+        };
+        while lines.next()? {
+            table.take(&lines)?;
+        }
+        table.index_is_id();
+        table.drop_gaps(options.missing);
+        Ok(table)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.len() / self.columns.len()
+    }
+
+    fn take(&mut self, lines: &Lines) -> Result<()> {
+        let failed = |at: usize, problem: String| Error::data(lines.path(), format!("{}: {problem}", lines.at(at)), "Correct the field.");
+        for column in &mut self.columns {
+            let names = self.roles[column.field] == Asked::Names;
+            let cell = if names { lines.name(column.field) } else { lines.cell(column.field) };
+            self.cells.push(column.take(cell.map_err(|problem| failed(column.field, problem))?, || lines.line()));
+        }
+        for (at, role) in self.roles.iter().enumerate() {
+            match role {
+                Asked::Label => {
+                    let text = lines.text(at).map_err(|problem| failed(at, problem))?;
+                    self.labels
+                        .push(text)
+                        .map_err(|problem| Error::data(lines.path(), format!("{}: {problem}", lines.at(at)), "Name another column."))?;
+                }
+                Asked::Id => self.ids.push(lines.text(at).map_err(|problem| failed(at, problem))?.to_string()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A first column without a name that counts up, as pandas writes its index, is taken for an id.
+    fn index_is_id(&mut self) {
+        let unnamed = self.names.as_ref().is_some_and(|names| names[0].is_empty() || names[0] == "Unnamed: 0");
+        let width = self.columns.len();
+        let first = || self.cells.iter().step_by(width);
+        let counts = first().zip(first().skip(1)).all(|(a, b)| *b == a + 1.0) && first().all(|x| x.fract() == 0.0);
+        if !(unnamed && counts && width > 1 && self.columns[0].field == 0 && self.ids.is_empty() && self.columns[0].text.is_none()) {
+            return;
+        }
+        self.ids = first().map(|x| x.to_string()).collect();
+        self.cells = self.cells.chunks_exact(width).flat_map(|row| &row[1..]).copied().collect();
+        self.columns.remove(0);
+        self.roles[0] = Asked::Id;
+        self.notes.push(format!("{}: the first column has no name and counts up: it is taken for an id", self.path.display()));
+    }
+
+    fn drop_gaps(&mut self, missing: Missing) {
+        if missing != Missing::Drop {
+            return;
+        }
+        let width = self.columns.len();
+        let whole: Vec<u32> =
+            (0u32..).zip(self.cells.chunks_exact(width)).filter(|(_, row)| !row.iter().any(|x| x.is_nan())).map(|(at, _)| at).collect();
+        let before = self.len();
+        if whole.len() == before {
+            return;
+        }
+        self.cells = super::pick(&self.cells, width, &whole);
+        self.labels.keep(&whole);
+        if !self.ids.is_empty() {
+            self.ids = whole.iter().map(|&row| std::mem::take(&mut self.ids[row as usize])).collect();
+        }
+        self.notes.push(dropped(&self.path, before - whole.len(), before));
+    }
+
+    /// What the columns are, by these rows.
+    pub(super) fn learn(&self, rows: &[u32], options: &Options) -> Result<Schema> {
+        let mut faults = BTreeMap::new();
+        let mut roles: HashMap<usize, Role> = HashMap::new();
+        for (at, column) in self.columns.iter().enumerate() {
+            let names = self.roles[column.field] == Asked::Names;
+            match self.learn_column(at, column, names, rows, options.missing) {
+                Ok(role) => drop(roles.insert(column.field, role)),
+                Err((line, problem)) => drop(faults.insert((line, column.field), problem)),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(self.refused(&faults));
+        }
+        let role = |at: usize| match self.roles[at] {
+            Asked::Label => Role::Label,
+            Asked::Id => Role::Id,
+            Asked::Dropped => Role::Dropped,
+            Asked::Row | Asked::Names => roles[&at].clone(),
+        };
+        let fields = (0..self.roles.len()).map(|at| Field { name: self.names.as_ref().map(|names| names[at].clone()), role: role(at) });
+        let mut schema = Schema { fields: fields.collect(), missing: options.missing, ..Schema::default() };
+        schema.said(options);
+        self.pictures(&mut schema, options)?;
+        Ok(schema)
+    }
+
+    /// The role of a column, or what is wrong with it, and on which line.
+    fn learn_column(
+        &self,
+        at: usize,
+        column: &Column,
+        names: bool,
+        rows: &[u32],
+        missing: Missing,
+    ) -> std::result::Result<Role, (u64, String)> {
+        let width = self.columns.len();
+        let cells = || rows.iter().map(|&row| self.cells[row as usize * width + at]).filter(|x| !x.is_nan());
+        match (&column.text, column.number, column.gap) {
+            (Some((line, text)), Some(_), _) if !names => return Err((*line, not_a_number(text))),
+            (_, _, Some(line)) if missing == Missing::Error => {
+                let count = if column.gaps > 1 { format!(" (and {} more in this column)", column.gaps - 1) } else { String::new() };
+                return Err((line, format!("{GAP}{count}")));
+            }
+            _ => {}
+        }
+        if column.text.is_some() || names {
+            if column.many {
+                let line = column.text.as_ref().map_or(1, |(line, _)| *line);
+                return Err((line, format!("its texts are more than {MOST_CATEGORIES} different ones")));
+            }
+            let mut used = vec![false; column.texts.len()];
+            cells().for_each(|place| used[place as usize] = true);
+            let mut categories: Vec<String> =
+                column.texts.iter().filter(|(_, place)| used[**place]).map(|(text, _)| text.clone()).collect();
+            categories.sort_unstable();
+            return Ok(Role::Category(categories));
+        }
+        let mut numbers: Vec<f64> = cells().collect();
+        let fill = match missing {
+            Missing::Error | Missing::Drop => None,
+            _ if numbers.is_empty() => return Err((column.gap.unwrap_or(1), "no training row has a number here".into())),
+            Missing::Mean => Some(numbers.iter().sum::<f64>() / numbers.len() as f64),
+            Missing::Median => {
+                numbers.sort_unstable_by(f64::total_cmp);
+                let middle = numbers.len() / 2;
+                Some(if numbers.len().is_multiple_of(2) { (numbers[middle - 1] + numbers[middle]) / 2.0 } else { numbers[middle] })
+            }
+        };
+        Ok(Role::Number(fill))
+    }
+
+    /// One error for all columns that can't be used.
+    fn refused(&self, faults: &BTreeMap<(u64, usize), String>) -> Error {
+        let named = |at: usize| self.names.as_ref().map_or_else(|| at.to_string(), |names| names[at].clone());
+        let mut said: Vec<String> = faults
+            .iter()
+            .take(FAULTS)
+            .map(|((line, at), problem)| format!("{}: {problem}", place(*line, *at, self.names.as_deref())))
+            .collect();
+        if faults.len() > FAULTS {
+            said.push(format!("and {} more columns", faults.len() - FAULTS));
+        }
+        let columns = faults.keys().take(FAULTS).map(|(_, at)| named(*at)).collect::<Vec<_>>().join(",");
+        let any = |part: &str| faults.values().any(|problem| problem.contains(part));
+        let mut ways = vec![format!("leave columns out (--drop {columns})")];
+        if any("is not a number") || any("different ones") {
+            ways.push("keep a column beside the rows (--id, --label)".into());
+        }
+        if any("is not a number") {
+            ways.push("take it for names (--categorical)".into());
+        }
+        if any(GAP) {
+            ways.push("say what becomes of gaps (--missing drop, mean or median)".into());
+        }
+        let first = faults.keys().next().is_some_and(|(line, _)| *line == 1);
+        let header = if first { " If the first line is a header, say so (--header yes)." } else { "" };
+        let last = ways.pop().unwrap_or_default();
+        let ways = if ways.is_empty() { last } else { format!("{}, or {last}", ways.join(", ")) };
+        Error::data(&self.path, said.join("; "), format!("Correct the fields, or {ways}.{header}"))
+    }
+
+    /// Whether the columns are the pixels of pictures.
+    fn pictures(&self, schema: &mut Schema, options: &Options) -> Result<()> {
+        let columns = schema.columns();
+        let numbers = schema.fields.iter().all(|field| !matches!(field.role, Role::Category(_)));
+        let bytes = numbers && self.cells.iter().all(|x| (0.0..=255.0).contains(x) && x.fract() == 0.0);
+        let side = columns.isqrt();
+        let size = match options.image_size {
+            Some(Some((height, width))) if height.checked_mul(width) == Some(columns) && numbers => Some((height, width)),
+            Some(Some((height, width))) => {
+                let problem = format!("{height}x{width} pixels are asked for, and its rows have {columns} columns");
+                return Err(Error::data(&self.path, problem, "Give the size of one picture, or leave --image-size out."));
+            }
+            Some(None) => None,
+            None => {
+                Some((side, side)).filter(|_| bytes && side >= SIDE && side * side == columns && self.cells.iter().any(|&x| x >= BRIGHT))
+            }
+        };
+        schema.pictures = size;
+        schema.bytes = bytes && size.is_some();
+        Ok(())
+    }
+
+    /// The rows with these numbers.
+    pub(super) fn rows(&self, schema: &Arc<Schema>, rows: &[u32]) -> Result<Dataset> {
+        let width = self.columns.len();
+        let places: HashMap<usize, usize> = self.columns.iter().enumerate().map(|(at, column)| (column.field, at)).collect();
+        let texts: Vec<Vec<&str>> = self.columns.iter().map(Column::sorted).collect();
+        let (mut maker, mut values) = (Maker::new(schema), Vec::with_capacity(rows.len() * schema.columns()));
+        for &row in rows {
+            let cells = &self.cells[row as usize * width..][..width];
+            let cell = |at: usize| {
+                let place = places[&at];
+                Ok(match cells[place] {
+                    x if x.is_nan() => Cell::Gap,
+                    x if texts[place].is_empty() => Cell::Number(x),
+                    x => Cell::Text(texts[place][x as usize]),
+                })
+            };
+            // Learning has refused what can't be made into a row.
+            maker.push(cell, &mut values).map_err(|(_, problem)| Error::data(&self.path, problem, "Report this as a defect."))?;
+        }
+        let ids = (!self.ids.is_empty()).then(|| rows.iter().map(|&row| self.ids[row as usize].clone()).collect());
+        let (labels, classes) = self.labels.of(rows);
+        let mut notes = self.notes.clone();
+        notes.extend(schema.notes(&self.path));
+        notes.extend(maker.notes(&self.path));
+        Ok(Dataset::of_table(&self.path, schema, values, Beside { labels, classes, ids }, notes))
+    }
+}
+
+impl Column {
+    fn new(field: usize) -> Column {
+        Column { field, texts: HashMap::new(), number: None, text: None, gap: None, gaps: 0, many: false }
+    }
+
+    /// The number that stands for a cell.
+    fn take(&mut self, cell: Cell, line: impl Fn() -> u64) -> f64 {
+        match cell {
+            Cell::Gap => {
+                self.gap.get_or_insert_with(line);
+                self.gaps += 1;
+                f64::NAN
+            }
+            Cell::Number(x) => {
+                self.number.get_or_insert_with(line);
+                x
+            }
+            Cell::Text(text) => {
+                if self.text.is_none() {
+                    self.text = Some((line(), text.to_string()));
+                }
+                if let Some(place) = self.texts.get(text) {
+                    return *place as f64;
+                }
+                let place = self.texts.len();
+                self.many |= place == MOST_CATEGORIES;
+                if !self.many {
+                    self.texts.insert(text.to_string(), place);
+                }
+                place as f64
+            }
+        }
+    }
+
+    /// Its texts, by their places.
+    fn sorted(&self) -> Vec<&str> {
+        let mut texts = vec![""; self.texts.len()];
+        self.texts.iter().for_each(|(text, place)| texts[*place] = text);
+        texts
+    }
+}
+
+/// What the options say of each field of the lines.
+fn asked(lines: &Lines, options: &Options) -> Result<Vec<Asked>> {
+    let mut roles = vec![Asked::Row; lines.fields()];
+    let named = options.categorical.iter().map(|column| (column, Asked::Names));
+    let dropped = options.drop.iter().map(|column| (column, Asked::Dropped));
+    let single = options.label.iter().map(|column| (column, Asked::Label)).chain(options.id.iter().map(|column| (column, Asked::Id)));
+    for (column, role) in named.chain(dropped).chain(single) {
+        let at = lines.find(column)?;
+        if roles[at] != Asked::Row {
+            let problem = format!(
+                "{} is said to be two things",
+                lines.names().map_or_else(|| at.to_string(), |names| format!("`{}`", shorten(&names[at])))
+            );
+            return Err(Error::argument("label, id, drop, categorical", problem, "Name each column once."));
+        }
+        roles[at] = role;
+    }
+    Ok(roles)
+}
+
+pub(super) fn nothing_left(path: &Path) -> Error {
+    Error::data(path, "there is no column besides labels, ids and dropped ones", "Give at least one column for the rows.")
+}
