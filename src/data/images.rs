@@ -3,6 +3,7 @@
 
 mod folder;
 
+use super::schema::Schema;
 use super::{Dataset, Options, Split, Values, check_rows, open::at_random};
 use crate::{Error, Result, Shape};
 use folder::{Files, Image, Parts, listed};
@@ -49,7 +50,7 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Split> {
 struct Form {
     /// Channels, height, width.
     dims: [usize; 3],
-    /// Whether the options name the size.
+    /// Whether the size is that of the options, or of their schema.
     is_sized: bool,
     /// The classes of all parts, in the order of their names.
     classes: Vec<String>,
@@ -64,8 +65,10 @@ struct Changed {
 impl Form {
     /// The size that the options name, or that of the first image; the classes of all files, which are not empty.
     fn of(folder: &Path, all: &[&Files], options: &Options) -> Result<Form> {
-        let channels = if options.color { 3 } else { 1 };
-        let (height, width) = match options.image_size.flatten() {
+        let known = options.schema.as_ref().and_then(|schema| schema.pictures);
+        let channels = if options.color { 3 } else { known.map_or(1, |[channels, ..]| channels) };
+        let size = options.image_size.flatten().or(known.map(|[_, height, width]| (height, width)));
+        let (height, width) = match size {
             Some(size) => size,
             None => {
                 let (first, _) = decode(&all[0].images[0].path, channels)?;
@@ -78,7 +81,7 @@ impl Form {
             return Err(Error::data(folder, problem, "Give a folder with fewer."));
         }
         let classes = classes.into_iter().cloned().collect();
-        Ok(Form { dims: [channels, height, width], is_sized: options.image_size.flatten().is_some(), classes })
+        Ok(Form { dims: [channels, height, width], is_sized: size.is_some(), classes })
     }
 
     /// The pixels of a folder, in the order of the names.
@@ -91,7 +94,7 @@ impl Form {
         // The first bad file in the order of the names, whichever thread finished first.
         let changed = drawn.into_iter().collect::<Result<Vec<_>>>()?;
         let data = Dataset::trusted(&name, Values::Bytes(pixels), &self.dims, self.labels(files));
-        let data = data.with_notes(self.notes(files, &changed)).with_ids(files.names());
+        let data = data.with_notes(self.notes(files, &changed)).with_ids(files.names()).with_schema(Schema::of_images(self.dims));
         Ok(if data.labels().is_some() { data.with_classes(self.classes.clone()) } else { data })
     }
 

@@ -185,6 +185,13 @@ impl Dataset {
         self
     }
 
+    /// The same rows with what made them.
+    #[cfg(feature = "files")]
+    fn with_schema(mut self, schema: Schema) -> Dataset {
+        self.schema = Some(Arc::new(schema));
+        self
+    }
+
     /// The same rows with further notes.
     #[cfg(feature = "files")]
     fn with_notes(mut self, notes: Vec<String>) -> Dataset {
@@ -250,7 +257,7 @@ impl Dataset {
         self.labels.as_deref()
     }
 
-    /// What the columns of the file are, where the rows come from a table.
+    /// What the columns of the file are, where the rows come from a table; how images became rows, where they are such.
     #[cfg(feature = "files")]
     pub fn schema(&self) -> Option<&Schema> {
         self.schema.as_deref()

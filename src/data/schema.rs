@@ -1,4 +1,5 @@
-//! What the columns of a table are: learnt once, from the rows that a network is trained on, and kept in its model.
+//! What the columns of a table are, or how images become rows: learnt once, from the rows that a network is trained on,
+//! and kept in its model.
 
 use super::csv::shorten;
 use super::values::{Values, to_f32};
@@ -33,6 +34,7 @@ spelled!(Missing, "missing": Error "error", Drop "drop", Mean "mean", Median "me
 ///
 /// A number is a column of a row. A text with k categories is k columns, of which one is 1 and the others are 0; a
 /// category that the training rows did not have is all zeros. Labels, ids and dropped columns are no part of a row.
+/// Rows that are images have no columns; a schema then holds their size and the number of their channels.
 ///
 /// ```no_run
 /// use narrows::data::Options;
@@ -45,8 +47,8 @@ spelled!(Missing, "missing": Error "error", Drop "drop", Mean "mean", Median "me
 pub struct Schema {
     pub(super) fields: Vec<Field>,
     pub(super) missing: Missing,
-    /// (height, width) where a row is a picture.
-    pub(super) pictures: Option<(usize, usize)>,
+    /// [channels, height, width] where a row is a picture.
+    pub(super) pictures: Option<[usize; 3]>,
     /// Whether its numbers are bytes, each of which stands for b / 255.
     pub(super) bytes: bool,
     /// What stands between fields and before decimals, where the user says so.
@@ -94,7 +96,7 @@ struct Parts {
     #[serde(default)]
     missing: Missing,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pictures: Option<(usize, usize)>,
+    pictures: Option<[usize; 3]>,
     #[serde(default)]
     bytes: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,13 +128,22 @@ impl TryFrom<Parts> for Schema {
             _ if schema.columns() == 0 => refuse("there is no column besides labels and ids"),
             _ if named != 0 && named != schema.fields.len() => refuse("some have a name and some have none"),
             _ if schema.fields.iter().any(|field| unsorted(&field.role)) => refuse("categories are not sorted, or more than 64"),
-            Some((height, width)) if height.checked_mul(width) != Some(schema.columns()) => refuse("they are not the pixels of a picture"),
+            Some(dims) if product(&dims) != Some(schema.columns()) => refuse("they are not the pixels of a picture"),
             _ => Ok(schema),
         }
     }
 }
 
+fn product(dims: &[usize]) -> Option<usize> {
+    dims.iter().try_fold(1usize, |all, &dim| all.checked_mul(dim))
+}
+
 impl Schema {
+    /// Images of [channels, height, width].
+    pub(super) fn of_images(dims: [usize; 3]) -> Schema {
+        Schema { pictures: Some(dims), bytes: true, ..Schema::default() }
+    }
+
     /// Columns of numbers with these names.
     pub fn of_numbers(names: impl IntoIterator<Item = String>) -> Schema {
         let fields = names.into_iter().map(|name| Field { name: Some(name), role: Role::Number(None) }).collect();
@@ -141,11 +152,22 @@ impl Schema {
 
     /// The numbers in a row that this makes of a line.
     pub fn columns(&self) -> usize {
-        self.fields.iter().map(|field| field.role.width()).sum()
+        match self.pictures {
+            Some(dims) if self.is_of_images() => product(&dims).unwrap_or(0),
+            _ => self.fields.iter().map(|field| field.role.width()).sum(),
+        }
+    }
+
+    /// Whether it is that of images, which have no columns.
+    pub(super) fn is_of_images(&self) -> bool {
+        self.fields.is_empty()
     }
 
     /// What the numbers of a row are called, where the file names its columns: a category is `column=category`.
     pub fn names(&self) -> Option<Vec<String>> {
+        if self.is_of_images() {
+            return None;
+        }
         let mut names = Vec::with_capacity(self.columns());
         for Field { name, role } in &self.fields {
             let name = name.as_ref()?;
@@ -193,7 +215,7 @@ impl Schema {
     /// The shape of a row.
     pub(super) fn row_dims(&self) -> Vec<usize> {
         match self.pictures {
-            Some((height, width)) => vec![1, height, width],
+            Some(dims) => dims.to_vec(),
             None => vec![self.columns()],
         }
     }
@@ -211,7 +233,7 @@ impl Schema {
                 ));
             }
         }
-        if let (Some((height, width)), true) = (self.pictures, self.bytes) {
+        if let (Some([_, height, width]), true) = (self.pictures, self.bytes) {
             notes.push(format!("{}: its columns are taken for the pixels of pictures of {height}x{width}, 0 to 255", path.display()));
         }
         notes

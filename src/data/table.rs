@@ -264,7 +264,7 @@ impl Table {
                 Some((side, side)).filter(|_| bytes && side >= SIDE && side * side == columns && self.cells.iter().any(|&x| x >= BRIGHT))
             }
         };
-        schema.pictures = size;
+        schema.pictures = size.map(|(height, width)| [1, height, width]);
         schema.bytes = bytes && size.is_some();
         Ok(())
     }

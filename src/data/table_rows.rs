@@ -23,11 +23,12 @@ pub(super) struct TableRows {
 }
 
 impl TableRows {
-    /// Opens a file, or takes `source` under the name `path`. Without a schema in the options, all columns are numbers.
+    /// Opens a file, or takes `source` under the name `path`. Without a schema of columns in the options, all are
+    /// numbers.
     pub(super) fn open(path: &Path, source: Option<Source>, options: &Options) -> Result<TableRows> {
         let lines = Lines::open(path, source, options)?;
         let mut notes = lines.notes().to_vec();
-        let (schema, places) = match &options.schema {
+        let (schema, places) = match options.schema.as_ref().filter(|schema| !schema.is_of_images()) {
             Some(schema) => (schema.clone(), places(&lines, schema, options, &mut notes)?),
             None => (Arc::new(plain(&lines, options)?), (0..lines.fields()).collect()),
         };

@@ -124,7 +124,7 @@ fn labels_may_be_absent_on_both_sides_only() {
 fn a_missing_path_names_the_four_files() {
     let folder = folder(&small());
     let absent = folder.path().join("absent");
-    let file = folder.path().join("notes.txt");
+    let file = folder.path().join("notes.md");
     fs::write(&file, "no data").unwrap();
     for (path, said) in [(&absent, "no such folder"), (&file, "not a folder")] {
         let error = open(path).unwrap_err().to_string();

@@ -119,7 +119,7 @@ fn colours_stay_if_wanted_and_else_turn_grey_and_that_is_said() {
         format!("{}: 1 of 2 images have another size, and are scaled to 1x2 (--image-size names another)", folder.path().display());
     assert_eq!(colour.notes(), [scaled.as_str()]);
     let grey = Options::default().read(folder.path()).unwrap();
-    assert_eq!(bytes(&grey), [71, 7, 77, 77], "0.2126 R + 0.7152 G + 0.0722 B");
+    assert_eq!(bytes(&grey), [71, 8, 77, 77], "0.2126 R + 0.7152 G + 0.0722 B");
     assert!(grey.notes()[1].contains("1 of 2 images turn grey"), "{:?}", grey.notes());
 }
 
@@ -197,4 +197,23 @@ fn idx_files_are_found_where_torchvision_kaggle_and_emnist_have_them() {
     let one = root.join("emnist").join(&emnist("digits")[3]);
     fs::write(&one, idx(&[2], &[5, 6])).unwrap();
     assert_eq!(open(&one).unwrap().test.labels(), Some([5, 6].as_slice()));
+}
+
+#[test]
+fn images_have_their_files_for_ids_and_others_are_read_as_the_first_were() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, size) in [("a/one.png", (4, 2)), ("b/two.png", (4, 2)), ("others/three.png", (8, 8))] {
+        put(folder.path().join(name), encoded(&noise(size.0, size.1), ImageFormat::Png));
+    }
+    let all = Options::default().color(true).image_size(3, 5).read(folder.path()).unwrap();
+    assert_eq!(all.ids().unwrap(), ["a/one.png", "b/two.png", "others/three.png"]);
+    let schema = all.schema().unwrap();
+    assert_eq!((schema.columns(), schema.names(), all.row_dims()), (45, None, &[3, 3, 5][..]));
+    let others = Options::default().schema(schema).read(folder.path().join("others")).unwrap();
+    assert_eq!((others.row_dims(), bytes(&others)), (&[3, 3, 5][..], &bytes(&all)[90..]));
+    assert!(others.notes().is_empty(), "{:?}", others.notes());
+    // Columns are by place then: the model of images takes tables of pixels too.
+    put(folder.path().join("t.csv"), vec!["0.5"; 45].join(","));
+    let table = Options::default().schema(schema).read(folder.path().join("t.csv")).unwrap();
+    assert_eq!((table.len(), table.columns()), (1, 45));
 }

@@ -94,7 +94,11 @@ impl Set {
                 Err(Error::data(path, problem, "Name one of them by its own folder, or by one of its four files."))
             }
             (None, _) if path.is_dir() => Err(Error::data(path, format!("train-{IMAGES} is not in this folder"), REMEDY)),
-            (None, _) if path.exists() => Err(Error::data(path, "this is a file, not a folder, and neither .csv nor .npy", REMEDY)),
+            (None, _) if path.exists() => Err(Error::data(
+                path,
+                "this is a file, not a folder, and its name ends in none of .csv, .tsv, .txt, .dat, .npy and .npz",
+                REMEDY,
+            )),
             (None, _) => Err(Error::data(path, "there is no such folder", REMEDY)),
         }
     }
