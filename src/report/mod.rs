@@ -7,6 +7,8 @@ mod metrics;
 mod page;
 mod picture;
 mod plot;
+#[cfg(feature = "cli")]
+mod raster;
 mod run;
 mod weights;
 
@@ -14,6 +16,8 @@ pub use about::{About, machine};
 pub use charts::{histogram, loss, rate, scatter};
 pub use metrics::{Point, metrics, read_metrics};
 pub use picture::comparison;
+#[cfg(feature = "cli")]
+pub use raster::png;
 pub use run::{Written, run};
 pub use weights::{Tiles, weights};
 
