@@ -3,7 +3,7 @@
 use super::input::Halves;
 use super::{Common, print};
 use clap::Args;
-use narrows::data::fingerprint;
+use narrows::data::has_fingerprint;
 use narrows::report::About;
 use narrows::train::Evaluation;
 use narrows::{Autoencoder, Result};
@@ -32,7 +32,7 @@ impl Eval {
         self.common.note(&split.notes());
         // A model without a record, or with one that can't be read, says nothing of its data.
         let record = super::run_of(&self.model).and_then(|folder| About::read(&folder.join("run.json")).ok());
-        if record.and_then(|about| about.sha256).is_some_and(|known| known != fingerprint(&split)) {
+        if record.and_then(|about| about.sha256).is_some_and(|known| !has_fingerprint(&split, &known)) {
             self.common.say(format_args!("{data}: these are not the data that the run was trained and tested on, by their SHA-256"));
         }
         let both = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };

@@ -41,7 +41,7 @@ pub use chunks::{Chunk, Chunks, Remarks};
 pub(crate) use csv::shorten;
 pub use digits::{builtin, digits};
 #[cfg(feature = "files")]
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, has_fingerprint};
 #[cfg(feature = "files")]
 pub use mnist::{Origin, Progress, mnist, mnist_folder, mnist_from, mnist_is_cached, mnist_with};
 #[cfg(feature = "files")]

@@ -7,7 +7,7 @@
 use super::fit::{Best, Epoch, Progress};
 use super::recipe::difference;
 use super::seal::{BLANK, intact, seal};
-use super::training::Training;
+use super::training::{Model, Training};
 use crate::{Error, Result, Tensor, files, tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Our only metadata entry: a JSON text.
 const KEY: &str = "narrows";
 /// Increases when the meaning of the contents changes.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 2;
 /// Tensors besides the weights. Their names are a second mark: they identify a file of ours whose metadata is damaged.
 const MORE: [&str; 4] = ["narrows.m", "narrows.v", "narrows.losses", "narrows.best"];
 
@@ -274,10 +274,13 @@ impl Training<'_> {
                                    one that is to be trained (by config.toml or by the program) is not";
                 [checkpoint.recipe.clone(), self.first_recipe().ok_or_else(|| other(of_its_kind.into()))?]
             }
-            2 => self.second_recipe(&checkpoint),
             _ => [checkpoint.recipe.clone(), self.recipe()],
         };
         if let Some(what) = difference(&theirs, &ours) {
+            if checkpoint.format == 1 && matches!(self.task.model, Model::Spec(spec) if spec.scaler.is_some()) {
+                let problem = "it can't go on: its rows were scaled in 32 bits, and are now scaled in 64";
+                return Err(Error::data(path, problem, "Use its model as it is, or begin another training."));
+            }
             return Err(other(format!("it is of another training: its {what}")));
         }
         let fresh = self.checkpoint()?;

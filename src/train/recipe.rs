@@ -1,6 +1,6 @@
 //! What a training depends on: a checkpoint keeps it, and a resumed training must have the same.
 
-use super::checkpoint::{Checkpoint, text};
+use super::checkpoint::text;
 use super::fit::Fit;
 use super::seal::digits;
 use super::training::{Model, Training};
@@ -39,30 +39,6 @@ impl Training<'_> {
         recipe.as_object().cloned().unwrap_or_default()
     }
 
-    /// A recipe of the second format, and ours as far as that format had it. Its floats were read with an error in
-    /// their last bits: such a float is replaced by ours.
-    pub(super) fn second_recipe(&self, checkpoint: &Checkpoint) -> [Map<String, Value>; 2] {
-        let (mut theirs, mut ours) = (checkpoint.recipe.clone(), self.recipe());
-        if let Some(model) = theirs.get_mut("model").and_then(Value::as_object_mut) {
-            model.remove("scaler");
-        }
-        ours.remove("scaler");
-        match checkpoint.progress.epochs.first() {
-            Some(epoch) => drop(theirs.insert("losses".into(), json!(epoch.losses.iter().map(|(name, _)| name).collect::<Vec<_>>()))),
-            None => drop(ours.remove("losses")),
-        }
-        if let (Some(Value::Object(theirs)), Some(Value::Object(ours))) = (theirs.get_mut("fit"), ours.get("fit")) {
-            for (name, ours) in ours {
-                if let (Some(theirs), Some(x), true) = (theirs.get_mut(name), ours.as_f64(), ours.is_f64())
-                    && theirs.as_f64().is_some_and(|y| (x - y).abs() <= 4.0 * f64::EPSILON * x.abs())
-                {
-                    *theirs = ours.clone();
-                }
-            }
-        }
-        [theirs, ours]
-    }
-
     /// The recipe in the first format; `None` for a model that it did not support.
     pub(super) fn first_recipe(&self) -> Option<Map<String, Value>> {
         let (fit, hyper) = (self.fit, &self.fit.hyper);
@@ -77,7 +53,7 @@ impl Training<'_> {
             "widths": widths,
             "output": format!("{:?}", spec.output),
             "data": self.fingerprints.data,
-            "validation data": self.fingerprints.validation,
+            "validation data": fit.validation.as_ref().map(|rows| rows.as_floats().fingerprint()),
             "batch size": hyper.batch_size,
             "learning rate": text(hyper.lr),
             "betas and eps": [text(hyper.beta1), text(hyper.beta2), text(hyper.eps)],

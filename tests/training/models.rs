@@ -389,62 +389,62 @@ fn measured(run: &Path) -> Vec<String> {
     text.lines().map(timeless).collect()
 }
 
-#[test]
-fn a_model_and_a_run_of_the_first_format_load_and_go_on() {
+/// A folder with the points and a run of the first format.
+fn first(run: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::copy(data("format_1/points.csv"), at.join("points.csv")).unwrap();
     fs::create_dir_all(at.join("run/checkpoints")).unwrap();
     for name in ["config.toml", "metrics.csv", "model.safetensors", "run.json", "checkpoints/last.safetensors"] {
-        fs::copy(data("format_1/run").join(name), at.join("run").join(name)).unwrap();
+        fs::copy(data("format_1").join(run).join(name), at.join("run").join(name)).unwrap();
     }
-    let ae = Autoencoder::load(&common::cpu(), at.join("run/model.safetensors")).unwrap();
-    assert_eq!((ae.widths(), ae.scaler().unwrap().columns()), (&[6, 4, 2][..], 6));
+    folder
+}
+
+/// Trains on for as many epochs again, and says what was said.
+fn go_on(folder: &Path) -> std::result::Result<(), String> {
+    let path = folder.join("run/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(path, config.replace("epochs = 2", "epochs = 4")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
+    let output = command.current_dir(folder).args("train --device cpu -q --resume run".split(' ')).output().unwrap();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+#[test]
+fn a_run_of_the_first_format_goes_on() {
+    let folder = first("unscaled");
+    let at = folder.path();
     narrows(at, "eval --device cpu -q --model run");
     narrows(at, "report --device cpu -q --run run");
-    let config = fs::read_to_string(at.join("run/config.toml")).unwrap();
-    fs::write(at.join("run/config.toml"), config.replace("epochs = 2", "epochs = 4")).unwrap();
-    narrows(at, "train --device cpu -q --resume run");
-    let flags = "--data points.csv --layers 4,2 --epochs 4 --batch-size 16 --schedule step:3:0.5 --lr 0.01 --validation 0.2 --seed 3";
+    go_on(at).unwrap();
+    let flags =
+        "--data points.csv --scale none --layers 4,2 --epochs 4 --batch-size 16 --schedule step:3:0.5 --lr 0.01 --validation 0.2 --seed 3";
     narrows(at, &format!("train --device cpu -q --out whole {flags}"));
     assert_eq!(measured(&at.join("run")), measured(&at.join("whole")));
     let model = |run: &str| fs::read(at.join(run).join("model.safetensors")).unwrap();
     assert_eq!(model("run"), model("whole"));
     // Another kind of model does not go on from it.
+    let folder = first("unscaled");
+    let at = folder.path();
     fs::remove_file(at.join("run/model.safetensors")).unwrap();
-    fs::copy(data("format_1/run/checkpoints/last.safetensors"), at.join("run/checkpoints/last.safetensors")).unwrap();
-    let config = fs::read_to_string(data("format_1/run/config.toml")).unwrap();
+    let config = fs::read_to_string(data("format_1/unscaled/config.toml")).unwrap();
     fs::write(at.join("run/config.toml"), format!("[model]\nlayers = [4, 2]\nactivation = \"tanh\"\n{}", tables(&config))).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
-    let output = command.current_dir(at).args("train --device cpu -q --resume run".split(' ')).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
+    let text = go_on(at).unwrap_err();
     assert!(text.contains("its model is an untied relu network with a linear code and no dropout, and the one"), "{text}");
 }
 
-/// Its learning rate is one whose last bit a checkpoint of the second format has wrong.
+/// Its rows were scaled in 32 bits, and no training on others would end in its bits.
 #[test]
-fn a_run_of_the_second_format_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
+fn a_scaled_run_of_the_first_format_is_used_and_does_not_go_on() {
+    let folder = first("run");
     let at = folder.path();
-    fs::copy(data("format_1/points.csv"), at.join("points.csv")).unwrap();
-    fs::create_dir_all(at.join("run/checkpoints")).unwrap();
-    for name in ["config.toml", "metrics.csv", "checkpoints/last.safetensors"] {
-        fs::copy(data("format_2/run").join(name), at.join("run").join(name)).unwrap();
-    }
-    let config = fs::read_to_string(at.join("run/config.toml")).unwrap();
-    fs::write(at.join("run/config.toml"), config.replace("epochs = 2", "epochs = 4")).unwrap();
-    let checkpoint = fs::read(at.join("run/checkpoints/last.safetensors")).unwrap();
-    narrows(at, "train --device cpu -q --resume run");
-    let flags = "--data points.csv --layers 4,2 --activation tanh --epochs 4 --batch-size 16 --lr 1.6766917358816415e-7 --validation 0.2";
-    narrows(at, &format!("train --device cpu -q --out whole {flags}"));
-    assert_eq!(measured(&at.join("run")), measured(&at.join("whole")));
-    // A learning rate that differs by more than such an error is another one.
-    fs::write(at.join("run/checkpoints/last.safetensors"), &checkpoint).unwrap();
-    fs::write(at.join("run/config.toml"), config.replace("16766917358816415", "16766917358817")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
-    let output = command.current_dir(at).args("train --device cpu -q --resume run".split(' ')).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("its lr is 1.676691735881"), "{text}");
+    let ae = Autoencoder::load(&common::cpu(), at.join("run/model.safetensors")).unwrap();
+    assert_eq!((ae.widths(), ae.scaler().unwrap().columns()), (&[6, 4, 2][..], 6));
+    narrows(at, "eval --device cpu -q --model run");
+    narrows(at, "report --device cpu -q --run run");
+    let text = go_on(at).unwrap_err();
+    assert!(text.contains("it can't go on: its rows were scaled in 32 bits, and are now scaled in 64"), "{text}");
 }
 
 /// The first format's lines of a training, in the tables of the second.
