@@ -20,6 +20,7 @@ mod rng;
 mod shape;
 mod spelling;
 mod tape;
+#[cfg(feature = "pca")]
 pub mod tasks;
 mod tensor;
 pub mod train;

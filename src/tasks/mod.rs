@@ -1,6 +1,5 @@
 //! The comparison for an autoencoder: the linear code that it has to beat.
 
-mod eigen;
 mod pca;
 
 pub use pca::Pca;

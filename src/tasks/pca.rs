@@ -1,15 +1,17 @@
 //! Principal components: the best linear code there is (Pearson 1901), and so the yardstick for every autoencoder.
 
-use super::eigen::{self, dot};
 use crate::data::{Dataset, Values};
 use crate::nn::Rows;
 use crate::{Error, Result};
+use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;
 
 /// Rows summed at a time: they stay in a core's cache.
 const BLOCK: usize = 256;
 /// Rows projected at a time.
 const CHUNK: usize = 1024;
+/// Sweeps per eigenvalue; 2 is usual.
+const MOST_SWEEPS: usize = 60;
 
 /// The mean and the principal components of a data set, in f64.
 ///
@@ -24,38 +26,45 @@ const CHUNK: usize = 1024;
 /// assert!(errors[1] < errors[0]);
 /// # Ok::<(), narrows::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
     mean: Vec<f64>,
     variances: Vec<f64>,
-    /// A component per row.
-    components: Vec<f64>,
+    /// A component per column.
+    components: DMatrix<f64>,
 }
 
 impl Pca {
-    /// The most columns that [`Pca::fit`] takes: its time grows with their cube, its memory with their square.
+    /// The most columns that [`Pca::fit`] takes of as many rows or more: its time grows with their cube, its memory
+    /// with their square. Of fewer rows it takes more columns, to the same memory.
     pub const MOST_COLUMNS: usize = 4096;
 
-    /// All components of `data`. 60,000 rows of 784 columns take about two seconds on two cores. The sums over bytes
-    /// are exact.
+    /// All components of `data`: as many as it has columns, or as its rows span if these are fewer. 60,000 rows of 784
+    /// columns take about two seconds on two cores. The result does not depend on the number of threads; it may differ
+    /// in its last bits between processors. The sums over bytes are exact.
     ///
     /// # Errors
-    /// No rows, more than [`Pca::MOST_COLUMNS`] columns, or numbers whose squares are not finite.
+    /// No rows, or too many rows and columns: see [`Pca::MOST_COLUMNS`].
     pub fn fit(data: &Dataset) -> Result<Pca> {
-        let d = data.columns();
+        let (rows, columns) = (data.len(), data.columns());
         if data.is_empty() {
             return Err(Error::data(data.name(), "principal components of no rows", "Pass at least one row."));
         }
-        if d > Pca::MOST_COLUMNS {
-            let problem = format!("its rows have {d} columns, and their covariance needs {} MB", d * d / 125_000);
-            return Err(Error::data(data.name(), problem, format!("Use at most {} columns: make images smaller.", Pca::MOST_COLUMNS)));
+        if rows.min(columns).saturating_mul(columns) > Pca::MOST_COLUMNS.pow(2) {
+            let problem = format!("{rows} rows of {columns} columns have too many principal components");
+            let remedy = format!("Use at most {} columns, or fewer rows: make images smaller.", Pca::MOST_COLUMNS);
+            return Err(Error::data(data.name(), problem, remedy));
         }
-        let (mean, covariance) = moments(data);
-        let found = eigen::symmetric(covariance, d).filter(|e| e.values.iter().all(|v| v.is_finite()));
-        let Some(found) = found else {
-            return Err(Error::data(data.name(), "the squares of its numbers overflow", "Scale the columns to about 1."));
+        let found = if rows < columns { of_rows(data) } else { of_covariance(data) };
+        let Some(mut pca) = found else {
+            return Err(Error::data(data.name(), "its principal components are not found", "Scale the columns to about 1."));
         };
-        Ok(Pca { mean, variances: found.values, components: found.vectors })
+        for mut component in pca.components.column_iter_mut() {
+            if component[component.iamax()] < 0.0 {
+                component.neg_mut();
+            }
+        }
+        Ok(pca)
     }
 
     /// The mean of each column.
@@ -73,18 +82,25 @@ impl Pca {
     /// # Errors
     /// When there are fewer.
     pub fn component(&self, i: usize) -> Result<&[f64]> {
+        let all = self.components.ncols();
+        if i >= all {
+            return Err(Error::argument(
+                "component",
+                format!("{i} (counted from 0) is asked for, and there are {all}"),
+                "Ask for another.",
+            ));
+        }
         let d = self.mean.len();
-        self.check(i + 1)?;
-        Ok(&self.components[i * d..(i + 1) * d])
+        Ok(&self.components.as_slice()[i * d..(i + 1) * d])
     }
 
-    /// The first `k` coordinates of each row.
+    /// The first `k` coordinates of each row. Beyond the components that there are, coordinates are 0.
     ///
     /// # Errors
     /// When `k` or the rows do not fit.
     pub fn encode(&self, data: &Dataset, k: usize) -> Result<Rows> {
-        let (values, _) = self.project(data, k)?;
-        Ok(Rows::new(k, values.into_iter().map(|v| v as f32).collect()))
+        let (codes, _) = self.project(data, k)?;
+        Ok(Rows::new(k, codes.into_iter().map(|c| c as f32).collect()))
     }
 
     /// For each k of `ks`: the squared error that k components leave, sum over the columns of (x - y)^2, as the mean
@@ -106,36 +122,68 @@ impl Pca {
         Ok(ks.iter().map(|&k| left(k)).collect())
     }
 
-    fn check(&self, k: usize) -> Result<()> {
+    /// The first `k` coordinates of all rows, and the sum of the squares of all rows less the mean.
+    fn project(&self, data: &Dataset, k: usize) -> Result<(Vec<f64>, f64)> {
         let d = self.mean.len();
         if k > d {
             return Err(Error::argument("components", format!("{k} are asked for, but rows of {d} columns have {d}"), "Ask for fewer."));
         }
-        Ok(())
-    }
-
-    /// The first `k` coordinates of all rows, and the sum of the squares of all rows less the mean.
-    fn project(&self, data: &Dataset, k: usize) -> Result<(Vec<f64>, f64)> {
-        let d = self.mean.len();
-        self.check(k)?;
         if data.columns() != d {
             let problem = format!("its rows have {} columns where {d} are needed", data.columns());
             return Err(Error::data(data.name(), problem, "Use rows like those that the components were fitted to."));
         }
-        let (mut codes, mut total) = (vec![0.0; data.len() * k], 0.0);
+        let components = self.components.columns(0, k.min(self.components.ncols())).transpose();
+        let (mut codes, mut total) = (Vec::with_capacity(data.len() * k), 0.0);
         for start in (0..data.len()).step_by(CHUNK) {
-            let mut rows = data.rows_f64(start..start + CHUNK);
-            rows.chunks_exact_mut(d).for_each(|row| row.iter_mut().zip(&self.mean).for_each(|(x, m)| *x -= m));
-            total += rows.iter().map(|x| x * x).sum::<f64>();
-            if k > 0 {
-                let codes = &mut codes[start * k..(start * k + rows.len() / d * k)];
-                codes.par_chunks_mut(k).zip(rows.par_chunks(d)).for_each(|(code, row)| {
-                    code.iter_mut().zip(self.components.chunks_exact(d)).for_each(|(c, component)| *c = dot(row, component));
-                });
-            }
+            let rows = centred(data.rows_f64(start..start + CHUNK), &self.mean);
+            total += rows.norm_squared();
+            codes.extend_from_slice((&components * rows).resize_vertically(k, 0.0).as_slice());
         }
         Ok((codes, total))
     }
+}
+
+/// The rows less their mean, a row in each column of the matrix.
+fn centred(rows: Vec<f64>, mean: &[f64]) -> DMatrix<f64> {
+    let less_mean = rows.iter().zip(mean.iter().cycle()).map(|(x, m)| x - m);
+    DMatrix::from_iterator(mean.len(), rows.len() / mean.len(), less_mean)
+}
+
+/// From the products of the rows with each other, which are fewer than those of the columns.
+fn of_rows(data: &Dataset) -> Option<Pca> {
+    let (n, d) = (data.len(), data.columns());
+    let values = data.rows_f64(0..n);
+    let mean: Vec<f64> = (0..d).map(|j| values.iter().skip(j).step_by(d).sum::<f64>() / n as f64).collect();
+    let rows = centred(values, &mean);
+    let (mut variances, vectors) = eigen(rows.transpose() * &rows / n as f64)?;
+    // What is left for the others is rounding.
+    let least = variances[0] * n as f64 * f64::EPSILON;
+    variances.retain(|&v| v > least);
+    let components = (rows * vectors.columns(0, variances.len())).qr().q();
+    Some(Pca { mean, variances, components })
+}
+
+fn of_covariance(data: &Dataset) -> Option<Pca> {
+    let (mean, covariance) = moments(data);
+    let (variances, components) = eigen(DMatrix::from_vec(mean.len(), mean.len(), covariance))?;
+    Some(Pca { mean, variances, components })
+}
+
+/// The eigenvalues of a matrix that has none below 0, in descending order, and their vectors.
+fn eigen(mut matrix: DMatrix<f64>) -> Option<(Vec<f64>, DMatrix<f64>)> {
+    // Where rows span little, most of the matrix becomes smaller with each step of the solver, until squares vanish and
+    // 0 / 0 is NaN. A shift of all eigenvalues by far less than the largest keeps it away from 0.
+    let shift = matrix.trace() * 2f64.powi(-40);
+    (0..matrix.nrows()).for_each(|i| matrix[(i, i)] += shift);
+    let sweeps = MOST_SWEEPS * matrix.nrows();
+    let found = SymmetricEigen::try_new(matrix, f64::EPSILON, sweeps)?;
+    let values = found.eigenvalues;
+    if values.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&i, &j| values[j].total_cmp(&values[i]));
+    Some((order.iter().map(|&i| (values[i] - shift).max(0.0)).collect(), found.eigenvectors.select_columns(&order)))
 }
 
 /// The mean and the covariance (divided by the number of rows).
@@ -193,6 +241,7 @@ fn add_products(sums: &mut [f64], rows: &[&[f64]]) {
 mod tests {
     use super::*;
     use crate::data::digits;
+    use crate::rng::Rng;
 
     #[test]
     fn the_moments_are_those_of_the_definition_for_bytes_and_for_floats_far_from_zero() {
@@ -237,12 +286,13 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let few = Dataset::from_rows("few", vec![1.0, 2.0, 3.0, 5.0], &[2]).unwrap();
         let pca = Pca::fit(&few).unwrap();
-        let wide = Dataset::from_rows("wide", vec![0.0; 5000], &[5000]).unwrap();
+        let wide = Dataset::from_bytes("wide", vec![0; 4097 * 4097], &[4097]).unwrap();
         let huge = Dataset::from_rows("huge", vec![3e38, -3e38, 1.0, 2.0], &[2]).unwrap();
         for (error, said) in [
             (pca.errors(&few, &[3]).unwrap_err(), "3 are asked for, but rows of 2 columns have 2"),
-            (pca.encode(&wide, 1).unwrap_err(), "5000 columns where 2 are needed"),
-            (Pca::fit(&wide).unwrap_err(), "its rows have 5000 columns"),
+            (pca.component(2).unwrap_err(), "2 (counted from 0) is asked for, and there are 2"),
+            (pca.encode(&wide, 1).unwrap_err(), "4097 columns where 2 are needed"),
+            (Pca::fit(&wide).unwrap_err(), "4097 rows of 4097 columns have too many principal components"),
             (Pca::fit(&few.head(0)).unwrap_err(), "no rows"),
             (pca.errors(&few.head(0), &[1]).unwrap_err(), "a mean over no rows"),
         ] {
@@ -250,5 +300,73 @@ mod tests {
         }
         // Squares of f32 fit into f64.
         assert!(Pca::fit(&huge).unwrap().variances()[0].is_finite());
+    }
+
+    /// What rows are called, and their values by row and column.
+    type Kind<'a> = (&'a str, &'a dyn Fn(usize, usize) -> f32);
+
+    /// Rows that span little: fewer than the columns, constant and empty columns, of rank 2, over and over the same,
+    /// all the same; each on three scales.
+    #[test]
+    fn rows_of_any_rank_have_orthonormal_components_that_leave_the_other_variances() {
+        for (rows, columns) in [(1, 7), (2, 50), (12, 400), (30, 256), (60, 61), (61, 60), (80, 80), (200, 40)] {
+            let mut rng = Rng::at_step(0, 78, (rows * columns) as u32);
+            let bytes: Vec<f32> = (0..rows * columns).map(|_| (rng.uniform() * 256.0).floor() / 255.0).collect();
+            let at = |i: usize, j: usize| bytes[i * columns + j];
+            let kinds: [Kind; 6] = [
+                ("bytes", &at),
+                ("constant columns", &|i, j| [at(i, j), 0.7, 0.0][j % 3]),
+                ("rank 2", &|i, j| at(i, 0) * at(0, j) + at(i, columns - 1) * at(rows - 1, j)),
+                ("rows over again", &|i, j| at(i % (rows / 2 + 1), j)),
+                ("one row", &|_, j| at(0, j)),
+                ("zeros", &|_, _| 0.0),
+            ];
+            for ((kind, of), scale) in kinds.iter().flat_map(|kind| [1e-30, 1.0, 1e30].map(|scale| (kind, scale))) {
+                let values = (0..rows * columns).map(|at| scale * of(at / columns, at % columns)).collect();
+                let data = Dataset::from_rows("rows", values, &[columns]).unwrap();
+                let pca = Pca::fit(&data).unwrap_or_else(|e| panic!("{kind}, {rows}x{columns}, {scale}: {e}"));
+                check(&pca, &data, &format!("{kind}, {rows}x{columns}, {scale}"));
+            }
+        }
+    }
+
+    fn check(pca: &Pca, data: &Dataset, what: &str) {
+        let all = pca.variances().len();
+        assert!(all <= data.len().min(data.columns()), "{what}: {all}");
+        for i in 0..all {
+            for j in 0..=i {
+                let dot: f64 = pca.component(i).unwrap().iter().zip(pca.component(j).unwrap()).map(|(a, b)| a * b).sum();
+                assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-12, "{what}: components {i} and {j} have the product {dot}");
+            }
+        }
+        assert!(pca.variances().windows(2).all(|v| v[0] >= v[1]), "{what}: {:?}", pca.variances());
+        let ks = [0, 1.min(all), 2.min(all), all / 2, all];
+        let errors = pca.errors(data, &ks).unwrap();
+        // That of the mean.
+        let rounding = 1e-29 * data.rows_f32(0..data.len()).iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+        for (k, error) in ks.into_iter().zip(&errors) {
+            let others: f64 = pca.variances()[k..].iter().sum();
+            assert!(
+                (error - others).abs() <= 1e-12 * errors[0] + rounding,
+                "{what}: {k} components leave {error}, not {others} of {}",
+                errors[0]
+            );
+        }
+        if what.starts_with("rank 2") {
+            assert!(errors[2] <= 1e-12 * errors[0] + rounding, "{what}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let on = |threads: usize, data: &Dataset| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Pca::fit(data)).unwrap()
+        };
+        for rows in [100, 900] {
+            let floats = digits(0, 0..rows as u32).rows_f32(0..rows);
+            let data = Dataset::from_rows("floats", floats, &[784]).unwrap();
+            assert!([2, 7].iter().all(|&threads| on(threads, &data) == on(1, &data)), "{rows} rows");
+        }
     }
 }

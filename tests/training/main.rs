@@ -5,6 +5,7 @@ mod common;
 mod groups;
 #[cfg(feature = "files")]
 mod models;
+#[cfg(feature = "pca")]
 mod pca;
 mod rows;
 #[cfg(feature = "files")]
