@@ -16,7 +16,7 @@ fn main() -> narrows::Result<()> {
     println!("the first code: {:.2?}", &codes.values[..codes.columns]);
     let folder = std::env::temp_dir();
     let picture = folder.join("narrows-reconstruction.png");
-    report::comparison(&picture, &ten.rows_f32(0..10), &ae.decode(&codes)?.values, (28, 28))?;
+    report::comparison(&picture, &ten.rows_f32(0..10), &ae.decode(&codes)?.values, [1, 28, 28])?;
 
     let file = folder.join("narrows-digits.safetensors");
     ae.save(&file)?;

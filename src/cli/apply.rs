@@ -163,7 +163,7 @@ impl Apply {
 
     fn picture(&self, path: &Path) -> Result<()> {
         let (ae, mut rows) = self.open_any(Of::Rows)?;
-        let Some(size) = rows.image_size() else {
+        let Some(dims) = rows.image_dims() else {
             return Err(Error::Argument {
                 name: "output".into(),
                 problem: format!("{} is a picture, but the rows are not images", path.display()),
@@ -176,7 +176,7 @@ impl Apply {
         let first = Dataset::from_values(&rows.name(), first?.values, &[rows.columns()])?;
         let shown = first.head(PAIRS);
         let originals = shown.rows_f32(0..PAIRS);
-        report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, size)?;
+        report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, dims)?;
         print(path.display())
     }
 }

@@ -27,9 +27,9 @@ pub(super) struct Plot {
     /// Code sizes of --rate. [default: of 2, 4, 8, 16, 30 and 64 those that are shorter than a row]
     #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
     sizes: Option<Vec<usize>>,
-    /// Passes over the training rows for each network of --rate.
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    epochs: usize,
+    /// Passes over the training rows for each network of --rate. [default: as many as the run made]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
 }
 
 /// What to draw: one of these.
@@ -63,12 +63,12 @@ impl Plot {
                 ("codes.svg", report::scatter(&title, &ae.encode(test)?, test)?.into_bytes())
             }
             What { weights: true, .. } => {
-                let size = test.image_size().ok_or_else(|| Error::Data {
+                let dims = test.image_dims().ok_or_else(|| Error::Data {
                     path: data.clone().into(),
                     problem: "its rows are not images".into(),
                     remedy: "Draw the weights of a network that was trained on images.".into(),
                 })?;
-                ("weights.png", report::weights(&ae, size)?.png)
+                ("weights.png", report::weights(&ae, dims)?.png)
             }
             _ => ("rate.svg", self.rate(&ae, &split, &format!("{data}{synthetic}"))?.into_bytes()),
         };
@@ -78,13 +78,16 @@ impl Plot {
         Ok(())
     }
 
-    /// How the networks of --rate are trained: as the run was, but for as many epochs as the flag says.
+    /// How the networks of --rate are trained: as the run was, and for as many epochs, unless the flag says another
+    /// number.
     fn hyper(&self) -> Result<Hyperparameters> {
-        let run = super::run_of(&self.model).map(Settings::read).transpose()?;
-        let mut fit = run.map(|settings| settings.fit).unwrap_or_default();
-        fit.epochs = self.epochs;
-        // There are no validation rows.
+        let run = super::run_of(&self.model);
+        let mut fit = run.map(Settings::read).transpose()?.map(|settings| settings.fit).unwrap_or_default();
+        // There are no validation rows; where patience ended the run, its table says after which epoch.
         fit.patience = None;
+        let table = run.map(|run| run.join("metrics.csv")).filter(|table| table.exists());
+        let made = table.map(|table| report::read_metrics(&table)).transpose()?.and_then(|points| Some(points.last()?.epoch));
+        fit.epochs = self.epochs.or(made).unwrap_or(fit.epochs);
         Ok(fit)
     }
 
@@ -111,7 +114,8 @@ impl Plot {
             self.common.say(format_args!("code {code:>4}: squared error {error:.3} per row, PCA {pca:.3}"));
             networks.push((code, error));
         }
-        report::rate(&format!("{data}, {} epoch{} each", self.epochs, if self.epochs == 1 { "" } else { "s" }), &networks, &components)
+        let epochs = format!("{} epoch{} each", hyper.epochs, if hyper.epochs == 1 { "" } else { "s" });
+        report::rate(&format!("{data}, {epochs}"), &networks, &components)
     }
 }
 
@@ -142,16 +146,20 @@ mod tests {
     #[test]
     fn networks_of_other_code_sizes_are_trained_as_the_run_was() {
         let folder = tempfile::tempdir().unwrap();
-        let hyper = || {
+        let hyper = |flags: &[&str]| {
             let model = folder.path().join("model.safetensors");
-            let line = ["x", "--rate", "--epochs", "7", "--model", model.to_str().unwrap()];
+            let line = [&["x", "--rate", "--model", model.to_str().unwrap()], flags].concat();
             Line::try_parse_from(line).map(|line| line.plot.hyper().unwrap()).unwrap_or_else(|e| panic!("{e}"))
         };
-        assert_eq!((hyper().lr, hyper().epochs), (1e-3, 7), "in no folder of a run");
+        let seven = ["--epochs", "7"];
+        assert_eq!((hyper(&seven).lr, hyper(&seven).epochs, hyper(&[]).epochs), (1e-3, 7, 10), "in no folder of a run");
         fs::write(folder.path().join("config.toml"), "[fit]\nlr = 0.05\nloss = \"bce\"\nseed = 3\nepochs = 90\npatience = 2\n").unwrap();
-        let hyper = hyper();
-        assert_eq!((hyper.lr, hyper.loss.to_string().as_str(), hyper.seed), (0.05, "bce", 3));
-        assert_eq!((hyper.epochs, hyper.patience), (7, None));
+        let asked = hyper(&seven);
+        assert_eq!((asked.lr, asked.loss.to_string().as_str(), asked.seed), (0.05, "bce", 3));
+        assert_eq!((asked.epochs, asked.patience, hyper(&[]).epochs), (7, None, 90));
+        // Patience ended it after epoch 31.
+        fs::write(folder.path().join("metrics.csv"), "epoch,train_loss\n1,0.5\n31,0.1\n").unwrap();
+        assert_eq!((hyper(&[]).epochs, hyper(&seven).epochs), (31, 7));
     }
 
     #[test]

@@ -26,6 +26,8 @@ impl Report {
         let ae = Autoencoder::load(&device, super::model_file(&self.run))?;
         let (split, _) = self.halves.open(&self.run, &ae)?;
         self.common.note(&split.notes());
-        print(report::run(&self.run, &ae, &split, &about)?.page.display())
+        let written = report::run(&self.run, &ae, &split, &about)?;
+        self.common.note(&written.absent);
+        print(written.page.display())
     }
 }

@@ -141,17 +141,19 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Writes the file. Data have their whole path there, so that it means the same from any folder.
+    /// Writes the file.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(FILE);
+        report::write(&folder.join(FILE), self.text()?.as_bytes())
+    }
+
+    /// What the file holds. Data have their whole path there, so that it means the same from any folder.
+    pub(super) fn text(&self) -> Result<String> {
         let mut settings = self.clone();
         settings.data.name = settings.data.name.map(|name| whole(&name));
-        let text = toml::to_string(&settings).map_err(|e| Error::Data {
-            path: path.clone(),
-            problem: e.to_string(),
-            remedy: "Report this as a defect.".into(),
-        })?;
-        report::write(&path, text.as_bytes())
+        toml::to_string(&settings).map_err(|e| {
+            let remedy = "Report this as a defect.".into();
+            Error::Data { path: FILE.into(), problem: e.to_string(), remedy }
+        })
     }
 
     /// The settings that the report shows, with the file's names and spelling.

@@ -220,7 +220,9 @@ impl Train {
         for (name, value) in settings.shown() {
             about = about.setting(&name, value);
         }
+        about.config = Some(settings.text()?);
         let written = report::run(folder, ae, split, &about)?;
+        self.common.note(&written.absent);
         self.common.say(format_args!("report in {}", written.page.display()));
         if !self.json {
             return print(written.picture.unwrap_or(written.page).display());
@@ -237,7 +239,7 @@ impl Train {
             })
             .collect();
         print(serde_json::json!({
-            "folder": folder, "model": folder.join("model.safetensors"), "report": written.page, "picture": written.picture,
+            "folder": folder, "model": folder.join("model.safetensors"), "report": written.page, "picture": written.picture, "absent": written.absent,
             "device": ae.device().id(), "data": settings.data(), "synthetic": split.train.is_synthetic(), "ended": match history.ended {
                 Ended::Patience => "patience",
                 Ended::Stopped | Ended::Interrupted => "stopped",

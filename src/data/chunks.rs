@@ -110,14 +110,14 @@ impl Chunks {
         }
     }
 
-    /// (height, width) where a row is one grey image.
-    pub fn image_size(&self) -> Option<(usize, usize)> {
+    /// [channels, height, width] where a row is an image, as [`Dataset::image_dims`] has it.
+    pub fn image_dims(&self) -> Option<[usize; 3]> {
         match &self.source {
-            Source::Memory(data, _) => data.image_size(),
+            Source::Memory(data, _) => data.image_dims(),
             #[cfg(feature = "files")]
-            Source::Npy(rows) => super::image_size(&rows.dims()),
+            Source::Npy(rows) => super::image_dims(&rows.dims()),
             #[cfg(feature = "files")]
-            Source::Table(rows) => super::image_size(&rows.schema().row_dims()),
+            Source::Table(rows) => super::image_dims(&rows.schema().row_dims()),
             _ => None,
         }
     }

@@ -334,7 +334,7 @@ mod tests {
             let mut count = [0; 10];
             set.labels().unwrap().iter().for_each(|&l| count[usize::from(l)] += 1);
             assert_eq!(count, [each; 10]);
-            assert_eq!((set.row_dims(), set.image_size(), set.is_synthetic()), ([1, 28, 28].as_slice(), Some((28, 28)), true));
+            assert_eq!((set.row_dims(), set.image_dims(), set.is_synthetic()), ([1, 28, 28].as_slice(), Some([1, 28, 28]), true));
         }
         let distinct: std::collections::HashSet<&[u8]> = bytes(&train).chunks(784).chain(bytes(&test).chunks(784)).collect();
         assert_eq!(distinct.len(), 24_000);

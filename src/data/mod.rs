@@ -319,9 +319,10 @@ impl Dataset {
         Some(Tensor { view: device.share(self.values.clone(), self.values.dtype(), shape)?, below: None })
     }
 
-    /// (height, width) where a row is one grey image: `[1, height, width]` or `[height, width]`.
-    pub fn image_size(&self) -> Option<(usize, usize)> {
-        image_size(&self.row_dims)
+    /// [channels, height, width] where a row is an image: grey in 1 channel, or red, green and blue in 3. Rows of two
+    /// dimensions are grey.
+    pub fn image_dims(&self) -> Option<[usize; 3]> {
+        image_dims(&self.row_dims)
     }
 
     /// The rows `range` as floats, with bytes divided by 255. Rows that do not exist are left out. A value beyond f32
@@ -441,9 +442,10 @@ fn split_rows(name: &str, rows: usize, fraction: f64, seed: u64) -> Result<(Vec<
     Ok((first, second))
 }
 
-fn image_size(row_dims: &[usize]) -> Option<(usize, usize)> {
+fn image_dims(row_dims: &[usize]) -> Option<[usize; 3]> {
     match *row_dims {
-        [1, height, width] | [height, width] => Some((height, width)),
+        [height, width] => Some([1, height, width]),
+        [channels @ (1 | 3), height, width] => Some([channels, height, width]),
         _ => None,
     }
 }

@@ -14,6 +14,8 @@ const FORMAT: u64 = 1;
 pub struct About {
     /// The command that repeats the training.
     pub command: String,
+    /// The file of settings that the command reads, with every setting as it was used.
+    pub config: Option<String>,
     /// The name under which the data are opened: `builtin` or a path.
     pub data: String,
     /// SHA-256 of all rows and labels, once [`crate::report::run`] has seen them.
@@ -37,6 +39,7 @@ impl About {
     pub fn new(device: &Device, data: &str, command: &str, seconds: f64) -> About {
         About {
             command: command.into(),
+            config: None,
             data: data.into(),
             sha256: None,
             device: format!("{}: {}", device.id(), device.info().name),
@@ -70,6 +73,7 @@ impl About {
         let settings = json["settings"].as_array().and_then(|all| all.iter().map(pair).collect());
         Ok(About {
             command: string("command")?,
+            config: json["config"].as_str().map(String::from),
             data: string("data")?,
             sha256: json["sha256"].as_str().map(String::from),
             device: string("device")?,
@@ -83,7 +87,7 @@ impl About {
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let json = json!({
-            "format": FORMAT, "command": self.command, "data": self.data, "sha256": self.sha256, "device": self.device,
+            "format": FORMAT, "command": self.command, "config": self.config, "data": self.data, "sha256": self.sha256, "device": self.device,
             "machine": self.machine, "version": self.version, "ended": self.ended, "seconds": self.seconds, "settings": self.settings,
         });
         files::write_atomic(path, |w| writeln!(w, "{json:#}"))
@@ -127,7 +131,7 @@ mod tests {
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.json");
-        for about in [about(), About { sha256: Some("00ff".into()), ..about() }] {
+        for about in [about(), About { sha256: Some("00ff".into()), config: Some("[fit]\nlr = 0.1\n".into()), ..about() }] {
             about.write(&path).unwrap();
             assert_eq!(About::read(&path).unwrap(), about);
         }

@@ -1,14 +1,15 @@
 //! The plots of a report.
 
 use super::metrics::Point;
-use super::plot::{Axis, Plot};
+use super::plot::{Axis, CLASSES, Plot};
 use crate::data::Dataset;
 use crate::nn::Rows;
 use crate::tasks::Pca;
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 
-/// Two of them stand beside each other on the page.
-const WIDE: (f64, f64) = (520.0, 330.0);
+/// Two of them stand beside each other on the page. On a telephone its letters are still those of a footnote.
+const WIDE: (f64, f64) = (440.0, 300.0);
 /// With more epochs than this the line has no dots.
 const MOST_DOTS: usize = 60;
 /// Bars of a histogram.
@@ -80,7 +81,7 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
     let highest = counts.iter().copied().max().unwrap_or(1);
     let label = match beyond {
         0 => "mean squared error of a row".to_string(),
-        n => format!("mean squared error of a row; the last bar holds {n} beyond"),
+        n => format!("mean squared error of a row; {n} more in the last bar"),
     };
     let title = format!("Errors of {} rows", grouped(errors.len()));
     let mut plot = Plot::new(&title, WIDE, Axis::linear(&label, 0.0, hi), Axis::linear("rows", 0.0, highest as f64 * 1.22));
@@ -88,56 +89,58 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
         let edge = |i: usize| hi * i as f64 / BARS as f64;
         plot.bar("a", edge(i), edge(i + 1), count as f64);
     }
-    plot.rule(median, &format!("median {median:.4}"), 0);
-    plot.rule(rare, &format!("99 % below {rare:.4}"), 1);
+    plot.rule(median, &format!("median {}", short(median)), 0);
+    plot.rule(rare, &format!("99 % below {}", short(rare)), 1);
     Ok(plot.svg())
 }
 
-/// The codes of rows in the plane, coloured by class, as SVG. Codes of more than two numbers are drawn by their first
-/// two principal components; of more than 4,000 rows only the first 4,000 are drawn.
+/// The codes of rows in the plane, as SVG, with a mark for each of the first 30 classes. Codes of more than two numbers
+/// are drawn by their first two principal components; of more than 4,000 rows only the first 4,000 are drawn.
 ///
 /// # Errors
 /// When there are no codes, or their number is not that of the rows.
 pub fn scatter(name: &str, codes: &Rows, rows: &Dataset) -> Result<String> {
-    let labels = rows.labels();
     if codes.rows == 0 || rows.len() != codes.rows {
         let problem = format!("there are {} codes of {} rows", codes.rows, rows.len());
         return Err(Error::argument("scatter", problem, "Pass at least one code, and the rows they belong to."));
     }
-    let (points, [x_label, y_label]) = plane(codes)?;
-    let shown = points.len().min(MOST_POINTS);
-    let range = |values: &mut dyn Iterator<Item = f64>| {
-        let (lo, hi) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    let (mut points, [x_label, y_label]) = plane(codes)?;
+    let title = match points.len() {
+        ..=MOST_POINTS => name.to_string(),
+        _ => format!("{name}, the first {}", grouped(MOST_POINTS)),
+    };
+    points.truncate(MOST_POINTS);
+    let axis = |label: &str, of: fn(&(f64, f64)) -> f64| {
+        let (lo, hi) = points.iter().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
         let margin = ((hi - lo) * 0.03).max(1e-9);
-        (lo - margin, hi + margin)
+        Axis::linear(label, lo - margin, hi + margin)
     };
-    let (left, right) = range(&mut points[..shown].iter().map(|p| p.0));
-    let (low, high) = range(&mut points[..shown].iter().map(|p| p.1));
-    let title = match shown {
-        all if all == points.len() => name.to_string(),
-        some => format!("{name}, the first {}", grouped(some)),
-    };
-    let mut plot = Plot::new(&title, (760.0, 640.0), Axis::linear(&x_label, left, right), Axis::linear(&y_label, low, high));
-    let class = |i: usize| labels.map_or(0, |l| usize::from(l[i]));
-    (0..shown).for_each(|i| plot.dot(class(i), points[i]));
-    if labels.is_some() {
-        // A long name would cover its neighbours.
-        let called = |c: usize| rows.class_name(c as u8).chars().take(16).collect::<String>();
-        let mut classes: Vec<usize> = (0..shown).map(class).collect();
-        classes.sort_unstable();
-        classes.dedup();
-        // Beyond the number of colours, classes are told apart by their names alone.
-        for &c in classes.iter().filter(|_| classes.len() <= 30) {
-            let median = |f: fn(&(f64, f64)) -> f64| {
-                let mut values: Vec<f64> = (0..shown).filter(|&i| class(i) == c).map(|i| f(&points[i])).collect();
-                values.sort_by(f64::total_cmp);
-                values[values.len() / 2]
-            };
-            plot.name((median(|p| p.0), median(|p| p.1)), &called(c));
-        }
-        classes.iter().filter(|_| classes.len() <= 10).for_each(|&c| plot.key(c, &called(c)));
+    let mut plot = Plot::new(&title, (760.0, 640.0), axis(&x_label, |p| p.0), axis(&y_label, |p| p.1));
+    match rows.labels() {
+        None => points.iter().for_each(|&point| plot.dot(0, point)),
+        Some(labels) => dots_by_class(&mut plot, &points, &labels[..points.len()], rows),
     }
     Ok(plot.svg())
+}
+
+/// Dots with a mark for each class, its name among them and in the legend.
+fn dots_by_class(plot: &mut Plot, points: &[(f64, f64)], labels: &[u8], rows: &Dataset) {
+    let classes: Vec<u8> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let place = |label: u8| classes.partition_point(|&class| class < label);
+    points.iter().zip(labels).for_each(|(&point, &label)| plot.dot(place(label), point));
+    for &class in classes.iter().take(CLASSES) {
+        let median = |of: fn(&(f64, f64)) -> f64| {
+            let mut values: Vec<f64> = points.iter().zip(labels).filter(|(_, label)| **label == class).map(|(p, _)| of(p)).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let name = rows.class_name(class);
+        plot.name((median(|p| p.0), median(|p| p.1)), &name);
+        plot.key(place(class), &name);
+    }
+    if classes.len() > CLASSES {
+        plot.key(CLASSES, &format!("{} others", classes.len() - CLASSES));
+    }
 }
 
 /// Codes as points of a plane, and the names of its axes.
@@ -184,6 +187,15 @@ pub fn rate(data: &str, autoencoders: &[(usize, f64)], components: &[(usize, f64
     Ok(plot.svg())
 }
 
+/// Four significant digits.
+pub(super) fn short(v: f64) -> String {
+    if !v.is_finite() {
+        return "∞".into();
+    }
+    let digits = if v == 0.0 { 0 } else { 3 - v.abs().log10().floor() as i32 };
+    if digits > 8 { format!("{v:.3e}") } else { format!("{v:.*}", digits.max(0) as usize) }
+}
+
 /// 60000 as 60,000.
 pub(super) fn grouped(n: usize) -> String {
     let digits = n.to_string();
@@ -201,6 +213,12 @@ mod tests {
     fn numbers_are_grouped_by_three() {
         assert_eq!([0, 7, 100, 1000, 60_000, 1_234_567].map(grouped), ["0", "7", "100", "1,000", "60,000", "1,234,567"]);
         assert_eq!([1, 3, 6, 10, 11, 99].map(nice), [1, 5, 10, 10, 20, 100]);
+    }
+
+    #[test]
+    fn four_digits_are_kept() {
+        assert_eq!([0.012345, 19.876, 0.5, 12345.6, 0.0].map(short), ["0.01235", "19.88", "0.5000", "12346", "0"]);
+        assert_eq!([f64::INFINITY, 1.5e-12].map(short), ["∞", "1.500e-12"]);
     }
 
     #[test]
@@ -226,10 +244,7 @@ mod tests {
         let mut errors: Vec<f64> = (0..1000).map(|i| 0.01 + f64::from(i) * 1e-5).collect();
         errors.push(5.0);
         let svg = histogram(&errors).unwrap();
-        assert!(
-            svg.contains("Errors of 1,001 rows") && svg.contains("median 0.0150") && svg.contains("the last bar holds 1 beyond"),
-            "{svg}"
-        );
+        assert!(svg.contains("Errors of 1,001 rows") && svg.contains("median 0.01500") && svg.contains("1 more in the last bar"), "{svg}");
         assert!(histogram(&[]).is_err());
         assert!(!histogram(&[0.0]).unwrap().contains("NaN"));
     }
@@ -246,6 +261,12 @@ mod tests {
             assert_eq!(svg.matches("class=\"name\"").count(), 3);
             assert!(scatter("codes", &codes, &rows).unwrap().contains("dot c0"));
             assert!(scatter("codes", &codes, &rows.head(19)).is_err());
+            // 33 classes, with labels that are far apart: thirty have a mark each, and the others one together.
+            let many = Dataset::from_rows("many", vec![0.5; 40], &[1]).unwrap().with_labels((0..40).map(|i| i % 33 * 7).collect()).unwrap();
+            let codes = Rows::new(columns, (0..columns * 40).map(|i| (i * i % 31) as f32).collect());
+            let svg = scatter("codes", &codes, &many).unwrap();
+            assert!(svg.contains(">203<") && !svg.contains(">210<") && svg.contains(">3 others<"), "{svg}");
+            assert_eq!(svg.matches("class=\"dot rest\"").count(), 3);
         }
     }
 }

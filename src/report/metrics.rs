@@ -46,7 +46,7 @@ pub struct Point {
 ///
 /// # Errors
 /// When the file is absent, or has no epoch, no `epoch` or `train_loss`, anything but a finite number there or under a
-/// loss's name, or epochs that do not count from 1.
+/// loss's name, or epochs that do not ascend from 1 or more.
 pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "reading the epochs", e))?;
     let bad = |problem: String| Error::data(path, problem, "Use a metrics.csv that narrows wrote.");
@@ -57,16 +57,17 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
     let (epoch, train, test) = (needed("epoch")?, needed("train_loss")?, column("test_loss"));
     let validation = column("validation_loss");
     let named: Vec<usize> = (0..header.len()).filter(|&i| i >= COLUMNS.len() && header[..COLUMNS.len()] == COLUMNS).collect();
-    let mut points = Vec::new();
+    let mut points: Vec<Point> = Vec::new();
     for (at, line) in lines {
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |i: usize| cells.get(i).copied().unwrap_or_default();
         let wrong = |i: usize, what: &str| bad(format!("line {}: `{}` is {what}", at + 1, shorten(cell(i))));
         let number = |i: usize| cell(i).parse().ok().filter(|n: &f64| n.is_finite()).ok_or_else(|| wrong(i, "not a finite number"));
         let optional = |column: Option<usize>| column.filter(|&i| !cell(i).is_empty()).map(number).transpose();
-        if number(epoch)? != at as f64 {
-            return Err(wrong(epoch, "not the epoch of this line"));
-        }
+        let before = points.last().map_or(0, |p| p.epoch);
+        let Some(at) = cell(epoch).parse().ok().filter(|&at: &usize| at > before) else {
+            return Err(wrong(epoch, &format!("not an epoch after {before}")));
+        };
         let losses = named.iter().map(|&i| Ok((header[i].to_string(), number(i)?))).collect::<Result<_>>()?;
         let (test_loss, validation_loss) = (optional(test)?, optional(validation)?);
         points.push(Point { epoch: at, train_loss: number(train)?, test_loss, validation_loss, losses });
@@ -118,8 +119,8 @@ mod tests {
             ("epoch,train_loss\n1,x\n", "line 2: `x` is not a finite number"),
             ("epoch,train_loss\n1,1e999\n", "line 2: `1e999` is not a finite number"),
             ("epoch,train_loss\n1\n", "line 2: `` is not a finite number"),
-            ("epoch,train_loss\n1e300,1\n", "line 2: `1e300` is not the epoch of this line"),
-            ("epoch,train_loss\n1,1\n3,1\n", "line 3: `3` is not the epoch of this line"),
+            ("epoch,train_loss\n1e300,1\n", "line 2: `1e300` is not an epoch after 0"),
+            ("epoch,train_loss\n3,1\n3,1\n", "line 3: `3` is not an epoch after 3"),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = read_metrics(&path).unwrap_err().to_string();

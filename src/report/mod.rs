@@ -3,6 +3,8 @@
 
 mod about;
 mod charts;
+mod components;
+mod gallery;
 mod metrics;
 mod page;
 mod picture;
@@ -10,10 +12,12 @@ mod plot;
 #[cfg(feature = "cli")]
 mod raster;
 mod run;
+mod table;
 mod weights;
 
 pub use about::{About, machine};
 pub use charts::{histogram, loss, rate, scatter};
+pub use components::Components;
 pub use metrics::{Point, metrics, read_metrics};
 pub use picture::comparison;
 #[cfg(feature = "cli")]

@@ -1,17 +1,21 @@
 //! The report: one page that needs no other file, for the screen, light or dark, and for paper.
 
 use super::about::About;
-use super::charts::grouped;
+use super::charts::{grouped, short};
+use super::components::Components;
+use super::metrics::Point;
 use super::plot::escape;
-use super::weights::{self, Tiles};
+use super::weights::Tiles;
+use crate::Autoencoder;
 use crate::data::Split;
 use crate::nn::{Layer, Spec};
-use crate::train::{Evaluation, Metrics};
-use crate::{Autoencoder, Result};
-use image::ExtendedColorType;
+use crate::train::{ClassMetrics, Evaluation, Metrics};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("page.css");
+/// Classes whose errors are shown.
+const MOST_CLASSES: usize = 30;
 
 /// What the page shows.
 pub(super) struct Page<'a> {
@@ -19,26 +23,19 @@ pub(super) struct Page<'a> {
     pub(super) ae: &'a Autoencoder,
     pub(super) split: &'a Split,
     pub(super) evaluation: &'a Evaluation,
-    /// The errors of as many principal components as the code has numbers, summed per row: training, test.
-    pub(super) components: Option<[f64; 2]>,
+    pub(super) components: Option<Components>,
+    pub(super) points: &'a [Point],
     pub(super) loss: &'a str,
     pub(super) errors: &'a str,
+    /// Some of the rows, as images or as lines of a table.
+    pub(super) rows: &'a str,
     pub(super) tiles: Option<&'a Tiles>,
-    pub(super) samples: Vec<Sample>,
-    pub(super) worst: Vec<Sample>,
-}
-
-/// A row and its reconstruction.
-pub(super) struct Sample {
-    pub(super) row: usize,
-    pub(super) class: Option<String>,
-    pub(super) error: f64,
-    pub(super) original: Vec<f32>,
-    pub(super) reconstruction: Vec<f32>,
+    /// What could not be drawn, and why.
+    pub(super) absent: &'a [String],
 }
 
 /// The whole page.
-pub(super) fn html(page: &Page) -> Result<String> {
+pub(super) fn html(page: &Page) -> String {
     let about = page.about;
     let shape = page.shape();
     let mut out = format!(
@@ -50,7 +47,9 @@ pub(super) fn html(page: &Page) -> Result<String> {
         lede = page.lede()
     );
     out += &page.headline();
-    out += &page.gallery()?;
+    out += &page.absent();
+    let images = page.split.test.image_dims().is_some();
+    out += if images { page.rows } else { "" };
     let [mask, whole] = match page.drops() {
         true => [" and with part of each hidden layer dropped", ", with nothing dropped"],
         false => ["", ""],
@@ -65,20 +64,23 @@ pub(super) fn html(page: &Page) -> Result<String> {
     );
     out += &page.numbers();
     out += &page.classes();
+    out += if images { "" } else { page.rows };
     if let Some(tiles) = page.tiles {
         let more = if tiles.shown < tiles.units { format!(" The first {} of {} units.", tiles.shown, tiles.units) } else { String::new() };
         let _ = writeln!(
             out,
             "<section class=\"keep\"><h2>What the first layer looks for</h2><figure class=\"tiles\"><img alt=\"weights of the first layer\" src=\"{}\">\
-             <figcaption>The weights of each unit over the image: <b class=\"neg\">blue</b> below 0, <b class=\"pos\">red</b> above, white 0; the \
-             darkest colours stand for {:.2} and beyond.{more}</figcaption></figure></section>",
+             <figcaption>The weights of each unit over the image: {}; the ends of the scale stand for {:.2} and beyond.{more}</figcaption></figure></section>",
             data_uri(&tiles.png),
+            match page.split.test.image_dims() {
+                Some([3, ..]) => "each colour is bright above 0, dark below, and half at 0",
+                _ => "<b class=\"neg\">blue</b> below 0, <b class=\"pos\">red</b> above, white 0",
+            },
             tiles.limit
         );
     }
     out += &page.details();
-    out += "</main></body></html>\n";
-    Ok(out)
+    out + "</main></body></html>\n"
 }
 
 impl Page<'_> {
@@ -94,33 +96,49 @@ impl Page<'_> {
 
     /// What a row is called.
     fn row(&self) -> &'static str {
-        if self.split.test.image_size().is_some() { "image" } else { "row" }
+        if self.split.test.image_dims().is_some() { "image" } else { "row" }
     }
 
     fn element(&self) -> &'static str {
-        if self.split.test.image_size().is_some() { "pixel" } else { "element" }
+        if self.split.test.image_dims().is_some() { "pixel" } else { "element" }
     }
 
     fn lede(&self) -> String {
         let (test, row) = (&self.evaluation.test, self.row());
         let synthetic = if self.split.train.is_synthetic() { "<strong class=\"badge\">synthetic data</strong>" } else { "" };
-        let k = self.ae.code_width();
-        let beside = match self.components {
-            Some([_, pca]) if pca > 0.0 => {
-                let change = 100.0 * (test.sum / pca - 1.0);
-                let than = if change < 0.0 { "less" } else { "more" };
-                format!(", {:.0} % {than} than with {k} principal components", change.abs())
-            }
-            _ => String::new(),
-        };
         format!(
-            "<p class=\"lede\">{synthetic}It keeps <b>{k} numbers</b> of each {row} of {}. On {} {row}s of <b>{}</b> that training never saw, the \
-             squared error is <b>{}</b> per {row}{beside}.</p>",
+            "<p class=\"lede\">{synthetic}It keeps <b>{} numbers</b> of each {row} of {}. On {} {row}s of <b>{}</b> that training never saw, the \
+             squared error is <b>{}</b> per {row}{}</p>{}",
+            self.ae.code_width(),
             self.ae.inputs(),
             grouped(test.rows),
             escape(&self.about.data),
-            fixed(test.sum, 2)
+            fixed(test.sum, 2),
+            self.components.map_or(".".into(), |pca| beside(test.sum, &pca)),
+            self.advice()
         )
+    }
+
+    /// What to try where principal components win.
+    fn advice(&self) -> String {
+        let wins = self.components.is_some_and(|pca| !pca.exact && pca.test < self.evaluation.test.sum);
+        let epochs = self.points.last().map_or(1, |p| p.epoch).saturating_mul(3);
+        let command = escape(&self.about.command);
+        match wins {
+            true => format!(
+                "<p class=\"note\">A linear code is better so far. Train longer, <code>{command} --epochs {epochs}</code>, or with other widths: \
+                 <code>--layers</code>.</p>"
+            ),
+            false => String::new(),
+        }
+    }
+
+    fn absent(&self) -> String {
+        let item = |absent: &String| format!("<li>{}</li>", escape(absent));
+        match self.absent.iter().map(item).collect::<String>() {
+            items if items.is_empty() => items,
+            items => format!("<section><h2>What this page lacks</h2><ul class=\"note\">{items}</ul></section>\n"),
+        }
     }
 
     fn headline(&self) -> String {
@@ -139,45 +157,6 @@ impl Page<'_> {
         out + "</section>\n"
     }
 
-    fn gallery(&self) -> Result<String> {
-        let Some((h, w)) = self.split.test.image_size() else { return Ok(String::new()) };
-        let table = |title: &str, note: &str, samples: &[Sample]| -> Result<String> {
-            let mut lines = [const { String::new() }; 5];
-            for s in samples {
-                let class = s.class.as_deref().map_or(format!("#{}", s.row), escape);
-                let _ = write!(lines[0], "<th scope=\"col\" title=\"test row {}\">{class}</th>", s.row);
-                let grey = |values: &[f32]| -> Result<String> {
-                    let pixels: Vec<u8> = values.iter().map(|&v| super::picture::grey(v)).collect();
-                    Ok(data_uri(&weights::png(w, h, &pixels, ExtendedColorType::L8)?))
-                };
-                let difference: Vec<u8> =
-                    s.original.iter().zip(&s.reconstruction).flat_map(|(x, y)| weights::diverging((y - x) * 1.25)).collect();
-                let difference = data_uri(&weights::png(w, h, &difference, ExtendedColorType::Rgb8)?);
-                for (line, (uri, alt)) in lines[1..4].iter_mut().zip([
-                    (grey(&s.original)?, "original"),
-                    (grey(&s.reconstruction)?, "reconstruction"),
-                    (difference, "difference"),
-                ]) {
-                    let _ = write!(line, "<td><img alt=\"{alt}\" src=\"{uri}\"></td>");
-                }
-                let _ = write!(lines[4], "<td>{}</td>", short(s.error));
-            }
-            let head = if samples.iter().any(|s| s.class.is_some()) { "class" } else { "row" };
-            let [classes, originals, back, difference, errors] = lines;
-            Ok(format!(
-                "<section class=\"keep\"><h2>{title}</h2><table class=\"gallery\"><tr><th>{head}</th>{classes}</tr>\
-                 <tr><th scope=\"row\">original</th>{originals}</tr><tr><th scope=\"row\">reconstruction</th>{back}</tr>\
-                 <tr><th scope=\"row\">difference</th>{difference}</tr><tr><th scope=\"row\">MSE</th>{errors}</tr></table><p class=\"note\">{note}</p></section>\n"
-            ))
-        };
-        let of = if self.split.test.labels().is_some() { "One of each class" } else { "The first test rows" };
-        let note = "The first of each class among the test rows, none chosen by its looks. Difference: <b class=\"pos\">red</b> where ink was added, \
-                    <b class=\"neg\">blue</b> where it was lost.";
-        let mut out = table(of, if self.split.test.labels().is_some() { note } else { "The first of the test rows." }, &self.samples)?;
-        out += &table("The worst", &format!("The {} test rows with the largest errors.", self.worst.len()), &self.worst)?;
-        Ok(out)
-    }
-
     fn numbers(&self) -> String {
         let Evaluation { train, test } = self.evaluation;
         let (row, element) = (self.row(), self.element());
@@ -193,10 +172,11 @@ impl Page<'_> {
         let both = |f: &dyn Fn(&Metrics) -> String| [f(train), f(test)];
         line(&format!("MSE per {element}"), "strong", both(&|m| fixed(m.mse, 5)));
         line(&format!("squared error, sum per {row}"), "strong", both(&|m| fixed(m.sum, 3)));
-        if let Some(pca) = self.components {
-            let k = self.ae.code_width();
-            line(&format!("PCA with {k} components: MSE per {element}"), "", pca.map(|e| fixed(e / self.ae.inputs() as f64, 5)));
-            line(&format!("PCA with {k} components: sum per {row}"), "", pca.map(|e| fixed(e, 3)));
+        if let Some(Components { count, train, test, exact }) = self.components {
+            let error = |e: f64, decimals: i32| if exact { "exact".into() } else { fixed(e, decimals) };
+            let (inputs, s) = (self.ae.inputs() as f64, if count == 1 { "" } else { "s" });
+            line(&format!("PCA with {count} component{s}: MSE per {element}"), "", [train, test].map(|e| error(e / inputs, 5)));
+            line(&format!("PCA with {count} component{s}: sum per {row}"), "", [train, test].map(|e| error(e, 3)));
         }
         if train.unit.is_some() && test.unit.is_some() {
             let unit = |m: &Metrics, f: fn(&crate::train::UnitMetrics) -> f64| m.unit.as_ref().map_or(f64::NAN, f);
@@ -211,12 +191,18 @@ impl Page<'_> {
     }
 
     fn classes(&self) -> String {
-        let classes = &self.evaluation.test.classes;
+        let mut classes: Vec<&ClassMetrics> = self.evaluation.test.classes.iter().collect();
         let most = classes.iter().map(|c| c.mse).fold(0.0, f64::max);
         if classes.len() < 2 || most == 0.0 {
             return String::new();
         }
         let mut out = String::from("<section class=\"keep\"><h2>Test error by class</h2><table class=\"bars\">");
+        let mut note = String::new();
+        if classes.len() > MOST_CLASSES {
+            note = format!("<p class=\"note\">The {MOST_CLASSES} of {} classes with the largest errors.</p>", classes.len());
+            classes.sort_by(|a, b| b.mse.total_cmp(&a.mse));
+            classes.truncate(MOST_CLASSES);
+        }
         for c in classes {
             let _ = write!(
                 out,
@@ -227,7 +213,7 @@ impl Page<'_> {
                 grouped(c.rows)
             );
         }
-        out + "</table></section>\n"
+        out + "</table>" + &note + "</section>\n"
     }
 
     fn details(&self) -> String {
@@ -255,15 +241,37 @@ impl Page<'_> {
             pair("narrows", about.version.clone()),
         ];
         format!(
-            "<section class=\"three\">{}{}{}</section>\n<section class=\"keep\"><h2>To repeat it</h2><pre>{}</pre><p class=\"note\">With narrows {} on the \
+            "<section class=\"three\">{}{}{}</section>\n<section><h2>To repeat it</h2><pre>{}</pre>{}<p class=\"note\">With narrows {} on the \
              data with the hash above. On the same kind of device the same command gives the same weights. <code>narrows report --run DIR</code> writes \
              this page again from the files of the run.</p></section>\n",
             list("Configuration", &about.settings),
             list("Data", &data),
             list("Machine", &machine),
             escape(&about.command),
+            about.config.as_deref().map(config).unwrap_or_default(),
             escape(&about.version)
         )
+    }
+}
+
+/// The file of settings, from which the run can be repeated where its folder is gone.
+fn config(file: &str) -> String {
+    format!("<p class=\"note\">Its <code>config.toml</code>, with every setting as it was used:</p><pre>{}</pre>", escape(file.trim_end()))
+}
+
+/// How the squared error of a row compares with that of principal components.
+fn beside(error: f64, pca: &Components) -> String {
+    let ratio = error / pca.test;
+    let [components, leave, are] = match pca.count {
+        1 => ["component", "leaves", "is"],
+        _ => ["components", "leave", "are"],
+    };
+    let components = format!("{} principal {components}", pca.count);
+    match ratio {
+        _ if pca.exact => format!("; {components} {are} exact here."),
+        ..1.0 => format!(", {:.0}&nbsp;% less than {components} {leave}.", 100.0 * (1.0 - ratio)),
+        ..2.0 => format!(", {:.0}&nbsp;% more than {components} {leave}.", 100.0 * (ratio - 1.0)),
+        _ => format!(", {} times what {components} {leave}.", short(ratio)),
     }
 }
 
@@ -276,52 +284,18 @@ fn shape(spec: &Spec) -> String {
     widths.iter().map(usize::to_string).collect::<Vec<_>>().join("–")
 }
 
-/// Four significant digits.
-fn short(v: f64) -> String {
-    if !v.is_finite() {
-        return "∞".into();
-    }
-    let digits = if v == 0.0 { 0 } else { (3 - v.abs().log10().floor() as i32).clamp(0, 8) as usize };
-    format!("{v:.digits$}")
-}
-
 /// This number of decimals, or four significant digits where that would leave one or none.
 fn fixed(v: f64, decimals: i32) -> String {
     if v != 0.0 && v.abs() < 10f64.powi(1 - decimals) { short(v) } else { format!("{v:.*}", decimals as usize) }
 }
 
-fn data_uri(png: &[u8]) -> String {
-    format!("data:image/png;base64,{}", base64(png))
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let at = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for i in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * i) & 63) as usize];
-            out.push(if i <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
+pub(super) fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (text, code) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(text.as_bytes()), code);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xbf]), "+/+/");
-    }
 
     #[test]
     fn a_shape_names_the_way_back_where_it_is_another() {
@@ -332,8 +306,19 @@ mod tests {
     }
 
     #[test]
-    fn four_digits_are_kept() {
-        assert_eq!([0.012345, 19.876, 0.5, 12345.6, 0.0].map(short), ["0.01235", "19.88", "0.5000", "12346", "0"]);
-        assert_eq!(short(f64::INFINITY), "∞");
+    fn an_error_stands_beside_that_of_principal_components_and_nothing_is_a_share_of_rounding() {
+        let pca = |test, exact| Components { count: 2, train: 1.0, test, exact };
+        let one = |exact| Components { count: 1, train: 1.0, test: 1.0, exact };
+        for (error, pca, said) in [
+            (0.75, pca(1.0, false), ", 25&nbsp;% less than 2 principal components leave."),
+            (1.5, pca(1.0, false), ", 50&nbsp;% more than 2 principal components leave."),
+            (12.34, pca(0.5, false), ", 24.68 times what 2 principal components leave."),
+            (0.05, pca(4e-16, true), "; 2 principal components are exact here."),
+            (0.0, pca(0.0, true), "; 2 principal components are exact here."),
+            (0.5, one(false), ", 50&nbsp;% less than 1 principal component leaves."),
+            (0.5, one(true), "; 1 principal component is exact here."),
+        ] {
+            assert_eq!(beside(error, &pca), said);
+        }
     }
 }

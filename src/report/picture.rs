@@ -26,29 +26,32 @@ const MOST: usize = 1 << 28;
 /// Writes a PNG to `path`: `originals` in a row and each one's reconstruction below it, ten pairs to a band, four times
 /// enlarged.
 ///
-/// `originals` and `reconstructions` hold as many images of `size` = (height, width) each. 0 is dark and 1 white; if an
-/// original has a value outside, their smallest is dark and their largest white. Values still outside are clamped, and
-/// NaN is drawn grey. The file is written whole or not at all.
+/// `originals` and `reconstructions` hold as many images of `dims` = [channels, height, width] each: grey in 1 channel,
+/// or red, green and blue in 3. 0 is dark and 1 white; if an original has a value outside, their smallest is dark and
+/// their largest white. Values still outside are clamped, and NaN is drawn grey. The file is written whole or not at
+/// all.
 ///
 /// # Errors
 /// No images, lengths that differ or are not whole images, a picture over 268 million pixels, or a file that cannot be
 /// written.
-pub fn comparison(path: &Path, originals: &[f32], reconstructions: &[f32], size: (usize, usize)) -> Result<()> {
-    let (width, height, pixels) = paint(originals, reconstructions, size)?;
-    files::write_atomic(path, |w| PngEncoder::new(w).write_image(&pixels, width, height, ExtendedColorType::L8).map_err(io::Error::other))
+pub fn comparison(path: &Path, originals: &[f32], reconstructions: &[f32], dims: [usize; 3]) -> Result<()> {
+    let (width, height, pixels) = paint(originals, reconstructions, dims)?;
+    let colour = colour_type(dims[0]);
+    files::write_atomic(path, |w| PngEncoder::new(w).write_image(&pixels, width, height, colour).map_err(io::Error::other))
 }
 
-/// The width, the height and the grey values of the picture.
-fn paint(originals: &[f32], reconstructions: &[f32], (h, w): (usize, usize)) -> Result<(u32, u32, Vec<u8>)> {
+/// The width, the height and the pixels of the picture.
+fn paint(originals: &[f32], reconstructions: &[f32], dims: [usize; 3]) -> Result<(u32, u32, Vec<u8>)> {
+    let [channels, h, w] = dims;
     let refuse = |problem, remedy| Err(Error::argument("comparison", problem, remedy));
     if originals.len() != reconstructions.len() {
         let problem = format!("there are {} values of originals and {} of reconstructions", originals.len(), reconstructions.len());
         return refuse(problem, "Pass one reconstruction for each original.");
     }
-    let image = h.checked_mul(w).unwrap_or(0);
+    let image = h.checked_mul(w).and_then(|size| size.checked_mul(channels)).filter(|_| matches!(channels, 1 | 3)).unwrap_or(0);
     if image == 0 || originals.is_empty() || !originals.len().is_multiple_of(image) {
-        let problem = format!("{} values are not one or more images of {h}x{w}", originals.len());
-        return refuse(problem, "Pass whole images and their height and width.");
+        let problem = format!("{} values are not one or more images of {channels}x{h}x{w}", originals.len());
+        return refuse(problem, "Pass whole images of 1 or 3 channels, and their dimensions.");
     }
     let pairs = originals.len() / image;
     let columns = pairs.min(COLUMNS);
@@ -60,15 +63,16 @@ fn paint(originals: &[f32], reconstructions: &[f32], (h, w): (usize, usize)) -> 
         return refuse(format!("{pairs} pairs of {h}x{w} make a picture of {width}x{height} pixels"), "Pass fewer or smaller images.");
     }
     let tones = Tones::of(originals);
-    let mut pixels = vec![PAPER; width * height];
+    let mut pixels = vec![PAPER; width * height * channels];
     for (row, images) in [originals, reconstructions].into_iter().enumerate() {
         for (i, image) in images.chunks_exact(image).enumerate() {
             let left = MARGIN + i % COLUMNS * (SCALE * w + MARGIN);
             let top = MARGIN + i / COLUMNS * (band + BAND_GAP) + row * (SCALE * h + GAP);
             for y in 0..SCALE * h {
-                let line = &mut pixels[(top + y) * width + left..][..SCALE * w];
-                for (x, pixel) in line.iter_mut().enumerate() {
-                    *pixel = grey(tones.of_one(image[y / SCALE * w + x / SCALE]));
+                let line = &mut pixels[((top + y) * width + left) * channels..][..SCALE * w * channels];
+                for (x, pixel) in line.chunks_exact_mut(channels).enumerate() {
+                    let values = image.iter().skip(y / SCALE * w + x / SCALE).step_by(h * w);
+                    pixel.iter_mut().zip(values).for_each(|(pixel, &value)| *pixel = byte(tones.of_one(value)));
                 }
             }
         }
@@ -105,7 +109,12 @@ impl Tones {
     }
 }
 
-pub(super) fn grey(value: f32) -> u8 {
+/// How a PNG stores pixels of 1 or 3 channels.
+pub(super) fn colour_type(channels: usize) -> ExtendedColorType {
+    if channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 }
+}
+
+pub(super) fn byte(value: f32) -> u8 {
     if value.is_nan() { NOT_A_NUMBER } else { (value.clamp(0.0, 1.0) * 255.0).round() as u8 }
 }
 
@@ -118,7 +127,7 @@ mod tests {
         // Twelve pairs of 1x2 pixels: ten in the first band, two in the second.
         let originals: Vec<f32> = (0..24).map(|i| i as f32 / 255.0).collect();
         let reconstructions: Vec<f32> = (0..24).map(|i| (100 + i) as f32 / 255.0).collect();
-        let (width, height, pixels) = paint(&originals, &reconstructions, (1, 2)).unwrap();
+        let (width, height, pixels) = paint(&originals, &reconstructions, [1, 1, 2]).unwrap();
         assert_eq!((width, height), (4 + 10 * 12, 2 * 4 + 2 * (8 + 12) + 28));
         let at = |x: usize, y: usize| pixels[y * width as usize + x];
         for i in 0..12 {
@@ -137,7 +146,7 @@ mod tests {
     #[test]
     fn values_are_clamped_and_nan_is_grey() {
         let values = [f32::NEG_INFINITY, -1.0, -0.0, 0.5, 1.0, 1.5, f32::INFINITY, f32::NAN, -f32::NAN];
-        assert_eq!(values.map(grey), [0, 0, 0, 128, 255, 255, 255, 128, 128]);
+        assert_eq!(values.map(byte), [0, 0, 0, 128, 255, 255, 255, 128, 128]);
     }
 
     #[test]
@@ -145,24 +154,40 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pairs.png");
         let (originals, reconstructions) = ([0.0, 0.25, 0.5, 1.0, f32::NAN, 0.1], [1.0, 0.75, 2.0, -1.0, 0.0, 0.9]);
-        comparison(&path, &originals, &reconstructions, (3, 1)).unwrap();
+        comparison(&path, &originals, &reconstructions, [1, 3, 1]).unwrap();
         let picture = image::open(&path).unwrap();
         assert_eq!(picture.color(), image::ColorType::L8);
-        let (width, height, pixels) = paint(&originals, &reconstructions, (3, 1)).unwrap();
+        let (width, height, pixels) = paint(&originals, &reconstructions, [1, 3, 1]).unwrap();
         assert_eq!((picture.width(), picture.height()), (width, height));
         assert_eq!(picture.into_luma8().into_raw(), pixels);
+    }
+
+    #[test]
+    fn three_channels_are_red_green_and_blue() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs.png");
+        // Two pixels: red and white; their reconstructions are blue and black.
+        let (originals, reconstructions) = ([1.0, 1.0, 0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        comparison(&path, &originals, &reconstructions, [3, 1, 2]).unwrap();
+        let picture = image::open(&path).unwrap();
+        assert_eq!(picture.color(), image::ColorType::Rgb8);
+        let picture = picture.into_rgb8();
+        let at = |x: u32, y: u32| picture.get_pixel(4 + x, 4 + y).0;
+        assert_eq!([at(3, 3), at(4, 0), at(0, 16), at(7, 19)], [[255, 0, 0], [255, 255, 255], [0, 0, 255], [0, 0, 0]]);
+        assert_eq!(at(0, 4), [PAPER; 3]);
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_its_numbers() {
         let huge = usize::MAX;
         for (originals, reconstructions, size, said) in [
-            (4, 3, (2, 2), "there are 4 values of originals and 3 of reconstructions"),
-            (0, 0, (2, 2), "0 values are not one or more images of 2x2"),
-            (6, 6, (2, 2), "6 values are not one or more images of 2x2"),
-            (4, 4, (0, 4), "4 values are not one or more images of 0x4"),
-            (4, 4, (huge, huge), "4 values are not one or more images of"),
-            (9_000_000, 9_000_000, (3000, 3000), "1 pairs of 3000x3000 make a picture of 12008x24020 pixels"),
+            (4, 3, [1, 2, 2], "there are 4 values of originals and 3 of reconstructions"),
+            (0, 0, [1, 2, 2], "0 values are not one or more images of 1x2x2"),
+            (6, 6, [1, 2, 2], "6 values are not one or more images of 1x2x2"),
+            (4, 4, [1, 0, 4], "4 values are not one or more images of 1x0x4"),
+            (8, 8, [2, 2, 2], "8 values are not one or more images of 2x2x2"),
+            (4, 4, [3, huge, huge], "4 values are not one or more images of"),
+            (9_000_000, 9_000_000, [1, 3000, 3000], "1 pairs of 3000x3000 make a picture of 12008x24020 pixels"),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("p.png");
@@ -170,6 +195,6 @@ mod tests {
             assert!(error.to_string().contains(said), "{error}");
             assert!(!path.exists());
         }
-        assert!(matches!(comparison(Path::new("/absent/p.png"), &[0.0], &[0.0], (1, 1)), Err(Error::Io { .. })));
+        assert!(matches!(comparison(Path::new("/absent/p.png"), &[0.0], &[0.0], [1, 1, 1]), Err(Error::Io { .. })));
     }
 }

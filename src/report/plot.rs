@@ -7,6 +7,19 @@ const LEFT: f64 = 74.0;
 const RIGHT: f64 = 22.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 52.0;
+/// The width of a letter, of one of the title, and of one of a name among the dots. Viewers have other fonts, so these
+/// are generous.
+const LETTER: f64 = 6.6;
+const TITLE_LETTER: f64 = 7.6;
+const NAME_LETTER: f64 = 9.0;
+/// The height of a name among the dots, and of a line of the legend.
+const NAME_HEIGHT: f64 = 17.0;
+const LEGEND_LINE: f64 = 20.0;
+/// The most letters of a name among the dots, and in the legend.
+const NAME_LETTERS: usize = 16;
+const KEY_LETTERS: usize = 30;
+/// Classes of dots that differ: ten colours in each of three shapes.
+pub(super) const CLASSES: usize = 30;
 
 /// Colours of lines (a to g) and of classes (c0 to c9). Explicit rules for both themes, because many viewers know no
 /// CSS variables.
@@ -18,7 +31,7 @@ const STYLE: &str = "\
 .nw .g{stroke:#8a7419;fill:#8a7419}.nw .line{fill:none}.nw .bar{stroke:none}\
 .nw .dot{stroke:none;fill-opacity:.62}.nw .name{font-size:15px;font-weight:700;fill:#1b2530;stroke:#fff;stroke-width:4;paint-order:stroke;stroke-linejoin:round}\
 .nw .c0{fill:#4e79a7}.nw .c1{fill:#f28e2b}.nw .c2{fill:#e15759}.nw .c3{fill:#5fb0aa}.nw .c4{fill:#59a14f}\
-.nw .c5{fill:#d9ad1f}.nw .c6{fill:#b07aa1}.nw .c7{fill:#ff8896}.nw .c8{fill:#9c755f}.nw .c9{fill:#8a8f96}\
+.nw .c5{fill:#d9ad1f}.nw .c6{fill:#b07aa1}.nw .c7{fill:#ff8896}.nw .c8{fill:#9c755f}.nw .c9{fill:#8a8f96}.nw .rest{fill:#b9c0c7}\
 @media screen and (prefers-color-scheme:dark){.nw text{fill:#a3afbb}.nw .title{fill:#e9edf2}.nw .paper{fill:#161b21}.nw .grid{stroke:#29323c}\
 .nw .frame{stroke:#5a6672}.nw .rule{stroke:#a3afbb}.nw .a{stroke:#6fb3f2;fill:#6fb3f2}.nw .b{stroke:#f3a556;fill:#f3a556}.nw .c{stroke:#79c48a;fill:#79c48a}.nw .bar{stroke:none}\
 .nw .d{stroke:#c39be0;fill:#c39be0}.nw .e{stroke:#ea8fbb;fill:#ea8fbb}.nw .f{stroke:#6cc5ca;fill:#6cc5ca}.nw .g{stroke:#d3bd62;fill:#d3bd62}\
@@ -94,13 +107,60 @@ pub(super) struct Plot {
     x: Axis,
     y: Axis,
     marks: String,
-    legend: Vec<(String, String)>,
+    names: Vec<Name>,
+    legend: Vec<Key>,
     title: String,
+}
+
+/// A name that wants to stand in the middle of its dots.
+struct Name {
+    text: String,
+    x: f64,
+    y: f64,
+}
+
+/// An entry of the legend.
+struct Key {
+    mark: Mark,
+    name: String,
+}
+
+/// What stands before the name.
+enum Mark {
+    Line(&'static str),
+    Dot(usize),
+}
+
+impl Key {
+    fn new(mark: Mark, name: &str) -> Key {
+        Key { mark, name: without_middle(name, KEY_LETTERS) }
+    }
+
+    /// The width of the mark, with the gap behind it.
+    fn indent(&self) -> f64 {
+        match self.mark {
+            Mark::Line(_) => 24.0,
+            Mark::Dot(_) => 10.0,
+        }
+    }
+
+    /// The whole width, with the gap to the next entry.
+    fn width(&self) -> f64 {
+        self.indent() + LETTER * self.name.chars().count() as f64 + 14.0
+    }
+
+    fn at(&self, x: f64, y: f64) -> String {
+        let mark = match self.mark {
+            Mark::Line(class) => format!("<path class=\"line {class}\" d=\"M{x:.1} {:.1}h18\"/>", y - 4.0),
+            Mark::Dot(class) => dot("", class, (x + 4.0, y - 4.0), 4.0),
+        };
+        format!("{mark}<text x=\"{:.1}\" y=\"{y:.1}\">{}</text>", x + self.indent(), escape(&self.name))
+    }
 }
 
 impl Plot {
     pub(super) fn new(title: &str, (width, height): (f64, f64), x: Axis, y: Axis) -> Plot {
-        Plot { width, height, x, y, marks: String::new(), legend: Vec::new(), title: title.into() }
+        Plot { width, height, x, y, marks: String::new(), names: Vec::new(), legend: Vec::new(), title: title.into() }
     }
 
     fn x(&self, v: f64) -> f64 {
@@ -117,7 +177,7 @@ impl Plot {
     }
 
     /// A line through the points, in the colours `class`; dots where `dotted`. A `name` goes into the legend.
-    pub(super) fn line(&mut self, class: &str, name: &str, points: &[(f64, f64)], dotted: bool) {
+    pub(super) fn line(&mut self, class: &'static str, name: &str, points: &[(f64, f64)], dotted: bool) {
         let place = |plot: &Plot, p: &(f64, f64)| (plot.x(p.0), plot.y(p.1));
         if points.len() > 1 {
             let path: Vec<String> = points.iter().map(|p| place(self, p)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
@@ -129,7 +189,7 @@ impl Plot {
             }
         }
         if !name.is_empty() {
-            self.legend.push((class.into(), name.into()));
+            self.legend.push(Key::new(Mark::Line(class), name));
         }
     }
 
@@ -152,74 +212,147 @@ impl Plot {
         self.mark(format_args!("<text x=\"{tx:.1}\" y=\"{ty:.1}\" text-anchor=\"{anchor}\">{}</text>", escape(text)));
     }
 
-    /// A dot of class number `class`.
+    /// A dot of class number `class`. Those from [`CLASSES`] on look alike.
     pub(super) fn dot(&mut self, class: usize, (x, y): (f64, f64)) {
-        let (x, y, class) = (self.x(x), self.y(y), class % 10);
-        self.mark(format_args!("<circle class=\"dot c{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.3\"/>"));
+        let dot = dot("dot ", class, (self.x(x), self.y(y)), 2.3);
+        self.marks += &dot;
     }
 
-    /// A name in the middle of its dots.
+    /// A name in the middle of its dots, or as near as another name lets it stand.
     pub(super) fn name(&mut self, (x, y): (f64, f64), text: &str) {
-        let (x, y) = (self.x(x), self.y(y) + 5.0);
-        self.mark(format_args!("<text class=\"name\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{}</text>", escape(text)));
+        self.names.push(Name { text: without_middle(text, NAME_LETTERS), x: self.x(x), y: self.y(y) + 5.0 });
     }
 
     /// A line of the legend without a line of the plot.
     pub(super) fn key(&mut self, class: usize, name: &str) {
-        self.legend.push((format!("c{}", class % 10), name.into()));
+        self.legend.push(Key::new(Mark::Dot(class), name));
     }
 
-    /// The whole SVG document.
-    pub(super) fn svg(mut self) -> String {
-        // A letter of the title is about 7.6 wide; a name that is a long path loses its middle and not the legend.
-        let legend: f64 = self.legend.iter().map(|(class, name)| 6.6 * name.chars().count() as f64 + gap(class)).sum();
-        let room = ((self.width - LEFT - RIGHT - legend) / 7.6).max(16.0) as usize;
-        let title: Vec<char> = self.title.chars().collect();
-        if title.len() > room {
-            let part = |of: &[char]| of.iter().collect::<String>();
-            self.title = format!("{}…{}", part(&title[..room / 2]), part(&title[title.len() - room / 2 + 1..]));
-        }
-        let (w, h) = (self.width, self.height);
-        let (right, bottom) = (w - RIGHT, h - BOTTOM);
+    /// The whole SVG document. A legend of at most half the width stands beside the title. A wider one stands below the
+    /// plot, in lines that make the picture higher.
+    pub(super) fn svg(self) -> String {
+        let (right, room) = (self.width - RIGHT, self.width - LEFT - RIGHT);
+        let width = self.legend.iter().map(Key::width).sum::<f64>();
+        let beside = width <= room / 2.0;
+        let title = without_middle(&self.title, ((room - if beside { width } else { 0.0 }) / TITLE_LETTER) as usize);
+        let lines = if beside { Vec::new() } else { lines(&self.legend, room) };
+        let (w, h) = (self.width, self.height + LEGEND_LINE * lines.len() as f64);
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"nw\" viewBox=\"0 0 {w} {h}\" role=\"img\" aria-label=\"{title}\">\
              <style>{STYLE}</style><rect class=\"paper\" width=\"{w}\" height=\"{h}\"/><text class=\"title\" x=\"{LEFT}\" y=\"24\">{title}</text>",
-            title = escape(&self.title)
+            title = escape(&title)
         );
+        out += &self.axes();
+        out += &self.marks;
+        out += &self.placed_names();
+        if beside {
+            out += &row(&self.legend, right - width + 14.0, 24.0);
+        }
+        for (i, line) in lines.into_iter().enumerate() {
+            out += &row(line, LEFT, self.height + 6.0 + LEGEND_LINE * i as f64);
+        }
+        out + "</svg>\n"
+    }
+
+    fn axes(&self) -> String {
+        let (right, bottom) = (self.width - RIGHT, self.height - BOTTOM);
+        let mut out = String::new();
         for (v, text) in &self.y.ticks {
             let y = self.y(*v);
             let _ = write!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>");
             let _ = write!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 8.0, y + 4.0);
         }
+        let mut end = f64::NEG_INFINITY;
         for (v, text) in &self.x.ticks {
-            let x = self.x(*v);
+            let (x, half) = (self.x(*v), LETTER * text.len() as f64 / 2.0);
             let _ = write!(out, "<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/>");
-            let _ = write!(out, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>", bottom + 18.0);
+            if x - half > end {
+                let _ = write!(out, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>", bottom + 18.0);
+                end = x + half + 4.0;
+            }
         }
-        let middle = (LEFT + right) / 2.0;
+        let (across, up) = ((LEFT + right) / 2.0, (TOP + bottom) / 2.0);
+        let (x_label, y_label) = (escape(&self.x.label), escape(&self.y.label));
         let _ = write!(out, "<path class=\"frame\" d=\"M{LEFT} {bottom}H{right}\"/>");
-        let _ = write!(out, "<text x=\"{middle}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>", h - 12.0, escape(&self.x.label));
-        let up = (TOP + bottom) / 2.0;
-        let _ = write!(out, "<text transform=\"translate(16 {up}) rotate(-90)\" text-anchor=\"middle\">{}</text>", escape(&self.y.label));
-        out += &self.marks;
-        // From the right; a letter is about 6.6 wide.
-        let mut x = right;
-        for (class, name) in self.legend.iter().rev() {
-            x -= 6.6 * name.chars().count() as f64;
-            let _ = write!(out, "<text x=\"{x:.1}\" y=\"24\">{}</text>", escape(name));
-            let _ = match class.starts_with('c') {
-                true => write!(out, "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"20\" r=\"4\"/>", x - 8.0),
-                false => write!(out, "<path class=\"line {class}\" d=\"M{:.1} 20h18\"/>", x - 24.0),
+        let _ = write!(out, "<text x=\"{across}\" y=\"{:.1}\" text-anchor=\"middle\">{x_label}</text>", self.height - 12.0);
+        let _ = write!(out, "<text transform=\"translate(16 {up}) rotate(-90)\" text-anchor=\"middle\">{y_label}</text>");
+        out
+    }
+
+    /// Each name where it wants to stand, or above or below where it covers none before it. One that finds no place is
+    /// in the legend alone.
+    fn placed_names(&self) -> String {
+        let (mut out, mut placed) = (String::new(), Vec::<(f64, f64, f64)>::new());
+        for Name { text, x, y } in &self.names {
+            let half = NAME_LETTER * text.chars().count() as f64 / 2.0;
+            let x = x.clamp(LEFT + half, self.width - RIGHT - half);
+            let shifts = (0..24).map(|i| NAME_HEIGHT / 2.0 * f64::from((i + 1) / 2 * if i % 2 == 0 { 1 } else { -1 }));
+            let free = |&y: &f64| {
+                let covers = |&(other_x, other_y, other_half): &(f64, f64, f64)| {
+                    (x - other_x).abs() < half + other_half && (y - other_y).abs() < NAME_HEIGHT
+                };
+                (TOP + NAME_HEIGHT..=self.height - BOTTOM).contains(&y) && !placed.iter().any(covers)
             };
-            x -= gap(class);
+            if let Some(y) = shifts.map(|shift| y + shift).find(free) {
+                placed.push((x, y, half));
+                let _ = write!(out, "<text class=\"name\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{}</text>", escape(text));
+            }
         }
-        out + "</svg>\n"
+        out
     }
 }
 
-/// The width of a legend entry besides its letters: a dot or a piece of line, and the gap to the next.
-fn gap(class: &str) -> f64 {
-    if class.starts_with('c') { 20.0 } else { 40.0 }
+/// The entries of a legend in lines no wider than `room`.
+fn lines(mut entries: &[Key], room: f64) -> Vec<&[Key]> {
+    let mut lines = Vec::new();
+    while !entries.is_empty() {
+        let mut width = 0.0;
+        let fit = entries.iter().take_while(|key| {
+            width += key.width();
+            width <= room
+        });
+        let (line, rest) = entries.split_at(fit.count().max(1));
+        lines.push(line);
+        entries = rest;
+    }
+    lines
+}
+
+/// Entries of a legend side by side.
+fn row(entries: &[Key], mut x: f64, y: f64) -> String {
+    let entry = |key: &Key| {
+        let at = key.at(x, y);
+        x += key.width();
+        at
+    };
+    entries.iter().map(entry).collect()
+}
+
+/// A circle, a square or a triangle of about the radius `r`.
+fn dot(kind: &str, class: usize, (x, y): (f64, f64), r: f64) -> String {
+    let colour = if class < CLASSES { format!("c{}", class % 10) } else { "rest".into() };
+    match class / 10 {
+        1 => {
+            let (left, top, side) = (x - 0.9 * r, y - 0.9 * r, 1.8 * r);
+            format!("<rect class=\"{kind}{colour}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{side:.1}\" height=\"{side:.1}\"/>")
+        }
+        2 => {
+            let (left, foot, side, tall) = (x - 1.2 * r, y + r, 2.4 * r, 2.1 * r);
+            format!("<path class=\"{kind}{colour}\" d=\"M{left:.1} {foot:.1}h{side:.1}l-{:.1} -{tall:.1}z\"/>", side / 2.0)
+        }
+        _ => format!("<circle class=\"{kind}{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{r}\"/>"),
+    }
+}
+
+/// A text of at most this many letters: a longer one loses its middle.
+fn without_middle(text: &str, most: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= most {
+        return text.into();
+    }
+    let part = |of: &[char]| of.iter().collect::<String>();
+    let half = most / 2;
+    format!("{}…{}", part(&letters[..half]), part(&letters[letters.len() - (most - half).saturating_sub(1)..]))
 }
 
 /// Text escaped for XML and HTML.
@@ -259,6 +392,52 @@ mod tests {
             title.starts_with("Codes of /ä") && title.contains('…') && title.ends_with("/ä (test)") && title.chars().count() < 60,
             "{title}"
         );
+    }
+
+    /// The left and right edges and the base line of each text that has `class`, by [`LETTER`] and its like.
+    fn boxes(svg: &str, class: &str, letter: f64) -> Vec<(f64, f64, f64)> {
+        let number =
+            |text: &str, name: &str| text.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap();
+        let texts = svg.split("<text ").skip(1).filter(|text| text.starts_with(class));
+        texts
+            .map(|text| {
+                let text = format!(" {text}");
+                let (x, y, middle) = (number(&text, "x"), number(&text, "y"), text.contains("text-anchor=\"middle\""));
+                let width = letter * text.split('>').nth(1).unwrap().split('<').next().unwrap().chars().count() as f64;
+                let left = if middle { x - width / 2.0 } else { x };
+                (left, left + width, y)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn no_name_covers_another_and_no_legend_the_title() {
+        let mut plot = Plot::new("Codes of table", (760.0, 640.0), Axis::linear("x", 0.0, 1.0), Axis::linear("y", 0.0, 1.0));
+        for class in 0..26 {
+            let name = format!("a class with a rather long name, {class}");
+            plot.name((0.4 + 0.01 * f64::from(class), 0.5), &name);
+            plot.key(class as usize, &name);
+        }
+        let svg = plot.svg();
+        let names = boxes(&svg, "class=\"name\"", NAME_LETTER);
+        assert!(names.len() > 15, "{names:?}");
+        for (i, a) in names.iter().enumerate() {
+            assert!(a.0 >= LEFT - 0.1 && a.1 <= 760.0 - RIGHT + 0.1, "{a:?}");
+            assert!(names[..i].iter().all(|b| a.1 <= b.0 + 0.2 || b.1 <= a.0 + 0.2 || (a.2 - b.2).abs() >= NAME_HEIGHT - 0.2), "{a:?}");
+        }
+        let legend = boxes(&svg, "x=", LETTER).into_iter().filter(|text| text.2 > 640.0).collect::<Vec<_>>();
+        assert!(legend.len() == 26 && legend.iter().all(|text| text.1 <= 760.0 && text.2 <= 900.0), "{legend:?}");
+        assert!(legend.windows(2).all(|two| two[0].2 < two[1].2 || two[0].1 < two[1].0), "{legend:?}");
+        assert_eq!(svg.matches("<rect class=\"c").count(), 10);
+        assert_eq!(svg.matches("<path class=\"c").count(), 6);
+    }
+
+    #[test]
+    fn labels_of_an_axis_do_not_cover_each_other() {
+        let axis = Axis::linear("", 0.0, 200_000.0).ticks(&(0..=200_000).step_by(10_000).collect::<Vec<_>>());
+        let svg = Plot::new("", (520.0, 330.0), axis, Axis::linear("", 0.0, 1.0)).svg();
+        let labels: Vec<_> = boxes(&svg, "x=", LETTER).into_iter().filter(|text| text.2 == 330.0 - BOTTOM + 18.0).collect();
+        assert!(labels.len() > 5 && labels.windows(2).all(|two| two[0].1 < two[1].0 + 0.2), "{labels:?}");
     }
 
     #[test]

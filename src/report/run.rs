@@ -1,36 +1,38 @@
 //! Everything in the folder of a run that people look at.
 
 use super::about::About;
-use super::page::{self, Page, Sample};
-use super::picture::Tones;
-use super::{charts, metrics, picture, weights};
+use super::components::Components;
+use super::gallery::{self, Samples};
+use super::page::{self, Page};
+use super::weights::{self, Tiles};
+use super::{charts, metrics, picture, table};
 use crate::data::{Dataset, Split, fingerprint, has_fingerprint};
-use crate::tasks::Pca;
 use crate::train::Evaluation;
 use crate::{Autoencoder, Error, Result, files};
 use std::path::{Path, PathBuf};
 
-/// Rows that are shown with their reconstructions.
-const SAMPLES: usize = 10;
-/// Wider rows are not compared with principal components: fitting those would often take longer than the training.
-const MOST_COLUMNS: usize = 1024;
-
-/// The files that [`run`] wrote.
+/// The files that [`run`] wrote, and what the page says.
+#[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Written {
     /// `report.html`.
     pub page: PathBuf,
     /// `reconstruction.png`, where the rows are images that can be drawn.
     pub picture: Option<PathBuf>,
+    /// What principal components leave of the rows.
+    pub components: Option<Components>,
+    /// What could not be drawn, and why: a text for each.
+    pub absent: Vec<String>,
 }
 
-/// Measures a trained network and writes into its folder, which holds a `metrics.csv`: `loss.svg`, `errors.svg`,
-/// `run.json`, the self-contained page `report.html`, and, where the rows are images, `reconstruction.png` and
-/// `weights.png`.
+/// Measures a trained network and writes into its folder, which holds a `metrics.csv`: `run.json`, `loss.svg`,
+/// `errors.svg`, the self-contained page `report.html`, and, where the rows are images, `reconstruction.png` and
+/// `weights.png`. What can't be drawn of these rows, such as a picture of too many pixels, is left out and named on the
+/// page.
 ///
 /// # Errors
-/// When the data do not fit the network or are not those of the run, `metrics.csv` is not such a table, or a file can't
-/// be written.
+/// When the data do not fit the network or are not those of the run, `metrics.csv` is not such a table, the device
+/// fails, or a file can't be written.
 pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Result<Written> {
     let points = metrics::read_metrics(&folder.join("metrics.csv"))?;
     let sha256 = fingerprint(split);
@@ -39,99 +41,77 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
         return Err(Error::data(&about.data, problem, "Name the data that it was trained on."));
     }
     let about = About { sha256: Some(sha256), ..about.clone() };
+    about.write(&folder.join("run.json"))?;
     let evaluation = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
-    let components = components(ae, split)?;
+    let mut absent = Vec::new();
+    let components = made("comparison with principal components", Components::of(ae, split), &mut absent)?;
     let loss = charts::loss(&points);
     let errors = charts::histogram(&evaluation.test.row_errors)?;
-    let size = split.test.image_size();
-    let tiles = size.map(|size| made(weights::weights(ae, size))).transpose()?.flatten();
-    let (shown, worst) = (chosen(&split.test), worst(&evaluation.test.row_errors));
-    let samples = |rows: &[usize]| samples(ae, &split.test, rows, &evaluation.test.row_errors);
+    let text = |name: &str, text: &str| files::write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
+    text("loss.svg", &loss)?;
+    text("errors.svg", &errors)?;
+    let (test, row_errors) = (&split.test, &evaluation.test.row_errors);
+    let drawn = match test.image_dims() {
+        Some(dims) => images(folder, ae, test, dims, row_errors, &mut absent)?,
+        None => table(ae, test, row_errors, &mut absent)?,
+    };
     let page = Page {
         about: &about,
         ae,
         split,
         evaluation: &evaluation,
         components,
+        points: &points,
         loss: &loss,
         errors: &errors,
-        tiles: tiles.as_ref(),
-        samples: samples(&shown)?,
-        worst: samples(&worst)?,
+        rows: drawn.rows.as_deref().unwrap_or_default(),
+        tiles: drawn.tiles.as_ref(),
+        absent: &absent,
     };
-    let html = page::html(&page)?;
+    text("report.html", &page::html(&page))?;
+    Ok(Written { page: folder.join("report.html"), picture: drawn.picture, components, absent })
+}
 
-    let text = |name: &str, text: &str| files::write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
-    text("loss.svg", &loss)?;
-    text("errors.svg", &errors)?;
+/// What was drawn of the rows.
+#[derive(Default)]
+struct Drawn {
+    /// Their part of the page.
+    rows: Option<String>,
+    tiles: Option<Tiles>,
+    picture: Option<PathBuf>,
+}
+
+fn images(folder: &Path, ae: &Autoencoder, test: &Dataset, dims: [usize; 3], errors: &[f64], absent: &mut Vec<String>) -> Result<Drawn> {
+    let tiles = made("weights.png", weights::weights(ae, dims), absent)?;
     if let Some(tiles) = &tiles {
         files::write_atomic(&folder.join("weights.png"), |w| w.write_all(&tiles.png))?;
     }
-    let mut written = Written { page: folder.join("report.html"), picture: None };
-    if let Some(size) = size {
-        let path = folder.join("reconstruction.png");
-        let both = |f: fn(&Sample) -> &[f32]| page.samples.iter().flat_map(f).copied().collect::<Vec<f32>>();
-        let drawn = made(picture::comparison(&path, &both(|s| &s.original), &both(|s| &s.reconstruction), size))?;
-        written.picture = drawn.map(|()| path);
+    let shown = Samples::of(ae, test, dims, gallery::chosen(test))?;
+    let worst = Samples::of(ae, test, dims, gallery::worst(errors))?;
+    let path = folder.join("reconstruction.png");
+    let both = picture::comparison(&path, &shown.originals, &shown.reconstructions, dims);
+    let picture = made("reconstruction.png", both, absent)?.map(|()| path);
+    let rows = made("pictures of rows", gallery::html(&shown, &worst, errors), absent)?;
+    Ok(Drawn { rows, tiles, picture })
+}
+
+fn table(ae: &Autoencoder, test: &Dataset, errors: &[f64], absent: &mut Vec<String>) -> Result<Drawn> {
+    let codes = ae.encode(test).and_then(|codes| charts::scatter("Codes of the test rows", &codes, test));
+    let codes = made("picture of the codes", codes, absent)?;
+    let rows = made("errors of columns", table::html(ae, test, errors, codes.as_deref()), absent)?;
+    Ok(Drawn { rows, ..Drawn::default() })
+}
+
+/// What was made, or a line on why it can't be. Errors of the system and of the device remain errors.
+fn made<T>(what: &str, made: Result<T>, absent: &mut Vec<String>) -> Result<Option<T>> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(e @ (Error::Io { .. } | Error::Device { .. })) => Err(e),
+        Err(e) => {
+            absent.push(format!("no {what}: {e}"));
+            Ok(None)
+        }
     }
-    about.write(&folder.join("run.json"))?;
-    text("report.html", &html)?;
-    Ok(written)
-}
-
-/// A picture, or none where it can't be drawn: too many pixels do not cost a run its page.
-fn made<T>(picture: Result<T>) -> Result<Option<T>> {
-    match picture {
-        Ok(picture) => Ok(Some(picture)),
-        Err(Error::Argument { .. }) => Ok(None),
-        Err(other) => Err(other),
-    }
-}
-
-/// The errors of as many principal components as the code has numbers, summed per row, on training and test rows.
-fn components(ae: &Autoencoder, split: &Split) -> Result<Option<[f64; 2]>> {
-    let k = ae.code_width();
-    if ae.inputs() > MOST_COLUMNS || k > ae.inputs() {
-        return Ok(None);
-    }
-    let pca = Pca::fit(&ae.scaled(&split.train)?)?;
-    // On the rows that it was fitted to, the error is the variance of the other components.
-    let train = pca.variances()[k..].iter().sum::<f64>().max(0.0);
-    Ok(Some([train, pca.errors(&ae.scaled(&split.test)?, &[k])?[0]]))
-}
-
-/// The first row of each class where there are labels, else the first rows.
-fn chosen(data: &Dataset) -> Vec<usize> {
-    let mut rows: Vec<usize> = match data.labels() {
-        Some(labels) => (0..=u8::MAX).filter_map(|class| labels.iter().position(|&l| l == class)).collect(),
-        None => (0..data.len()).collect(),
-    };
-    rows.truncate(SAMPLES);
-    rows
-}
-
-/// The rows with the largest errors, largest first.
-fn worst(errors: &[f64]) -> Vec<usize> {
-    let mut rows: Vec<usize> = (0..errors.len()).collect();
-    rows.sort_by(|&a, &b| errors[b].total_cmp(&errors[a]));
-    rows.truncate(SAMPLES);
-    rows
-}
-
-fn samples(ae: &Autoencoder, data: &Dataset, rows: &[usize], errors: &[f64]) -> Result<Vec<Sample>> {
-    let originals: Vec<f32> = rows.iter().flat_map(|&r| data.rows_f32(r..r + 1)).collect();
-    let back = ae.reconstruct(&Dataset::from_rows("samples", originals.clone(), &[data.columns()])?)?;
-    let tones = Tones::of(&originals);
-    let (originals, back) = (tones.map(&originals), tones.map(&back.values));
-    let pairs = originals.chunks_exact(data.columns()).zip(back.chunks_exact(data.columns()));
-    let sample = |(&row, (x, y)): (&usize, (&[f32], &[f32]))| Sample {
-        row,
-        class: data.labels().map(|labels| data.class_name(labels[row])),
-        error: errors[row],
-        original: x.to_vec(),
-        reconstruction: y.to_vec(),
-    };
-    Ok(rows.iter().zip(pairs).map(sample).collect())
 }
 
 #[cfg(test)]
@@ -188,6 +168,21 @@ mod tests {
         let (folder, ae, about) = trained(&split);
         let written = run(folder.path(), &ae, &split, &about).unwrap();
         assert!(written.picture.is_none() && written.page.exists() && !folder.path().join("reconstruction.png").exists());
+        let said = "no reconstruction.png: comparison: 10 pairs of 1x262144 make a picture of";
+        assert!(written.absent.iter().any(|absent| absent.starts_with(said)), "{:?}", written.absent);
+        assert!(std::fs::read_to_string(&written.page).unwrap().contains(&format!("<li>{said}")));
+    }
+
+    #[test]
+    fn principal_components_that_would_take_too_long_are_named_on_the_page() {
+        let rows = |count: usize| Dataset::from_bytes("wide", (0..count * 1025).map(|i| (i * i % 251) as u8).collect(), &[1025]).unwrap();
+        let split = Split::new(rows(1025), rows(5));
+        let (folder, ae, about) = trained(&split);
+        let written = run(folder.path(), &ae, &split, &about).unwrap();
+        let [absent] = &written.absent[..] else { panic!("{:?}", written.absent) };
+        assert!(absent.starts_with("no comparison with principal components: "), "{absent}");
+        assert!(std::fs::read_to_string(&written.page).unwrap().contains(absent.as_str()));
+        assert_eq!(written.components, None);
     }
 
     #[test]
@@ -200,5 +195,7 @@ mod tests {
         assert!(written.picture.is_none() && !folder.path().join("weights.png").exists());
         let html = std::fs::read_to_string(&written.page).unwrap();
         assert!(!html.contains("data:image/png") && !html.contains("synthetic") && !html.contains("PSNR") && html.contains("PCA"));
+        assert!(html.matches("class=\"spark\"").count() == 5 && html.contains("Codes of the test rows"), "columns and codes are drawn");
+        assert_eq!(html.matches("back as").count(), 3 * 10, "three columns of each of the worst rows");
     }
 }

@@ -1,5 +1,6 @@
 //! The weights of the first layer as images, and the colours for values above and below 0.
 
+use super::picture::byte;
 use crate::{Autoencoder, Error, Result};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
@@ -39,16 +40,16 @@ pub struct Tiles {
     pub limit: f32,
 }
 
-/// Draws what each unit of the first layer looks for: one tile of `size` = (height, width) each, blue below 0 and red
-/// above, all on one scale.
+/// Draws what each unit of the first layer looks for: a tile for each, blue below 0 and red above, all on one scale.
+/// The network takes images of `dims` = [channels, height, width]. Of three channels each weight is a light of its
+/// colour: half for 0, less below and more above.
 ///
 /// # Errors
-/// When the network does not take images of this size, the picture would have over 67 million pixels, or the device
-/// fails.
-pub fn weights(ae: &Autoencoder, (h, w): (usize, usize)) -> Result<Tiles> {
-    if h.checked_mul(w) != Some(ae.inputs()) {
-        let problem = format!("the network takes {} numbers, which is not an image of {h}x{w}", ae.inputs());
-        return Err(Error::argument("weights", problem, "Pass the height and width of the images that it was trained on."));
+/// When the network does not take such images, the picture would have over 67 million pixels, or the device fails.
+pub fn weights(ae: &Autoencoder, [channels, h, w]: [usize; 3]) -> Result<Tiles> {
+    if !matches!(channels, 1 | 3) || h.checked_mul(w).and_then(|size| size.checked_mul(channels)) != Some(ae.inputs()) {
+        let problem = format!("the network takes {} numbers, which is not an image of {channels}x{h}x{w}", ae.inputs());
+        return Err(Error::argument("weights", problem, "Pass the dimensions of the images that it was trained on."));
     }
     let first = ae.spec().encoder.dense()[0];
     let values = ae.params().read(&format!("encoder.{first}.weight"))?;
@@ -66,12 +67,13 @@ pub fn weights(ae: &Autoencoder, (h, w): (usize, usize)) -> Result<Tiles> {
         return Err(Error::argument("weights", problem, "Train on smaller images."));
     }
     let mut pixels = vec![0u8; width * height * 4];
-    for (at, tile) in values.chunks_exact(h * w).take(shown).enumerate() {
+    for (at, tile) in values.chunks_exact(ae.inputs()).take(shown).enumerate() {
         let (left, top) = (at % COLUMNS * (tile_w + GAP), at / COLUMNS * (tile_h + GAP));
         for y in 0..tile_h {
             let line = &mut pixels[((top + y) * width + left) * 4..][..tile_w * 4];
             for (x, pixel) in line.chunks_exact_mut(4).enumerate() {
-                let [r, g, b] = diverging(tile[y / scale * w + x / scale] / limit);
+                let of = |channel: usize| tile[(channel * h + y / scale) * w + x / scale] / limit;
+                let [r, g, b] = if channels == 1 { diverging(of(0)) } else { [0, 1, 2].map(|c| byte(0.5 + of(c) / 2.0)) };
                 pixel.copy_from_slice(&[r, g, b, 255]);
             }
         }
@@ -125,7 +127,7 @@ mod tests {
         values[17 * 6 + 5] = -2.0;
         values[0] = 3.0;
         ae.params().write("encoder.0.weight", &values).unwrap();
-        let tiles = weights(&ae, (2, 3)).unwrap();
+        let tiles = weights(&ae, [1, 2, 3]).unwrap();
         assert_eq!((tiles.shown, tiles.units), (18, 18));
         let picture = image::load_from_memory(&tiles.png).unwrap().into_rgba8();
         let (tile_w, tile_h) = (18 * 3, 18 * 2);
@@ -134,7 +136,11 @@ mod tests {
         assert_eq!(at(tile_w + 4 + 2 * 18, tile_h + 4 + 18), [5, 48, 97, 255]);
         assert_eq!(at(tile_w + 4 + 2 * 18 - 1, tile_h + 4 + 18), [247, 247, 247, 255]);
         assert_eq!((at(0, 0), at(tile_w, 0)[3]), ([103, 0, 31, 255], 0));
-        assert!(weights(&ae, (3, 3)).is_err());
+        assert!(weights(&ae, [1, 3, 3]).is_err());
+        // As two pixels in colour, the first is all red and half of the others.
+        let tiles = weights(&ae, [3, 1, 2]).unwrap();
+        let picture = image::load_from_memory(&tiles.png).unwrap().into_rgba8();
+        assert_eq!([0, 28].map(|x| picture.get_pixel(x, 0).0), [[255, 128, 128, 255], [128, 128, 128, 255]]);
     }
 
     #[test]
@@ -142,10 +148,10 @@ mod tests {
         let device = Device::cpu().unwrap();
         let mut spec = Autoencoder::builder(6).hidden([5]).code(2).spec().unwrap();
         spec.encoder.layers.insert(0, crate::nn::Layer::Dropout(0.5));
-        let tiles = weights(&Autoencoder::new(spec, 0, &device).unwrap(), (2, 3)).unwrap();
+        let tiles = weights(&Autoencoder::new(spec, 0, &device).unwrap(), [1, 2, 3]).unwrap();
         assert_eq!((tiles.shown, tiles.units), (5, 5));
         let tall = Autoencoder::builder(11_000).layers([2]).build(&device).unwrap();
-        let error = weights(&tall, (11_000, 1)).err().unwrap().to_string();
+        let error = weights(&tall, [1, 11_000, 1]).err().unwrap().to_string();
         assert!(error.contains("2 tiles of 616000x56 make a picture of 116x616000 pixels"), "{error}");
     }
 }

@@ -221,6 +221,31 @@ fn a_report_is_written_anew_and_codes_and_weights_are_drawn() {
     assert!(rate.contains("synthetic, 1 epoch each") && rate.contains(">PCA<"), "{rate}");
     let (code, _, err) = run(folder.path(), &["report", "--run", "absent", "--device", "cpu"]);
     assert!(code == 3 && err.contains("run.json"), "{code} {err}");
+
+    // The page has every setting, also after the run was resumed with others.
+    let file = folder.path().join("a run/config.toml");
+    let settings = fs::read_to_string(&file).unwrap();
+    let shown = |settings: &str| format!("<pre>{}</pre>", settings.trim_end().replace('"', "&quot;"));
+    assert!(settings.contains("layers = [8, 3]") && first.contains(&shown(&settings)), "{settings}");
+    let longer = settings.replace("epochs = 1\n", "epochs = 2\n");
+    fs::write(&file, &longer).unwrap();
+    let (code, _, err) = run(folder.path(), &["train", "--device", "cpu", "-q", "--resume", "a run"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(longer != settings && page().contains(&shown(&longer)));
+}
+
+/// Twelve rows of 400 random bytes: their covariance has at most eleven components.
+#[test]
+fn few_rows_of_many_columns_are_trained_to_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = format!("{:<117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (12, 400), }");
+    let noise = (0..4800u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8);
+    let npy = b"\x93NUMPY\x01\0\x76\0".iter().copied().chain(header.bytes()).chain(noise).collect::<Vec<u8>>();
+    fs::write(folder.path().join("few.npy"), npy).unwrap();
+    let (code, _, err) = run(folder.path(), &["train", "--device", "cpu", "--data", "few.npy", "--layers", "8", "--out", "few"]);
+    assert!(code == 0 && !err.contains("no comparison"), "{code} {err}");
+    let page = fs::read_to_string(folder.path().join("few/report.html")).unwrap();
+    assert!(page.contains("PCA with 8 components") && folder.path().join("few/run.json").exists());
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn two_dimensions_are_a_table_unless_they_are_squares_of_bytes_and_more_are_pict
     // Channels that come last come first, and one that is alone is no dimension to be drawn.
     let grey = read("(2, 4, 2, 1)", 16);
     assert_eq!((grey.row_dims(), grey.values(), grey.notes().len()), (&[1, 4, 2][..], &Values::Bytes(bytes[..16].to_vec()), 0));
-    assert_eq!(grey.image_size(), Some((4, 2)));
+    assert_eq!(grey.image_dims(), Some([1, 4, 2]));
     let colour = read("(2, 2, 1, 3)", 12);
     assert_eq!((colour.row_dims(), colour.values()), (&[3, 2, 1][..], &Values::Bytes(vec![0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11])));
     assert!(colour.notes()[0].contains("the channels of a picture come first, 3 times 2x1"), "{:?}", colour.notes());

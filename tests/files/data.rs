@@ -87,7 +87,7 @@ fn assert_small(split: &Split) {
     assert_eq!(split.train.values(), &Values::Bytes(pixels.clone()));
     assert_eq!(split.test.values(), &Values::Bytes(pixels[6..].to_vec()));
     assert_eq!((split.train.labels(), split.test.labels()), (Some([7, 0, 9].as_slice()), Some([1, 2].as_slice())));
-    assert_eq!((split.train.row_dims(), split.train.image_size()), ([1, 2, 3].as_slice(), Some((2, 3))));
+    assert_eq!((split.train.row_dims(), split.train.image_dims()), ([1, 2, 3].as_slice(), Some([1, 2, 3])));
     assert!(!split.train.is_synthetic() && !split.test.is_synthetic());
 }
 
@@ -271,7 +271,7 @@ fn lies_and_bombs_cost_no_memory() {
 #[test]
 fn a_data_set_gives_its_rows_as_floats_and_its_head() {
     let bytes = Dataset::from_bytes("b", (0..=255).collect(), &[1, 8, 16]).unwrap().with_labels(vec![3, 4]).unwrap();
-    assert_eq!((bytes.name(), bytes.len(), bytes.columns(), bytes.image_size()), ("b", 2, 128, Some((8, 16))));
+    assert_eq!((bytes.name(), bytes.len(), bytes.columns(), bytes.image_dims()), ("b", 2, 128, Some([1, 8, 16])));
     assert_eq!(bytes.rows_f32(0..2), (0..=255u8).map(|b| f32::from(b) / 255f32).collect::<Vec<_>>());
     assert_eq!(bytes.rows_f32(1..2)[127], 1.0);
     assert_eq!(bytes.rows_f32(1..usize::MAX).len(), 128);
@@ -282,7 +282,9 @@ fn a_data_set_gives_its_rows_as_floats_and_its_head() {
     assert_eq!((head.len(), head.labels(), head.rows_f32(0..1)), (1, Some([3].as_slice()), bytes.rows_f32(0..1)));
     assert_eq!((bytes.head(0).len(), bytes.head(99).len(), bytes.head(usize::MAX).labels()), (0, 2, Some([3, 4].as_slice())));
     let colour = Dataset::from_rows("c", vec![0.5; 24], &[3, 2, 4]).unwrap();
-    assert_eq!((colour.image_size(), colour.labels(), colour.len()), (None, None, 1));
+    assert_eq!((colour.image_dims(), colour.labels(), colour.len()), (Some([3, 2, 4]), None, 1));
+    let other = Dataset::from_rows("o", vec![0.5; 16], &[2, 2, 4]).unwrap();
+    assert_eq!((other.image_dims(), other.len()), (None, 1), "two channels are no picture");
     assert!(!colour.is_synthetic() && colour.clone().synthetic().is_synthetic());
     // A clone shares the rows.
     let (copy, held) = peak(|| data::digits(0, 0..10).clone());

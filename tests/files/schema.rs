@@ -162,14 +162,14 @@ fn a_wide_table_of_pixels_is_pictures_and_gives_the_error_of_the_same_pictures()
     let line = |(row, label): (&[u8], &u8)| format!("{label},{}\n", row.iter().map(u8::to_string).collect::<Vec<_>>().join(","));
     let text = header + &bytes.chunks(784).zip(digits.labels().unwrap()).map(line).collect::<String>();
     let table = read(&text, &Options::default().label("label")).unwrap();
-    assert_eq!((table.values(), table.image_size(), table.labels()), (digits.values(), Some((28, 28)), digits.labels()));
+    assert_eq!((table.values(), table.image_dims(), table.labels()), (digits.values(), Some([1, 28, 28]), digits.labels()));
     let plain = read(&text, &Options::default().label("label").no_pictures()).unwrap();
-    assert_eq!((plain.image_size(), plain.row_dims()), (None, [784].as_slice()));
+    assert_eq!((plain.image_dims(), plain.row_dims()), (None, [784].as_slice()));
     // Through the schema, a byte is the same number.
     assert_eq!(read_by(table.schema().unwrap(), &text).unwrap(), digits.rows_f64(0..60));
     let grades = "1,".repeat(63) + "16\n";
-    assert_eq!(read(&grades, &Options::default()).unwrap().image_size(), None, "too dark for pixels");
-    assert_eq!(read(&grades, &Options::default().image_size(8, 8)).unwrap().image_size(), Some((8, 8)));
+    assert_eq!(read(&grades, &Options::default()).unwrap().image_dims(), None, "too dark for pixels");
+    assert_eq!(read(&grades, &Options::default().image_size(8, 8)).unwrap().image_dims(), Some([1, 8, 8]));
 }
 
 #[test]

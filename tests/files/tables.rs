@@ -79,7 +79,7 @@ fn arrays_of_three_types_and_up_to_four_dimensions_are_read() {
     assert_eq!((data.row_dims(), floats(&data).as_slice()), ([3].as_slice(), [0.0, 1.0, 2.0, -3.0, 4e8, 5.5].as_slice()));
     let (_b, path) = with("a.NPY", npy("<f8", "(2, 1, 2)", &f64s(&[0.1, 0.2, 0.3, 0.4])));
     let data = Options::default().read(&path).unwrap();
-    assert_eq!((data.image_size(), floats(&data).as_slice()), (Some((1, 2)), [0.1, 0.2, 0.3, 0.4].as_slice()));
+    assert_eq!((data.image_dims(), floats(&data).as_slice()), (Some([1, 1, 2]), [0.1, 0.2, 0.3, 0.4].as_slice()));
     let (_c, path) = with("a.npy", npy("|u1", "(2, 1, 1, 3)", &[0, 1, 2, 3, 4, 255]));
     let data = Options::default().read(&path).unwrap();
     assert_eq!((data.row_dims(), data.values()), ([1, 1, 3].as_slice(), &Values::Bytes(vec![0, 1, 2, 3, 4, 255])));
@@ -104,7 +104,7 @@ fn a_folder_of_images_is_grey_of_one_size_and_its_sub_folders_are_classes() {
     fs::write(root.join("owl/notes.txt"), "no image").unwrap();
     fs::write(root.join("owl/.hidden.png"), "no image").unwrap();
     let data = Options::default().read(root).unwrap();
-    assert_eq!((data.image_size(), data.labels()), (Some((2, 3)), Some([0, 0, 1, 1].as_slice())));
+    assert_eq!((data.image_dims(), data.labels()), (Some([1, 2, 3]), Some([0, 0, 1, 1].as_slice())));
     assert_eq!(data.classes().unwrap(), ["cat", "owl"]);
     let Values::Bytes(pixels) = data.values() else { panic!() };
     let shades: Vec<u8> = pixels.chunks(6).map(|image| image[0]).collect();

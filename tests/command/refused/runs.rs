@@ -185,7 +185,7 @@ pub fn run_cases(table: &mut Table, root: &Path) {
         ("metrics.csv", Some("epoch,train_loss\n"), "it holds no epoch"),
         ("metrics.csv", Some("epoch,train_loss\n1,x\n"), "line 2: `x` is not a finite number"),
         ("metrics.csv", Some("epoch,train_loss\n1,1e999\n"), "line 2: `1e999` is not a finite number"),
-        ("metrics.csv", Some("epoch,train_loss\n1e300,1\n"), "line 2: `1e300` is not the epoch of this line"),
+        ("metrics.csv", Some("epoch,train_loss\n1e300,1\n"), "line 2: `1e300` is not an epoch after 0"),
         ("metrics.csv", None, "metrics.csv: reading the epochs"),
         ("model.safetensors", Some("x"), "it is not a whole safetensors file"),
     ] {
