@@ -4,6 +4,7 @@ use crate::{Error, Result};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
 /// All bytes of a regular file: a device or a pipe may have no end.
@@ -33,12 +34,38 @@ pub(crate) fn sweep(folder: &Path) {
     }
 }
 
+/// The temporary files that are being written.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files that this process is writing: for one that ends at once. Whether there were any. Who
+/// would begin another waits for that end.
+pub(crate) fn abandon() -> bool {
+    let mut files = unfinished();
+    let removed = files.drain(..).filter(|path| fs::remove_file(path).is_ok()).count();
+    std::mem::forget(files);
+    removed > 0
+}
+
+/// One of the unfinished files, until it is dropped.
+struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        unfinished().retain(|path| *path != self.0);
+    }
+}
+
 /// A file that takes its name when it is finished, so that a reader finds all of the old file or all of the new one, at
 /// any moment and after any crash: a temporary file in the same folder is written, synced to disk and renamed, and then
 /// the folder is synced to disk. Dropped unfinished, it leaves nothing.
 pub(crate) struct AtomicFile {
     path: PathBuf,
     file: BufWriter<NamedTempFile>,
+    _listed: Listed,
 }
 
 impl AtomicFile {
@@ -52,8 +79,10 @@ impl AtomicFile {
         // Temporary files are private; the finished file is as readable as any other under this umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut unfinished = unfinished();
         let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "making a temporary file beside it", e))?;
-        Ok(AtomicFile { path: path.to_path_buf(), file: BufWriter::new(file) })
+        unfinished.push(file.path().into());
+        Ok(AtomicFile { path: path.to_path_buf(), _listed: Listed(file.path().into()), file: BufWriter::new(file) })
     }
 
     pub(crate) fn path(&self) -> &Path {

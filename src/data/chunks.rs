@@ -3,13 +3,23 @@
 use super::{Dataset, Values, check_finite, check_rows};
 #[cfg(feature = "files")]
 use super::{npy::NpyRows, table_rows::TableRows};
+#[cfg(feature = "files")]
+use crate::Error;
 use crate::Result;
 use std::fmt;
+#[cfg(feature = "files")]
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "files")]
+use std::time::Duration;
 
 /// The most rows in a chunk, and the most numbers, unless a single row has more.
 const ROWS: usize = 1024;
 const NUMBERS: usize = 1 << 20;
+/// How long a chunk that has begun waits for the next row: longer than a program that writes as fast as it can pauses,
+/// shorter than a person notices.
+#[cfg(feature = "files")]
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whole rows of a stream, one after the other.
 #[non_exhaustive]
@@ -19,6 +29,17 @@ pub struct Chunk {
     pub values: Values,
     /// What they are called, where the source says so: a text for each row.
     pub ids: Option<Vec<String>>,
+}
+
+#[cfg(feature = "files")]
+impl Chunk {
+    /// Appends the rows that follow in the same source.
+    fn append(&mut self, next: Chunk) {
+        self.values.append(next.values);
+        if let (Some(ids), Some(next)) = (&mut self.ids, next.ids) {
+            ids.extend(next);
+        }
+    }
 }
 
 impl<V: Into<Values>> From<V> for Chunk {
@@ -56,6 +77,34 @@ enum Source {
     Table(Box<TableRows>),
     #[cfg(feature = "files")]
     Npy(NpyRows),
+    #[cfg(feature = "files")]
+    Ahead(Ahead),
+}
+
+/// Rows that a thread reads, one by one, from a source that may have none for now.
+#[cfg(feature = "files")]
+struct Ahead {
+    name: String,
+    names: Option<Vec<String>>,
+    notes: Vec<String>,
+    id: Option<String>,
+    image_dims: Option<[usize; 3]>,
+    rows: Receiver<Result<Chunk>>,
+}
+
+#[cfg(feature = "files")]
+impl Ahead {
+    /// Waits for a row, and takes those that follow without a pause.
+    fn take(&self, most: usize) -> Result<Chunk> {
+        let mut chunk = self.rows.recv().unwrap_or_else(|_| Ok(Vec::<f32>::new().into()))?;
+        for _ in 1..most {
+            match self.rows.recv_timeout(PAUSE) {
+                Ok(row) => chunk.append(row?),
+                Err(_) => break,
+            }
+        }
+        Ok(chunk)
+    }
 }
 
 impl Chunks {
@@ -79,6 +128,8 @@ impl Chunks {
             Source::Memory(data, _) => data.names(),
             #[cfg(feature = "files")]
             Source::Table(rows) => rows.schema().names(),
+            #[cfg(feature = "files")]
+            Source::Ahead(ahead) => ahead.names.clone(),
             _ => None,
         }
     }
@@ -91,6 +142,8 @@ impl Chunks {
             Source::Table(rows) => rows.notes(),
             #[cfg(feature = "files")]
             Source::Npy(rows) => rows.notes(),
+            #[cfg(feature = "files")]
+            Source::Ahead(ahead) => &ahead.notes,
             Source::Other(..) => &[],
         }
     }
@@ -106,6 +159,8 @@ impl Chunks {
             Source::Memory(data, _) => data.id(),
             #[cfg(feature = "files")]
             Source::Table(rows) => rows.id(),
+            #[cfg(feature = "files")]
+            Source::Ahead(ahead) => ahead.id.as_deref(),
             _ => None,
         }
     }
@@ -118,6 +173,8 @@ impl Chunks {
             Source::Npy(rows) => super::image_dims(&rows.dims()),
             #[cfg(feature = "files")]
             Source::Table(rows) => super::image_dims(&rows.schema().row_dims()),
+            #[cfg(feature = "files")]
+            Source::Ahead(ahead) => ahead.image_dims,
             _ => None,
         }
     }
@@ -131,7 +188,29 @@ impl Chunks {
             Source::Table(rows) => rows.path().display().to_string(),
             #[cfg(feature = "files")]
             Source::Npy(rows) => rows.path().display().to_string(),
+            #[cfg(feature = "files")]
+            Source::Ahead(ahead) => ahead.name.clone(),
         }
+    }
+
+    /// The same rows, in chunks that end where the source has no more for now.
+    #[cfg(feature = "files")]
+    pub(super) fn read_ahead(mut self) -> Result<Chunks> {
+        let (columns, most) = (self.columns, self.rows);
+        let (send, rows) = sync_channel(most);
+        let ahead = Ahead {
+            name: self.name(),
+            names: self.names(),
+            notes: self.notes().to_vec(),
+            id: self.id().map(str::to_string),
+            image_dims: self.image_dims(),
+            rows,
+        };
+        let remarks = self.remarks.clone();
+        self.rows = 1;
+        let read = move || drop(self.try_for_each(|row| send.send(row)));
+        std::thread::Builder::new().spawn(read).map_err(|e| Error::io(&ahead.name, "starting a thread that reads", e))?;
+        Ok(Chunks { source: Source::Ahead(ahead), columns, rows: most, done: false, remarks })
     }
 
     /// The next rows; none at the end.
@@ -161,6 +240,8 @@ impl Chunks {
             }
             #[cfg(feature = "files")]
             Source::Npy(rows) => rows.take(self.rows).map(Chunk::from),
+            #[cfg(feature = "files")]
+            Source::Ahead(ahead) => ahead.take(self.rows),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::table_rows::TableRows;
 use super::text::Wanted;
 use super::{Chunks, Dataset, Split, builtin, idx, images, mnist, npy, npy::NpyRows, npz::Npz, split_rows};
 use crate::{Error, Result};
+use std::fmt::Display;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -199,9 +200,9 @@ impl Options {
     ///
     /// # Errors
     /// As [`open`](super::open); or an option that does not apply to such data.
-    pub fn open(&self, name: &str) -> Result<Split> {
-        let path = Path::new(name);
-        match self.kind(name)? {
+    pub fn open(&self, name: impl AsRef<Path>) -> Result<Split> {
+        let path = name.as_ref();
+        match self.kind(path)? {
             Kind::Builtin => Ok(builtin()),
             Kind::Mnist => mnist(None),
             Kind::Idx => idx::open(path),
@@ -209,7 +210,7 @@ impl Options {
             Kind::Csv => {
                 let (train, test) = self.table(path, Some(TEST))?;
                 let test = test.unwrap_or_else(|| train.head(0));
-                Ok(parts(name, train, test))
+                Ok(parts(path.display(), train, test))
             }
             Kind::Npy | Kind::Npz => at_random(self.read(path)?),
         }
@@ -221,7 +222,7 @@ impl Options {
     /// A path that is none of these, or a fault in the file, with its line or offset.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Dataset> {
         let path = path.as_ref();
-        match self.kind(&path.to_string_lossy())? {
+        match self.kind(path)? {
             Kind::Csv => Ok(self.table(path, None)?.0),
             Kind::Npy => NpyRows::open(path)?.everything(),
             Kind::Npz => Npz::open(path)?.everything(self.array.as_deref(), self.label_array()?),
@@ -239,7 +240,7 @@ impl Options {
     /// A path that is neither, or a wrong header. A fault further down is an error of the iterator.
     pub fn stream(&self, path: impl AsRef<Path>) -> Result<Chunks> {
         let path = path.as_ref();
-        match self.kind(&path.to_string_lossy())? {
+        match self.kind(path)? {
             Kind::Csv => Ok(TableRows::open(path, None, self)?.into()),
             Kind::Npy => Ok(NpyRows::open(path)?.into()),
             Kind::Npz => Ok(Npz::open(path)?.rows(self.array.as_deref(), self.label_array()?)?.into()),
@@ -247,8 +248,8 @@ impl Options {
         }
     }
 
-    /// The rows of CSV or npy from a pipe, a chunk at a time: the first bytes tell which of the two it is. Errors call
-    /// it `name`.
+    /// The rows of CSV or npy from a pipe, a chunk at a time: the first bytes tell which of the two it is. A thread
+    /// reads ahead, and a chunk ends where there is nothing more to read for now. Errors call it `name`.
     ///
     /// # Errors
     /// As [`Options::stream`]; or an option for CSV when the source is npy.
@@ -258,25 +259,29 @@ impl Options {
         (&mut source).take(npy::MAGIC.len() as u64).read_to_end(&mut start).map_err(|e| Error::io(path, "reading", e))?;
         let is_npy = start == npy::MAGIC;
         let source = Box::new(Cursor::new(start).chain(source));
-        match is_npy {
-            true if self.label.is_some() || self.header.is_some() || self.array.is_some() => Err(Error::argument(
-                "label, header, array",
-                format!("{name} is npy, and these options are for CSV and npz"),
-                "Leave them out.",
-            )),
-            true => Ok(NpyRows::piped(path, source)?.into()),
-            false => Ok(TableRows::open(path, Some(source), self)?.into()),
-        }
+        let rows: Chunks = match is_npy {
+            true if self.label.is_some() || self.header.is_some() || self.array.is_some() => {
+                return Err(Error::argument(
+                    "label, header, array",
+                    format!("{name} is npy, and these options are for CSV and npz"),
+                    "Leave them out.",
+                ));
+            }
+            true => NpyRows::piped(path, source)?.into(),
+            false => TableRows::open(path, Some(source), self)?.into(),
+        };
+        rows.read_ahead()
     }
 
     /// Whether [`Options::stream`] can read this.
-    pub fn is_stream(&self, name: &str) -> bool {
-        matches!(self.kind(name), Ok(Kind::Csv | Kind::Npy | Kind::Npz))
+    pub fn is_stream(&self, name: impl AsRef<Path>) -> bool {
+        matches!(self.kind(name.as_ref()), Ok(Kind::Csv | Kind::Npy | Kind::Npz))
     }
 
     /// Whether this is a folder of images without training and test parts.
-    pub fn is_images(&self, name: &str) -> bool {
-        self.kind(name).is_ok_and(|kind| kind == Kind::Images) && images::has_parts(name.as_ref()).is_ok_and(|has| !has)
+    pub fn is_images(&self, name: impl AsRef<Path>) -> bool {
+        let path = name.as_ref();
+        self.kind(path).is_ok_and(|kind| kind == Kind::Images) && images::has_parts(path).is_ok_and(|has| !has)
     }
 
     /// The array of the labels in an npz file.
@@ -291,12 +296,11 @@ impl Options {
     }
 
     /// The kind of data that the name stands for, if the options suit it.
-    fn kind(&self, name: &str) -> Result<Kind> {
-        let path = Path::new(name);
+    fn kind(&self, path: &Path) -> Result<Kind> {
         let ending = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
-        let kind = match name {
-            "builtin" => Kind::Builtin,
-            "mnist" => Kind::Mnist,
+        let kind = match path.to_str() {
+            Some("builtin") => Kind::Builtin,
+            Some("mnist") => Kind::Mnist,
             _ if idx::is_one(path) => Kind::Idx,
             _ if path.is_dir() => Kind::Images,
             _ if is_text(path) => Kind::Csv,
@@ -304,7 +308,8 @@ impl Options {
             _ if ending("npz") => Kind::Npz,
             _ => Kind::Idx,
         };
-        let unused = |option: &str, of: &str| Err(Error::argument(option, format!("{name} is not {of}"), "Leave this option out."));
+        let unused =
+            |option: &str, of: &str| Err(Error::argument(option, format!("{} is not {of}", path.display()), "Leave this option out."));
         let tables = |option, said| (said, option, "a CSV file", &[Kind::Csv][..]);
         let all = [
             (self.image_size.is_some(), "image size", "a folder of images or a CSV file", &[Kind::Images, Kind::Csv][..]),
@@ -339,7 +344,7 @@ pub(super) fn at_random(data: Dataset) -> Result<Split> {
     Ok(parts(data.name(), train, test))
 }
 
-fn parts(name: &str, train: Dataset, test: Dataset) -> Split {
+fn parts(name: impl Display, train: Dataset, test: Dataset) -> Split {
     let named = |rows: Dataset, part: &str| rows.named(&format!("{name} ({part})"));
     Split::new(named(train, "train"), named(test, "test"))
 }

@@ -76,6 +76,17 @@ impl Values {
         }
     }
 
+    /// Appends elements: bytes and numbers together become numbers.
+    #[cfg(feature = "files")]
+    pub(super) fn append(&mut self, next: Values) {
+        match (&mut *self, next) {
+            (Values::Bytes(v), Values::Bytes(next)) => v.extend(next),
+            (Values::Floats(v), Values::Floats(next)) => v.extend(next),
+            (Values::Doubles(v), Values::Doubles(next)) => v.extend(next),
+            (v, next) => *self = Values::Floats([v.f32(0..v.len()), next.f32(0..next.len())].concat()),
+        }
+    }
+
     /// A copy of the rows with these numbers, all of which exist.
     pub(super) fn pick(&self, columns: usize, rows: &[u32]) -> Values {
         match self {

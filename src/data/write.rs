@@ -136,7 +136,7 @@ impl RowWriter {
         })
     }
 
-    /// Appends rows; all that are written to one file are of one type.
+    /// Appends rows; all that are written to one file are of one type. A pipe is flushed: who reads it has them then.
     ///
     /// # Errors
     /// Rows of another width, ids that are missing, or an error of the system.
@@ -159,7 +159,7 @@ impl RowWriter {
         self.put(|sink| match sink {
             Sink::Npy(file) => rows.values.iter().try_for_each(|v| file.write_all(v.little_endian().as_ref())),
             Sink::Csv(file) => lines(file, &rows.values, columns, ids),
-            Sink::Pipe(_, pipe) => lines(pipe, &rows.values, columns, ids),
+            Sink::Pipe(_, pipe) => lines(pipe, &rows.values, columns, ids).and_then(|()| pipe.flush()),
         })
     }
 

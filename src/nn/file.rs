@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Our only metadata entry: a JSON text.
@@ -41,7 +41,11 @@ pub(super) fn save(ae: &Autoencoder, path: &Path) -> Result<()> {
 /// Reads a model that [`save`] wrote, in this format or the first one.
 pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
     let bytes = read_file(path)?;
-    let spec = about(path, &bytes)?;
+    let Some(spec) = about(path, &bytes)? else {
+        let widths = widths(&parse(path, &bytes)?).unwrap_or_else(|| "N,N,..".into());
+        let remedy = format!("Name its widths: --layers {widths}, or `Autoencoder::builder(..).weights(device, file)`.");
+        return Err(Error::data(path, "it has no metadata of narrows", remedy));
+    };
     // The metadata may be wrong; the size of the file is not.
     let pairs = |net: &Net| net.widths().windows(2).map(|w| w[0] as u128 * w[1] as u128).sum::<u128>();
     let numbers = pairs(&spec.encoder) + pairs(&spec.decoder);
@@ -79,19 +83,28 @@ fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 
-fn take_weights(ae: &Autoencoder, path: &Path, bytes: &[u8]) -> Result<()> {
+/// Rejects a file with other tensors than the network's, before anything is allocated for them.
+fn check_tensors(path: &Path, file: &SafeTensors, layout: &Layout) -> Result<()> {
     let bad = |problem: String| Error::data(path, problem, "Build the network with the widths that the file was written with.");
-    let file = parse(path, bytes)?;
-    let layout = whole_layout(ae.spec());
     if let Some(name) = file.names().into_iter().find(|&name| layout.iter().all(|(known, _)| known != name)) {
         return Err(bad(format!("it holds a tensor `{name}` that this network does not have")));
     }
-    let mut all: Layers = Vec::new();
-    for (name, shape) in &layout {
+    for (name, shape) in layout {
         let tensor = file.tensor(name).map_err(|_| bad(format!("the tensor `{name}` ({shape:?}) is missing")))?;
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             return Err(bad(format!("`{name}` is {:?} of {:?} where F32 of {shape:?} is needed", tensor.shape(), tensor.dtype())));
         }
+    }
+    Ok(())
+}
+
+fn take_weights(ae: &Autoencoder, path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = parse(path, bytes)?;
+    let layout = whole_layout(ae.spec());
+    check_tensors(path, &file, &layout)?;
+    let mut all: Layers = Vec::new();
+    for (name, shape) in &layout {
+        let tensor = file.tensor(name).map_err(|e| not_ours(path, e.to_string()))?;
         let values: Vec<f32> = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             let problem = format!("element {at} of `{name}` is {}", values[at]);
@@ -121,8 +134,11 @@ impl Builder {
     /// # Errors
     /// As [`Autoencoder::load`], except that no metadata is needed.
     pub fn weights(&self, device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
-        let ae = Autoencoder::blank(self.spec()?, device)?;
-        take_weights(&ae, path.as_ref(), &read_file(path.as_ref())?)?;
+        let (path, spec) = (path.as_ref(), self.spec()?);
+        let bytes = read_file(path)?;
+        check_tensors(path, &parse(path, &bytes)?, &whole_layout(&spec))?;
+        let ae = Autoencoder::blank(spec, device)?;
+        take_weights(&ae, path, &bytes)?;
         Ok(ae)
     }
 }
@@ -138,7 +154,7 @@ fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
         return Err(Error::data(
             path,
             "it is a checkpoint of a training, not a model",
-            "Use the model.safetensors of that run; a training that was stopped writes it at its end: narrows train --resume.",
+            "Use the model.safetensors of that run; one that was killed has it when it ends: narrows train --resume.",
         ));
     }
     Ok(file)
@@ -162,16 +178,32 @@ fn said(error: impl std::fmt::Display) -> String {
     error.to_string().trim_end_matches('.').to_string()
 }
 
-/// The model that our metadata describes.
-fn about(path: &Path, bytes: &[u8]) -> Result<Spec> {
+impl Spec {
+    /// The model that a model file describes; none where it holds no more than tensors, as PyTorch writes it.
+    ///
+    /// # Errors
+    /// When the file is absent, is not a safetensors file, or describes no model that can be built.
+    pub fn read(path: impl AsRef<Path>) -> Result<Option<Spec>> {
+        about(path.as_ref(), &read_file(path.as_ref())?)
+    }
+}
+
+/// The widths from a row to the code, by the shapes of the encoder's weights.
+fn widths(file: &SafeTensors) -> Option<String> {
+    let place = |name: &str| name.strip_prefix("encoder.")?.strip_suffix(".weight")?.parse().ok();
+    let all: BTreeMap<usize, Vec<usize>> = file.iter().filter_map(|(name, view)| Some((place(name)?, view.shape().to_vec()))).collect();
+    let inputs = all.values().next()?.get(1)?;
+    let widths: Option<Vec<String>> =
+        std::iter::once(Some(inputs)).chain(all.values().map(|shape| shape.first())).map(|width| Some(width?.to_string())).collect();
+    Some(widths?.join(","))
+}
+
+/// The model that our metadata describes, if there is any.
+fn about(path: &Path, bytes: &[u8]) -> Result<Option<Spec>> {
     parse(path, bytes)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(path, e.to_string()))?;
     let Some(about) = header.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
-        return Err(Error::data(
-            path,
-            "it has no metadata of narrows",
-            "Name its widths: `Autoencoder::builder(..).weights(device, file)`.",
-        ));
+        return Ok(None);
     };
     let about: Value = serde_json::from_str(about).map_err(|e| not_ours(path, format!("its metadata is not JSON ({e})")))?;
     let spec = match about["format"].as_u64() {
@@ -183,7 +215,7 @@ fn about(path: &Path, bytes: &[u8]) -> Result<Spec> {
         }
     };
     spec.check().map_err(|e| not_ours(path, reason(e)))?;
-    Ok(spec)
+    Ok(Some(spec))
 }
 
 /// The first format knew one kind of model: its widths, relu between them, and a linear code.

@@ -34,6 +34,12 @@ pub fn sweep(folder: &Path) {
     files::sweep(folder);
 }
 
+/// Removes the temporary files that this process is writing: for one that ends at once. Whether there were any. Who
+/// would begin another waits for that end.
+pub fn abandon() -> bool {
+    files::abandon()
+}
+
 /// Writes a file whole or not at all, as every file of a report is written.
 ///
 /// # Errors

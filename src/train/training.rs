@@ -126,9 +126,7 @@ fn run<F: Flow>(task: &Task, data: &Dataset, fit: &Fit, mut report: impl FnMut(&
         }
     };
     let Progress { epochs, best, .. } = training.progress;
-    if let (Some(best), Some(_)) = (&best, fit.hyper.patience)
-        && ended != Ended::Interrupted
-    {
+    if let (Some(best), Some(_)) = (&best, fit.hyper.patience) {
         task.params.put_back(&best.weights)?;
     }
     Ok(History { epochs, ended, best: best.map(|b| b.epoch) })

@@ -193,8 +193,8 @@ fn a_checkpoint_in_place_of_a_model_says_so_and_what_to_take() {
     builder.build(&device).unwrap().fit(&rows, &Fit::default().epochs(1).checkpoints(folder.path())).unwrap();
     let last = folder.path().join("last.safetensors");
     let said = format!(
-        "{}: it is a checkpoint of a training, not a model. Use the model.safetensors of that run; a training that was stopped writes it at its end: \
-         narrows train --resume.",
+        "{}: it is a checkpoint of a training, not a model. Use the model.safetensors of that run; one that was killed has it when it ends: narrows \
+         train --resume.",
         last.display()
     );
     assert_eq!(text(Autoencoder::load(&device, &last)), said);
