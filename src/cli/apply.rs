@@ -1,31 +1,33 @@
 //! `narrows encode`, `score`, `decode` and `reconstruct`: they run rows through a trained network, a chunk at a time.
 
 use super::input::{Input, Of};
-use super::signals::Signals;
-use super::{Common, Failure, print};
+use super::model::{Model, output_or_file};
+use super::{Common, Failure, check_place, ends_in, print};
 use clap::Args;
 use narrows::data::{Chunks, Dataset, Number, Remarks, RowWriter, Schema};
 use narrows::nn::{Rows, contamination};
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 /// Pairs in the picture of `reconstruct`.
 const PAIRS: usize = 20;
 
 #[derive(Args)]
+#[command(mut_arg("output", |arg| arg.value_parser(output_or_file)))]
 pub(super) struct Apply {
     #[command(flatten)]
     common: Common,
-    /// A model.safetensors, or the folder of a run.
-    #[arg(long, value_name = "FILE|DIR")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: Model,
     #[command(flatten)]
     input: Input,
     /// A .csv or .npy file. [default: CSV to stdout]
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[arg(short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Prints one JSON document on the file.
+    #[arg(long, requires = "out")]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -65,7 +67,7 @@ impl Apply {
 
     /// Writes rows to a table, or to a picture if the output is a .png.
     pub(super) fn reconstruct(&self) -> Done {
-        if let Some(path) = self.output.as_deref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))) {
+        if let Some(path) = self.out().filter(|path| ends_in(path, "png")) {
             return Ok(self.picture(path)?);
         }
         let (ae, rows) = self.open(Of::Rows)?;
@@ -82,8 +84,7 @@ impl Apply {
     /// The name of the column of ids, where there are ids and the output has a place for them.
     fn id(&self, rows: &Chunks) -> Option<String> {
         let id = rows.id()?;
-        let array = self.output.as_deref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")));
-        if let Some(path) = array {
+        if let Some(path) = self.out().filter(|path| ends_in(path, "npy")) {
             self.common.say(format_args!("{} has no place for ids; a .csv has", path.display()));
             return None;
         }
@@ -99,24 +100,39 @@ impl Apply {
         }
     }
 
+    /// The file to write, if it is not stdout.
+    fn out(&self) -> Option<&Path> {
+        self.out.as_deref().or(self.model.output_file())
+    }
+
     /// The network and the rows, after checking that the output can be written.
     fn open(&self, of: Of) -> Result<(Autoencoder, Chunks)> {
-        if let Some(path) = &self.output {
+        if let Some(path) = self.out() {
             RowWriter::check(path)?;
         }
         self.open_any(of)
     }
 
     fn open_any(&self, of: Of) -> Result<(Autoencoder, Chunks)> {
-        let device = self.common.open()?;
-        let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
+        if let (Some(one), Some(other)) = (&self.out, self.model.output_file()) {
+            return Err(Error::Argument {
+                name: "-o".into(),
+                problem: format!("it is {}, and --output is {}", one.display(), other.display()),
+                remedy: "Name one file.".into(),
+            });
+        }
+        if let Some(out) = self.out() {
+            check_place(out, "the rows", self.input.is_at(out))?;
+            check_place(out, "the model", self.model.is_at(out))?;
+        }
+        let ae = self.model.load(&self.common)?;
         let rows = self.input.open(&ae, of)?;
         self.common.note(rows.notes());
         Ok((ae, rows))
     }
 
     fn writer(&self, names: &[String], id: Option<&str>) -> Result<RowWriter> {
-        let writer = match &self.output {
+        let writer = match self.out() {
             Some(path) => RowWriter::create(path, names),
             None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), names),
         }?;
@@ -132,32 +148,23 @@ impl Apply {
         if let Some(Err(_)) = chunks.peek() {
             return Ok(chunks.next().map_or(Ok(()), |e| e.map(drop))?);
         }
-        // A killed process leaves its temporary file behind, so a signal ends this between two chunks.
-        let signals = self.output.is_some().then(Signals::listen).transpose()?;
-        let stopped = || signals.as_ref().filter(|s| s.flag.load(Ordering::Relaxed));
-        unless_gone(|| {
+        Ok(unless_gone(|| {
             let mut writer = self.writer(names, beside.id.as_deref())?;
-            for chunk in chunks.take_while(|_| stopped().is_none()) {
+            for chunk in chunks {
                 writer.write(&chunk?)?;
             }
-            if stopped().is_none() {
-                self.done(writer.finish()?);
-                self.common.note(&beside.remarks.list());
-            }
-            Ok(())
-        })?;
-        match stopped() {
-            None => Ok(()),
-            Some(signals) => {
-                self.common.say("stopped by a signal; nothing was written");
-                Err(Failure::Signal(signals.code()))
-            }
-        }
+            let rows = writer.finish()?;
+            self.common.note(&beside.remarks.list());
+            self.done(rows, names)
+        })?)
     }
 
-    fn done(&self, rows: usize) {
-        if let Some(path) = &self.output {
-            self.common.say(format_args!("{rows} rows in {}", path.display()));
+    fn done(&self, rows: usize, names: &[String]) -> Result<()> {
+        let Some(path) = self.out() else { return Ok(()) };
+        self.common.say(format_args!("{rows} rows in {}", path.display()));
+        match self.json {
+            true => print(serde_json::json!({ "file": path.display().to_string(), "rows": rows, "columns": names })),
+            false => Ok(()),
         }
     }
 
@@ -165,7 +172,7 @@ impl Apply {
         let (ae, mut rows) = self.open_any(Of::Rows)?;
         let Some(dims) = rows.image_dims() else {
             return Err(Error::Argument {
-                name: "output".into(),
+                name: "-o".into(),
                 problem: format!("{} is a picture, but the rows are not images", path.display()),
                 remedy: "Name a .csv or .npy file.".into(),
             });
@@ -177,7 +184,10 @@ impl Apply {
         let shown = first.head(PAIRS);
         let originals = shown.rows_f32(0..PAIRS);
         report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, dims)?;
-        print(path.display())
+        match self.json {
+            true => print(serde_json::json!({ "picture": path.display().to_string(), "rows": shown.len() })),
+            false => print(path.display()),
+        }
     }
 }
 

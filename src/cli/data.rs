@@ -5,7 +5,6 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use narrows::Result;
 use narrows::data::{self, Progress};
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -21,6 +20,9 @@ enum Set {
         /// Where to keep it. [default: NARROWS_CACHE/mnist, or narrows/mnist in the user's cache]
         #[arg(long, value_name = "DIR")]
         folder: Option<PathBuf>,
+        /// Prints one JSON document instead of the folder.
+        #[arg(long)]
+        json: bool,
         /// Prints only errors.
         #[arg(short, long)]
         quiet: bool,
@@ -29,7 +31,7 @@ enum Set {
 
 impl Data {
     pub(super) fn run(&self) -> Result<()> {
-        let Set::Mnist { folder, quiet } = &self.set;
+        let Set::Mnist { folder, json, quiet } = &self.set;
         let folder = folder.clone().map_or_else(data::mnist_folder, Ok)?;
         let mut shown = Shown { quiet: *quiet, bar: None };
         let split = data::mnist_with(Some(&folder), |p| shown.at(p));
@@ -38,11 +40,16 @@ impl Data {
         if !quiet {
             say(format_args!("MNIST: {} rows to train on, {} to test", split.train.len(), split.test.len()));
         }
-        print(folder.display())
+        match json {
+            true => print(serde_json::json!({
+                "folder": folder.display().to_string(), "train_rows": split.train.len(), "test_rows": split.test.len(),
+            })),
+            false => print(folder.display()),
+        }
     }
 }
 
-/// A bar for each file on a terminal, a line for each elsewhere.
+/// A bar for each file on a terminal that can move its cursor, a line for each elsewhere.
 struct Shown {
     quiet: bool,
     bar: Option<(String, ProgressBar)>,
@@ -55,7 +62,7 @@ impl Shown {
         }
         if self.bar.as_ref().is_none_or(|(file, _)| file != p.file) {
             self.end();
-            let bar = if std::io::stderr().is_terminal() { ProgressBar::new(p.total.unwrap_or(0)) } else { ProgressBar::hidden() };
+            let bar = ProgressBar::new(p.total.unwrap_or(0));
             if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}") {
                 bar.set_style(style);
             }

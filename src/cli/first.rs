@@ -88,7 +88,7 @@ impl Settings {
             },
             fit,
             data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, ..Source::default() },
-            run: Run { device: self.device, threads: self.threads },
+            run: Run { device: self.device, threads: self.threads, stopped: None },
         }
     }
 }

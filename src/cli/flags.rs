@@ -3,11 +3,12 @@
 use super::input::{Columns, Reading};
 use super::settings::{self, Source};
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use narrows::data::Scale;
 use narrows::nn::{Activation, Builder, CodeActivation, Output};
 use narrows::train::Hyperparameters;
 use narrows::{Loss, Schedule};
+use std::ffi::OsString;
 use std::str::FromStr;
 
 /// What is built.
@@ -76,7 +77,7 @@ pub(super) struct DataFlags {
     /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. Data without
     /// a test part is split 5 to 1; of images, sub-folders called train, valid and test are the parts. [default: mnist
     /// if it was downloaded before, else builtin]
-    #[arg(long = "data", value_name = "builtin|mnist|PATH")]
+    #[arg(long = "data", value_name = "builtin|mnist|PATH", value_parser = OsStringValueParser::new().try_map(text))]
     name: Option<String>,
     /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,
     /// or none. [default: for numbers minmax, or standard with a linear output; for bytes none]
@@ -96,10 +97,16 @@ fn or_none<T: FromStr>(text: &str) -> Result<OrNone<T>, T::Err> {
     if text == "none" { Ok(OrNone(None)) } else { text.parse().map(|value| OrNone(Some(value))) }
 }
 
+/// A path that a file of settings can hold.
+fn text(path: OsString) -> Result<String, &'static str> {
+    path.into_string().map_err(|_| "it is not UTF-8, so config.toml can't name it; give it another name, or a link that has one")
+}
+
 /// One of these names.
-pub(super) fn named<T: FromStr<Err = narrows::Error> + Clone + Send + Sync + 'static>(
-    names: &'static [&'static str],
-) -> impl TypedValueParser {
+pub(super) fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = narrows::Error> + Clone + Send + Sync + 'static,
+{
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
@@ -175,6 +182,11 @@ impl DataFlags {
         }
         data.scale = self.scale.or(data.scale);
         put_or_none(self.validation, &mut data.validation);
+    }
+
+    /// The name of the data, if it is given.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     pub(super) fn says_nothing_of_validation(&self) -> bool {

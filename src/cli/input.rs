@@ -3,11 +3,14 @@
 use super::apply::numbered;
 use super::flags::named;
 use super::settings::Settings;
+use super::{Common, ends_in, is_same, run_of};
 use clap::Args;
-use narrows::data::{Chunks, Column, Missing, Options, Schema, Split};
+use narrows::data::{Chunks, Column, Missing, Options, Schema, Split, has_fingerprint};
+use narrows::report::About;
 use narrows::{Autoencoder, Error, Result};
+use same_file::Handle;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How files are read if they do not say so themselves.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -150,8 +153,8 @@ impl Reading {
     }
 
     /// The training and test rows of the named data.
-    pub(super) fn split(options: &Options, data: &str) -> Result<Split> {
-        if data == "-" {
+    pub(super) fn split(options: &Options, data: &Path) -> Result<Split> {
+        if is_stdin(data) {
             return Err(Error::Argument {
                 name: "--data".into(),
                 problem: "- is stdin, which can't be read twice to train and to test".into(),
@@ -196,14 +199,43 @@ pub(super) struct Halves {
     /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv, .npy or .npz file.
     /// [default: the data of the run]
     #[arg(long, value_name = "builtin|mnist|PATH")]
-    data: Option<String>,
+    data: Option<PathBuf>,
     #[command(flatten)]
     reading: Reading,
 }
 
+/// Whether the name of rows stands for those that come from stdin.
+fn is_stdin(data: &Path) -> bool {
+    data == Path::new("-")
+}
+
+/// Rejects other rows than those that a run was trained and tested on. A run without a record says nothing of them.
+pub(super) fn check_rows(folder: &Path, split: &Split, data: &Path) -> Result<()> {
+    let record = folder.join("run.json");
+    match record.try_exists().unwrap_or(true).then(|| About::read(&record)).transpose()?.and_then(|about| about.sha256) {
+        Some(known) if !has_fingerprint(split, &known) => Err(Error::Data {
+            path: data.into(),
+            problem: format!("these are not the data that the run in {} was trained and tested on, by their SHA-256", folder.display()),
+            remedy: "Put those back, or name what is to be used in their place: --data.".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 impl Halves {
-    /// The rows, and their name.
-    pub(super) fn open(&self, model: &Path, ae: &Autoencoder) -> Result<(Split, String)> {
+    /// The rows, and their name. Those of a run are as its record has them; a line says when named ones are others.
+    pub(super) fn open(&self, model: &Path, ae: &Autoencoder, common: &Common) -> Result<(Split, PathBuf)> {
+        let (split, name) = self.rows(model, ae)?;
+        common.note(&split.notes());
+        let checked = run_of(model).map_or(Ok(()), |folder| check_rows(folder, &split, &name));
+        match (checked, &self.data) {
+            (Err(Error::Data { path, problem, .. }), Some(_)) => common.say(format_args!("{}: {problem}", path.display())),
+            (checked, _) => checked?,
+        }
+        Ok((split, name))
+    }
+
+    fn rows(&self, model: &Path, ae: &Autoencoder) -> Result<(Split, PathBuf)> {
         if let Some(data) = &self.data {
             let options = known(self.reading.over(&Reading::default()).options(), ae);
             return Ok((Reading::split(&options, data)?, data.clone()));
@@ -215,10 +247,10 @@ impl Halves {
                 remedy: "Add --data.".into(),
             });
         }
-        match super::run_of(model) {
+        match run_of(model) {
             Some(folder) => {
                 let settings = Settings::read(folder)?;
-                Ok((settings.data.open(Some(ae))?, settings.data().to_string()))
+                Ok((settings.data.open(Some(ae))?, settings.data().into()))
             }
             None => Err(Error::Argument {
                 name: "data".into(),
@@ -250,7 +282,7 @@ pub(super) struct Input {
     /// A .csv, .npy or .npz file, - for CSV or npy from stdin, a folder of images, a folder with IDX files, builtin or
     /// mnist.
     #[arg(long, value_name = "PATH|-")]
-    data: String,
+    data: PathBuf,
     /// The part of data in two parts: train or test.
     #[arg(long, default_value = "test", value_name = "PART", value_parser = ["train", "test"])]
     part: String,
@@ -266,17 +298,25 @@ impl Input {
             Of::Rows => known(options, ae),
             Of::Codes => options.schema(&Schema::of_numbers(numbered("code", ae.code_width()))),
         };
-        if self.data == "-" {
+        if is_stdin(&self.data) {
             return options.stream_from("stdin", std::io::stdin());
         }
-        let path = Path::new(&self.data);
         if options.is_stream(&self.data) {
-            return options.stream(path);
+            return options.stream(&self.data);
         }
         if options.is_images(&self.data) {
-            return Ok(options.read(path)?.chunks());
+            return Ok(options.read(&self.data)?.chunks());
         }
         let split = options.open(&self.data)?;
         Ok(if self.part == "train" { split.train } else { split.test }.chunks())
+    }
+
+    /// Whether a file that is to be written would take the place of these rows.
+    pub(super) fn is_at(&self, out: &Path) -> bool {
+        if is_stdin(&self.data) {
+            return Handle::stdin().and_then(|stdin| Ok(stdin == Handle::from_path(out)?)).unwrap_or(false);
+        }
+        let inside = || Some(out.canonicalize().ok()?.starts_with(self.data.canonicalize().ok()?));
+        is_same(out, &self.data) || ends_in(out, "png") && inside() == Some(true)
     }
 }

@@ -8,6 +8,7 @@ mod eval;
 mod first;
 mod flags;
 mod input;
+mod model;
 mod plot;
 mod report;
 mod settings;
@@ -17,9 +18,10 @@ mod verify;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use narrows::{Device, DeviceKind, Error};
+use signals::Signals;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Trains and uses autoencoders. Without a verb: `train`.
@@ -32,7 +34,7 @@ struct Cli {
     train: train::Train,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed, 130 and 143 stopped by Ctrl-C and SIGTERM: what a training has reached is saved, and of rows nothing is.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong data or files, 4 no such device, 5 the loss stopped being finite, 6 a check failed, 129, 130 and 143 stopped by SIGHUP, Ctrl-C and SIGTERM: what a training has reached is saved, and of rows nothing is.";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -50,6 +52,7 @@ enum Verb {
     /// sees them.
     Score(apply::Score),
     /// Writes the rows that codes stand for.
+    #[command(mut_arg("part", |arg| arg.hide(true)), mut_arg("image_size", |arg| arg.hide(true)))]
     Decode(apply::Apply),
     /// Writes the reconstructions of rows; of images as a picture, if the output is a .png.
     Reconstruct(apply::Apply),
@@ -89,7 +92,7 @@ enum Failure {
     Error(Error),
     /// The verb is a check, and the check failed.
     Check,
-    /// A signal stopped it, and its state is saved: the exit code.
+    /// A signal stopped a training, and its state is saved: the exit code.
     Signal(u8),
 }
 
@@ -102,8 +105,9 @@ impl From<Error> for Failure {
 /// Parses the arguments, does what they say, and gives the exit code.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.verb.unwrap_or(Verb::Train(Box::new(cli.train))) {
-        Verb::Train(train) => train.run(),
+    let verb = cli.verb.unwrap_or(Verb::Train(Box::new(cli.train)));
+    let done = Signals::listen().map_err(Failure::from).and_then(|signals| match verb {
+        Verb::Train(train) => train.run(&signals),
         Verb::Eval(eval) => eval.run().map_err(Failure::from),
         Verb::Plot(plot) => plot.run(),
         Verb::Report(report) => report.run().map_err(Failure::from),
@@ -120,7 +124,7 @@ pub(crate) fn run() -> ExitCode {
             print(String::from_utf8_lossy(&text).trim_end()).map_err(Failure::from)
         }
         Verb::Devices(args) => devices::run(&args).map_err(Failure::from),
-    };
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Check) => ExitCode::from(6),
@@ -189,7 +193,24 @@ fn run_of(model: &Path) -> Option<&Path> {
     folder.filter(|folder| settings::Settings::is_in(folder))
 }
 
-/// The model that a path means: the file itself, or the one in the folder of a run.
-fn model_file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() }
+/// Whether two paths lead to one file that is there.
+fn is_same(a: &Path, b: &Path) -> bool {
+    same_file::is_same_file(a, b).unwrap_or(false)
+}
+
+/// Rejects a file to write if it would take the place of what it is made from.
+fn check_place(out: &Path, of: &str, taken: bool) -> narrows::Result<()> {
+    match taken {
+        false => Ok(()),
+        true => Err(Error::Argument {
+            name: "-o".into(),
+            problem: format!("{} would take the place of {of} that it is made from", out.display()),
+            remedy: "Name another file.".into(),
+        }),
+    }
+}
+
+/// Whether a path has this ending.
+fn ends_in(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
 }

@@ -1,8 +1,9 @@
 //! `narrows plot`
 
 use super::input::Halves;
+use super::model::Model;
 use super::settings::Settings;
-use super::{Common, Failure, print};
+use super::{Common, Failure, check_place, is_same, print};
 use clap::Args;
 use narrows::data::Split;
 use narrows::tasks::Pca;
@@ -14,21 +15,23 @@ use std::path::PathBuf;
 pub(super) struct Plot {
     #[command(flatten)]
     common: Common,
-    /// A model.safetensors, or the folder of a run.
-    #[arg(long, value_name = "FILE|DIR")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: Model,
     #[command(flatten)]
     halves: Halves,
     #[command(flatten)]
     what: What,
     /// The picture. [default: codes.svg, weights.png or rate.svg]
-    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    #[arg(short, alias = "out", value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Prints one JSON document instead of the picture's path.
+    #[arg(long)]
+    json: bool,
     /// Code sizes of --rate. [default: of 2, 4, 8, 16, 30 and 64 those that are shorter than a row]
-    #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
+    #[arg(long, value_delimiter = ',', value_name = "N,N,..", conflicts_with_all = ["codes", "weights"])]
     sizes: Option<Vec<usize>>,
     /// Passes over the training rows for each network of --rate. [default: as many as the run made]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["codes", "weights"])]
     epochs: Option<usize>,
 }
 
@@ -51,10 +54,14 @@ struct What {
 impl Plot {
     /// Draws, and prints the picture's path.
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
-        let device = self.common.open()?;
-        let ae = Autoencoder::load(&device, super::model_file(&self.model))?;
-        let (split, data) = self.halves.open(&self.model, &ae)?;
-        self.common.note(&split.notes());
+        if let Some(out) = &self.out {
+            check_place(out, "the model", self.model.is_at(out))?;
+        }
+        let ae = self.model.load(&self.common)?;
+        let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;
+        if let Some(out) = &self.out {
+            check_place(out, "the rows", is_same(out, &data))?;
+        }
         let test = &split.test;
         let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
         let (name, bytes) = match &self.what {
@@ -64,24 +71,27 @@ impl Plot {
             }
             What { weights: true, .. } => {
                 let dims = test.image_dims().ok_or_else(|| Error::Data {
-                    path: data.clone().into(),
+                    path: data.clone(),
                     problem: "its rows are not images".into(),
                     remedy: "Draw the weights of a network that was trained on images.".into(),
                 })?;
                 ("weights.png", report::weights(&ae, dims)?.png)
             }
-            _ => ("rate.svg", self.rate(&ae, &split, &format!("{data}{synthetic}"))?.into_bytes()),
+            _ => ("rate.svg", self.rate(&ae, &split, &format!("{}{synthetic}", data.display()))?.into_bytes()),
         };
         let path = self.out.clone().unwrap_or_else(|| name.into());
         report::write(&path, &bytes)?;
-        print(path.display())?;
+        match self.json {
+            true => print(serde_json::json!({ "picture": path.display().to_string(), "data": data.display().to_string() }))?,
+            false => print(path.display())?,
+        }
         Ok(())
     }
 
     /// How the networks of --rate are trained: as the run was, and for as many epochs, unless the flag says another
     /// number.
     fn hyper(&self) -> Result<Hyperparameters> {
-        let run = super::run_of(&self.model);
+        let run = super::run_of(self.model.path());
         let mut fit = run.map(Settings::read).transpose()?.map(|settings| settings.fit).unwrap_or_default();
         // There are no validation rows; where patience ended the run, its table says after which epoch.
         fit.patience = None;

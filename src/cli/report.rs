@@ -1,10 +1,10 @@
 //! `narrows report`
 
 use super::input::Halves;
-use super::{Common, print};
+use super::{Common, model, print};
 use clap::Args;
+use narrows::Result;
 use narrows::report::{self, About};
-use narrows::{Autoencoder, Result};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -16,18 +16,25 @@ pub(super) struct Report {
     run: PathBuf,
     #[command(flatten)]
     halves: Halves,
+    /// Prints one JSON document instead of the page's path.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Report {
     /// Writes the pictures and the page again, and prints the page's path.
     pub(super) fn run(&self) -> Result<()> {
         let about = About::read(&self.run.join("run.json"))?;
-        let device = self.common.open()?;
-        let ae = Autoencoder::load(&device, super::model_file(&self.run))?;
-        let (split, _) = self.halves.open(&self.run, &ae)?;
-        self.common.note(&split.notes());
+        let ae = model::of_run(&self.run, &self.common)?;
+        let (split, _) = self.halves.open(&self.run, &ae, &self.common)?;
         let written = report::run(&self.run, &ae, &split, &about)?;
         self.common.note(&written.absent);
-        print(written.page.display())
+        match self.json {
+            true => print(serde_json::json!({
+                "report": written.page.display().to_string(), "picture": written.picture.map(|path| path.display().to_string()),
+                "absent": written.absent,
+            })),
+            false => print(written.page.display()),
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::input::{Columns, Reading, known};
 use narrows::data::{self, Dataset, Options, Scale, Scaler, Split, Values};
 use narrows::nn::{Builder, Output};
 use narrows::train::Hyperparameters;
-use narrows::{Autoencoder, Device, Error, Result, report};
+use narrows::{Autoencoder, Device, Error, Result, Schedule, report};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,9 @@ pub(super) struct Source {
     /// The file that names the data, if no flag does.
     #[serde(skip)]
     pub(super) config: Option<PathBuf>,
+    /// Whether there was nothing where that file has them, but at another place.
+    #[serde(skip)]
+    pub(super) moved: bool,
 }
 
 /// Where it runs.
@@ -55,7 +58,14 @@ pub(super) struct Run {
     pub(super) device: Option<String>,
     /// Threads of the CPU device, if given.
     pub(super) threads: Option<usize>,
+    /// The epoch that the model is of, where a signal stopped the training.
+    pub(super) stopped: Option<usize>,
 }
+
+/// What a run that goes on may change: none of it changes the steps.
+const FREE: [&str; 6] = ["epochs", "patience", "min_delta", "device", "threads", "stopped"];
+/// Why it may change nothing else of its model, its training and its data.
+const FIXED: [&str; 3] = ["the checkpoint is of that network", "the steps so far were made with it", "the rows would be others"];
 
 impl Settings {
     /// The flags over the file, or over that in the folder of a run, if there is one. What a file has settled for its
@@ -84,7 +94,44 @@ impl Settings {
         if settings.data.name.is_none() {
             settings.data.name = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
         }
+        settings.run.stopped = None;
         Ok(settings)
+    }
+
+    /// The settings of a run that goes on: those of its file, and what flags may change of them. Other data stand for
+    /// the same rows at another place.
+    pub(super) fn resumed(
+        folder: &Path,
+        model: &ModelFlags,
+        fit: &FitFlags,
+        data: &DataFlags,
+        reading: &Reading,
+        columns: &Columns,
+    ) -> Result<Settings> {
+        let was = Settings::read(folder)?;
+        let mut now = was.clone();
+        now.data.name = data.name().map(String::from).or(now.data.name);
+        now.model = model.over(now.model);
+        fit.over(&mut now.fit);
+        data.over(&mut now.data);
+        now.data.reading = reading.over(&now.data.reading);
+        now.data.columns = columns.over(&now.data.columns);
+        let cosine = matches!(now.fit.schedule, Schedule::Cosine { .. });
+        for ((was, now), why) in was.tables().into_iter().zip(now.tables()).zip(FIXED) {
+            let text = |table: &Table, name: &str| table.get(name).map(|value| spelled(name, value));
+            let free = |name: &str| FREE.contains(&name) && !(name == "epochs" && cosine);
+            let changed = |name: &&String| text(&was, name) != text(&now, name) && !free(name);
+            if let Some(name) = was.keys().chain(now.keys()).find(changed) {
+                let why = if name == "epochs" { "its cosine ends with the last epoch" } else { why };
+                let [was, now] = [&was, &now].map(|table| text(table, name).unwrap_or_else(|| "none".into()));
+                return Err(Error::Argument {
+                    name: format!("--{}", name.replace('_', "-")),
+                    problem: format!("it is {was} in this run and can't become {now}: {why}"),
+                    remedy: format!("Leave it out, or begin another run with it: --config {} --out NEW.", folder.display()),
+                });
+            }
+        }
+        Ok(now)
     }
 
     /// The name of the data.
@@ -158,6 +205,14 @@ impl Settings {
 
     /// The settings that the report shows, with the file's names and spelling.
     pub(super) fn shown(&self) -> Vec<(String, String)> {
+        let all = self.tables().into_iter().flatten();
+        let shown = all.filter(|(name, value)| name != "stopped" && !(name == "tied" && *value == Value::Boolean(false)));
+        shown.map(|(name, value)| (name.replace('_', " "), spelled(&name, &value))).collect()
+    }
+
+    /// The tables of the file: model, fit, data and how they are read and learnt, run. The name of the data is not
+    /// among them.
+    fn tables(&self) -> [Table; 4] {
         // As text: a table would show an f32 of 0.3 with the digits of an f64.
         let text = toml::to_string(self).unwrap_or_default();
         let mut file: Table = toml::from_str(&text).unwrap_or_default();
@@ -167,14 +222,12 @@ impl Settings {
         };
         let [model, fit, mut data, run] = ["model", "fit", "data", "run"].map(&mut take);
         data.remove("name");
-        let reading = data.remove("reading").and_then(|reading| reading.try_into::<Table>().ok()).unwrap_or_default();
-        let all = [model, fit, data, reading, run].into_iter().flatten();
-        let shown = all.filter(|(name, value)| !(name == "tied" && *value == Value::Boolean(false)));
-        let spelled = |name: &str, value: &Value| match name {
-            "image_size" => plain(value, "x"),
-            _ => plain(value, ","),
-        };
-        shown.map(|(name, value)| (name.replace('_', " "), spelled(&name, &value))).collect()
+        for inner in ["reading", "columns"] {
+            if let Some(Value::Table(inner)) = data.remove(inner) {
+                data.extend(inner);
+            }
+        }
+        [model, fit, data, run]
     }
 
     /// Patience without --validation has a default; with --validation none it is an error.
@@ -203,18 +256,15 @@ impl Settings {
 }
 
 impl Source {
-    /// Remembers the file that names the data. A relative path means the working folder, or the file's own where the
-    /// working folder has no such data.
+    /// Remembers the file that names the data, and finds them at the first place where there is something.
     fn came_from(&mut self, config: &Path) {
         let Some(name) = &self.name else { return };
         self.config = Some(config.into());
-        let beside = config.parent().map(|folder| folder.join(name));
         if is_path(name)
-            && is_absent(Path::new(name))
-            && let Some(beside) = beside.filter(|path| !is_absent(path))
-            && let Some(path) = beside.to_str()
+            && let Some(found) = places(name, config).iter().find(|place| !is_absent(place)).and_then(|place| place.to_str())
         {
-            self.name = Some(path.into());
+            self.moved = found != name;
+            self.name = Some(found.into());
         }
     }
 
@@ -223,15 +273,16 @@ impl Source {
         let name = self.name.as_deref().unwrap_or("builtin");
         match &self.config {
             Some(config) if is_path(name) && is_absent(Path::new(name)) => {
-                let beside = config.parent().map(|folder| folder.join(name)).filter(|_| Path::new(name).is_relative());
-                let nor = beside.map(|path| format!(", nor is {}", path.display())).unwrap_or_default();
+                let mut places = places(name, config).map(|place| std::path::absolute(&place).unwrap_or(place)).to_vec();
+                places.dedup();
+                let nor: String = places.iter().skip(1).map(|place| format!(", nor is {}", place.display())).collect();
                 Err(Error::Data {
                     path: config.clone(),
-                    problem: format!("it names the data {}, which is not there{nor}", whole(name)),
-                    remedy: "Put the data back, or correct `name` under [data] in this file.".into(),
+                    problem: format!("it names the data {}, which is not there{nor}", places[0].display()),
+                    remedy: "Put the data back, or say where they are: --data PATH.".into(),
                 })
             }
-            _ => Reading::split(&self.options(ae), name),
+            _ => Reading::split(&self.options(ae), name.as_ref()),
         }
     }
 }
@@ -244,6 +295,13 @@ impl Source {
             None => self.columns.put(options),
         }
     }
+}
+
+/// Where data that a file names may be: at their path; else in the working folder; else beside the file.
+fn places(name: &str, config: &Path) -> [PathBuf; 3] {
+    let path = Path::new(name);
+    let last = if path.is_absolute() { path.file_name().map_or(path, Path::new) } else { path };
+    [path.into(), last.into(), config.with_file_name("").join(last)]
 }
 
 /// Whether the name of data is a path.
@@ -273,7 +331,12 @@ fn wrong(path: &Path, text: &str, e: &toml::de::Error) -> Error {
     }
 }
 
-/// A value as written in a flag.
+/// The value of a setting as written in its flag.
+fn spelled(name: &str, value: &Value) -> String {
+    plain(value, if name == "image_size" { "x" } else { "," })
+}
+
+/// A value, with this between the numbers of a list.
 fn plain(value: &Value, between: &str) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -396,7 +459,7 @@ mod tests {
     fn the_report_shows_every_setting_as_the_file_spells_it() {
         let line = "--dropout 0.3 --clip 0.1 --layers 5,2 --data x.csv --label kind --header no --image-size 28x20";
         let mut all = settings(line, None);
-        all.run = Run { device: Some("cpu".into()), threads: Some(2) };
+        all.run = Run { device: Some("cpu".into()), threads: Some(2), stopped: Some(1) };
         let shown = all.shown();
         for (name, value) in [
             ("dropout", "0.3"),
@@ -411,7 +474,7 @@ mod tests {
         ] {
             assert!(shown.contains(&(name.into(), value.into())), "{name} {value}: {shown:?}");
         }
-        assert!(shown.iter().all(|(name, _)| name != "name" && name != "tied"), "{shown:?}");
+        assert!(shown.iter().all(|(name, _)| !["name", "tied", "stopped"].contains(&name.as_str())), "{shown:?}");
     }
 
     #[test]
@@ -424,7 +487,7 @@ mod tests {
         let line = "--data x.csv --scale none --output linear --layers 5,2 --epochs 7 --batch-size 3 --lr 0.5 --schedule cosine --warmup 1 --loss bce \
                     --seed 9 --label y";
         let mut same = settings(line, None);
-        same.run = Run { device: Some("cpu".into()), threads: Some(2) };
+        same.run = Run { device: Some("cpu".into()), threads: Some(2), stopped: None };
         assert_eq!(anywhere(Settings::read(folder.path()).unwrap()), anywhere(same));
         fs::write(folder.path().join(FILE), "layers = [5, 2]\nseed = 9\n").unwrap();
         assert_eq!(settings("", Some(folder.path())), settings("--layers 5,2 --seed 9", None), "what it leaves out is as ever");

@@ -1,10 +1,10 @@
 //! `narrows train`
 
 use super::flags::{DataFlags, FitFlags, ModelFlags};
-use super::input::{Columns, Reading};
+use super::input::{Columns, Reading, check_rows};
 use super::settings::{self, Settings};
 use super::signals::Signals;
-use super::{Common, Failure, print};
+use super::{Common, Failure, print, run_of};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use narrows::data::{Dataset, Split, Values};
@@ -14,7 +14,7 @@ use narrows::train::{Checkpoint, Ended, Epoch};
 use narrows::{Autoencoder, Error, Fit, History, Result, report};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The files of a run directory: none of them may exist when a new run begins.
@@ -61,23 +61,28 @@ pub(super) struct Train {
     /// Folder for the results; it must not hold those of another run. [default: runs/NAME-NNN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Resumes the run in that folder, with its config.toml, as if it had never stopped. Raise epochs there to train
-    /// longer.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["ModelFlags", "FitFlags", "DataFlags", "Reading", "Columns", "config", "out"])]
+    /// Resumes the run in that folder, with its config.toml, as if it had never stopped. More --epochs train longer.
+    /// --patience and where it runs may change as well, and --data if the same rows lie elsewhere now.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out"])]
     resume: Option<PathBuf>,
 }
 
 impl Train {
-    pub(super) fn run(&self) -> std::result::Result<(), Failure> {
+    pub(super) fn run(&self, signals: &Signals) -> std::result::Result<(), Failure> {
         let say = |text: std::fmt::Arguments| self.common.say(text);
         let mut settings = match &self.resume {
-            Some(folder) => Settings::read(folder)?,
+            Some(folder) => Settings::resumed(folder, &self.model, &self.fit, &self.data, &self.reading, &self.columns)?,
             None => Settings::new(self.config.as_deref(), &self.model, &self.fit, &self.data, &self.reading, &self.columns)?,
         };
         let device = settings.open(&self.common)?;
         let mut fit = Fit::from(settings.fit.clone());
         let split = settings.data.open(None)?;
         self.common.note(&split.notes());
+        // A new run may be of rows that have changed, but not of others that chance to have their name.
+        let moved = self.config.as_deref().and_then(run_of).filter(|_| settings.data.moved);
+        if let (Some(folder), None) = (self.resume.as_deref().or(moved), self.data.name()) {
+            check_rows(folder, &split, settings.data().as_ref())?;
+        }
         if self.resume.is_none() && self.data.says_nothing_of_validation() {
             settings.validate_for_patience(&split);
         }
@@ -103,32 +108,18 @@ impl Train {
             say(format_args!("each column is scaled by its values in the training rows; errors are of scaled rows"));
         }
         self.warn_of_range(&ae, &train)?;
-        let (folder, made) = match &self.resume {
-            Some(folder) => (folder.clone(), Vec::new()),
+        let (folder, begun) = match &self.resume {
+            Some(folder) => (folder.clone(), Begun::again(folder)?),
             None => self.folder(&settings)?,
         };
-        let checkpoints = folder.join(CHECKPOINTS);
-        let mut done = 0;
-        // A run that was killed before its first checkpoint begins again.
-        let resume = self.resume.is_some() && !is_new(&folder);
-        if self.resume.is_some() {
-            report::sweep(&folder);
+        let (resume, done) = self.begin(&settings, &folder)?;
+        if self.resume.is_none() || Settings::read(&folder)? != settings {
+            settings.write(&folder).inspect_err(|_| begun.undo(&folder))?;
         }
-        if resume {
-            let (path, checkpoint) = Checkpoint::newest(&checkpoints)?;
-            done = checkpoint.epochs();
-            say(format_args!("resuming from {}: {done} epochs, {} steps", path.display(), checkpoint.step()));
-        } else if self.resume.is_some() {
-            say(format_args!("no checkpoint in {} yet: beginning again", folder.display()));
-        } else {
-            settings.write(&folder).inspect_err(|_| self.clear(&folder, &made))?;
-        }
-
-        let signals = Signals::listen()?;
         if let Some(rows) = &validation {
             fit = fit.validate(rows);
         }
-        let fit = fit.test(test).checkpoints(&checkpoints).resume(resume).interrupt(signals.flag.clone());
+        let fit = fit.test(test).checkpoints(folder.join(CHECKPOINTS)).resume(resume).interrupt(signals.gently());
         let bar = self.bar(settings.fit.epochs, done);
         let history = ae.fit_with(&train, &fit, |e| {
             let text = line(e);
@@ -143,17 +134,49 @@ impl Train {
         if let Some(bar) = &bar {
             bar.finish();
         }
-        let history = history.inspect_err(|_| self.clear(&folder, &made)).map_err(other_rows)?;
+        let history = history.inspect_err(|_| begun.undo(&folder)).map_err(other_rows)?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
-        if history.ended == Ended::Interrupted {
+        ae.save(folder.join("model.safetensors"))?;
+        let last = history.epochs.last().map_or(0, |last| last.epoch);
+        let best = history.best.filter(|_| settings.fit.patience.is_some());
+        let stopped = (history.ended == Ended::Interrupted).then_some(best.unwrap_or(last));
+        if settings.run.stopped != stopped {
+            settings.run.stopped = stopped;
+            settings.write(&folder)?;
+        }
+        if stopped.is_some() {
             say(format_args!("stopped by a signal; all is saved. Go on with: narrows train --resume {}", folder.display()));
             return Err(Failure::Signal(signals.code()));
         }
-        ae.save(folder.join("model.safetensors"))?;
+        signals.end_at_once();
         self.summary(&history);
         let error = ae.evaluate(test)?;
         say(format_args!("test error {error:.5} per element; model and metrics in {}", folder.display()));
         Ok(self.report(&ae, &split, &settings, &history, &folder, error)?)
+    }
+
+    /// Whether a run goes on, and the epochs that are done.
+    fn begin(&self, settings: &Settings, folder: &Path) -> Result<(bool, usize)> {
+        if self.resume.is_none() {
+            return Ok((false, 0));
+        }
+        report::sweep(folder);
+        // A run that was killed before its first checkpoint begins again.
+        if is_new(folder) {
+            self.common.say(format_args!("no checkpoint in {} yet: beginning again", folder.display()));
+            return Ok((false, 0));
+        }
+        let (path, checkpoint) = Checkpoint::newest(folder.join(CHECKPOINTS))?;
+        let (done, epochs) = (checkpoint.epochs(), settings.fit.epochs);
+        if epochs < done {
+            return Err(Error::Argument {
+                name: "epochs".into(),
+                problem: format!("it is {epochs}, and {done} are done"),
+                remedy: "Ask for at least as many: --epochs.".into(),
+            });
+        }
+        self.common.say(format_args!("resuming from {}: {done} epochs, {} steps", path.display(), checkpoint.step()));
+        Ok((true, done))
     }
 
     /// Rejects patience without rows to measure it on: --resume takes no flag that would name some.
@@ -166,7 +189,7 @@ impl Train {
             problem: "there are no validation rows to measure the error on".into(),
             remedy: match &self.resume {
                 Some(folder) => format!(
-                    "This run was begun without any: take `patience` out of {}, or begin another with --validation FRACTION.",
+                    "This run was begun without any: leave --patience out, take `patience` out of {}, or begin another with --validation FRACTION.",
                     folder.join(settings::FILE).display()
                 ),
                 None => "Add --validation FRACTION, or leave patience out: --patience none.".into(),
@@ -201,18 +224,6 @@ impl Train {
         });
     }
 
-    /// Removes what a new training has made if it failed before its first checkpoint; what existed before stays.
-    fn clear(&self, folder: &Path, made: &[PathBuf]) {
-        if self.resume.is_some() || folder.join(CHECKPOINTS).join("last.safetensors").exists() {
-            return;
-        }
-        let _ = fs::remove_dir(folder.join(CHECKPOINTS));
-        let _ = fs::remove_file(folder.join(settings::FILE));
-        for made in made.iter().rev() {
-            let _ = fs::remove_dir(made);
-        }
-    }
-
     /// Writes the pictures and the page, and prints the path of the picture, or of the page if the rows are not images.
     fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, error: f64) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
@@ -239,7 +250,8 @@ impl Train {
             })
             .collect();
         print(serde_json::json!({
-            "folder": folder, "model": folder.join("model.safetensors"), "report": written.page, "picture": written.picture, "absent": written.absent,
+            "folder": text(folder), "model": text(&folder.join("model.safetensors")),
+            "report": text(&written.page), "picture": written.picture.as_deref().map(text), "absent": written.absent,
             "device": ae.device().id(), "data": settings.data(), "synthetic": split.train.is_synthetic(), "ended": match history.ended {
                 Ended::Patience => "patience",
                 Ended::Stopped | Ended::Interrupted => "stopped",
@@ -249,12 +261,12 @@ impl Train {
         }))
     }
 
-    /// A progress bar on a terminal; elsewhere a line per epoch is printed.
+    /// A progress bar on a terminal that can move its cursor; elsewhere a line per epoch is printed.
     fn bar(&self, epochs: usize, done: usize) -> Option<ProgressBar> {
-        if self.common.quiet || !std::io::stderr().is_terminal() {
+        let bar = ProgressBar::new(epochs as u64).with_position(done as u64);
+        if self.common.quiet || bar.is_hidden() {
             return None;
         }
-        let bar = ProgressBar::new(epochs as u64).with_position(done as u64);
         if let Ok(style) = ProgressStyle::with_template("epoch {pos:>3}/{len} {bar:30} {msg}, {eta} left") {
             bar.set_style(style);
         }
@@ -262,8 +274,8 @@ impl Train {
         Some(bar)
     }
 
-    /// The folder for the results, free of another run's, and the folders that had to be made for it, outermost first.
-    fn folder(&self, settings: &Settings) -> Result<(PathBuf, Vec<PathBuf>)> {
+    /// The folder for the results, free of another run's, and what had to be made for it.
+    fn folder(&self, settings: &Settings) -> Result<(PathBuf, Begun)> {
         let failed = |path: &Path, source| Error::Io { path: path.to_path_buf(), action: "making the folder for the results", source };
         let missing = |folder: &Path| -> Vec<PathBuf> {
             let mut missing: Vec<_> =
@@ -281,7 +293,7 @@ impl Train {
                     remedy: "Name another folder, move the old results away, or go on with that run: --resume.".into(),
                 });
             }
-            return Ok((folder.clone(), made));
+            return Ok((folder.clone(), Begun::New(made)));
         }
         let name = Path::new(settings.data()).file_name().unwrap_or("data".as_ref()).to_string_lossy();
         let mut made = missing(Path::new("runs"));
@@ -292,13 +304,53 @@ impl Train {
             match fs::create_dir(&folder) {
                 Ok(()) => {
                     made.push(folder.clone());
-                    return Ok((folder, made));
+                    return Ok((folder, Begun::New(made)));
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(e) => return Err(failed(&folder, e)),
             }
         }
     }
+}
+
+/// What was there before a training began, which it leaves as it was if it fails before its first step.
+enum Begun {
+    /// The folders that had to be made for its results, outermost first.
+    New(Vec<PathBuf>),
+    /// A run that goes on: the text of its settings, and the step of its checkpoint, if it has one.
+    Again(Vec<u8>, Option<u32>),
+}
+
+impl Begun {
+    fn again(folder: &Path) -> Result<Begun> {
+        let path = folder.join(settings::FILE);
+        let text = fs::read(&path).map_err(|source| Error::Io { path, action: "reading the settings", source })?;
+        Ok(Begun::Again(text, step(folder)))
+    }
+
+    fn undo(&self, folder: &Path) {
+        let config = folder.join(settings::FILE);
+        match self {
+            Begun::New(made) if step(folder).is_none() => {
+                let _ = fs::remove_dir(folder.join(CHECKPOINTS));
+                let _ = fs::remove_file(config);
+                made.iter().rev().for_each(|made| drop(fs::remove_dir(made)));
+            }
+            // What stopped the training is said; that this failed as well would add nothing.
+            Begun::Again(text, at) if step(folder) == *at => drop(report::write(&config, text)),
+            _ => {}
+        }
+    }
+}
+
+/// The step of the newest checkpoint of a run.
+fn step(folder: &Path) -> Option<u32> {
+    Checkpoint::newest(folder.join(CHECKPOINTS)).ok().map(|(_, checkpoint)| checkpoint.step())
+}
+
+/// A path in a document.
+fn text(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Whether nothing was trained in the folder of a run yet.

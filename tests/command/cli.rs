@@ -180,10 +180,28 @@ fn a_run_finds_its_data_from_any_folder_and_eval_says_when_they_are_others() {
         assert_eq!((code, err.as_str()), (0, ""));
         assert_eq!(fs::read(there.join(out).join("model.safetensors")).unwrap(), fs::read(here.join("m/model.safetensors")).unwrap());
     }
-    // Other rows under the same path.
-    fs::write(here.join("t.csv"), rows(31)).unwrap();
-    let (code, _, err) = eval("../here/m");
-    assert!(code == 0 && err.lines().filter(|l| l.contains("t.csv: these are not the data that the run")).count() == 1, "{err}");
+    // Other rows, under the same path or in the working folder where nothing is under that path.
+    let others = |err: &str| err.lines().filter(|l| l.contains("t.csv: these are not the data that the run in")).count() == 1;
+    for moved in [false, true] {
+        if moved {
+            fs::remove_file(here.join("t.csv")).unwrap();
+        } else {
+            fs::write(here.join("t.csv"), rows(31)).unwrap();
+        }
+        for args in ["eval --model ../here/m", "report --run ../here/m", "plot --codes --model ../here/m", "train --resume ../here/m"] {
+            let (code, _, err) = run(&there, &args.split(' ').collect::<Vec<_>>());
+            assert!(code == 3 && others(&err), "{args}: {err}");
+        }
+        let (code, _, err) = run(&there, &["eval", "--model", "../here/m", "--data", "t.csv", "--header", "no"]);
+        assert!(code == 0 && others(&err), "named, they are used: {err}");
+    }
+    let (code, _, err) = run(&there, &["train", "--config", "../here/m", "--out", "c"]);
+    assert!(code == 3 && others(&err), "{err}");
+    // The rows of the run in the working folder.
+    fs::write(there.join("t.csv"), rows(37)).unwrap();
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(json(&eval("../here/m").1)["test"]["mse"], json(&out)["test"]["mse"]);
+    assert_eq!(run(&there, &["train", "--resume", "../here/m", "--epochs", "2"]).0, 0);
 }
 
 #[test]
@@ -249,9 +267,10 @@ fn few_rows_of_many_columns_are_trained_to_a_page() {
 }
 
 #[test]
-fn devices_names_the_cpu_and_every_kind() {
-    let (code, out, _) = run(Path::new("."), &["devices"]);
-    assert_eq!(code, 0);
+fn devices_names_the_cpu_and_every_kind_and_drivers_say_nothing() {
+    let output = narrows(Path::new(".")).arg("devices").env_remove("XDG_RUNTIME_DIR").output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!((output.status.code(), err.as_str()), (Some(0), ""));
     for kind in ["cpu", "cuda", "wgpu"] {
         assert!(out.lines().any(|l| l.starts_with(kind)), "{out}");
     }

@@ -194,7 +194,7 @@ fn a_folder_in_the_way_of_a_file_is_an_error_and_nothing_is_lost() {
         ("metrics.csv", "renaming the finished file"),
         ("model.safetensors", "renaming the finished file"),
         ("loss.svg", "renaming the finished file"),
-        ("run.json", "renaming the finished file"),
+        ("run.json", "reading the record of the run"),
         ("report.html", "renaming the finished file"),
         ("config.toml", "reading the settings"),
     ] {

@@ -73,12 +73,52 @@ fn a_signal_saves_and_resuming_gives_the_bits_of_an_unbroken_run() {
         assert!(err.contains(&format!("narrows train --resume {out}")), "{err}");
         let stopped = Checkpoint::read(last(at, out)).unwrap();
         eprintln!("{name}: stopped after {} steps, {} epochs", stopped.step(), stopped.epochs());
+        let (code, err) = run(at, &["plot", "--weights", "--device", "cpu", "--model", out]);
+        let epoch = format!("{out}: a signal stopped this training; the model is of epoch {} of 4", stopped.epochs());
+        assert!(code == Some(0) && err.contains(&epoch), "{err}");
         let (code, err) = run(at, &["train", "--device", "cpu", "--resume", out]);
         assert_eq!(code, Some(0), "{err}");
         assert!(err.contains("resuming from"), "{err}");
         assert_eq!(weights(at, out), weights(at, "whole"), "{name}");
         assert_eq!(losses(at, out), losses(at, "whole"), "{name}");
+        let (code, err) = run(at, &["plot", "--weights", "--device", "cpu", "--model", out]);
+        assert!(code == Some(0) && !err.contains("a signal"), "{err}");
     }
+}
+
+#[test]
+fn a_run_goes_on_for_more_epochs_and_keeps_what_its_steps_were_made_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    images(at, 60, 20);
+    let train = |more: &str| {
+        let args = format!("train -q --device cpu {more}");
+        run(at, &args.split(' ').collect::<Vec<_>>())
+    };
+    let begin = "--data . --layers 4 --batch-size 16 --validation 0.2";
+    assert_eq!(train(&format!("{begin} --epochs 5 --out whole")), (Some(0), String::new()));
+    assert_eq!(train(&format!("{begin} --epochs 2 --out m")), (Some(0), String::new()));
+    // What is as it was may be said again.
+    assert_eq!(train("--resume m --epochs 5 --patience 9 --threads 1 --lr 0.001 --layers 4 --data ."), (Some(0), String::new()));
+    assert_eq!((weights(at, "m"), losses(at, "m")), (weights(at, "whole"), losses(at, "whole")));
+    let config = || fs::read_to_string(at.join("m/config.toml")).unwrap();
+    let now = config();
+    assert!(["epochs = 5", "patience = 9", "threads = 1"].iter().all(|line| now.contains(line)), "{now}");
+    for (flags, code, said) in [
+        ("--lr 0.01", 2, "--lr: it is 0.001 in this run and can't become 0.01: the steps so far were made with it"),
+        ("--clip 1", 2, "--clip: it is none in this run and can't become 1"),
+        ("--layers 5", 2, "--layers: it is 4 in this run and can't become 5: the checkpoint is of that network"),
+        ("--validation none", 2, "--validation: it is 0.2 in this run and can't become none: the rows would be others"),
+        ("--epochs 4", 2, "epochs: it is 4, and 5 are done"),
+        ("--data builtin", 3, "these are not the rows that it began with"),
+    ] {
+        let (got, err) = train(&format!("--resume m {flags}"));
+        assert!(got == Some(code) && err.contains(said), "{flags}: {err}");
+        assert_eq!(config(), now, "{flags}");
+    }
+    assert_eq!(train(&format!("{begin} --epochs 2 --schedule cosine --out c")), (Some(0), String::new()));
+    let (code, err) = train("--resume c --epochs 3");
+    assert!(code == Some(2) && err.contains("--epochs: it is 2 in this run and can't become 3: its cosine ends with"), "{err}");
 }
 
 #[test]
@@ -246,6 +286,24 @@ fn killed_before_its_first_checkpoint_a_run_begins_anew_when_it_is_resumed() {
     assert_eq!(weights(at, "whole"), before);
 }
 
+/// A training ends by itself though its terminal is closed, if it was begun to outlive that.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_stops_a_training_gently_unless_it_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for (out, begin, code) in [("heeded", "", 129), ("ignored", "trap '' HUP; ", 0)] {
+        let script = format!("{begin}exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_narrows")]).args(SMALL).args(["--out", out]).current_dir(at);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for(&last(at, out));
+        signal(&child, "-HUP");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{out}");
+        assert!(at.join(out).join("model.safetensors").exists());
+    }
+}
+
 #[test]
 fn a_signal_while_rows_stream_leaves_neither_the_file_nor_half_of_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -255,7 +313,8 @@ fn a_signal_while_rows_stream_leaves_neither_the_file_nor_half_of_it() {
     let train = "--device cpu --data t.csv --layers 1 --epochs 1 --out m -q";
     assert_eq!(run(at, &train.split(' ').collect::<Vec<_>>()).0, Some(0));
     let before = files(at);
-    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+    let hangup = cfg!(target_os = "linux").then_some(("-HUP", 129));
+    for (name, code) in [("-INT", 130), ("-TERM", 143)].into_iter().chain(hangup) {
         for out in ["new.csv", "new.npy"] {
             let args = format!("encode --device cpu --model m --data - -o {out}");
             let mut child = narrows(at).args(args.split(' ')).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -268,8 +327,9 @@ fn a_signal_while_rows_stream_leaves_neither_the_file_nor_half_of_it() {
                 std::thread::sleep(Duration::from_millis(2));
             }
             signal(&child, name);
-            drop(input);
+            // It waits for more, which does not come.
             let output = child.wait_with_output().unwrap();
+            drop(input);
             let err = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(code), "{err}");
             assert!(err.contains("stopped by a signal; nothing was written"), "{err}");
@@ -284,7 +344,7 @@ fn what_can_not_be_resumed_is_an_error_with_its_own_exit_code() {
     let at = folder.path();
     let cases: [(&[&str], i32, &str); 9] = [
         (&["--resume", "none"], 3, "none/config.toml: reading the settings"),
-        (&["--resume", "none", "--epochs", "3"], 2, "cannot be used with"),
+        (&["--resume", "none", "--config", "none"], 2, "cannot be used with"),
         (&["--resume", "none", "--out", "other"], 2, "cannot be used with"),
         (&["--schedule", "linear"], 2, "schedule: `linear` is not a schedule. Use one of constant"),
         (&["--schedule", "cosine:1"], 2, "a cosine from 0.001 to 1"),

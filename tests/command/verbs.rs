@@ -3,9 +3,11 @@
 
 use narrows::data::Options;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 /// Exit code, stdout, stderr.
 fn run_with(folder: &Path, args: &[&str], input: &[u8]) -> (i32, String, String) {
@@ -93,6 +95,134 @@ fn rows_go_through_the_verbs_from_files_and_pipes_to_files_and_pipes() {
     assert_eq!(marked(&all).len(), ROWS);
     assert!(scores.lines().zip(share.lines()).skip(1).all(|(score, marked)| marked.starts_with(score)));
     assert_eq!(names(root), ["codes.csv", "codes.npy", "m", "t.csv"]);
+}
+
+#[test]
+fn rows_in_a_pipe_that_stays_open_are_answered_at_once() {
+    let folder = trained();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_narrows"))
+        .args("score -q --device cpu --model m --data -".split(' '))
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let (send, lines) = channel();
+    let reader = std::thread::spawn(move || output.lines().for_each(|line| send.send(line.unwrap()).unwrap()));
+    let next = || lines.recv_timeout(Duration::from_secs(60)).expect("a line");
+    for turn in 0..3 {
+        input.write_all("1,8,-6.5\n".repeat(10).as_bytes()).unwrap();
+        if turn == 0 {
+            assert_eq!(next(), "score");
+        }
+        assert!((0..10).all(|_| next().parse::<f32>().is_ok()));
+    }
+    drop(input);
+    reader.join().unwrap();
+    assert!(child.wait().unwrap().success() && lines.recv().is_err());
+}
+
+/// By its name, by a link of either kind, and as what stdin comes from.
+#[cfg(unix)]
+#[test]
+fn an_output_does_not_take_the_place_of_what_it_is_made_from() {
+    let folder = trained();
+    let root = folder.path();
+    let score = |data: &str, out: &str, input: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
+        let args = ["score", "-q", "--device", "cpu", "--model", "m", "--label", "kind", "--data", data, "-o", out];
+        let output = command.current_dir(root).args(args).stdin(input).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    std::os::unix::fs::symlink("t.csv", root.join("soft.csv")).unwrap();
+    fs::hard_link(root.join("t.csv"), root.join("hard.csv")).unwrap();
+    let before = fs::read(root.join("t.csv")).unwrap();
+    for (data, out) in [("t.csv", "t.csv"), ("t.csv", "soft.csv"), ("soft.csv", "hard.csv"), ("-", "t.csv")] {
+        let input = fs::File::open(root.join("t.csv")).unwrap();
+        let (code, err) = score(data, out, input.into());
+        assert!(code == Some(2) && err.contains("would take the place of the rows"), "{data} {out}: {err}");
+    }
+    assert_eq!(fs::read(root.join("t.csv")).unwrap(), before);
+    assert_eq!(score("t.csv", "new.csv", Stdio::null()), (Some(0), String::new()));
+    assert_eq!(score("t.csv", "new.csv", Stdio::null()), (Some(0), String::new()), "an older result is replaced");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_are_not_utf_8_are_read_and_written_except_where_a_file_names_them() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
+    let folder = trained();
+    let root = folder.path();
+    let odd = |ending: &str| [OsStr::from_bytes(b"\xff"), OsStr::new(ending)].into_iter().collect::<OsString>();
+    fs::copy(root.join("t.csv"), root.join(odd(".csv"))).unwrap();
+    fs::rename(root.join("m"), root.join(odd(""))).unwrap();
+    let run = |args: &str| {
+        // `{.csv}` is the odd name with that ending.
+        let odd = |arg: &str| arg.strip_prefix('{').and_then(|arg| arg.strip_suffix('}')).map_or(OsString::from(arg), odd);
+        let output = Command::new(env!("CARGO_BIN_EXE_narrows")).current_dir(root).args(args.split(' ').map(odd)).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let ok = |args: &str| {
+        let (code, err, out) = run(args);
+        assert!(code == Some(0) && err.is_empty(), "{args}: {err}");
+        out
+    };
+    ok("encode -q --device cpu --model {} --data {.csv} --label kind -o {.npy}");
+    ok("decode -q --device cpu --model {} --data {.npy} --json -o new.csv");
+    ok("eval -q --device cpu --model {} --data {.csv} --label kind");
+    ok("eval -q --device cpu --model {}");
+    ok("report -q --device cpu --run {} --json");
+    ok("train -q --device cpu --data t.csv --label kind --layers 1 --epochs 1 --json --out {2}");
+    let (code, err, _) = run("train -q --device cpu --data {.csv} --label kind --layers 1 --out new");
+    assert!(code == Some(2) && err.contains("it is not UTF-8, so config.toml can't name it"), "{err}");
+}
+
+#[test]
+fn a_file_of_tensors_alone_is_used_with_its_widths() {
+    let folder = trained();
+    let root = folder.path();
+    // Without the scaler, the rows are as the network sees them.
+    fs::write(root.join("rows.csv"), "0.1,0.2,0.3\n0.5,0.25,1\n").unwrap();
+    let bytes = fs::read(root.join("m/model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    fs::write(root.join("bare.safetensors"), safetensors::serialize(file.tensors(), None).unwrap()).unwrap();
+    let score = |flags: &str| run(root, &format!("encode -q --device cpu --model bare.safetensors --data rows.csv{flags}"));
+    let (code, out, err) = score(" --layers 3,8,1");
+    assert_eq!((code, out.lines().count(), err.as_str()), (0, 3, ""));
+    assert_eq!(score(" --layers 3-8-1 --output sigmoid").1, out);
+    assert_ne!(score(" --layers 3,8,1 --activation tanh").1, out);
+    for (flags, said) in [
+        ("", "it has no metadata of narrows. Name its widths: --layers 3,8,1, or"),
+        (" --layers 3,4,1", "`encoder.0.weight` is [8, 3] of F32 where F32 of [4, 3] is needed"),
+        (" --layers 3,1", "it holds a tensor `"),
+        (" --layers 3,8,1 --tied", "`decoder.0.weight` is not the transpose of `encoder.2.weight`"),
+    ] {
+        let (code, _, err) = score(flags);
+        assert!(code == 3 && err.contains(said), "{flags}: {err}");
+    }
+    // What a file of narrows says of itself holds, its scaler too.
+    let ours = |flags: &str| run(root, &format!("encode -q --device cpu --model m --data rows.csv{flags}"));
+    assert_eq!(ours(" --layers 3,8,1"), ours(""));
+}
+
+#[test]
+fn every_verb_with_a_result_gives_it_as_one_document() {
+    let folder = trained();
+    let root = folder.path();
+    let json = |args: &str| serde_json::from_str::<serde_json::Value>(&ok(root, &format!("{args} -q --device cpu --json"))).unwrap();
+    let both = json("eval --model m");
+    assert!(both["train"]["mse"].is_f64() && both["test"]["mse"].is_f64(), "{both}");
+    for (verb, columns) in [("encode", vec!["code_0"]), ("score", vec!["score"]), ("reconstruct", vec!["a", "b", "c"])] {
+        let said = json(&format!("{verb} --model m --data t.csv --label kind -o {verb}.csv"));
+        assert_eq!(said, serde_json::json!({ "file": format!("{verb}.csv"), "rows": ROWS, "columns": columns }));
+    }
+    ok(root, "encode -q --device cpu --model m --data t.csv --label kind --output old.csv");
+    assert_eq!(fs::read(root.join("old.csv")).unwrap(), fs::read(root.join("encode.csv")).unwrap(), "the older name of -o");
+    assert_eq!(json("plot --codes --model m -o c.svg")["picture"], "c.svg");
+    assert_eq!(json("plot --codes --model m --out d.svg")["picture"], "d.svg", "the older name of -o");
+    assert_eq!(json("report --run m")["report"], "m/report.html");
 }
 
 #[test]

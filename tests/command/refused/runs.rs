@@ -164,8 +164,14 @@ pub fn run_cases(table: &mut Table, root: &Path) {
     add(&config("seed = \"0\"", "seed = \"x\""), RESUME, 3, ": a seed is a whole number");
     add(&config("seed = \"0\"", "seed = \"1\""), RESUME, 3, "its seed is \"0\", not \"1\"");
     add(&config("t3.csv\"", "absent.csv\""), RESUME, 3, "r/config.toml: it names the data /");
-    add(&config("t3.csv\"", "absent.csv\""), EVAL, 3, "absent.csv, which is not there. Put the data back, or correct");
-    add(&config("name = \"", "name = \"builtin\" # "), RESUME, 3, "it is of another training: these are not the rows");
+    add(&config("t3.csv\"", "absent.csv\""), EVAL, 3, "which is not there, nor is /");
+    add(
+        &config("t3.csv\"", "absent.csv\""),
+        "train --device cpu -q --resume r --epochs 9",
+        3,
+        "Put the data back, or say where they are: --data PATH",
+    );
+    add(&config("name = \"", "name = \"builtin\" # "), RESUME, 3, "these are not the data that the run in r was trained");
     add(&config("name = \"", "name = \"-\" # "), RESUME, 2, "- is stdin");
     add(&config("device = \"cpu\"", "devise = \"cpu\""), RESUME, 3, "unknown field `devise`");
     add(&config("loss = \"mse\"", "loss = \"mae\""), RESUME, 3, "`mae` is not a loss. Use one of mse, bce. Correct it");
@@ -188,6 +194,7 @@ pub fn run_cases(table: &mut Table, root: &Path) {
         ("metrics.csv", Some("epoch,train_loss\n1e300,1\n"), "line 2: `1e300` is not an epoch after 0"),
         ("metrics.csv", None, "metrics.csv: reading the epochs"),
         ("model.safetensors", Some("x"), "it is not a whole safetensors file"),
+        ("model.safetensors", None, "this run has no model yet: its training was killed, or goes on. Let it come to its end"),
     ] {
         add(&[(name, bytes.map(|b| b.as_bytes().to_vec()))], REPORT, 3, said);
     }
@@ -195,7 +202,7 @@ pub fn run_cases(table: &mut Table, root: &Path) {
         &[("run.json", Some(text("run.json").replace("\"sha256\": \"", "\"sha256\": \"0").into_bytes()))],
         REPORT,
         3,
-        "these are not the data of the run",
+        "these are not the data that the run in r was trained and tested on",
     );
 }
 
@@ -242,7 +249,7 @@ pub fn argument_cases(table: &mut Table) {
         ("--seed 18446744073709551616", 2, "invalid value"),
         ("--out t3.csv", 3, "making the folder for the results"),
         ("--out m", 2, "already holds a config.toml"),
-        ("--resume m", 2, "cannot be used with"),
+        ("--resume m --config m", 2, "cannot be used with"),
         ("--data t3.csv", 2, "cannot be used multiple times"),
     ] {
         let out = if args.starts_with("--out") { "" } else { "--out new" };
@@ -262,6 +269,22 @@ pub fn argument_cases(table: &mut Table) {
         ("encode --device cpu --model m --data t3.csv -o new.txt", 2, "ends neither in .csv nor in .npy"),
         ("encode --device cpu --model m --data t3.csv -o new", 2, "ends neither in .csv nor in .npy"),
         ("encode --device cpu --model m --data t3.csv -o m/no/new.csv", 3, "making a temporary file beside it"),
+        (
+            "encode --device cpu --model m --data t3.csv -o ./t3.csv",
+            2,
+            "-o: ./t3.csv would take the place of the rows that it is made from",
+        ),
+        ("encode --device cpu --model m --data t3.csv -o new.csv --output new.npy", 2, "-o: it is new.csv, and --output is new.npy"),
+        ("encode --device cpu --model m --data t3.csv --json", 2, "required arguments were not provided:"),
+        (
+            "encode --device cpu --model m --data t3.csv --layers 3,1",
+            2,
+            "m/model.safetensors describes another network itself, of the widths [3, 2]",
+        ),
+        ("encode --device cpu --model m --data t3.csv --layers 3", 2, "it is not like 784,128,64,32"),
+        ("encode --device cpu --model m --data t3.csv --tied", 2, "--layers"),
+        ("plot --device cpu --model m --codes -o m/model.safetensors", 2, "would take the place of the model"),
+        ("plot --device cpu --model m --codes --epochs 3", 2, "cannot be used with"),
         ("encode --device cpu --model m --data - -o new.csv", 3, "stdin: the table is empty"),
         ("encode --device cpu --model m --data t3.csv --part all", 2, "invalid value"),
         ("encode --device cpu --data t3.csv", 2, "--model"),

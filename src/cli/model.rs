@@ -1,0 +1,142 @@
+//! The trained network that a verb uses.
+
+use super::flags::named;
+use super::settings::Settings;
+use super::{Common, is_same, run_of};
+use clap::Args;
+use clap::builder::TypedValueParser;
+use narrows::nn::{Activation, Builder, CodeActivation, Output, Spec};
+use narrows::{Autoencoder, Error, Result};
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+#[derive(Args)]
+pub(super) struct Model {
+    /// A model.safetensors, or the folder of a run.
+    #[arg(long = "model", value_name = "FILE|DIR")]
+    path: PathBuf,
+    /// For a file that says nothing but its tensors, as PyTorch writes it: the widths from a row to the code. The
+    /// decoder has them in reverse.
+    #[arg(long, value_name = "N,N,..")]
+    layers: Option<Widths>,
+    /// With --layers: what follows each hidden layer. [default: relu]
+    #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = Activation::USAGE, requires = "layers")]
+    activation: Option<Activation>,
+    /// With --layers: what follows the encoder's last layer. [default: linear]
+    #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = CodeActivation::USAGE, requires = "layers")]
+    code: Option<CodeActivation>,
+    /// With --layers: the decoder's weights are the encoder's, transposed.
+    #[arg(long, requires = "layers")]
+    tied: bool,
+    /// With --layers: what follows the last layer. [default: sigmoid]
+    #[arg(long, value_parser = named::<Output>(Output::NAMES).map(Last::Output), value_name = Output::USAGE)]
+    #[arg(requires_ifs = Output::NAMES.iter().map(|name| (*name, "layers")))]
+    output: Option<Last>,
+}
+
+/// What `--output` means.
+#[derive(Clone, Debug)]
+pub(super) enum Last {
+    /// What follows the last layer.
+    Output(Output),
+    /// A file to write, as the verbs that write rows once called it.
+    File(PathBuf),
+}
+
+/// `--output` of the verbs that write rows.
+pub(super) fn output_or_file(text: &str) -> std::result::Result<Last, Infallible> {
+    Ok(text.parse().map_or_else(|_| Last::File(text.into()), Last::Output))
+}
+
+/// At least two widths, with commas or hyphens between them.
+#[derive(Clone, Debug)]
+struct Widths {
+    inputs: usize,
+    layers: Vec<usize>,
+}
+
+impl FromStr for Widths {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Widths, &'static str> {
+        let widths: std::result::Result<Vec<usize>, _> = text.split([',', '-']).map(str::parse).collect();
+        match widths.as_deref() {
+            Ok([inputs, layers @ ..]) if !layers.is_empty() => Ok(Widths { inputs: *inputs, layers: layers.into() }),
+            _ => Err("it is not like 784,128,64,32: from the numbers in a row to those in a code"),
+        }
+    }
+}
+
+impl Model {
+    /// The file, or the folder of a run.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a file that is to be written would take the place of the model.
+    pub(super) fn is_at(&self, out: &Path) -> bool {
+        is_same(out, &file(&self.path))
+    }
+
+    /// Opens the device and loads the network.
+    pub(super) fn load(&self, common: &Common) -> Result<Autoencoder> {
+        let Some(widths) = &self.layers else { return of_run(&self.path, common) };
+        let (builder, path) = (self.builder(widths), file(&self.path));
+        let Some(theirs) = Spec::read(&path)? else { return builder.weights(&common.open()?, path) };
+        let network = |spec: &Spec| (spec.encoder.clone(), spec.decoder.clone(), spec.code, spec.output, spec.tied);
+        if network(&theirs) == network(&builder.spec()?) {
+            return of_run(&self.path, common);
+        }
+        Err(Error::Argument {
+            name: "--layers".into(),
+            problem: format!("{} describes another network itself, of the widths {:?}", path.display(), theirs.encoder.widths()),
+            remedy: "Leave the flag out, and those that go with it.".into(),
+        })
+    }
+
+    fn builder(&self, widths: &Widths) -> Builder {
+        let builder = Autoencoder::builder(widths.inputs)
+            .layers(widths.layers.clone())
+            .activation(self.activation.unwrap_or_default())
+            .code_activation(self.code.unwrap_or_default());
+        let builder = if self.tied { builder.tied() } else { builder };
+        match self.output {
+            Some(Last::Output(output)) => builder.output(output),
+            _ => builder,
+        }
+    }
+
+    /// The file that `--output` names.
+    pub(super) fn output_file(&self) -> Option<&Path> {
+        match &self.output {
+            Some(Last::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// The network of a run, or of a file of narrows; a line says when its training did not come to its end.
+pub(super) fn of_run(path: &Path, common: &Common) -> Result<Autoencoder> {
+    let model = file(path);
+    if let (Ok(false), Some(folder)) = (model.try_exists(), run_of(path).filter(|_| path.is_dir())) {
+        return Err(Error::Data {
+            path: model,
+            problem: "this run has no model yet: its training was killed, or goes on".into(),
+            remedy: format!("Let it come to its end: narrows train --resume {}.", folder.display()),
+        });
+    }
+    let ae = Autoencoder::load(&common.open()?, model)?;
+    let settings = run_of(path).map(Settings::read).transpose()?;
+    if let Some(Settings { run, fit, .. }) = settings
+        && let Some(epochs) = run.stopped
+    {
+        common.say(format_args!("{}: a signal stopped this training; the model is of epoch {epochs} of {}", path.display(), fit.epochs));
+    }
+    Ok(ae)
+}
+
+/// The model that a path means: the file itself, or the one in the folder of a run.
+fn file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() }
+}
