@@ -56,7 +56,10 @@ pub struct Chunks {
     rows: usize,
     done: bool,
     remarks: Remarks,
+    watch: Option<Watch>,
 }
+
+type Watch = Box<dyn FnMut(&Values) + Send>;
 
 /// What is known of a stream only at its end, a sentence each without a full stop: a handle to keep while the stream is
 /// consumed.
@@ -109,12 +112,19 @@ impl Ahead {
 
 impl Chunks {
     fn new(source: Source, columns: usize) -> Chunks {
-        Chunks { source, columns, rows: (NUMBERS / columns.max(1)).clamp(1, ROWS), done: false, remarks: Remarks::default() }
+        let rows = (NUMBERS / columns.max(1)).clamp(1, ROWS);
+        Chunks { source, columns, rows, done: false, remarks: Remarks::default(), watch: None }
     }
 
     /// The rows of your own iterator, whose items hold whole rows of `columns` numbers. Errors call it `name`.
     pub fn of<V: Into<Values>>(name: &str, columns: usize, chunks: impl Iterator<Item = Result<V>> + Send + 'static) -> Chunks {
         Chunks::new(Source::Other(name.into(), Box::new(chunks.map(|chunk| chunk.map(Chunk::from)))), columns)
+    }
+
+    /// The same rows; `f` sees the values of each chunk as it is read.
+    pub fn watch(mut self, f: impl FnMut(&Values) + Send + 'static) -> Chunks {
+        self.watch = Some(Box::new(f));
+        self
     }
 
     /// The numbers in a row.
@@ -210,7 +220,7 @@ impl Chunks {
         self.rows = 1;
         let read = move || drop(self.try_for_each(|row| send.send(row)));
         std::thread::Builder::new().spawn(read).map_err(|e| Error::io(&ahead.name, "starting a thread that reads", e))?;
-        Ok(Chunks { source: Source::Ahead(ahead), columns, rows: most, done: false, remarks })
+        Ok(Chunks { source: Source::Ahead(ahead), columns, rows: most, done: false, remarks, watch: None })
     }
 
     /// The next rows; none at the end.
@@ -278,6 +288,9 @@ impl Iterator for Chunks {
         }
         let chunk = self.take();
         self.done = !matches!(&chunk, Ok(chunk) if !chunk.values.is_empty());
+        if let (Ok(chunk), Some(watch)) = (&chunk, &mut self.watch) {
+            watch(&chunk.values);
+        }
         match chunk {
             Ok(chunk) if chunk.values.is_empty() => None,
             chunk => Some(chunk),

@@ -1,5 +1,6 @@
 //! Data sets in memory: rows of bytes or floats, with labels where there are some.
 
+mod bounds;
 mod chunks;
 #[cfg(feature = "files")]
 mod csv;
@@ -36,6 +37,7 @@ mod values;
 #[cfg(feature = "files")]
 mod write;
 
+pub use bounds::Bounds;
 pub use chunks::{Chunk, Chunks, Remarks};
 #[cfg(feature = "files")]
 pub(crate) use csv::shorten;

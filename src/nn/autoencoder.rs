@@ -2,10 +2,10 @@
 
 use super::net::Weight;
 use super::rows::{self, Way};
-use super::{Builder, GROUP, Loss, Objective, Output, Recording, Spec};
+use super::{Activation, Builder, GROUP, Layer, Loss, Objective, Output, Recording, Spec};
 #[cfg(feature = "files")]
 use crate::data::Schema;
-use crate::data::{Chunks, Dataset, Scaler};
+use crate::data::{Bounds, Chunks, Dataset, Scaler};
 use crate::op::{Op, Stream};
 use crate::rng::purpose;
 use crate::train::{Epoch, Fit, Flow, History, Metrics};
@@ -62,6 +62,17 @@ impl<T> Rows<T> {
     pub fn with_ids(self, ids: Option<Vec<String>>) -> Rows<T> {
         Rows { ids, ..self }
     }
+}
+
+/// A hidden layer with relu, and how many of its units are 0 for every row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadUnits {
+    /// The layer, as PyTorch numbers it: `encoder.1`.
+    pub layer: String,
+    /// How many are dead.
+    pub dead: usize,
+    /// How many there are.
+    pub units: usize,
 }
 
 impl Autoencoder {
@@ -145,6 +156,22 @@ impl Autoencoder {
     /// The scaling of rows, if there is one.
     pub fn scaler(&self) -> Option<&Scaler> {
         self.spec.scaler.as_ref()
+    }
+
+    /// The same network, with shared weights, that knows the bounds of the rows of its training. The model file
+    /// includes them.
+    ///
+    /// # Errors
+    /// When they are for another number of columns than the rows.
+    pub fn with_bounds(self, bounds: Bounds) -> Result<Autoencoder> {
+        let spec = Spec { bounds: Some(bounds), ..Spec::clone(&self.spec) };
+        spec.check()?;
+        Ok(Autoencoder { spec: Arc::new(spec), ..self })
+    }
+
+    /// The bounds of the rows of training, if they are known: rows far outside of them are of another scale.
+    pub fn bounds(&self) -> Option<&Bounds> {
+        self.spec.bounds.as_ref()
     }
 
     /// The same network, with shared weights, that knows what the columns of its tables are. The model file includes
@@ -257,12 +284,22 @@ impl Autoencoder {
         self.evaluate_by(data, Loss::Mse)
     }
 
-    /// The mean over all elements of a loss, of rows as the network sees them.
+    /// The mean over all elements of a loss, of rows as the network sees them. Cross-entropy compares with the nearest
+    /// number in [0, 1]: outside of it, it has no lower bound.
     ///
     /// # Errors
     /// As [`Autoencoder::evaluate`].
     pub fn evaluate_by(&self, data: &Dataset, loss: Loss) -> Result<f64> {
         rows::evaluate(self, data, loss)
+    }
+
+    /// The hidden layers with relu, in their order, and how many of their units are 0 for every row: those are dead,
+    /// and no training on these rows revives them.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, or the device fails.
+    pub fn dead_units(&self, data: &Dataset) -> Result<Vec<DeadUnits>> {
+        rows::dead_units(self, data)
     }
 
     /// The codes of a stream of rows: an item for each chunk of it.
@@ -322,10 +359,29 @@ impl Autoencoder {
 
     /// The decoder's layers: [B, code] gives [B, inputs], before the final sigmoid.
     pub(super) fn decode_in(&self, on: &mut Recording, code: Val) -> Result<Val> {
-        self.spec.decoder.record_with(on, "decoder", code, |at| match self.spec.tied {
+        self.spec.decoder.record_with(on, "decoder", code, |at| self.decoder_weight(at))
+    }
+
+    fn decoder_weight(&self, at: usize) -> Weight {
+        match self.spec.tied {
             true => Weight::Transposed(self.spec.tied_to(at)),
             false => Weight::Own(format!("decoder.{at}.weight")),
-        })
+        }
+    }
+
+    /// The outputs of the layers with relu and the layers' names: x [B, inputs] gives [B, units] of each.
+    pub(super) fn relus_in(&self, on: &mut Recording, x: Val) -> Result<Vec<(String, Val)>> {
+        let Spec { encoder, decoder, .. } = self.spec();
+        let down = encoder.record_each(on, "encoder", x, |at| Weight::Own(format!("encoder.{at}.weight")))?;
+        let code = self.narrow_in(on, down.last().copied().unwrap_or(x))?;
+        let up = decoder.record_each(on, "decoder", code, |at| self.decoder_weight(at))?;
+        let halves = [("encoder", encoder, down), ("decoder", decoder, up)];
+        let relus = halves.into_iter().flat_map(|(half, net, outputs)| {
+            let all = net.layers.iter().zip(outputs).enumerate();
+            let relus = all.filter(|(_, (layer, _))| **layer == Layer::Act(Activation::Relu));
+            relus.map(move |(at, (_, output))| (format!("{half}.{at}"), output))
+        });
+        Ok(relus.collect())
     }
 
     /// What follows the decoder.

@@ -138,9 +138,15 @@ impl Net {
 
     /// Records the layers on a tape, with the weight that `weight` gives for the index of each dense layer.
     pub(super) fn record_with(&self, on: &mut Recording, name: &str, x: Val, weight: impl Fn(usize) -> Weight) -> Result<Val> {
-        let mut h = x;
+        Ok(self.record_each(on, name, x, weight)?.last().copied().unwrap_or(x))
+    }
+
+    /// As [`Net::record_with`]: the outputs of each layer.
+    pub(super) fn record_each(&self, on: &mut Recording, name: &str, x: Val, weight: impl Fn(usize) -> Weight) -> Result<Vec<Val>> {
+        let mut outputs = Vec::with_capacity(self.layers.len());
         for (at, layer) in self.layers.iter().enumerate() {
-            h = match layer {
+            let h = outputs.last().copied().unwrap_or(x);
+            outputs.push(match layer {
                 Layer::Dense(_) => {
                     let weight = weight(at);
                     let bias = format!("{name}.{at}.bias");
@@ -148,9 +154,9 @@ impl Net {
                 }
                 Layer::Dropout(p) => on.dropout(h, *p)?,
                 Layer::Act(act) => act.record(on.tape(), h)?,
-            };
+            });
         }
-        Ok(h)
+        Ok(outputs)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Running rows through a trained network: all of a data set in few runs of the device, or a stream of which only a
 //! chunk is in memory.
 
-use super::{Autoencoder, Recording, Rows};
+use super::{Autoencoder, DeadUnits, Recording, Rows};
 use crate::data::{Chunk, Chunks, Dataset, Values, to_f32};
 use crate::device::View;
 use crate::{Clock, Error, Loss, Program, Result, Shape, Tape, Tensor, Val, tensor};
@@ -68,6 +68,30 @@ pub(super) fn errors(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Ite
         let errors = x.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y) as f32).collect();
         Ok(Rows::new(1, errors).with_ids(ids))
     }))
+}
+
+/// The layers with relu, and how many of their outputs are 0 for every row.
+pub(super) fn dead_units(ae: &Autoencoder, data: &Dataset) -> Result<Vec<DeadUnits>> {
+    let columns = ae.inputs();
+    let pass = Pass::new(ae, Way::Compare, &data.chunks())?;
+    let mut fires: Vec<(String, Vec<bool>)> = Vec::new();
+    for chunk in data.chunks() {
+        let values = chunk?.values;
+        for rows in pass.seen(&values)?.chunks(pass.most * columns) {
+            let mut tape = Tape::new(ae.device());
+            let x = tape.input(&Tensor::new(ae.device(), rows, &[rows.len() / columns, columns])?)?;
+            let relus = ae.relus_in(&mut Recording::in_use(&mut tape, ae.params()), x)?;
+            if fires.is_empty() {
+                fires = relus.iter().map(|(name, h)| Ok((name.clone(), vec![false; tape.shape(*h)?[1]]))).collect::<Result<_>>()?;
+            }
+            for ((_, fires), (_, h)) in fires.iter_mut().zip(relus) {
+                let units = fires.len();
+                tape.read(h)?.chunks(units).for_each(|row| fires.iter_mut().zip(row).for_each(|(fires, h)| *fires |= *h > 0.0));
+            }
+        }
+    }
+    let dead = |fires: &[bool]| fires.iter().filter(|fires| !**fires).count();
+    Ok(fires.into_iter().map(|(layer, fires)| DeadUnits { layer, dead: dead(&fires), units: fires.len() }).collect())
 }
 
 /// The mean over all elements of a loss.
@@ -252,10 +276,10 @@ pub(crate) fn mean_square(x: &[f32], y: &[f32]) -> f64 {
     x.iter().zip(y).map(square).sum::<f64>() / x.len() as f64
 }
 
-/// Of probabilities x and logits z.
+/// Of probabilities x and logits z. Outside of [0, 1] there is no lower bound, so the nearest probability counts.
 fn mean_cross_entropy(x: &[f32], z: &[f32]) -> f64 {
     let entropy = |(&x, &z): (&f32, &f32)| {
-        let (x, z) = (f64::from(x), f64::from(z));
+        let (x, z) = (f64::from(x).clamp(0.0, 1.0), f64::from(z));
         z.max(0.0) - z * x + libm::log1p(libm::exp(-z.abs()))
     };
     x.iter().zip(z).map(entropy).sum::<f64>() / x.len() as f64

@@ -2,9 +2,9 @@
 
 use super::net::check_share;
 use super::{Activation, Autoencoder, Layer, Net};
-use crate::data::Scaler;
 #[cfg(feature = "files")]
 use crate::data::Schema;
+use crate::data::{Bounds, Scaler};
 use crate::params::Layout;
 use crate::spelling::spelled;
 use crate::{Device, Error, Result};
@@ -79,6 +79,9 @@ pub struct Spec {
     /// The scaling of rows, if there is one.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub scaler: Option<Scaler>,
+    /// The bounds of the rows of training, if they are known.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub bounds: Option<Bounds>,
     /// What the columns of a table are, if rows come from one.
     #[cfg(feature = "files")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +93,8 @@ impl Spec {
     ///
     /// # Errors
     /// When a half has no dense layer or more than 4,000 layers, a width is 0 or above 16,777,216, a dropout is not in
-    /// [0, 1), encoder and decoder do not fit together, or a tied decoder does not mirror its encoder.
+    /// [0, 1), encoder and decoder do not fit together, a tied decoder does not mirror its encoder, or a scaler or
+    /// bounds are for another number of columns.
     pub fn check(&self) -> Result<()> {
         for (half, net) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
             if net.layers.len() > MOST_LAYERS {
@@ -131,6 +135,12 @@ impl Spec {
                 format!("it has {} columns but the network takes {}", scaler.columns(), self.encoder.inputs),
                 "Learn it on the rows that the network was built for.",
             ));
+        }
+        if let Some(bounds) = &self.bounds
+            && ![1, self.encoder.inputs].contains(&bounds.columns())
+        {
+            let problem = format!("they are for {} columns but the network takes {}", bounds.columns(), self.encoder.inputs);
+            return Err(Error::argument("bounds", problem, "Learn them on the rows that the network was built for."));
         }
         Ok(())
     }
@@ -238,6 +248,11 @@ impl Builder {
         self
     }
 
+    /// Whether there is a hidden layer.
+    pub fn is_deep(&self) -> bool {
+        self.layers.len() > 1
+    }
+
     /// What follows each hidden layer. Default relu.
     pub fn activation(mut self, activation: Activation) -> Builder {
         self.activation = activation;
@@ -316,6 +331,7 @@ impl Builder {
             output: self.output,
             tied: self.tied,
             scaler: None,
+            bounds: None,
             #[cfg(feature = "files")]
             schema: None,
         };

@@ -5,6 +5,9 @@ use crate::data::{Dataset, Values};
 use crate::nn::{Loss, Output};
 use crate::{Autoencoder, Error, Result};
 
+/// The most steps between two evaluations: their losses take 4 bytes each on the device.
+const MOST_STEPS: usize = 1 << 28;
+
 impl Fit {
     /// Rejects what does not fit an autoencoder.
     pub(super) fn check_for(&self, ae: &Autoencoder, data: &Dataset) -> Result<()> {
@@ -37,6 +40,20 @@ impl Fit {
         checked(data)
     }
 
+    /// Rejects evaluations too seldom for their losses to be kept, and a least improvement that is no share.
+    fn check_evaluations(&self, data: &Dataset) -> Result<()> {
+        let (every, delta) = (self.hyper.evaluate_every, self.hyper.min_delta);
+        let steps = data.len().div_ceil(self.hyper.batch_size);
+        if every.checked_mul(steps).is_none_or(|all| !(1..=MOST_STEPS).contains(&all)) {
+            let problem = format!("an evaluation every {every} epochs of {steps} steps");
+            return Err(Error::argument("evaluate every", problem, format!("Use at least 1 epoch and at most {MOST_STEPS} steps.")));
+        }
+        if !(0.0..1.0).contains(&delta) {
+            return Err(Error::argument("min delta", format!("it is {delta}"), "Use a share from 0 to below 1, such as 0.005."));
+        }
+        Ok(())
+    }
+
     /// Rejects what does not fit any training.
     pub(super) fn check(&self, data: &Dataset) -> Result<()> {
         let needs = |name: &str, value: usize| Err(Error::argument(name, format!("it is {value}"), "Use at least 1."));
@@ -60,6 +77,7 @@ impl Fit {
                 ));
             }
         }
+        self.check_evaluations(data)?;
         if self.hyper.patience == Some(0) {
             return needs("patience", 0);
         }

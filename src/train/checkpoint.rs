@@ -79,9 +79,9 @@ impl Checkpoint {
         }
     }
 
-    /// Epochs that were done.
+    /// Epochs that were done at the last evaluation.
     pub fn epochs(&self) -> usize {
-        self.progress.epochs.len()
+        self.progress.epoch()
     }
 
     /// Steps that were done, over all epochs.
@@ -115,7 +115,7 @@ impl Checkpoint {
         let epoch = |e: &Epoch| {
             let numbers = [text(e.train_loss), maybe(e.test_loss), maybe(e.validation_loss), text(e.seconds), text(e.learning_rate)];
             let losses: Vec<_> = e.losses.iter().map(|(name, loss)| json!([name, text(*loss)])).collect();
-            json!([e.steps, numbers, losses])
+            json!([e.steps, numbers, losses, e.epoch])
         };
         json!({
             "kind": "checkpoint",
@@ -167,7 +167,8 @@ fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, String> {
     for (i, e) in about["epochs"].as_array().ok_or_else(|| missing("epochs"))?.iter().enumerate() {
         let part = |at: usize| float(&e[1][at], "epochs");
         epochs.push(Epoch {
-            epoch: i + 1,
+            // Earlier versions evaluated after every epoch.
+            epoch: e[3].as_u64().map_or(i + 1, |epoch| epoch as usize),
             train_loss: part(0)?,
             test_loss: part(1).ok(),
             validation_loss: part(2).ok(),
@@ -285,13 +286,13 @@ impl Training<'_> {
         }
         let fresh = self.checkpoint()?;
         let shapes = |c: &Checkpoint| c.weights.iter().map(|(name, shape, _)| (name.clone(), shape.clone())).collect::<Vec<_>>();
-        let Progress { epochs, step, best, .. } = &checkpoint.progress;
+        let Progress { step, best, .. } = &checkpoint.progress;
         let params = self.task.params;
         let fits = shapes(&checkpoint) == shapes(&fresh)
             && [checkpoint.m.len(), checkpoint.v.len(), checkpoint.losses.len()] == [fresh.m.len(), fresh.v.len(), fresh.losses.len()]
             && best.as_ref().is_none_or(|b| params.snapshot().is_ok_and(|all| b.weights.len() == all.len()))
-            && *step <= self.steps()
-            && epochs.len() * self.steps() + step == checkpoint.clock[1] as usize
+            && *step <= self.fit.hyper.evaluate_every * self.steps()
+            && checkpoint.epochs() * self.steps() + step == checkpoint.clock[1] as usize
             && (checkpoint.clock[0] as usize) < self.rows;
         if !fits {
             return Err(other("its tensors and counters are not those of this network".into()));

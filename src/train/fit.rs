@@ -7,7 +7,7 @@ use crate::nn::Loss;
 use crate::{AdamConfig, Result};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The columns that `metrics.csv` always has.
 pub(crate) const COLUMNS: [&str; 7] =
@@ -21,18 +21,19 @@ pub struct Fit {
     pub(super) test: Option<Dataset>,
     pub(super) validation: Option<Dataset>,
     pub(super) interrupt: Option<Arc<AtomicBool>>,
+    pub(super) counter: Option<Arc<AtomicUsize>>,
     #[cfg(feature = "files")]
     pub(super) checkpoints: Option<std::path::PathBuf>,
     #[cfg(feature = "files")]
     pub(super) resume: bool,
 }
 
-/// What happened in one epoch.
+/// What happened in one epoch, or in the epochs since the last evaluation where [`Fit::evaluate_every`] is above 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
-    /// Counted from 1.
+    /// The number of the (last) epoch, counted from 1.
     pub epoch: usize,
-    /// The training loss: the mean over the epoch's rows, each measured before the step that used it.
+    /// The training loss: the mean over the rows, each measured before the step that used it.
     pub train_loss: f64,
     /// The error on the test rows after the epoch, if there are any.
     pub test_loss: Option<f64>,
@@ -40,7 +41,7 @@ pub struct Epoch {
     pub validation_loss: Option<f64>,
     /// Seconds of training alone, evaluation excluded.
     pub seconds: f64,
-    /// Steps, including the short last one.
+    /// Steps, including the short last one of each epoch.
     pub steps: usize,
     /// The learning rate of the last step.
     pub learning_rate: f64,
@@ -53,7 +54,7 @@ pub struct Epoch {
 /// What happened in a training run.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// An entry per epoch.
+    /// An entry per evaluation: per epoch, unless [`Fit::evaluate_every`] is above 1.
     pub epochs: Vec<Epoch>,
     /// Why it ended.
     pub ended: Ended,
@@ -67,7 +68,7 @@ pub enum Ended {
     /// All epochs are done.
     #[default]
     Complete,
-    /// The error on the validation rows did not fall for [`Fit::patience`] epochs.
+    /// The error on the validation rows did not fall for [`Fit::patience`] evaluations.
     Patience,
     /// The callback ended it.
     Stopped,
@@ -96,15 +97,22 @@ impl Flow for ControlFlow<()> {
 /// The progress of a training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Progress {
-    /// The epochs that are done.
+    /// The evaluations that are done.
     pub(super) epochs: Vec<Epoch>,
-    /// The steps that are done of the current epoch.
+    /// The steps that are done since the last of them.
     pub(super) step: usize,
     /// The seconds that they took.
     pub(super) seconds: f64,
     pub(super) best: Option<Best>,
-    /// Epochs since the best.
+    /// Evaluations since the error fell by enough.
     pub(super) waited: usize,
+}
+
+impl Progress {
+    /// The epochs that were done at the last evaluation.
+    pub(super) fn epoch(&self) -> usize {
+        self.epochs.last().map_or(0, |last| last.epoch)
+    }
 }
 
 /// The epoch with the smallest validation loss.
@@ -195,23 +203,38 @@ impl Fit {
         self
     }
 
-    /// Rows to measure the error on after each epoch.
+    /// Epochs from one evaluation to the next, at least 1. Each evaluation measures the errors, writes a checkpoint and
+    /// makes an entry of the history; the last epoch always has one. Default 1. Raise it where an epoch is a few steps.
+    pub fn evaluate_every(mut self, epochs: usize) -> Fit {
+        self.hyper.evaluate_every = epochs;
+        self
+    }
+
+    /// Rows to measure the error on at each evaluation.
     pub fn test(mut self, data: &Dataset) -> Fit {
         self.test = Some(data.clone());
         self
     }
 
-    /// Rows to select the best epoch: the error on them is measured after each epoch, and with patience the training
+    /// Rows to select the best epoch: the error on them is measured at each evaluation, and with patience the training
     /// ends with the best epoch's weights. Do not pass the test rows: their error would then be too good.
     pub fn validate(mut self, data: &Dataset) -> Fit {
         self.validation = Some(data.clone());
         self
     }
 
-    /// Ends the training after this many epochs, at least 1, without a new smallest error on the validation rows.
-    /// However the training ends, the weights of the best epoch are restored.
-    pub fn patience(mut self, epochs: usize) -> Fit {
-        self.hyper.patience = Some(epochs);
+    /// Ends the training after this many evaluations in a row, at least 1, none of which lowers the smallest error on
+    /// the validation rows by the share [`Fit::min_delta`] of it. However the training ends, the weights of the epoch
+    /// with the smallest error are restored.
+    pub fn patience(mut self, evaluations: usize) -> Fit {
+        self.hyper.patience = Some(evaluations);
+        self
+    }
+
+    /// The share of the smallest error, in [0, 1), by which an evaluation must lower it so that patience counts anew.
+    /// Default 0.005.
+    pub fn min_delta(mut self, share: f64) -> Fit {
+        self.hyper.min_delta = share;
         self
     }
 
@@ -222,8 +245,15 @@ impl Fit {
         self
     }
 
-    /// A folder for checkpoints: `last.safetensors`, before the first step and after each epoch; the previous one; and
-    /// `best.safetensors`, if there are validation rows.
+    /// A counter that others may read, such as a progress bar: the steps that are done, those before a resumption
+    /// included. It is set a few times a second.
+    pub fn count_steps(mut self, counter: Arc<AtomicUsize>) -> Fit {
+        self.counter = Some(counter);
+        self
+    }
+
+    /// A folder for checkpoints: `last.safetensors`, before the first step and at each evaluation; the previous one;
+    /// and `best.safetensors`, if there are validation rows.
     #[cfg(feature = "files")]
     pub fn checkpoints(mut self, folder: impl Into<std::path::PathBuf>) -> Fit {
         self.checkpoints = Some(folder.into());
@@ -231,8 +261,8 @@ impl Fit {
     }
 
     /// Continues the training whose checkpoints are in the folder: on the same device it reaches the same bits as
-    /// without the interruption. Only the number of epochs (unless the schedule depends on it), the patience and the
-    /// test rows may differ.
+    /// without the interruption. Only the number of epochs (unless the schedule depends on it), the patience, its
+    /// least improvement and the test rows may differ.
     #[cfg(feature = "files")]
     pub fn resume(mut self, resume: bool) -> Fit {
         self.resume = resume;

@@ -33,12 +33,25 @@ pub struct Hyperparameters {
     pub clip: Option<f32>,
     /// How a reconstruction is compared with its row. Default the mean squared error.
     pub loss: Loss,
-    /// Epochs without a new smallest error on the validation rows after which the training ends. Default none.
+    /// Epochs from one evaluation to the next, at least 1. Default 1.
+    // Checkpoints of a training that is evaluated after every epoch do not hold it.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_one"))]
+    pub evaluate_every: usize,
+    /// Evaluations in a row that do not lower the smallest error on the validation rows by `min_delta`, after which the
+    /// training ends. Default none.
     #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
     pub patience: Option<usize>,
+    /// The share of the smallest error, in [0, 1), by which an evaluation must lower it so that patience counts anew.
+    /// Default 0.005.
+    pub min_delta: f64,
     /// The seed of the order of the rows and of the noise. Default 0.
     #[cfg_attr(feature = "files", serde(with = "crate::spelling::seed"))]
     pub seed: u64,
+}
+
+#[cfg(feature = "files")]
+fn is_one(number: &usize) -> bool {
+    *number == 1
 }
 
 impl Default for Hyperparameters {
@@ -57,7 +70,9 @@ impl Default for Hyperparameters {
             eps,
             clip: None,
             loss,
+            evaluate_every: 1,
             patience: None,
+            min_delta: 0.005,
             seed: 0,
         }
     }

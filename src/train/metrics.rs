@@ -27,6 +27,8 @@ pub struct Metrics {
     pub classes: Vec<ClassMetrics>,
     /// The error of each row, the mean over its elements of (x - y)^2.
     pub row_errors: Vec<f64>,
+    /// How many values lie outside of the bounds of the rows of training, where the autoencoder knows them.
+    pub outside: Option<usize>,
 }
 
 /// Measures that exist only if rows and reconstructions lie in [0, 1].
@@ -93,6 +95,7 @@ impl Metrics {
             unit,
             classes: classes(data, &row_errors),
             row_errors,
+            outside: ae.bounds().map(|bounds| bounds.outside(data.values())),
         })
     }
 }
@@ -169,7 +172,7 @@ mod json {
         fn value(&self) -> Value {
             let mut value = json!({
                 "data": self.data, "synthetic": self.synthetic, "rows": self.rows, "columns": self.columns,
-                "mse": self.mse, "sum": self.sum,
+                "mse": self.mse, "sum": self.sum, "outside": self.outside,
             });
             if let Some(u) = &self.unit {
                 value["psnr_of_rows"] = json!(u.psnr_of_rows);

@@ -17,13 +17,16 @@ impl Training<'_> {
     pub(super) fn recipe(&self) -> Map<String, Value> {
         let fit = self.fit;
         let mut hyper = json!(fit.hyper);
-        // Where the rate depends on how long the training is, the number of epochs can't change. Patience may.
-        let free: &[&str] = if matches!(fit.hyper.schedule, Schedule::Cosine { .. }) { &["patience"] } else { &["patience", "epochs"] };
+        // Where the rate depends on how long the training is, the number of epochs can't change. What ends it may.
+        let free: &[&str] = match fit.hyper.schedule {
+            Schedule::Cosine { .. } => &["patience", "min_delta"],
+            _ => &["patience", "min_delta", "epochs"],
+        };
         free.iter().for_each(|name| drop(hyper.as_object_mut().and_then(|all| all.remove(*name))));
         // The fingerprint of the data is that of scaled rows. The validation rows are scaled later, by the scaler's
         // bits.
         let (model, scaler) = match self.task.model {
-            Model::Spec(spec) => (json!(Spec { scaler: None, schema: None, ..spec.clone() }), spec.scaler.as_ref()),
+            Model::Spec(spec) => (json!(Spec { scaler: None, bounds: None, schema: None, ..spec.clone() }), spec.scaler.as_ref()),
             Model::Named(name) => (json!({ "name": name }), None),
         };
         let bits = |scaler: &Scaler| digits(&[bytemuck::cast_slice(scaler.shift()), bytemuck::cast_slice(scaler.scale())]);
@@ -45,7 +48,7 @@ impl Training<'_> {
         let Model::Spec(spec) = self.task.model else { return None };
         let widths = spec.encoder.widths();
         let known = Builder::default().inputs(widths[0]).layers(&widths[1..]).output(spec.output).spec().ok()?;
-        if (Spec { scaler: None, schema: None, ..spec.clone() }) != known {
+        if (Spec { scaler: None, bounds: None, schema: None, ..spec.clone() }) != known {
             return None;
         }
         let epochs = matches!(hyper.schedule, Schedule::Cosine { .. }).then_some(hyper.epochs);

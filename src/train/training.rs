@@ -6,6 +6,7 @@ use crate::data::{Dataset, Values};
 use crate::nn::{Recording, Spec};
 use crate::rng::{permutation, purpose};
 use crate::{Autoencoder, Device, Error, Params, Program, Result, Tape, Tensor, Val};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// What is trained.
@@ -92,7 +93,7 @@ fn run<F: Flow>(task: &Task, data: &Dataset, fit: &Fit, mut report: impl FnMut(&
     training.begin()?;
     let ended = loop {
         let done = &training.progress;
-        if done.epochs.len() >= fit.hyper.epochs {
+        if done.epoch() >= fit.hyper.epochs {
             break Ended::Complete;
         }
         if fit.hyper.patience.is_some_and(|patience| done.waited >= patience) {
@@ -101,7 +102,7 @@ fn run<F: Flow>(task: &Task, data: &Dataset, fit: &Fit, mut report: impl FnMut(&
         if fit.interrupted() {
             break Ended::Interrupted;
         }
-        let Some(mut entry) = training.epoch()? else {
+        let Some(mut entry) = training.stretch()? else {
             training.finite()?;
             training.save(false)?;
             break Ended::Interrupted;
@@ -137,10 +138,12 @@ fn steps(fit: &Fit, rows: &Dataset) -> usize {
     rows.len().div_ceil(fit.hyper.batch_size)
 }
 
-/// The mean over all rows of a loss that is known for each step.
+/// The mean over all rows of a loss that is known for each step of one epoch or more.
 fn mean(losses: &[f32], fit: &Fit, rows: usize) -> f64 {
-    let batch = |step: usize| fit.hyper.batch_size.min(rows - step * fit.hyper.batch_size);
-    losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * batch(step) as f64).sum::<f64>() / rows as f64
+    let steps = rows.div_ceil(fit.hyper.batch_size);
+    let batch = |step: usize| fit.hyper.batch_size.min(rows - step % steps * fit.hyper.batch_size);
+    let sum: f64 = losses.iter().enumerate().map(|(step, &loss)| f64::from(loss) * batch(step) as f64).sum();
+    sum / (losses.len() / steps * rows) as f64
 }
 
 /// The rows on the device: the host's own memory if the device reads it, else a copy.
@@ -194,16 +197,16 @@ pub(super) struct Training<'a> {
     /// The learning rate of every step; empty if it is constant.
     rates: Vec<f64>,
     passes: Passes,
-    /// Steps between two checks of the interrupt flag.
+    /// Steps between two looks at the interrupt flag, and two settings of the counter.
     slice: usize,
     /// The fingerprints of the data in checkpoints.
     #[cfg(feature = "files")]
     pub(super) fingerprints: super::recipe::Fingerprints,
 }
 
-/// The longest time between two checks of the interrupt flag.
+/// The longest time between two looks at the interrupt flag.
 const SLICE: Duration = Duration::from_millis(200);
-/// The most steps between two checks, however short the steps are.
+/// The most steps between two looks, however short the steps are.
 const MOST_STEPS: usize = 1 << 16;
 
 impl<'a> Training<'a> {
@@ -211,7 +214,8 @@ impl<'a> Training<'a> {
         fit.check(data)?;
         let rates = fit.rates(data.len())?;
         let rows = resident(task.params.device(), data)?;
-        let step = Step::training(task.params, &rows, fit.hyper.adam(), &rates, steps(fit, data))?;
+        let between = fit.hyper.evaluate_every * steps(fit, data);
+        let step = Step::training(task.params, &rows, fit.hyper.adam(), &rates, between)?;
         let step = step.seed(fit.hyper.seed).clip_norm(fit.hyper.clip);
         let passes = Passes::new(step, fit, data, task.pass)?;
         Ok(Training {
@@ -237,55 +241,79 @@ impl<'a> Training<'a> {
         self.rows.div_ceil(self.fit.hyper.batch_size)
     }
 
-    /// Runs the rest of the current epoch; `None` if it was interrupted.
-    fn epoch(&mut self) -> Result<Option<Epoch>> {
+    /// The epochs that will be done at the next evaluation. An epoch that has begun is ended, even where a resumed
+    /// training is to have fewer.
+    fn next_evaluation(&self) -> usize {
+        let (done, every) = (self.progress.epoch(), self.fit.hyper.evaluate_every);
+        let begun = done + self.progress.step.div_ceil(self.steps());
+        ((done / every + 1) * every).min(self.fit.hyper.epochs).max(begun)
+    }
+
+    /// Runs the epochs up to the next evaluation; `None` if it was interrupted.
+    fn stretch(&mut self) -> Result<Option<Epoch>> {
         let start = Instant::now();
-        let epoch = self.progress.epochs.len();
-        let order = match &self.fit.first_order {
-            Some(order) if epoch == 0 => order,
-            _ => &permutation(self.rows as u32, self.fit.hyper.seed, purpose::SHUFFLE, epoch as u32),
-        };
-        self.passes.step.set_order(order)?;
-        while self.progress.step < self.steps() {
-            self.run_slice()?;
-            if self.fit.interrupted() {
-                self.progress.seconds += start.elapsed().as_secs_f64();
-                return Ok(None);
+        let (begin, end, steps) = (self.progress.epoch(), self.next_evaluation(), self.steps());
+        for epoch in begin + self.progress.step / steps..end {
+            self.set_order(epoch)?;
+            while self.progress.step < (epoch + 1 - begin) * steps {
+                self.run_slice()?;
+                if self.fit.interrupted() {
+                    self.progress.seconds += start.elapsed().as_secs_f64();
+                    return Ok(None);
+                }
             }
         }
-        let losses = self.passes.step.losses()?;
+        let losses = self.losses(begin, end)?;
         let seconds = self.progress.seconds + start.elapsed().as_secs_f64();
         (self.progress.step, self.progress.seconds) = (0, 0.0);
-        let steps = self.steps();
-        for (_, values) in &losses {
-            if let Some(at) = values.iter().position(|l| !l.is_finite()) {
-                let step = epoch * steps + at;
-                return Err(Error::Diverged { step: step as u64, what: "the loss", learning_rate: self.learning_rate(step) as f32 });
-            }
-        }
         let mut means = losses.iter().map(|(name, values)| (name.to_string(), mean(values, self.fit, self.rows)));
         Ok(Some(Epoch {
-            epoch: epoch + 1,
+            epoch: end,
             train_loss: means.next().map_or(f64::NAN, |(_, loss)| loss),
             test_loss: None,
             validation_loss: None,
             seconds,
-            steps,
-            learning_rate: self.learning_rate((epoch + 1) * steps - 1),
+            steps: (end - begin) * steps,
+            learning_rate: self.learning_rate(end * steps - 1),
             losses: means.collect(),
             step_losses: losses.into_iter().next().map(|(_, values)| values).unwrap_or_default(),
         }))
     }
 
-    /// Runs some of the epoch's steps: all steps of one program if there is no interrupt flag, else those of a fraction
-    /// of a second.
+    /// Puts the rows into the order of an epoch.
+    fn set_order(&self, epoch: usize) -> Result<()> {
+        match &self.fit.first_order {
+            Some(order) if epoch == 0 => self.passes.step.set_order(order),
+            _ => self.passes.step.set_order(&permutation(self.rows as u32, self.fit.hyper.seed, purpose::SHUFFLE, epoch as u32)),
+        }
+    }
+
+    /// The losses of each step of the epochs since the last evaluation, all of them finite.
+    fn losses(&self, begin: usize, end: usize) -> Result<Vec<(&'static str, Vec<f32>)>> {
+        let steps = self.steps();
+        // A training that went on beyond its last epoch begins within the ring.
+        let first = begin % self.fit.hyper.evaluate_every * steps;
+        let mut losses = self.passes.step.losses()?;
+        for (_, values) in &mut losses {
+            *values = values[first..first + (end - begin) * steps].to_vec();
+            if let Some(at) = values.iter().position(|l| !l.is_finite()) {
+                let step = begin * steps + at;
+                return Err(Error::Diverged { step: step as u64, what: "the loss", learning_rate: self.learning_rate(step) as f32 });
+            }
+        }
+        Ok(losses)
+    }
+
+    /// Runs some of the epoch's steps: all steps of one program if nobody waits for a flag or a counter, else those of
+    /// a fraction of a second.
     fn run_slice(&mut self) -> Result<()> {
         let start = Instant::now();
         let full = self.passes.full.as_ref().map_or(0, |(_, steps)| *steps);
-        let patient = self.fit.interrupt.is_none();
+        let patient = self.fit.interrupt.is_none() && self.fit.counter.is_none();
+        let at = self.progress.step % self.steps();
         match (&mut self.passes.full, &mut self.passes.short) {
-            (Some((program, _)), _) if self.progress.step < full => {
-                let left = full - self.progress.step;
+            (Some((program, _)), _) if at < full => {
+                let left = full - at;
                 let steps = if patient { left } else { left.min(self.slice) };
                 program.run(steps)?;
                 self.progress.step += steps;
@@ -298,7 +326,10 @@ impl<'a> Training<'a> {
         }
         if !patient {
             // Reading waits for the device: without it a GPU's queue would take the whole epoch at once.
-            self.passes.step.clock().step()?;
+            let step = self.passes.step.clock().step()?;
+            if let Some(counter) = &self.fit.counter {
+                counter.store(step as usize, Ordering::Relaxed);
+            }
             let took = start.elapsed();
             self.slice = if took < SLICE / 2 {
                 (self.slice * 2).min(MOST_STEPS)
@@ -323,16 +354,16 @@ impl<'a> Training<'a> {
         self.rates.get(step).copied().unwrap_or(self.fit.hyper.lr)
     }
 
-    /// Records a validation loss; returns whether it is the best so far.
+    /// Records a validation loss; returns whether it is the smallest so far.
     fn validated(&mut self, epoch: usize, loss: f64) -> Result<bool> {
-        let better = self.progress.best.as_ref().is_none_or(|best| loss < best.loss);
+        let before = self.progress.best.as_ref().map(|best| best.loss);
+        let better = before.is_none_or(|before| loss < before);
+        let enough = before.is_none_or(|before| before - loss >= self.fit.hyper.min_delta * before.abs());
         if better {
             let weights = self.task.params.snapshot()?;
             self.progress.best = Some(Best { epoch, loss, weights });
-            self.progress.waited = 0;
-        } else {
-            self.progress.waited += 1;
         }
+        self.progress.waited = if better && enough { 0 } else { self.progress.waited + 1 };
         Ok(better)
     }
 }

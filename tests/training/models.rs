@@ -418,8 +418,8 @@ fn a_run_of_the_first_format_goes_on() {
     narrows(at, "eval --device cpu -q --model run");
     narrows(at, "report --device cpu -q --run run");
     go_on(at).unwrap();
-    let flags =
-        "--data points.csv --scale none --layers 4,2 --epochs 4 --batch-size 16 --schedule step:3:0.5 --lr 0.01 --validation 0.2 --seed 3";
+    let flags = "--data points.csv --scale none --layers 4,2 --activation relu --epochs 4 --batch-size 16 --schedule step:3:0.5 --lr 0.01 \
+                 --validation 0.2 --seed 3";
     narrows(at, &format!("train --device cpu -q --out whole {flags}"));
     assert_eq!(measured(&at.join("run")), measured(&at.join("whole")));
     let model = |run: &str| fs::read(at.join(run).join("model.safetensors")).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::common;
 use narrows::data::{self, Dataset, Scaler};
-use narrows::nn::{Activation, CodeActivation, Layer, Output};
+use narrows::nn::{Activation, CodeActivation, DeadUnits, Layer, Output};
 use narrows::train::{Checkpoint, Ended};
 use narrows::{AdamConfig, Autoencoder, Device, Error, Fit, History, Level, Loss, Schedule};
 use std::fs;
@@ -151,7 +151,7 @@ fn interrupted_within_an_epoch_it_goes_on_to_the_bit() {
 fn patience_ends_a_training_and_puts_the_best_weights_back() {
     let device = common::cpu();
     let (train, rows) = (digits(64), data::open("builtin").unwrap().test.head(200));
-    let fit = Fit::default().epochs(400).batch_size(16).learning_rate(1e-2).validate(&rows).patience(5);
+    let fit = Fit::default().epochs(400).batch_size(16).learning_rate(1e-2).validate(&rows).patience(5).min_delta(0.0);
     let folder = tempfile::tempdir().unwrap();
     let ae = network(&device);
     let history = ae.fit(&train, &fit.clone().checkpoints(folder.path())).unwrap();
@@ -164,9 +164,94 @@ fn patience_ends_a_training_and_puts_the_best_weights_back() {
     assert_eq!(Checkpoint::read(folder.path().join("best.safetensors")).unwrap().epochs(), best);
     // Resumed, it ends at once, and gives the same.
     let again = network(&device);
-    let resumed = again.fit(&train, &fit.checkpoints(folder.path()).resume(true)).unwrap();
+    let resumed = again.fit(&train, &fit.clone().checkpoints(folder.path()).resume(true)).unwrap();
     assert_eq!((resumed.ended, resumed.best), (Ended::Patience, Some(best)));
     assert_eq!(bits(&again), bits(&ae));
+    // An error that falls by less than a share of it is one of those that patience counts; the smallest still is.
+    let hasty = network(&device);
+    let history = hasty.fit(&train, &fit.min_delta(0.1)).unwrap();
+    let errors: Vec<f64> = history.epochs.iter().map(|e| e.validation_loss.unwrap()).collect();
+    let smallest = |upto: usize| errors[..upto].iter().copied().fold(f64::INFINITY, f64::min);
+    let fell = |epoch: &usize| errors[*epoch - 1] <= 0.9 * smallest(*epoch - 1);
+    assert_eq!((history.ended, (1..=errors.len()).rfind(fell)), (Ended::Patience, Some(errors.len() - 5)));
+    assert!(errors.len() < best && hasty.evaluate(&rows).unwrap() == smallest(errors.len()), "{errors:?}");
+}
+
+/// Seven epochs, evaluated after the third, the sixth and the last.
+#[test]
+fn seldom_evaluated_a_training_has_the_bits_of_one_that_is_evaluated_after_every_epoch() {
+    let (device, train) = (common::cpu(), digits(250));
+    let fit = |every| full(7).evaluate_every(every);
+    let (often, seldom) = (network(&device), network(&device));
+    let [whole, history] = [(&often, 1), (&seldom, 3)].map(|(ae, every)| ae.fit(&train, &fit(every)).unwrap());
+    let ends: Vec<usize> = history.epochs.iter().map(|e| e.epoch).collect();
+    assert_eq!((ends, history.epochs[0].steps, history.epochs[2].steps), (vec![3, 6, 7], 21, 7));
+    assert_eq!((bits(&seldom), history.epochs[1].test_loss), (bits(&often), whole.epochs[5].test_loss));
+    let losses_of = |h: &History| h.epochs.iter().flat_map(|e| e.step_losses.clone()).collect::<Vec<_>>();
+    assert_eq!(losses_of(&history), losses_of(&whole));
+    let mean = whole.epochs[..3].iter().map(|e| e.train_loss).sum::<f64>() / 3.0;
+    assert!((history.epochs[0].train_loss / mean - 1.0).abs() < 1e-12);
+
+    // Stopped wherever it is, it goes on to the same bits, evaluations and all.
+    let folder = tempfile::tempdir().unwrap();
+    let resumed = network(&device);
+    let fit = |resume| full(7).batch_size(1).evaluate_every(3).checkpoints(folder.path()).resume(resume);
+    let unbroken = network(&device);
+    let whole = unbroken.fit(&train, &full(7).batch_size(1).evaluate_every(3)).unwrap();
+    let mut cuts = 0;
+    let history = loop {
+        let flag = Arc::new(AtomicBool::new(false));
+        let raise = flag.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20 + 20 * cuts));
+            raise.store(true, Ordering::Relaxed);
+        });
+        let history = resumed.fit(&train, &fit(cuts > 0).interrupt(flag)).unwrap();
+        if history.ended == Ended::Complete {
+            break history;
+        }
+        cuts += 1;
+    };
+    assert!(cuts > 0);
+    assert_eq!((bits(&resumed), losses(&history), history.best), (bits(&unbroken), losses(&whole), whole.best));
+    // And beyond its last epoch, which was no third one.
+    let longer = resumed.fit(&train, &full(9).batch_size(1).evaluate_every(3).checkpoints(folder.path()).resume(true)).unwrap();
+    let whole = unbroken_for(9, &train);
+    assert_eq!(longer.epochs.iter().map(|e| e.epoch).collect::<Vec<_>>(), [3, 6, 7, 9]);
+    assert_eq!(bits(&resumed), bits(&whole));
+
+    for (every, said) in [(0, "an evaluation every 0 epochs of 7 steps"), (usize::MAX, "Use at least 1 epoch and at most")] {
+        let error = network(&device).fit(&train, &full(7).evaluate_every(every)).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let error = network(&device).fit(&train, &full(1).min_delta(1.0)).unwrap_err().to_string();
+    assert!(error.contains("min delta: it is 1"), "{error}");
+}
+
+fn unbroken_for(epochs: usize, train: &Dataset) -> Autoencoder {
+    let ae = network(&common::cpu());
+    ae.fit(train, &full(epochs).batch_size(1)).unwrap();
+    ae
+}
+
+#[test]
+fn units_that_no_row_makes_fire_are_counted_layer_by_layer() {
+    for device in common::devices() {
+        let ae = Autoencoder::builder(3).hidden([4]).code(2).build(device).unwrap();
+        // More than a chunk, and one row that is unlike the others.
+        let mut values: Vec<f32> = (0..3 * 1500).map(|i| (i % 11) as f32 / 11.0).collect();
+        values[3 * 1499] = 9.0;
+        let rows = Dataset::from_rows("rows", values, &[3]).unwrap();
+        // Two never fire, one fires for that row, and one for all.
+        ae.params().write("encoder.0.weight", &[-1.0, 0.0, 0.0, 0.0, -1.0, -1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]).unwrap();
+        ae.params().write("encoder.0.bias", &[-0.5, 0.0, -8.0, 0.1]).unwrap();
+        let found = ae.dead_units(&rows).unwrap();
+        assert_eq!(found[0], DeadUnits { layer: "encoder.1".into(), dead: 2, units: 4 });
+        assert_eq!((found.len(), found[1].layer.as_str(), found[1].units), (2, "decoder.1", 4));
+        assert_eq!(ae.dead_units(&rows.head(1499)).unwrap()[0].dead, 3);
+        let tanh = Autoencoder::builder(3).hidden([4]).code(2).activation(Activation::Tanh).build(device).unwrap();
+        assert!(tanh.dead_units(&rows).unwrap().is_empty());
+    }
 }
 
 #[test]
