@@ -2,6 +2,7 @@
 
 use super::input::{Input, Of};
 use super::model::{Model, output_or_file};
+use super::outside::Outside;
 use super::{Common, Failure, check_place, ends_in, print};
 use clap::Args;
 use narrows::data::{Chunks, Dataset, Number, Remarks, RowWriter, Schema};
@@ -48,21 +49,21 @@ struct Beside {
     /// The name of the column of ids.
     id: Option<String>,
     remarks: Remarks,
+    outside: Outside,
 }
 
 type Done = std::result::Result<(), Failure>;
 
 impl Apply {
     pub(super) fn encode(&self) -> Done {
-        let (ae, rows) = self.open(Of::Rows)?;
-        let (names, beside) = (numbered("code", ae.code_width()), self.beside(&rows));
+        let (ae, rows, beside) = self.open(Of::Rows)?;
+        let names = numbered("code", ae.code_width());
         self.pour(ae.encode_stream(rows)?, &names, beside)
     }
 
     pub(super) fn decode(&self) -> Done {
-        let (ae, codes) = self.open(Of::Codes)?;
-        let (names, beside) = (columns(&ae), self.beside(&codes));
-        self.pour_units(&ae, ae.decode_stream(codes)?, &names, beside)
+        let (ae, codes, beside) = self.open(Of::Codes)?;
+        self.pour_units(&ae, ae.decode_stream(codes)?, &columns(&ae), beside)
     }
 
     /// Writes rows to a table, or to a picture if the output is a .png.
@@ -70,15 +71,9 @@ impl Apply {
         if let Some(path) = self.out().filter(|path| ends_in(path, "png")) {
             return Ok(self.picture(path)?);
         }
-        let (ae, rows) = self.open(Of::Rows)?;
+        let (ae, rows, beside) = self.open(Of::Rows)?;
         let names = rows.names().unwrap_or_else(|| columns(&ae));
-        let beside = self.beside(&rows);
         self.pour_units(&ae, ae.reconstruct_stream(rows)?, &names, beside)
-    }
-
-    /// What is said or written beside the rows.
-    fn beside(&self, rows: &Chunks) -> Beside {
-        Beside { id: self.id(rows), remarks: rows.remarks() }
     }
 
     /// The name of the column of ids, where there are ids and the output has a place for them.
@@ -106,14 +101,16 @@ impl Apply {
     }
 
     /// The network and the rows, after checking that the output can be written.
-    fn open(&self, of: Of) -> Result<(Autoencoder, Chunks)> {
+    fn open(&self, of: Of) -> Result<(Autoencoder, Chunks, Beside)> {
         if let Some(path) = self.out() {
             RowWriter::check(path)?;
         }
-        self.open_any(of)
+        let (ae, rows, outside) = self.open_any(of)?;
+        let beside = Beside { id: self.id(&rows), remarks: rows.remarks(), outside };
+        Ok((ae, rows, beside))
     }
 
-    fn open_any(&self, of: Of) -> Result<(Autoencoder, Chunks)> {
+    fn open_any(&self, of: Of) -> Result<(Autoencoder, Chunks, Outside)> {
         if let (Some(one), Some(other)) = (&self.out, self.model.output_file()) {
             return Err(Error::Argument {
                 name: "-o".into(),
@@ -128,7 +125,12 @@ impl Apply {
         let ae = self.model.load(&self.common)?;
         let rows = self.input.open(&ae, of)?;
         self.common.note(rows.notes());
-        Ok((ae, rows))
+        let outside = Outside::default();
+        let rows = match of {
+            Of::Rows => outside.watch(&ae, rows),
+            Of::Codes => rows,
+        };
+        Ok((ae, rows, outside))
     }
 
     fn writer(&self, names: &[String], id: Option<&str>) -> Result<RowWriter> {
@@ -155,21 +157,24 @@ impl Apply {
             }
             let rows = writer.finish()?;
             self.common.note(&beside.remarks.list());
-            self.done(rows, names)
+            beside.outside.say(&self.common);
+            self.done(rows, names, &beside.outside)
         })?)
     }
 
-    fn done(&self, rows: usize, names: &[String]) -> Result<()> {
+    fn done(&self, rows: usize, names: &[String], outside: &Outside) -> Result<()> {
         let Some(path) = self.out() else { return Ok(()) };
         self.common.say(format_args!("{rows} rows in {}", path.display()));
         match self.json {
-            true => print(serde_json::json!({ "file": path.display().to_string(), "rows": rows, "columns": names })),
+            true => {
+                print(serde_json::json!({ "file": path.display().to_string(), "rows": rows, "columns": names, "outside": outside.count() }))
+            }
             false => Ok(()),
         }
     }
 
     fn picture(&self, path: &Path) -> Result<()> {
-        let (ae, mut rows) = self.open_any(Of::Rows)?;
+        let (ae, mut rows, outside) = self.open_any(Of::Rows)?;
         let Some(dims) = rows.image_dims() else {
             return Err(Error::Argument {
                 name: "-o".into(),
@@ -184,8 +189,9 @@ impl Apply {
         let shown = first.head(PAIRS);
         let originals = shown.rows_f32(0..PAIRS);
         report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, dims)?;
+        outside.say(&self.common);
         match self.json {
-            true => print(serde_json::json!({ "picture": path.display().to_string(), "rows": shown.len() })),
+            true => print(serde_json::json!({ "picture": path.display().to_string(), "rows": shown.len(), "outside": outside.count() })),
             false => print(path.display()),
         }
     }
@@ -201,8 +207,7 @@ impl Score {
             let nan = Error::Argument { name: "--threshold".into(), problem: "it is NaN".into(), remedy: "Name a number.".into() };
             return Err(nan.into());
         }
-        let (ae, rows) = self.apply.open(Of::Rows)?;
-        let beside = self.apply.beside(&rows);
+        let (ae, rows, beside) = self.apply.open(Of::Rows)?;
         let scores = ae.score_stream(rows)?;
         let names = ["score".to_string(), "anomaly".to_string()];
         match (self.contamination, self.threshold) {

@@ -2,6 +2,7 @@
 
 use super::input::Halves;
 use super::model::Model;
+use super::outside::Outside;
 use super::{Common, print};
 use clap::Args;
 use narrows::Result;
@@ -26,6 +27,11 @@ impl Eval {
         let ae = self.model.load(&self.common)?;
         let (split, _) = self.halves.open(self.model.path(), &ae, &self.common)?;
         let both = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
+        let outside = Outside::default();
+        for part in [&both.train, &both.test] {
+            outside.add(part.outside.unwrap_or(0), part.rows * part.columns);
+        }
+        outside.say(&self.common);
         match self.json {
             true => print(both.json()),
             false => print(both),

@@ -1,5 +1,6 @@
 //! `config.toml` in the first format: all names on one level.
 
+use super::defaults::Said;
 use super::input::Reading;
 use super::settings::{self, Run, Source};
 use narrows::data::Scale;
@@ -89,6 +90,7 @@ impl Settings {
             fit,
             data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, ..Source::default() },
             run: Run { device: self.device, threads: self.threads, stopped: None },
+            said: Said::all(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The flags of `train`. A flag that is not given is left to a file or a default.
 
+use super::defaults::Said;
 use super::input::{Columns, Reading};
 use super::settings::{self, Source};
 use clap::Args;
@@ -9,15 +10,17 @@ use narrows::nn::{Activation, Builder, CodeActivation, Output};
 use narrows::train::Hyperparameters;
 use narrows::{Loss, Schedule};
 use std::ffi::OsString;
+use std::num::ParseIntError;
 use std::str::FromStr;
 
 /// What is built.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ModelFlags {
-    /// Widths from the first layer to the code; the decoder has them in reverse. [default: 128,64,32]
-    #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
-    layers: Option<Vec<usize>>,
-    /// What follows each hidden layer. [default: relu]
+    /// Widths from the first layer to the code, 128,64,32, or with that of the rows before them, 784-128-64-32; the
+    /// decoder has them in reverse. [default: 128,64,32; for a table its code is a third of the columns, at most 32]
+    #[arg(long, value_parser = widths, value_name = "N,N,..|ROW-N-N..")]
+    layers: Option<Widths>,
+    /// What follows each hidden layer. [default: relu; for a table leaky]
     #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = Activation::USAGE)]
     activation: Option<Activation>,
     /// What follows the encoder's last layer. [default: linear]
@@ -37,7 +40,7 @@ pub(super) struct ModelFlags {
 /// How it is trained.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct FitFlags {
-    /// Passes over the training rows. [default: 10]
+    /// Passes over the training rows. [default: 10, or as many as make 3000 steps; 4500 of the built-in digits]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Rows in a step. [default: 128]
@@ -62,10 +65,19 @@ pub(super) struct FitFlags {
     /// Mean squared error, or binary cross-entropy. [default: mse]
     #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = Loss::USAGE)]
     loss: Option<Loss>,
-    /// Ends after this many epochs without a new smallest error on the validation rows, and keeps the best epoch's
-    /// weights. [default: none]
-    #[arg(long, value_name = "EPOCHS|none", value_parser = or_none::<usize>)]
+    /// Epochs from one evaluation to the next: each is a line, a row of metrics.csv and a checkpoint. [default: 1, or
+    /// as many as make 50 steps, but at least 20 evaluations in all]
+    #[arg(long, value_name = "EPOCHS")]
+    evaluate_every: Option<usize>,
+    /// Ends after this many evaluations in a row that do not lower the smallest error on the validation rows by
+    /// --min-delta, and keeps the weights with the smallest. [default: none; 10 where --epochs is not given, ten epochs
+    /// are fewer than 3000 steps, and there are validation rows]
+    #[arg(long, value_name = "N|none", value_parser = or_none::<usize>)]
     patience: Option<OrNone<usize>>,
+    /// The share of the smallest error by which an evaluation must lower it so that patience counts anew.
+    /// [default: 0.005]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    min_delta: Option<f64>,
     /// Seed of the initial weights, of the order of the rows and of the noise. [default: 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -84,7 +96,7 @@ pub(super) struct DataFlags {
     #[arg(long, value_parser = named::<Scale>(Scale::NAMES), value_name = Scale::USAGE)]
     scale: Option<Scale>,
     /// The share of the training rows, from their end, to validate on instead of training on. [default: none, or the
-    /// validation part of the data; 0.1 with --patience and without such a part]
+    /// validation part of the data; 0.1 with patience and without such a part]
     #[arg(long, value_name = "FRACTION|none", allow_negative_numbers = true, value_parser = or_none::<f64>)]
     validation: Option<OrNone<f64>>,
 }
@@ -100,6 +112,22 @@ fn or_none<T: FromStr>(text: &str) -> Result<OrNone<T>, T::Err> {
 /// A path that a file of settings can hold.
 fn text(path: OsString) -> Result<String, &'static str> {
     path.into_string().map_err(|_| "it is not UTF-8, so config.toml can't name it; give it another name, or a link that has one")
+}
+
+/// The widths of a network as people write them.
+#[derive(Clone, Debug)]
+struct Widths {
+    /// The width of a row, where they begin with it.
+    row: Option<usize>,
+    layers: Vec<usize>,
+}
+
+fn widths(text: &str) -> Result<Widths, ParseIntError> {
+    let list = |by: char| text.split(by).map(str::parse).collect::<Result<Vec<usize>, _>>();
+    match text.contains('-') {
+        true => list('-').map(|mut layers| Widths { row: Some(layers.remove(0)), layers }),
+        false => list(',').map(|layers| Widths { row: None, layers }),
+    }
 }
 
 /// One of these names.
@@ -127,7 +155,7 @@ fn put_or_none<T: Copy>(given: Option<OrNone<T>>, stands: &mut Option<T>) {
 impl ModelFlags {
     pub(super) fn over(&self, mut model: Builder) -> Builder {
         if let Some(layers) = &self.layers {
-            model = model.layers(layers.clone());
+            model = model.layers(layers.layers.clone());
         }
         if let Some(activation) = self.activation {
             model = model.activation(activation);
@@ -147,6 +175,12 @@ impl ModelFlags {
         }
     }
 
+    pub(super) fn say(&self, said: &mut Said) {
+        said.row = self.layers.as_ref().and_then(|widths| widths.row);
+        said.layers |= self.layers.is_some();
+        said.activation |= self.activation.is_some();
+    }
+
     /// Whether there is an output, and another than the model has.
     pub(super) fn changes_output(&self, model: &Builder) -> bool {
         self.output.is_some_and(|output| model.clone().output(output) != *model)
@@ -163,8 +197,16 @@ impl FitFlags {
         put(&self.weight_decay, &mut fit.weight_decay);
         put_or_none(self.clip, &mut fit.clip);
         put(&self.loss, &mut fit.loss);
+        put(&self.evaluate_every, &mut fit.evaluate_every);
         put_or_none(self.patience, &mut fit.patience);
+        put(&self.min_delta, &mut fit.min_delta);
         put(&self.seed, &mut fit.seed);
+    }
+
+    pub(super) fn say(&self, said: &mut Said) {
+        said.epochs |= self.epochs.is_some();
+        said.evaluate_every |= self.evaluate_every.is_some();
+        said.patience |= self.patience.is_some();
     }
 }
 
@@ -189,7 +231,7 @@ impl DataFlags {
         self.name.as_deref()
     }
 
-    pub(super) fn says_nothing_of_validation(&self) -> bool {
-        self.validation.is_none()
+    pub(super) fn say(&self, said: &mut Said) {
+        said.validation |= self.validation.is_some();
     }
 }

@@ -3,19 +3,23 @@
 mod apply;
 mod bench;
 mod data;
+mod defaults;
 mod devices;
 mod eval;
 mod first;
 mod flags;
 mod input;
 mod model;
+mod outside;
 mod plot;
+mod progress;
 mod report;
 mod settings;
 mod signals;
 mod train;
 mod verify;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use narrows::{Device, DeviceKind, Error};
 use signals::Signals;
@@ -104,7 +108,7 @@ impl From<Error> for Failure {
 
 /// Parses the arguments, does what they say, and gives the exit code.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|e| hinted(e).exit());
     let verb = cli.verb.unwrap_or(Verb::Train(Box::new(cli.train)));
     let done = Signals::listen().map_err(Failure::from).and_then(|signals| match verb {
         Verb::Train(train) => train.run(&signals),
@@ -136,6 +140,19 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+/// Names the flag for data that were given without it.
+fn hinted(mut e: clap::Error) -> clap::Error {
+    let given = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter().find_map(|kind| e.get(kind));
+    if let Some(ContextValue::String(given)) = given
+        && !given.starts_with('-')
+        && Path::new(given).exists()
+    {
+        let hint = format!("rows are named by a flag: --data {given}");
+        e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    }
+    e
+}
+
 fn code(e: &Error) -> u8 {
     match e {
         Error::Argument { .. } => 2,
@@ -147,7 +164,7 @@ fn code(e: &Error) -> u8 {
 }
 
 impl Common {
-    /// Opens the device, and prints which one and why unless it is to be quiet.
+    /// Opens the device, and prints which one unless it is to be quiet. `devices` says why others are absent.
     fn open(&self) -> narrows::Result<Device> {
         self.open_as(self.device.as_deref(), self.threads)
     }
@@ -158,7 +175,7 @@ impl Common {
         if threads.is_some() && device.info().kind != DeviceKind::Cpu {
             self.say("--threads is for the CPU and changes nothing here");
         }
-        self.say(format_args!("device {}: {} ({})", device.id(), device.info().name, device.why()));
+        self.say(format_args!("device {}: {}", device.id(), device.info().name));
         Ok(device)
     }
 

@@ -1,6 +1,7 @@
 //! The settings of a training, as in `config.toml`: flags override a file, which overrides the defaults.
 
 use super::Common;
+use super::defaults::Said;
 use super::flags::{DataFlags, FitFlags, ModelFlags};
 use super::input::{Columns, Reading, known};
 use narrows::data::{self, Dataset, Options, Scale, Scaler, Split, Values};
@@ -27,6 +28,9 @@ pub(super) struct Settings {
     pub(super) data: Source,
     #[serde(default)]
     pub(super) run: Run,
+    /// What of it flags or a file have named: the rest depends on the rows.
+    #[serde(skip)]
+    pub(super) said: Said,
 }
 
 /// The data.
@@ -91,6 +95,9 @@ impl Settings {
         data.over(&mut settings.data);
         settings.data.reading = reading.over(&settings.data.reading);
         settings.data.columns = columns.over(&settings.data.columns);
+        model.say(&mut settings.said);
+        fit.say(&mut settings.said);
+        data.say(&mut settings.said);
         if settings.data.name.is_none() {
             settings.data.name = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
         }
@@ -177,7 +184,7 @@ impl Settings {
         // Numbers above 2^63 are in no table of the parser's, but may be in a file of this format.
         let parsed = match toml::from_str(&text).is_ok_and(|table: Table| super::first::is_one(&table)) {
             true => toml::from_str(&text).map(|first: super::first::Settings| first.in_tables()),
-            false => toml::from_str::<Settings>(&text),
+            false => toml::from_str(&text).map(|settings| Settings { said: Said::in_file(&text), ..settings }),
         };
         let mut settings = parsed.map_err(|e| wrong(path, &text, &e))?;
         if settings.model != settings.model.clone().inputs(0).seed(0) {
@@ -228,13 +235,6 @@ impl Settings {
             }
         }
         [model, fit, data, run]
-    }
-
-    /// Patience without --validation has a default; with --validation none it is an error.
-    pub(super) fn validate_for_patience(&mut self, split: &Split) {
-        if self.fit.patience.is_some() && split.validation.is_none() {
-            self.data.validation.get_or_insert(0.1);
-        }
     }
 
     /// The rows to train on, and those to validate on: a share of the training rows, or the part that the data have.
@@ -374,6 +374,7 @@ mod tests {
     fn anywhere(mut settings: Settings) -> Settings {
         settings.data.name = settings.data.name.map(|name| whole(&name));
         settings.data.config = None;
+        settings.said = Said::default();
         settings
     }
 
@@ -420,16 +421,6 @@ mod tests {
         assert_eq!((none.fit.clip, none.fit.patience, none.data.validation), (None, None, None));
         assert_eq!(none.data.reading, settings("--header no", None).data.reading);
         assert_eq!(settings("--validation none", Some(&file)).data.validation, None, "patience has no rows then, which is an error");
-        let validation = |line: &str, split: &Split| {
-            let mut settings = settings(line, None);
-            settings.validate_for_patience(split);
-            settings.data.validation
-        };
-        let rows = || data::digits(0, 0..20);
-        let mut split = Split::new(rows(), rows());
-        assert_eq!((validation("--patience 3", &split), validation("", &split)), (Some(0.1), None));
-        split.validation = Some(rows());
-        assert_eq!((validation("--patience 3", &split), validation("--patience 3 --validation 0.2", &split)), (None, Some(0.2)));
     }
 
     #[test]
@@ -490,7 +481,9 @@ mod tests {
         same.run = Run { device: Some("cpu".into()), threads: Some(2), stopped: None };
         assert_eq!(anywhere(Settings::read(folder.path()).unwrap()), anywhere(same));
         fs::write(folder.path().join(FILE), "layers = [5, 2]\nseed = 9\n").unwrap();
-        assert_eq!(settings("", Some(folder.path())), settings("--layers 5,2 --seed 9", None), "what it leaves out is as ever");
+        let short = settings("", Some(folder.path()));
+        assert_eq!(anywhere(short.clone()), anywhere(settings("--layers 5,2 --seed 9", None)));
+        assert_eq!(short.said, Said::all(), "what it leaves out is as ever");
     }
 
     #[test]
@@ -507,7 +500,7 @@ mod tests {
             ("[fit]\nseed = 18446744073709551615\n", "--seed 18446744073709551615"),
         ] {
             fs::write(&file, text).unwrap();
-            assert_eq!(anywhere(settings("", Some(&file))), settings(line, None), "{text}");
+            assert_eq!(anywhere(settings("", Some(&file))), anywhere(settings(line, None)), "{text}");
         }
         for (text, said) in [
             ("layers = 3\n", "line 1: invalid type: integer `3`, expected a sequence"),

@@ -2,20 +2,24 @@
 
 use super::flags::{DataFlags, FitFlags, ModelFlags};
 use super::input::{Columns, Reading, check_rows};
+use super::progress::Progress;
 use super::settings::{self, Settings};
 use super::signals::Signals;
 use super::{Common, Failure, print, run_of};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use narrows::data::{Dataset, Split, Values};
+use narrows::data::{Bounds, Dataset, Split, Values};
 use narrows::nn::Output;
-use narrows::report::About;
-use narrows::train::{Checkpoint, Ended, Epoch};
-use narrows::{Autoencoder, Error, Fit, History, Result, report};
+use narrows::report::{About, Written};
+use narrows::train::{Checkpoint, Ended};
+use narrows::{Autoencoder, Device, Error, Fit, History, Loss, Result, report};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// The files of a run directory: none of them may exist when a new run begins.
 const WRITTEN: [&str; 10] = [
@@ -69,13 +73,11 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(&self, signals: &Signals) -> std::result::Result<(), Failure> {
-        let say = |text: std::fmt::Arguments| self.common.say(text);
         let mut settings = match &self.resume {
             Some(folder) => Settings::resumed(folder, &self.model, &self.fit, &self.data, &self.reading, &self.columns)?,
             None => Settings::new(self.config.as_deref(), &self.model, &self.fit, &self.data, &self.reading, &self.columns)?,
         };
         let device = settings.open(&self.common)?;
-        let mut fit = Fit::from(settings.fit.clone());
         let split = settings.data.open(None)?;
         self.common.note(&split.notes());
         // A new run may be of rows that have changed, but not of others that chance to have their name.
@@ -83,31 +85,16 @@ impl Train {
         if let (Some(folder), None) = (self.resume.as_deref().or(moved), self.data.name()) {
             check_rows(folder, &split, settings.data().as_ref())?;
         }
-        if self.resume.is_none() && self.data.says_nothing_of_validation() {
-            settings.validate_for_patience(&split);
+        if self.resume.is_none() {
+            settings.complete(&split)?;
         }
         let (train, validation) = settings.hold_out(&split)?;
         self.check_patience(&settings, validation.is_some())?;
-        let test = &split.test;
-        let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
-        let held = validation.as_ref().map(|v| format!(", {} to validate", v.len())).unwrap_or_default();
-        say(format_args!(
-            "data {}{synthetic}: {} rows of {} to train on{held}, {} to test",
-            train.name(),
-            train.len(),
-            train.columns(),
-            test.len()
-        ));
-        let builder = settings.model.clone().inputs(train.columns()).seed(settings.fit.seed);
-        let mut ae = builder.build(&device)?;
-        if let Some(schema) = train.schema() {
-            ae = ae.with_schema(schema.clone())?;
-        }
-        if let Some(scaler) = settings.scaler(&train, ae.output())? {
-            ae = ae.with_scaler(scaler)?;
-            say(format_args!("each column is scaled by its values in the training rows; errors are of scaled rows"));
-        }
+        self.announce_rows(&train, validation.as_ref(), &split.test);
+        let ae = self.network(&mut settings, &train, &device)?;
+        self.announce_training(&settings, &ae, train.len());
         self.warn_of_range(&ae, &train)?;
+        self.warn_of_clamping(&ae, settings.fit.loss, [validation.as_ref(), Some(&split.test)])?;
         let (folder, begun) = match &self.resume {
             Some(folder) => (folder.clone(), Begun::again(folder)?),
             None => self.folder(&settings)?,
@@ -116,46 +103,88 @@ impl Train {
         if self.resume.is_none() || Settings::read(&folder)? != settings {
             settings.write(&folder).inspect_err(|_| begun.undo(&folder))?;
         }
+        let steps = Arc::new(AtomicUsize::new(done));
+        let mut fit = Fit::from(settings.fit.clone()).test(&split.test).checkpoints(folder.join(CHECKPOINTS)).resume(resume);
         if let Some(rows) = &validation {
             fit = fit.validate(rows);
         }
-        let fit = fit.test(test).checkpoints(folder.join(CHECKPOINTS)).resume(resume).interrupt(signals.gently());
-        let bar = self.bar(settings.fit.epochs, done);
-        let history = ae.fit_with(&train, &fit, |e| {
-            let text = line(e);
-            match &bar {
-                Some(bar) => {
-                    bar.set_message(text);
-                    bar.inc(1);
-                }
-                None => say(format_args!("epoch {:>3}/{}: {text}", e.epoch, settings.fit.epochs)),
-            }
-        });
-        if let Some(bar) = &bar {
-            bar.finish();
-        }
+        let fit = fit.interrupt(signals.gently()).count_steps(steps.clone());
+        let say = |text: &dyn Display| self.common.say(text);
+        let per_epoch = train.len().div_ceil(settings.fit.batch_size.max(1));
+        let progress = Progress::new(&say, self.common.quiet, settings.fit.epochs, per_epoch, steps);
+        let history = progress.during(|| ae.fit_with(&train, &fit, |e| progress.epoch(e)));
+        progress.finish();
         let history = history.inspect_err(|_| begun.undo(&folder)).map_err(other_rows)?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
         ae.save(folder.join("model.safetensors"))?;
+        if self.is_stopped(&mut settings, &history, &folder)? {
+            return Err(Failure::Signal(signals.code()));
+        }
+        signals.end_at_once();
+        self.summary(&history, settings.fit.patience.is_some());
+        Ok(self.report(&ae, &split, &settings, &history, &folder)?)
+    }
+
+    /// Whether a signal ended the training: its settings then say of which epoch the model is.
+    fn is_stopped(&self, settings: &mut Settings, history: &History, folder: &Path) -> Result<bool> {
         let last = history.epochs.last().map_or(0, |last| last.epoch);
         let best = history.best.filter(|_| settings.fit.patience.is_some());
         let stopped = (history.ended == Ended::Interrupted).then_some(best.unwrap_or(last));
         if settings.run.stopped != stopped {
             settings.run.stopped = stopped;
-            settings.write(&folder)?;
+            settings.write(folder)?;
         }
         if stopped.is_some() {
-            say(format_args!("stopped by a signal; all is saved. Go on with: narrows train --resume {}", folder.display()));
-            return Err(Failure::Signal(signals.code()));
+            self.common.say(format_args!("stopped by a signal; all is saved. Go on with: narrows train --resume {}", folder.display()));
         }
-        signals.end_at_once();
-        self.summary(&history);
-        let error = ae.evaluate(test)?;
-        say(format_args!("test error {error:.5} per element; model and metrics in {}", folder.display()));
-        Ok(self.report(&ae, &split, &settings, &history, &folder, error)?)
+        Ok(stopped.is_some())
     }
 
-    /// Whether a run goes on, and the epochs that are done.
+    fn announce_rows(&self, train: &Dataset, validation: Option<&Dataset>, test: &Dataset) {
+        let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
+        let held = validation.map(|rows| format!(", {} to validate", rows.len())).unwrap_or_default();
+        self.common.say(format_args!(
+            "data {}{synthetic}: {} rows of {} to train on{held}, {} to test",
+            train.name(),
+            train.len(),
+            train.columns(),
+            test.len()
+        ));
+    }
+
+    /// The untrained network, with what it keeps of the rows: their bounds, their columns and their scaling.
+    fn network(&self, settings: &mut Settings, train: &Dataset, device: &Device) -> Result<Autoencoder> {
+        let ae = settings.model.clone().inputs(train.columns()).seed(settings.fit.seed).build(device)?;
+        let mut ae = ae.with_bounds(Bounds::of(train)?)?;
+        if let Some(schema) = train.schema() {
+            ae = ae.with_schema(schema.clone())?;
+        }
+        let Some(scaler) = settings.scaler(train, ae.output())? else { return Ok(ae) };
+        self.common.say("each column is scaled by its values in the training rows; errors are of scaled rows");
+        ae.with_scaler(scaler)
+    }
+
+    /// Says what is trained and for how long, and what of the widths may surprise.
+    fn announce_training(&self, settings: &Settings, ae: &Autoencoder, rows: usize) {
+        let say = |text: std::fmt::Arguments| self.common.say(text);
+        let widths = ae.widths().iter().map(usize::to_string).collect::<Vec<_>>().join("-");
+        let (inputs, code) = (ae.inputs(), ae.code_width());
+        if settings.said.row.is_none() && ae.widths().len() > 2 && ae.widths()[1] == inputs && settings.said.layers {
+            let meant = widths.split_once('-').map_or("", |(_, layers)| layers);
+            say(format_args!("--layers begins behind the rows, so there are two widths of {inputs}; for one: --layers {meant}"));
+        }
+        if code >= inputs {
+            say(format_args!("a code of {code} for rows of {inputs} narrows nothing: the network can learn to copy"));
+        }
+        let fit = &settings.fit;
+        let steps = rows.div_ceil(fit.batch_size.max(1));
+        let all = fit.epochs.saturating_mul(steps);
+        let early = fit.patience.map(|n| format!(", or until {n} evaluations in a row bring nothing")).unwrap_or_default();
+        let often = if fit.evaluate_every > 1 { format!(", an evaluation every {}", fit.evaluate_every) } else { String::new() };
+        say(format_args!("training {widths} and back for {all} steps: {} epochs of {steps}{often}{early}", fit.epochs));
+    }
+
+    /// Whether a run goes on, and the steps that are done.
     fn begin(&self, settings: &Settings, folder: &Path) -> Result<(bool, usize)> {
         if self.resume.is_none() {
             return Ok((false, 0));
@@ -175,8 +204,9 @@ impl Train {
                 remedy: "Ask for at least as many: --epochs.".into(),
             });
         }
-        self.common.say(format_args!("resuming from {}: {done} epochs, {} steps", path.display(), checkpoint.step()));
-        Ok((true, done))
+        let steps = checkpoint.step();
+        self.common.say(format_args!("resuming from {}: {done} epochs, {steps} steps", path.display()));
+        Ok((true, steps as usize))
     }
 
     /// Rejects patience without rows to measure it on: --resume takes no flag that would name some.
@@ -213,65 +243,63 @@ impl Train {
         Ok(())
     }
 
-    fn summary(&self, history: &History) {
-        let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
-        let (epochs, best) = (history.epochs.len(), history.best.unwrap_or_default());
-        self.common.say(match history.ended {
-            Ended::Patience => {
-                format!("trained in {seconds:.2} s; patience ended it after epoch {epochs}, and the weights are those of epoch {best}")
+    /// Says that cross-entropy takes numbers outside of [0, 1] for the nearest one inside.
+    fn warn_of_clamping(&self, ae: &Autoencoder, loss: Loss, parts: [Option<&Dataset>; 2]) -> Result<()> {
+        if loss != Loss::Bce {
+            return Ok(());
+        }
+        for rows in parts.into_iter().flatten() {
+            let scaled = ae.scaled(rows)?;
+            let Values::Floats(values) = scaled.values() else { continue };
+            let outside = values.iter().filter(|x| !(0.0..=1.0).contains(*x)).count();
+            if outside > 0 {
+                let (all, name) = (values.len(), rows.name());
+                self.common
+                    .say(format_args!("{name}: {outside} of {all} values lie outside [0, 1]; cross-entropy takes the nearest inside"));
             }
-            _ => format!("trained in {seconds:.2} s"),
-        });
+        }
+        Ok(())
     }
 
-    /// Writes the pictures and the page, and prints the path of the picture, or of the page if the rows are not images.
-    fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, error: f64) -> Result<()> {
+    fn summary(&self, history: &History, restores: bool) {
+        let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
+        let last = history.epochs.last().map_or(0, |e| e.epoch);
+        let ended = if history.ended == Ended::Patience { format!("; patience ended it after epoch {last}") } else { String::new() };
+        let best = history.best.filter(|best| restores && *best != last);
+        let best = best.map(|best| format!("; the weights are those of epoch {best}")).unwrap_or_default();
+        self.common.say(format_args!("trained in {seconds:.2} s{ended}{best}"));
+    }
+
+    /// Writes the pictures and the page, says what has come of it, and prints the path of the picture, or of the page
+    /// if the rows are not images.
+    fn report(&self, ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path) -> Result<()> {
         let seconds: f64 = history.epochs.iter().map(|e| e.seconds).sum();
         let mut about = About::new(ae.device(), settings.data(), &command(folder), seconds);
         for (name, value) in settings.shown() {
             about = about.setting(&name, value);
         }
         about.config = Some(settings.text()?);
+        self.common.say("measuring it and drawing its page");
         let written = report::run(folder, ae, split, &about)?;
         self.common.note(&written.absent);
-        self.common.say(format_args!("report in {}", written.page.display()));
-        if !self.json {
-            return print(written.picture.unwrap_or(written.page).display());
+        self.conclude(&written, folder);
+        match self.json {
+            true => print(document(ae, split, settings, history, folder, &written)),
+            false => print(written.picture.unwrap_or(written.page).display()),
         }
-        let epochs: Vec<_> = history
-            .epochs
-            .iter()
-            .map(|e| {
-                serde_json::json!({
-                    "epoch": e.epoch, "train_loss": e.train_loss, "test_loss": e.test_loss, "validation_loss": e.validation_loss,
-                    "seconds": e.seconds, "steps": e.steps, "learning_rate": e.learning_rate,
-                    "losses": e.losses.iter().cloned().collect::<BTreeMap<_, _>>(),
-                })
-            })
-            .collect();
-        print(serde_json::json!({
-            "folder": text(folder), "model": text(&folder.join("model.safetensors")),
-            "report": text(&written.page), "picture": written.picture.as_deref().map(text), "absent": written.absent,
-            "device": ae.device().id(), "data": settings.data(), "synthetic": split.train.is_synthetic(), "ended": match history.ended {
-                Ended::Patience => "patience",
-                Ended::Stopped | Ended::Interrupted => "stopped",
-                Ended::Complete => "complete",
-            },
-            "best_epoch": history.best, "test_mse": error, "epochs": epochs,
-        }))
     }
 
-    /// A progress bar on a terminal that can move its cursor; elsewhere a line per epoch is printed.
-    fn bar(&self, epochs: usize, done: usize) -> Option<ProgressBar> {
-        let bar = ProgressBar::new(epochs as u64).with_position(done as u64);
-        if self.common.quiet || bar.is_hidden() {
-            return None;
+    /// The last lines: where everything is, what it is worth, and what to try next.
+    fn conclude(&self, written: &Written, folder: &Path) {
+        let verdict = &written.verdict;
+        self.common.say(format_args!("model, metrics and report.html in {}", folder.display()));
+        if let Some(dead) = verdict.dead() {
+            self.common.say(format_args!("units that no training row makes fire: {dead}"));
         }
-        if let Ok(style) = ProgressStyle::with_template("epoch {pos:>3}/{len} {bar:30} {msg}, {eta} left") {
-            bar.set_style(style);
+        self.common.say(verdict);
+        if !verdict.advice.is_empty() {
+            self.common.say(format_args!("try next: {}", verdict.advice.join(", or ")));
         }
-        bar.tick();
-        Some(bar)
     }
 
     /// The folder for the results, free of another run's, and what had to be made for it.
@@ -353,6 +381,32 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
+/// The training and what has come of it, as JSON.
+fn document(ae: &Autoencoder, split: &Split, settings: &Settings, history: &History, folder: &Path, written: &Written) -> Value {
+    let epochs = history.epochs.iter().map(|e| {
+        json!({
+            "epoch": e.epoch, "train_loss": e.train_loss, "test_loss": e.test_loss, "validation_loss": e.validation_loss,
+            "seconds": e.seconds, "steps": e.steps, "learning_rate": e.learning_rate,
+            "losses": e.losses.iter().cloned().collect::<BTreeMap<_, _>>(),
+        })
+    });
+    let ended = match history.ended {
+        Ended::Patience => "patience",
+        Ended::Stopped | Ended::Interrupted => "stopped",
+        Ended::Complete => "complete",
+    };
+    let verdict = &written.verdict;
+    let dead = verdict.dead_units.iter().map(|layer| json!({ "layer": layer.layer, "dead": layer.dead, "units": layer.units }));
+    json!({
+        "folder": text(folder), "model": text(&folder.join("model.safetensors")), "report": text(&written.page),
+        "picture": written.picture.as_deref().map(text), "absent": written.absent,
+        "device": ae.device().id(), "data": settings.data(), "synthetic": split.train.is_synthetic(), "ended": ended,
+        "best_epoch": history.best, "test_mse": verdict.error, "mean_mse": verdict.mean, "pca_mse": verdict.components,
+        "collapsed": verdict.collapsed, "dead_units": dead.collect::<Vec<_>>(), "outside": verdict.outside,
+        "epochs": epochs.collect::<Vec<_>>(),
+    })
+}
+
 /// Whether nothing was trained in the folder of a run yet.
 fn is_new(folder: &Path) -> bool {
     let trained = ["checkpoints/last.safetensors", "checkpoints/last.previous.safetensors", "metrics.csv", "model.safetensors"];
@@ -380,10 +434,4 @@ fn command(folder: &Path) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     let quoted = if config.chars().all(plain) { config } else { format!("'{}'", config.replace('\'', "'\\''")) };
     format!("narrows train --config {quoted}")
-}
-
-/// An epoch in words.
-fn line(e: &Epoch) -> String {
-    let part = |name: &str, loss: Option<f64>| loss.map(|l| format!(", {name} {l:.5}")).unwrap_or_default();
-    format!("loss {:.5}{}{}, {:.2} s", e.train_loss, part("validation", e.validation_loss), part("test", e.test_loss), e.seconds)
 }

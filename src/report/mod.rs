@@ -13,6 +13,7 @@ mod plot;
 mod raster;
 mod run;
 mod table;
+mod verdict;
 mod weights;
 
 pub use about::{About, machine};
@@ -23,6 +24,7 @@ pub use picture::comparison;
 #[cfg(feature = "cli")]
 pub use raster::png;
 pub use run::{Written, run};
+pub use verdict::Verdict;
 pub use weights::{Tiles, weights};
 
 use crate::{Result, files};

@@ -1,9 +1,9 @@
 //! The report: one page that needs no other file, for the screen, light or dark, and for paper.
 
+use super::Verdict;
 use super::about::About;
 use super::charts::{grouped, short};
 use super::components::Components;
-use super::metrics::Point;
 use super::plot::escape;
 use super::weights::Tiles;
 use crate::Autoencoder;
@@ -23,8 +23,8 @@ pub(super) struct Page<'a> {
     pub(super) ae: &'a Autoencoder,
     pub(super) split: &'a Split,
     pub(super) evaluation: &'a Evaluation,
+    pub(super) verdict: &'a Verdict,
     pub(super) components: Option<Components>,
-    pub(super) points: &'a [Point],
     pub(super) loss: &'a str,
     pub(super) errors: &'a str,
     /// Some of the rows, as images or as lines of a table.
@@ -47,6 +47,7 @@ pub(super) fn html(page: &Page) -> String {
         lede = page.lede()
     );
     out += &page.headline();
+    out += &page.verdict();
     out += &page.absent();
     let images = page.split.test.image_dims().is_some();
     out += if images { page.rows } else { "" };
@@ -108,29 +109,14 @@ impl Page<'_> {
         let synthetic = if self.split.train.is_synthetic() { "<strong class=\"badge\">synthetic data</strong>" } else { "" };
         format!(
             "<p class=\"lede\">{synthetic}It keeps <b>{} numbers</b> of each {row} of {}. On {} {row}s of <b>{}</b> that training never saw, the \
-             squared error is <b>{}</b> per {row}{}</p>{}",
+             squared error is <b>{}</b> per {row}{}</p>",
             self.ae.code_width(),
             self.ae.inputs(),
             grouped(test.rows),
             escape(&self.about.data),
             fixed(test.sum, 2),
             self.components.map_or(".".into(), |pca| beside(test.sum, &pca)),
-            self.advice()
         )
-    }
-
-    /// What to try where principal components win.
-    fn advice(&self) -> String {
-        let wins = self.components.is_some_and(|pca| !pca.exact && pca.test < self.evaluation.test.sum);
-        let epochs = self.points.last().map_or(1, |p| p.epoch).saturating_mul(3);
-        let command = escape(&self.about.command);
-        match wins {
-            true => format!(
-                "<p class=\"note\">A linear code is better so far. Train longer, <code>{command} --epochs {epochs}</code>, or with other widths: \
-                 <code>--layers</code>.</p>"
-            ),
-            false => String::new(),
-        }
     }
 
     fn absent(&self) -> String {
@@ -155,6 +141,17 @@ impl Page<'_> {
         card(format!("{:+.1} %", 100.0 * self.evaluation.gap()), "test error over training error".into());
         card(format!("{:.1} s", self.about.seconds), "of training".into());
         out + "</section>\n"
+    }
+
+    /// What is wrong with the network, and what to try next.
+    fn verdict(&self) -> String {
+        let Verdict { collapsed, mean, advice, .. } = self.verdict;
+        let collapsed = collapsed.then(|| format!("It is no better than the mean of each column ({mean:.5}): it has collapsed."));
+        let dead = self.verdict.dead().map(|dead| format!("Units that no training row makes fire: {}.", escape(&dead)));
+        let commands: Vec<_> = advice.iter().map(|command| format!("<code>{}</code>", escape(command))).collect();
+        let next = (!commands.is_empty()).then(|| format!("Try next: {}.", commands.join(", or ")));
+        let lines = [collapsed, dead, next].into_iter().flatten();
+        lines.map(|line| format!("<p class=\"note\">{line}</p>\n")).collect()
     }
 
     fn numbers(&self) -> String {

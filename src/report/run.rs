@@ -5,7 +5,7 @@ use super::components::Components;
 use super::gallery::{self, Samples};
 use super::page::{self, Page};
 use super::weights::{self, Tiles};
-use super::{charts, metrics, picture, table};
+use super::{Verdict, charts, metrics, picture, table};
 use crate::data::{Dataset, Split, fingerprint, has_fingerprint};
 use crate::train::Evaluation;
 use crate::{Autoencoder, Error, Result, files};
@@ -19,8 +19,8 @@ pub struct Written {
     pub page: PathBuf,
     /// `reconstruction.png`, where the rows are images that can be drawn.
     pub picture: Option<PathBuf>,
-    /// What principal components leave of the rows.
-    pub components: Option<Components>,
+    /// What the training has come to.
+    pub verdict: Verdict,
     /// What could not be drawn, and why: a text for each.
     pub absent: Vec<String>,
 }
@@ -45,6 +45,9 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
     let evaluation = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
     let mut absent = Vec::new();
     let components = made("comparison with principal components", Components::of(ae, split), &mut absent)?;
+    let epochs = about.settings.iter().find(|(name, _)| name == "epochs").map(|(_, epochs)| epochs.as_str());
+    let stopped = points.last().is_some_and(|last| epochs.is_some_and(|epochs| epochs != last.epoch.to_string()));
+    let verdict = Verdict::of(ae, split, &evaluation, components, &about, stopped)?;
     let loss = charts::loss(&points);
     let errors = charts::histogram(&evaluation.test.row_errors)?;
     let text = |name: &str, text: &str| files::write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
@@ -60,8 +63,8 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
         ae,
         split,
         evaluation: &evaluation,
+        verdict: &verdict,
         components,
-        points: &points,
         loss: &loss,
         errors: &errors,
         rows: drawn.rows.as_deref().unwrap_or_default(),
@@ -69,7 +72,7 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
         absent: &absent,
     };
     text("report.html", &page::html(&page))?;
-    Ok(Written { page: folder.join("report.html"), picture: drawn.picture, components, absent })
+    Ok(Written { page: folder.join("report.html"), picture: drawn.picture, verdict, absent })
 }
 
 /// What was drawn of the rows.
@@ -182,7 +185,7 @@ mod tests {
         let [absent] = &written.absent[..] else { panic!("{:?}", written.absent) };
         assert!(absent.starts_with("no comparison with principal components: "), "{absent}");
         assert!(std::fs::read_to_string(&written.page).unwrap().contains(absent.as_str()));
-        assert_eq!(written.components, None);
+        assert_eq!(written.verdict.components, None);
     }
 
     #[test]

@@ -106,12 +106,12 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn threads_keep_the_reason_for_the_device() {
+fn the_threads_of_the_device_are_those_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (code, _, err) = run(folder.path(), &["--threads", "1", "--epochs", "1", "--layers", "4", "--batch-size", "2000"]);
     assert_eq!(code, 0, "{err}");
     let line = err.lines().find(|l| l.starts_with("device ")).unwrap();
-    assert!(!line.contains("asked for") && (line.contains("1 thread ") || !line.contains("cpu")), "{line}");
+    assert!(line.ends_with(" 1 thread") || !line.contains("cpu"), "{line}");
 }
 
 #[test]

@@ -214,6 +214,8 @@ pub fn argument_cases(table: &mut Table) {
         ("--threads 1000000", 2, "threads: 1000000 threads"),
         ("--layers 64,0", 2, "width 0"),
         ("--layers a,b", 2, "invalid value"),
+        ("--layers 3-", 2, "invalid value"),
+        ("--layers 4-2", 2, "the widths begin with rows of 4 numbers, and these have 3. Begin with 3-"),
         ("--layers 16000000,16000000", 2, "more than 2147483647 elements"),
         ("--layers 18446744073709551615", 2, "the encoder has a layer of width 18446744073709551615"),
         ("--layers 16000000,26", 4, "no memory for"),
@@ -239,6 +241,10 @@ pub fn argument_cases(table: &mut Table) {
         ("--validation nan", 2, "--validation: NaN of"),
         ("--validation 0.001", 2, "--validation: 0.001 of"),
         ("--patience 0", 2, "patience: it is 0"),
+        ("--evaluate-every 0", 2, "an evaluation every 0 epochs of 1 steps"),
+        ("--evaluate-every 1000000000", 2, "Use at least 1 epoch and at most 268435456 steps"),
+        ("--min-delta 1", 2, "min delta: it is 1"),
+        ("--min-delta nan", 2, "min delta: it is NaN"),
         ("--loss mae", 2, "invalid value"),
         ("--loss bce --output linear", 2, "this network's output is linear"),
         ("--output tanh", 2, "invalid value"),
@@ -260,6 +266,8 @@ pub fn argument_cases(table: &mut Table) {
     }
     for (args, code, said) in [
         ("train --device cpu -q --data - --layers 2", 2, "- is stdin"),
+        ("train t3.csv", 2, "rows are named by a flag: --data t3.csv"),
+        ("t3.csv", 2, "rows are named by a flag: --data t3.csv"),
         ("train --device cpu -q --data absent --layers 2", 3, "there is no such folder"),
         ("train --device cpu -q --data t3.bin --layers 2", 3, "there is no such folder"),
         ("train --device cpu -q --data m/model.safetensors --layers 2", 3, "this is a file, not a folder"),
