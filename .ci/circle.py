@@ -38,8 +38,9 @@ def paths(text):
 
 
 def code(file):
-    """A file without comments and tests; what is in a module of its own is as if it stood outside."""
+    """A file without comments, visibility and tests; what is in a module of its own is as if it stood outside."""
     text = re.sub(r"//.*", "", file.read_text())
+    text = re.sub(r"\(in [^)]*\)", "", text)
     text = re.sub(r"#\[cfg\(test\)\]\s*mod \w+ \{.*?^\}", "", text, flags=re.M | re.S)
     text = re.sub(r"#\[cfg\(test\)\]\s*[^;{]*;", "", text)
     return re.sub(r"^mod \w+ \{.*?^\}", lambda m: m.group().replace("super::", "self::"), text, flags=re.M | re.S)

@@ -89,6 +89,16 @@ pub(crate) fn none(what: &str, text: &str, known: &str) -> Error {
     Error::argument(what, format!("`{text}` is not {article} {what}"), format!("Use one of {known}."))
 }
 
+/// At most 40 characters, with no control characters.
+#[cfg(feature = "files")]
+pub(crate) fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(40).is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use crate::data::Scale;

@@ -1,6 +1,6 @@
 //! What training saw, so that rows of another scale are noticed.
 
-use super::Dataset;
+use super::dataset::Dataset;
 use super::values::{Values, to_f32, unit};
 use crate::{Error, Result};
 

@@ -1,6 +1,9 @@
 //! Rows from memory, a file or a pipe, a chunk at a time, so that no more than a chunk is in memory.
 
-use super::{Dataset, Values, check_finite, check_rows};
+#[cfg(feature = "files")]
+use super::dataset::image_dims;
+use super::dataset::{Dataset, check_finite, check_rows};
+use super::values::Values;
 #[cfg(feature = "files")]
 use super::{npy::NpyRows, table_rows::TableRows};
 #[cfg(feature = "files")]
@@ -180,9 +183,9 @@ impl Chunks {
         match &self.source {
             Source::Memory(data, _) => data.image_dims(),
             #[cfg(feature = "files")]
-            Source::Npy(rows) => super::image_dims(&rows.dims()),
+            Source::Npy(rows) => image_dims(&rows.dims()),
             #[cfg(feature = "files")]
-            Source::Table(rows) => super::image_dims(&rows.schema().row_dims()),
+            Source::Table(rows) => image_dims(&rows.schema().row_dims()),
             #[cfg(feature = "files")]
             Source::Ahead(ahead) => ahead.image_dims,
             _ => None,

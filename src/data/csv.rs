@@ -4,10 +4,11 @@
 //! and the others count up from 0, as pandas writes it. A line that is half names and half numbers is data: the reader
 //! does not guess. A row may take 16 MiB; memory grows only with what has been read.
 
+use super::open::{Column, Options};
 use super::schema::Cell;
 use super::source::{Source, failed};
 use super::text::{self, Dialect};
-use super::{Column, Options};
+use crate::spelling::shorten;
 use crate::{Error, Result};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use std::fs::File;
@@ -258,13 +259,4 @@ fn number(text: &str, decimal: u8) -> Option<f64> {
         b',' => text.replacen(',', ".", 1).parse().ok(),
         _ => text.parse().ok(),
     }
-}
-
-/// At most 40 characters, with no control characters.
-pub(crate) fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(40).is_some() {
-        short.push_str("...");
-    }
-    short
 }

@@ -7,8 +7,9 @@
 //! Only `+ - * /`, `sqrt`, `floor` and comparisons are used: IEEE 754 defines their results, so every platform draws
 //! the same bytes.
 
+use super::dataset::{Dataset, Split};
 use super::strokes::{FORMS, Stroke};
-use super::{Dataset, Split, Values};
+use super::values::Values;
 use crate::rng::{Rng, permutation};
 use rayon::prelude::*;
 use std::ops::Range;

@@ -1,8 +1,9 @@
 //! What two data sets share when they train the same network: SHA-256 over their rows, in hexadecimal. Files hold these
 //! digits, so what is hashed never changes.
 
+use super::dataset::{Dataset, Split};
+use super::values::Values;
 use super::values::to_f32;
-use super::{Dataset, Split, Values};
 use crate::device::HostMemory;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;

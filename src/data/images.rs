@@ -3,8 +3,11 @@
 
 mod folder;
 
+use super::dataset::{Dataset, Split, check_rows};
+use super::open::Options;
+use super::open::at_random;
 use super::schema::Schema;
-use super::{Dataset, Options, Split, Values, check_rows, open::at_random};
+use super::values::Values;
 use crate::{Error, Result, Shape};
 use folder::{Files, Image, Parts, listed};
 use image::imageops::FilterType;

@@ -1,5 +1,6 @@
 //! The labels of a table, as numbers.
 
+use super::values::pick;
 use std::collections::HashMap;
 
 /// The classes found so far, by their texts, and the class of each row.
@@ -29,7 +30,7 @@ impl Labels {
     /// Only these rows from now on; a class without rows stays one.
     pub(super) fn keep(&mut self, rows: &[u32]) {
         if !self.rows.is_empty() {
-            self.rows = super::pick(&self.rows, 1, rows);
+            self.rows = pick(&self.rows, 1, rows);
         }
     }
 

@@ -1,6 +1,7 @@
 //! MNIST: from the cache folder, or downloaded into it.
 
-use super::{Split, idx};
+use super::dataset::Split;
+use super::idx;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 

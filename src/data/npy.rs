@@ -19,8 +19,9 @@ mod header;
 
 pub(super) use header::{Header, MAGIC};
 
+use super::dataset::{Dataset, check_rows};
 use super::source::{Source, failed};
-use super::{Dataset, Values, check_rows};
+use super::values::Values;
 use crate::{Error, Result, Shape};
 use element::Element;
 use std::fs::File;

@@ -2,10 +2,11 @@
 //!
 //! What is read of an array is checked against the archive's checksum when its end is reached.
 
+use super::dataset::Dataset;
 use super::labels::Labels;
 use super::npy::{Header, NpyRows};
 use super::source::{Source, Unpacking, failed};
-use super::{Dataset, shorten};
+use crate::spelling::shorten;
 use crate::{Error, Result};
 use flate2::read::DeflateDecoder;
 use rawzip::{

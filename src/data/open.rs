@@ -1,10 +1,13 @@
 //! Data sets by name: the kind of a path decides how it is read.
 
+use super::chunks::Chunks;
+use super::dataset::{Dataset, Split, split_rows};
+use super::digits::builtin;
 use super::schema::{Missing, Schema};
 use super::table::Table;
 use super::table_rows::TableRows;
 use super::text::Wanted;
-use super::{Chunks, Dataset, Split, builtin, idx, images, mnist, npy, npy::NpyRows, npz::Npz, split_rows};
+use super::{idx, images, mnist, npy, npy::NpyRows, npz::Npz};
 use crate::{Error, Result};
 use std::fmt::Display;
 use std::io::{Cursor, Read};

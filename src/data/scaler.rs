@@ -1,6 +1,6 @@
 //! Columns of any range, scaled to suit a network, and back.
 
-use super::Dataset;
+use super::dataset::Dataset;
 use super::values::{Values, to_f32, unit};
 use crate::spelling::spelled;
 use crate::{Error, Result};

@@ -1,9 +1,10 @@
 //! What the columns of a table are, or how images become rows: learnt once, from the rows that a network is trained on,
 //! and kept in its model.
 
-use super::csv::shorten;
+use super::dataset::Dataset;
+use super::open::Options;
 use super::values::{Values, to_f32};
-use super::{Dataset, Options};
+use crate::spelling::shorten;
 use crate::spelling::spelled;
 use crate::{Error, Result};
 use std::collections::BTreeMap;

@@ -4,10 +4,13 @@
 //! lines -> cells: a number each, of a text its place in the column's list -> a schema -> rows of numbers
 //! ```
 
-use super::csv::{Lines, place, shorten};
+use super::csv::{Lines, place};
+use super::dataset::Dataset;
 use super::labels::Labels;
+use super::open::Options;
 use super::schema::{Beside, Cell, Field, GAP, MOST_CATEGORIES, Maker, Missing, Role, Schema, dropped, not_a_number};
-use super::{Dataset, Options};
+use super::values::pick;
+use crate::spelling::shorten;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -137,7 +140,7 @@ impl Table {
         if whole.len() == before {
             return;
         }
-        self.cells = super::pick(&self.cells, width, &whole);
+        self.cells = pick(&self.cells, width, &whole);
         self.labels.keep(&whole);
         if !self.ids.is_empty() {
             self.ids = whole.iter().map(|&row| std::mem::take(&mut self.ids[row as usize])).collect();

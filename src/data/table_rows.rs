@@ -1,11 +1,14 @@
 //! The rows that a schema makes of the lines of a file or a pipe, a chunk at a time.
 
+use super::chunks::Chunk;
 use super::csv::Lines;
+use super::dataset::Dataset;
 use super::labels::Labels;
+use super::open::Options;
 use super::schema::{Beside, Field, Maker, Role, Schema};
 use super::source::Source;
 use super::table::nothing_left;
-use super::{Chunk, Dataset, Options};
+use crate::spelling::shorten;
 use crate::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
@@ -161,8 +164,7 @@ fn places(lines: &Lines, schema: &Schema, options: &Options, notes: &mut Vec<Str
     let identical = names.iter().eq(schema.fields.iter().filter_map(|field| field.name.as_ref()));
     let place = |(at, field): (usize, &Field)| if identical { Some(at) } else { field.name.as_deref().and_then(find) };
     let places: Vec<Option<usize>> = schema.fields.iter().enumerate().map(place).collect();
-    let list =
-        |names: Vec<&str>| names.into_iter().take(20).map(|name| format!("`{}`", super::csv::shorten(name))).collect::<Vec<_>>().join(", ");
+    let list = |names: Vec<&str>| names.into_iter().take(20).map(|name| format!("`{}`", shorten(name))).collect::<Vec<_>>().join(", ");
     let missing: Vec<&str> = schema
         .fields
         .iter()

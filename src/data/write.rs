@@ -1,7 +1,7 @@
 //! Rows into a file or a pipe, as they come.
 
+use super::rows::Rows;
 use crate::files::AtomicFile;
-use crate::nn::Rows;
 use crate::{Error, Result};
 use std::fmt::{Display, LowerExp};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ const NPY_HEADER: usize = 128;
 ///
 /// ```
 /// use narrows::data::{Options, RowWriter};
-/// use narrows::nn::Rows;
+/// use narrows::data::Rows;
 /// let folder = tempfile::tempdir().unwrap();
 /// let path = folder.path().join("points.csv");
 /// let mut rows = RowWriter::create(&path, &["x", "y"])?;

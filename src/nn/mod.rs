@@ -9,7 +9,7 @@ mod recording;
 mod rows;
 mod spec;
 
-pub use autoencoder::{Autoencoder, DeadUnits, Rows};
+pub use autoencoder::{Autoencoder, DeadUnits};
 pub use net::{Activation, Layer, Net};
 pub use objective::{Loss, Objective};
 pub(crate) use recording::Training;

@@ -1,7 +1,8 @@
 //! Running rows through a trained network: all of a data set in few runs of the device, or a stream of which only a
 //! chunk is in memory.
 
-use super::{Autoencoder, DeadUnits, Recording, Rows};
+use super::{Autoencoder, DeadUnits, Recording};
+use crate::data::Rows;
 use crate::data::{Chunk, Chunks, Dataset, Values, to_f32};
 use crate::device::View;
 use crate::{Clock, Error, Loss, Program, Result, Shape, Tape, Tensor, Val, tensor};

@@ -3,7 +3,7 @@
 use super::metrics::Point;
 use super::plot::{Axis, CLASSES, Plot};
 use crate::data::Dataset;
-use crate::nn::Rows;
+use crate::data::Rows;
 use crate::tasks::Pca;
 use crate::{Error, Result};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! The table of a training run.
 
-use crate::data::shorten;
+use crate::spelling::shorten;
 use crate::train::{COLUMNS, Epoch};
 use crate::{Error, Result, files};
 use std::path::Path;

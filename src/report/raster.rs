@@ -73,7 +73,7 @@ impl Missing {
 mod tests {
     use super::png;
     use crate::data::Dataset;
-    use crate::nn::Rows;
+    use crate::data::Rows;
     use crate::report::scatter;
     use image::GenericImageView;
 

@@ -1,7 +1,7 @@
 //! Principal components: the best linear code there is (Pearson 1901), and so the yardstick for every autoencoder.
 
+use crate::data::Rows;
 use crate::data::{Dataset, Values};
-use crate::nn::Rows;
 use crate::{Error, Result};
 use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;

@@ -3,8 +3,8 @@
 
 use crate::bytes::{f32s, npy, npy_header};
 use image::{GrayImage, ImageFormat, Luma};
+use narrows::data::Rows;
 use narrows::data::{Chunks, Dataset, Missing, Options, RowWriter, Scaler, Values};
-use narrows::nn::Rows;
 use narrows::{Autoencoder, Device, Error, Fit};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 
 use crate::common;
 use crate::common::devices;
+use narrows::data::Rows;
 use narrows::data::{self, Dataset};
-use narrows::nn::Rows;
 use narrows::{Autoencoder, Device, Result};
 
 fn assert_same<T: Into<f64>>(what: &str, all: &Rows, stream: impl Iterator<Item = Result<Rows<T>>>) {

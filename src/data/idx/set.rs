@@ -1,7 +1,8 @@
 //! The four IDX files of a data set, and where they lie.
 
 use super::read;
-use crate::data::{Dataset, Split, Values};
+use crate::data::dataset::{Dataset, Split};
+use crate::data::values::Values;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeSet;

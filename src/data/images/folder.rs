@@ -6,7 +6,8 @@
 //! photos/{train,valid,test}/..    parts, each of which is one of the two above
 //! ```
 
-use crate::data::{idx::REMEDY, shorten};
+use crate::data::idx::REMEDY;
+use crate::spelling::shorten;
 use crate::{Error, Result};
 use image::ImageFormat;
 use std::fs::{self, File};

@@ -1,6 +1,7 @@
 //! What the elements of an array are, and the numbers that they stand for.
 
-use crate::data::{Values, shorten};
+use crate::data::values::Values;
+use crate::spelling::shorten;
 
 /// A type of numbers, in either byte order.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! The header of an npy file.
 
 use super::element::Element;
-use crate::data::shorten;
 use crate::data::source::{Source, failed};
+use crate::spelling::shorten;
 use crate::{Error, Result};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
