@@ -5,7 +5,7 @@ use super::settings::Settings;
 use super::{Common, is_same, run_of};
 use clap::Args;
 use clap::builder::TypedValueParser;
-use narrows::nn::{Activation, Builder, CodeActivation, Output, Spec};
+use narrows::nn::{Activation, Builder, CodeActivation, Layer, Output, Spec};
 use narrows::{Autoencoder, Error, Result};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ impl Model {
         }
         Err(Error::Argument {
             name: "--layers".into(),
-            problem: format!("{} describes another network itself, of the widths {:?}", path.display(), theirs.encoder.widths()),
+            problem: format!("{} describes its network itself, which is {}", path.display(), flags(&theirs)),
             remedy: "Leave the flag out, and those that go with it.".into(),
         })
     }
@@ -114,6 +114,17 @@ impl Model {
             _ => None,
         }
     }
+}
+
+/// The flags that describe a network.
+fn flags(spec: &Spec) -> String {
+    let widths = spec.encoder.widths().iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+    let activation = spec.encoder.layers.iter().find_map(|layer| match layer {
+        Layer::Act(activation) => Some(format!(" --activation {activation}")),
+        _ => None,
+    });
+    let tied = if spec.tied { " --tied" } else { "" };
+    format!("--layers {widths}{} --code {}{tied} --output {}", activation.unwrap_or_default(), spec.code, spec.output)
 }
 
 /// The network of a run, or of a file of narrows; a line says when its training did not come to its end.

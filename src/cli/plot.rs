@@ -3,13 +3,13 @@
 use super::input::Halves;
 use super::model::Model;
 use super::settings::Settings;
-use super::{Common, Failure, check_place, is_same, print};
+use super::{Common, Failure, check_place, ends_in, is_same, print};
 use clap::Args;
 use narrows::data::Split;
 use narrows::tasks::Pca;
 use narrows::train::Hyperparameters;
 use narrows::{Autoencoder, Error, Fit, Result, report};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(super) struct Plot {
@@ -21,7 +21,7 @@ pub(super) struct Plot {
     halves: Halves,
     #[command(flatten)]
     what: What,
-    /// The picture. [default: codes.svg, weights.png or rate.svg]
+    /// The picture, an .svg or .png. [default: codes.svg, weights.png or rate.svg]
     #[arg(short, alias = "out", value_name = "FILE")]
     out: Option<PathBuf>,
     /// Prints one JSON document instead of the picture's path.
@@ -54,38 +54,53 @@ struct What {
 impl Plot {
     /// Draws, and prints the picture's path.
     pub(super) fn run(&self) -> std::result::Result<(), Failure> {
-        if let Some(out) = &self.out {
-            check_place(out, "the model", self.model.is_at(out))?;
-        }
+        let path = self.path()?;
+        check_place(&path, "the model", self.model.is_at(&path))?;
         let ae = self.model.load(&self.common)?;
         let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;
-        if let Some(out) = &self.out {
-            check_place(out, "the rows", is_same(out, &data))?;
-        }
-        let test = &split.test;
-        let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
-        let (name, bytes) = match &self.what {
-            What { codes: true, .. } => {
-                let title = format!("Codes of {}{synthetic}", test.name());
-                ("codes.svg", report::scatter(&title, &ae.encode(test)?, test)?.into_bytes())
-            }
-            What { weights: true, .. } => {
-                let dims = test.image_dims().ok_or_else(|| Error::Data {
-                    path: data.clone(),
-                    problem: "its rows are not images".into(),
-                    remedy: "Draw the weights of a network that was trained on images.".into(),
-                })?;
-                ("weights.png", report::weights(&ae, dims)?.png)
-            }
-            _ => ("rate.svg", self.rate(&ae, &split, &format!("{}{synthetic}", data.display()))?.into_bytes()),
-        };
-        let path = self.out.clone().unwrap_or_else(|| name.into());
-        report::write(&path, &bytes)?;
+        check_place(&path, "the rows", is_same(&path, &data))?;
+        report::write(&path, &self.draw(&ae, &split, &data, ends_in(&path, "png"))?)?;
         match self.json {
             true => print(serde_json::json!({ "picture": path.display().to_string(), "data": data.display().to_string() }))?,
             false => print(path.display())?,
         }
         Ok(())
+    }
+
+    /// The file to write, in a format that the drawing has.
+    fn path(&self) -> Result<PathBuf> {
+        let (name, endings) = match &self.what {
+            What { codes: true, .. } => ("codes.svg", &["svg", "png"][..]),
+            What { weights: true, .. } => ("weights.png", &["png"][..]),
+            _ => ("rate.svg", &["svg", "png"][..]),
+        };
+        let path = self.out.clone().unwrap_or_else(|| name.into());
+        match endings.iter().any(|ending| ends_in(&path, ending)) {
+            true => Ok(path),
+            false => Err(Error::Argument {
+                name: "-o".into(),
+                problem: format!("{} does not end in .{}", path.display(), endings.join(" or .")),
+                remedy: "Name a file that does.".into(),
+            }),
+        }
+    }
+
+    fn draw(&self, ae: &Autoencoder, split: &Split, data: &Path, is_png: bool) -> Result<Vec<u8>> {
+        let test = &split.test;
+        let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
+        let svg = match &self.what {
+            What { codes: true, .. } => report::scatter(&format!("Codes of {}{synthetic}", test.name()), &ae.encode(test)?, test)?,
+            What { weights: true, .. } => {
+                let dims = test.image_dims().ok_or_else(|| Error::Data {
+                    path: data.into(),
+                    problem: "its rows are not images".into(),
+                    remedy: "Draw the weights of a network that was trained on images.".into(),
+                })?;
+                return Ok(report::weights(ae, dims)?.png);
+            }
+            _ => self.rate(ae, split, &format!("{}{synthetic}", data.display()))?,
+        };
+        if is_png { report::png(&svg) } else { Ok(svg.into_bytes()) }
     }
 
     /// How the networks of --rate are trained: as the run was, and for as many epochs, unless the flag says another

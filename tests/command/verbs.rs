@@ -204,7 +204,7 @@ fn a_file_of_tensors_alone_is_used_with_its_widths() {
     }
     // What a file of narrows says of itself holds, its scaler too.
     let ours = |flags: &str| run(root, &format!("encode -q --device cpu --model m --data rows.csv{flags}"));
-    assert_eq!(ours(" --layers 3,8,1"), ours(""));
+    assert_eq!(ours(" --layers 3,8,1 --activation leaky"), ours(""));
 }
 
 #[test]
@@ -216,12 +216,14 @@ fn every_verb_with_a_result_gives_it_as_one_document() {
     assert!(both["train"]["mse"].is_f64() && both["test"]["mse"].is_f64(), "{both}");
     for (verb, columns) in [("encode", vec!["code_0"]), ("score", vec!["score"]), ("reconstruct", vec!["a", "b", "c"])] {
         let said = json(&format!("{verb} --model m --data t.csv --label kind -o {verb}.csv"));
-        assert_eq!(said, serde_json::json!({ "file": format!("{verb}.csv"), "rows": ROWS, "columns": columns }));
+        assert_eq!(said, serde_json::json!({ "file": format!("{verb}.csv"), "rows": ROWS, "columns": columns, "outside": 0 }));
     }
     ok(root, "encode -q --device cpu --model m --data t.csv --label kind --output old.csv");
     assert_eq!(fs::read(root.join("old.csv")).unwrap(), fs::read(root.join("encode.csv")).unwrap(), "the older name of -o");
     assert_eq!(json("plot --codes --model m -o c.svg")["picture"], "c.svg");
     assert_eq!(json("plot --codes --model m --out d.svg")["picture"], "d.svg", "the older name of -o");
+    ok(root, "plot -q --device cpu --codes --model m -o c.png");
+    assert!(fs::read(root.join("c.png")).unwrap().starts_with(b"\x89PNG"));
     assert_eq!(json("report --run m")["report"], "m/report.html");
 }
 
