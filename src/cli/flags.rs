@@ -86,9 +86,9 @@ pub(super) struct FitFlags {
 /// What it is trained on.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct DataFlags {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv or .npy file. Data without
-    /// a test part is split 5 to 1; of images, sub-folders called train, valid and test are the parts. [default: mnist
-    /// if it was downloaded before, else builtin]
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a table (.csv, .tsv, .txt or
+    /// .dat, also .gz), an .npy or .npz file. Data without a test part is split 5 to 1; of images, sub-folders called
+    /// train, valid and test are the parts. [default: mnist if it was downloaded before, else builtin]
     #[arg(long = "data", value_name = "builtin|mnist|PATH", value_parser = OsStringValueParser::new().try_map(text))]
     name: Option<String>,
     /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,

@@ -196,7 +196,7 @@ impl Reading {
 /// Training and test rows for a trained network: the named ones, or those of its run.
 #[derive(Args)]
 pub(super) struct Halves {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a .csv, .npy or .npz file.
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a table, an .npy or .npz file.
     /// [default: the data of the run]
     #[arg(long, value_name = "builtin|mnist|PATH")]
     data: Option<PathBuf>,

@@ -56,7 +56,10 @@ enum Verb {
     /// sees them.
     Score(apply::Score),
     /// Writes the rows that codes stand for.
-    #[command(mut_arg("part", |arg| arg.hide(true)), mut_arg("image_size", |arg| arg.hide(true)))]
+    #[command(mut_args(|arg| {
+        let is_unused = ["part", "image_size", "color", "label"].iter().any(|id| arg.get_id() == id);
+        if is_unused { arg.hide(true) } else { arg }
+    }))]
     Decode(apply::Apply),
     /// Writes the reconstructions of rows; of images as a picture, if the output is a .png.
     Reconstruct(apply::Apply),

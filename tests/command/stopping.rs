@@ -8,8 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A program that heeds a hangup even where whoever runs the tests ignores it, as nohup does.
+fn heeding(program: &str) -> Command {
+    if cfg!(not(target_os = "linux")) {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", program]);
+    command
+}
+
 fn narrows(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_narrows"));
+    let mut command = heeding(env!("CARGO_BIN_EXE_narrows"));
     command.current_dir(folder).env_remove("NARROWS_CPU_LEVEL").stdin(Stdio::null());
     command
 }
@@ -294,7 +304,7 @@ fn a_hangup_stops_a_training_gently_unless_it_is_ignored() {
     let at = folder.path();
     for (out, begin, code) in [("heeded", "", 129), ("ignored", "trap '' HUP; ", 0)] {
         let script = format!("{begin}exec \"$0\" \"$@\"");
-        let mut command = Command::new("sh");
+        let mut command = heeding("sh");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_narrows")]).args(SMALL).args(["--out", out]).current_dir(at);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_for(&last(at, out));
