@@ -138,7 +138,7 @@ impl Page<'_> {
         if let Some(unit) = &test.unit {
             card(format!("{} dB", short(unit.psnr_of_rows)), format!("PSNR, mean over {}s", self.row()));
         }
-        card(format!("{:+.1} %", 100.0 * self.evaluation.gap()), "test error over training error".into());
+        card(format!("{:+.1} %", (1e3 * self.evaluation.gap()).round() / 10.0 + 0.0), "test error over training error".into());
         card(format!("{:.1} s", self.about.seconds), "of training".into());
         out + "</section>\n"
     }
