@@ -36,7 +36,7 @@ impl Verify {
             Some(name) => vec![name.clone()],
             None => list.found.iter().map(|info| info.id.clone()).collect(),
         };
-        let select = Select { quick: self.quick, large: self.all, op: self.op.clone() };
+        let select = Select { quick: self.quick, large: self.all, op: self.op.clone(), ..Select::default() };
         let (mut failed, mut reports) = (0, Vec::new());
         for name in names {
             let device = Device::open_with(&name, self.threads)?;

@@ -41,6 +41,8 @@ pub struct Select {
     pub quick: bool,
     /// Also the rows of 17,000,000 elements and of buffers over 128 MiB. They need some 2 GiB of memory.
     pub large: bool,
+    /// Only rows that take at most so many operations of the oracle.
+    pub most_work: Option<usize>,
     /// Only the rows of this op.
     pub op: Option<String>,
 }
@@ -48,7 +50,7 @@ pub struct Select {
 impl Default for Select {
     /// All rows but the large ones.
     fn default() -> Select {
-        Select { quick: false, large: false, op: None }
+        Select { quick: false, large: false, most_work: None, op: None }
     }
 }
 
@@ -72,7 +74,7 @@ impl Select {
             }
             rows.retain(|r| r.name() == op);
         }
-        rows.retain(|r| self.large || !r.large());
+        rows.retain(|r| (self.large || !r.large()) && self.most_work.is_none_or(|most| r.work() <= most));
         if self.quick {
             rows = row::quick(rows);
         }
