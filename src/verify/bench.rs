@@ -68,7 +68,7 @@ const LOSS_BOUND: f64 = 1e-5;
 /// The rows that steps draw their batches from.
 const ROWS: usize = 4096;
 
-/// The ops that [`bench`] times, each with the sizes of the article's network.
+/// The ops that [`bench()`] times, each with the sizes of the article's network.
 pub fn benched() -> Vec<(&'static str, Vec<usize>)> {
     super::ops::sizes()
 }
