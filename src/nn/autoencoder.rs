@@ -179,7 +179,8 @@ impl Autoencoder {
     ///
     /// # Errors
     /// When the rows do not fit the network, there are none, a number of `fit` is out of its range, the device fails, a
-    /// checkpoint can't be written or continued, or the loss stops being finite ([`Error::Diverged`](crate::Error::Diverged)).
+    /// checkpoint can't be written or continued, or the loss stops being finite
+    /// ([`Error::Diverged`](crate::Error::Diverged)).
     pub fn fit(&self, data: &Dataset, fit: &Fit) -> Result<History> {
         self.fit_with(data, fit, |_| {})
     }
