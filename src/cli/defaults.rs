@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The least steps of a training of unsaid length.
 const STEPS: usize = 3_000;
 /// The same for the built-in digits: they are trained within seconds, and then leave principal components far behind.
-const BUILTIN_STEPS: usize = 4_500;
+const BUILTIN_STEPS: usize = 4_000;
 /// The least steps from one evaluation to the next, as long as there are this many evaluations.
 const STEPS_BETWEEN: usize = 50;
 const EVALUATIONS: usize = 20;
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(of("", 100), (3_000, 50, None, None));
         assert_eq!(of("", 1_000), (378, 7, Some(10), Some(0.1)));
         assert_eq!(of("", 20_000), (22, 1, Some(10), Some(0.1)));
-        assert_eq!(of("data.name = \"builtin\"", 20_000), (32, 1, Some(10), Some(0.1)));
+        assert_eq!(of("data.name = \"builtin\"", 20_000), (29, 1, Some(10), Some(0.1)));
         // Evaluations are seldom where epochs are short, but there are twenty.
         assert_eq!(of("fit.epochs = 200", 100), (200, 10, None, None));
         assert_eq!(of("fit.patience = 3", 60_000), (10, 1, Some(3), Some(0.1)));

@@ -40,7 +40,7 @@ pub(super) struct ModelFlags {
 /// How it is trained.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct FitFlags {
-    /// Passes over the training rows. [default: 10, or as many as make 3000 steps; 4500 of the built-in digits]
+    /// Passes over the training rows. [default: 10, or as many as make 3000 steps; 4000 of the built-in digits]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Rows in a step. [default: 128]
