@@ -14,7 +14,7 @@ const BUILTIN_STEPS: usize = 4_000;
 /// The least steps from one evaluation to the next, as long as there are this many evaluations.
 const STEPS_BETWEEN: usize = 50;
 const EVALUATIONS: usize = 20;
-/// Where the length is unsaid, so many training rows are enough to hold some of them out and to end early by them.
+/// From this many training rows on, a training of unsaid length holds some of them out and may end early by them.
 const ENOUGH_ROWS: usize = 1_000;
 const HELD_OUT: f64 = 0.1;
 const PATIENCE: usize = 10;
@@ -131,7 +131,7 @@ impl Settings {
 mod tests {
     use super::*;
 
-    /// The settings of a file of this text for so many rows to train on, of these dimensions.
+    /// What the settings in this text become for training rows of these dimensions.
     fn completed(text: &str, rows: usize, dims: &[usize]) -> Settings {
         let part = |rows: usize| Dataset::from_bytes("rows", vec![0; rows * dims.iter().product::<usize>()], dims).unwrap();
         let mut settings = Settings { said: Said::in_file(text), ..toml::from_str(text).unwrap() };

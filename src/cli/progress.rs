@@ -36,7 +36,7 @@ struct Lines {
 }
 
 impl<'a> Progress<'a> {
-    /// Of so many epochs with so many steps each. `done` is the steps that are done.
+    /// For `epochs` epochs of `steps` steps each. `done` counts the steps that are done.
     pub(super) fn new(
         say: &'a (dyn Fn(&dyn Display) + Sync),
         quiet: bool,

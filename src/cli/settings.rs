@@ -71,33 +71,43 @@ const FREE: [&str; 6] = ["epochs", "patience", "min_delta", "device", "threads",
 /// Why it may change nothing else of its model, its training and its data.
 const FIXED: [&str; 3] = ["the checkpoint is of that network", "the steps so far were made with it", "the rows would be others"];
 
+/// The flags that settings come from.
+#[derive(Clone, Copy)]
+pub(super) struct Flags<'a> {
+    pub(super) model: &'a ModelFlags,
+    pub(super) fit: &'a FitFlags,
+    pub(super) data: &'a DataFlags,
+    pub(super) reading: &'a Reading,
+    pub(super) columns: &'a Columns,
+}
+
+impl Flags<'_> {
+    /// Replaces the values that are given.
+    fn over(self, settings: &mut Settings) {
+        settings.model = self.model.over(settings.model.clone());
+        self.fit.over(&mut settings.fit);
+        self.data.over(&mut settings.data);
+        settings.data.reading = self.reading.over(&settings.data.reading);
+        settings.data.columns = self.columns.over(&settings.data.columns);
+    }
+}
+
 impl Settings {
     /// The flags over the file, or over that in the folder of a run, if there is one. What a file has settled for its
     /// own data or output does not hold for others.
-    pub(super) fn new(
-        file: Option<&Path>,
-        model: &ModelFlags,
-        fit: &FitFlags,
-        data: &DataFlags,
-        reading: &Reading,
-        columns: &Columns,
-    ) -> Result<Settings> {
+    pub(super) fn new(file: Option<&Path>, flags: &Flags) -> Result<Settings> {
         let mut settings = match file {
             None => Settings::default(),
             Some(folder) if folder.is_dir() => Settings::read(folder)?,
             Some(file) => Settings::read_file(file)?,
         };
-        if model.changes_output(&settings.model) {
+        if flags.model.changes_output(&settings.model) {
             settings.data.scale = None;
         }
-        settings.model = model.over(settings.model);
-        fit.over(&mut settings.fit);
-        data.over(&mut settings.data);
-        settings.data.reading = reading.over(&settings.data.reading);
-        settings.data.columns = columns.over(&settings.data.columns);
-        model.say(&mut settings.said);
-        fit.say(&mut settings.said);
-        data.say(&mut settings.said);
+        flags.over(&mut settings);
+        flags.model.say(&mut settings.said);
+        flags.fit.say(&mut settings.said);
+        flags.data.say(&mut settings.said);
         if settings.data.name.is_none() {
             settings.data.name = Some(if data::mnist_is_cached() { "mnist" } else { "builtin" }.into());
         }
@@ -107,22 +117,11 @@ impl Settings {
 
     /// The settings of a run that goes on: those of its file, and what flags may change of them. Other data stand for
     /// the same rows at another place.
-    pub(super) fn resumed(
-        folder: &Path,
-        model: &ModelFlags,
-        fit: &FitFlags,
-        data: &DataFlags,
-        reading: &Reading,
-        columns: &Columns,
-    ) -> Result<Settings> {
+    pub(super) fn resumed(folder: &Path, flags: &Flags) -> Result<Settings> {
         let was = Settings::read(folder)?;
         let mut now = was.clone();
-        now.data.name = data.name().map(String::from).or(now.data.name);
-        now.model = model.over(now.model);
-        fit.over(&mut now.fit);
-        data.over(&mut now.data);
-        now.data.reading = reading.over(&now.data.reading);
-        now.data.columns = columns.over(&now.data.columns);
+        now.data.name = flags.data.name().map(String::from).or(now.data.name);
+        flags.over(&mut now);
         let cosine = matches!(now.fit.schedule, Schedule::Cosine { .. });
         for ((was, now), why) in was.tables().into_iter().zip(now.tables()).zip(FIXED) {
             let text = |table: &Table, name: &str| table.get(name).map(|value| spelled(name, value));
@@ -367,7 +366,8 @@ mod tests {
 
     fn settings(line: &str, file: Option<&Path>) -> Settings {
         let line = Line::parse_from(std::iter::once("x").chain(line.split_whitespace()));
-        Settings::new(file, &line.model, &line.fit, &line.data, &line.reading, &line.columns).unwrap()
+        let Line { model, fit, data, reading, columns } = &line;
+        Settings::new(file, &Flags { model, fit, data, reading, columns }).unwrap()
     }
 
     /// The same settings as they are read from a file, from any folder.

@@ -3,7 +3,7 @@
 use super::flags::{DataFlags, FitFlags, ModelFlags};
 use super::input::{Columns, Reading, check_rows};
 use super::progress::Progress;
-use super::settings::{self, Settings};
+use super::settings::{self, Flags, Settings};
 use super::signals::Signals;
 use super::{Common, Failure, print, run_of};
 use clap::Args;
@@ -73,9 +73,11 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(&self, signals: &Signals) -> std::result::Result<(), Failure> {
+        let Train { model, fit, data, reading, columns, .. } = self;
+        let flags = Flags { model, fit, data, reading, columns };
         let mut settings = match &self.resume {
-            Some(folder) => Settings::resumed(folder, &self.model, &self.fit, &self.data, &self.reading, &self.columns)?,
-            None => Settings::new(self.config.as_deref(), &self.model, &self.fit, &self.data, &self.reading, &self.columns)?,
+            Some(folder) => Settings::resumed(folder, &flags)?,
+            None => Settings::new(self.config.as_deref(), &flags)?,
         };
         let device = settings.open(&self.common)?;
         let split = settings.data.open(None)?;

@@ -126,7 +126,7 @@ impl Npz {
         Ok((path.clone(), Box::new(Unpacking { path, what: "zip archive", reader: unpacked })))
     }
 
-    /// Reads the labels of so many rows.
+    /// Reads the labels, one for each of the rows.
     fn labels(&self, array: &Array, rows: usize) -> Result<Labels> {
         let (path, mut source) = self.source(array)?;
         let header = Header::read(&path, &mut source)?;

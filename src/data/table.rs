@@ -50,7 +50,7 @@ enum Asked {
 struct Column {
     field: usize,
     texts: HashMap<String, usize>,
-    /// The first number, the first text that is none, and the first gap: their lines, and the text.
+    /// Where the first number, the first other text and the first gap stand: their lines, and that text.
     number: Option<u64>,
     text: Option<(u64, String)>,
     gap: Option<u64>,

@@ -251,7 +251,7 @@ impl Preamble {
     }
 
     /// Where the names of the columns begin, if that comment has a name for each number of the `first` row. In
-    /// `# time,value` the mark is none of them; in `#,name` it is.
+    /// `# time,value` the mark is not a name; in `#,name` it is one.
     fn header(&self, text: &[u8], delimiter: u8, first: Option<&ByteRecord>) -> Option<usize> {
         let (at, first) = (self.last?, first?);
         let names = split(text[at..self.bytes].trim_ascii().get(1..)?, delimiter).into_iter().next()?;

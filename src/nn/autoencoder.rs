@@ -120,7 +120,13 @@ impl Autoencoder {
     /// # Errors
     /// When the scaler has another number of columns than the rows.
     pub fn with_scaler(self, scaler: Scaler) -> Result<Autoencoder> {
-        let spec = Spec { scaler: Some(scaler), ..Spec::clone(&self.spec) };
+        self.with(|spec| spec.scaler = Some(scaler))
+    }
+
+    /// The same network, with shared weights, whose spec says something else beside its layers.
+    fn with(self, change: impl FnOnce(&mut Spec)) -> Result<Autoencoder> {
+        let mut spec = Spec::clone(&self.spec);
+        change(&mut spec);
         spec.check()?;
         Ok(Autoencoder { spec: Arc::new(spec), ..self })
     }
@@ -136,9 +142,7 @@ impl Autoencoder {
     /// # Errors
     /// When they are for another number of columns than the rows.
     pub fn with_bounds(self, bounds: Bounds) -> Result<Autoencoder> {
-        let spec = Spec { bounds: Some(bounds), ..Spec::clone(&self.spec) };
-        spec.check()?;
-        Ok(Autoencoder { spec: Arc::new(spec), ..self })
+        self.with(|spec| spec.bounds = Some(bounds))
     }
 
     /// The bounds of the rows of training, if they are known: rows far outside of them are of another scale.
@@ -153,9 +157,7 @@ impl Autoencoder {
     /// When the schema makes rows of another width.
     #[cfg(feature = "files")]
     pub fn with_schema(self, schema: Schema) -> Result<Autoencoder> {
-        let spec = Spec { schema: Some(schema), ..Spec::clone(&self.spec) };
-        spec.check()?;
-        Ok(Autoencoder { spec: Arc::new(spec), ..self })
+        self.with(|spec| spec.schema = Some(schema))
     }
 
     /// What the columns of its tables are, if it was trained on one.
@@ -167,7 +169,7 @@ impl Autoencoder {
     /// The rows as the network sees them: a scaled copy if there is a scaler.
     ///
     /// # Errors
-    /// When the rows have another number of columns than the scaler, or hold a number beyond f32 where there is none.
+    /// When the number of columns is not that of the scaler, or, without a scaler, a number is beyond f32.
     pub fn scaled(&self, data: &Dataset) -> Result<Dataset> {
         match &self.spec.scaler {
             Some(scaler) => data.scaled_by(scaler),

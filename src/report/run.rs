@@ -36,7 +36,7 @@ pub struct Written {
 pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Result<Written> {
     let points = metrics::read_metrics(&folder.join("metrics.csv"))?;
     let sha256 = fingerprint(split);
-    if let Some(known) = about.sha256.as_deref().filter(|&known| !has_fingerprint(split, known)) {
+    if let Some(known) = about.sha256.as_deref().filter(|&known| known != sha256 && !has_fingerprint(split, known)) {
         let problem = format!("these are not the data of the run (SHA-256 {sha256:.12}..., not {known:.12}...)");
         return Err(Error::data(&about.data, problem, "Name the data that it was trained on."));
     }

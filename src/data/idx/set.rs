@@ -143,7 +143,7 @@ fn find(folder: &Path, half: &str, stem: &str) -> Option<PathBuf> {
         .find(|path| path.exists() && !path.is_dir())
 }
 
-/// One label for each of so many images.
+/// One label for each image.
 fn labels(file: &Path, images: &Path, count: usize) -> Result<Vec<u8>> {
     let (_, labels) = read(file, 1)?;
     if labels.len() != count {
