@@ -1,6 +1,7 @@
 // bce: y = scale * sum_i max(x, 0) - x t + log1p(exp(-|x|)), the binary cross-entropy of sigmoid(x) taken from x
 // itself, where nothing overflows and no logarithm meets a 0; and its derivative: dx = s (sigmoid(x) - t). About 35
 // operations an element.
+#pragma once
 #include "reduce.cuh"
 #include "log1p.cuh"
 #include "sigmoid.cuh"

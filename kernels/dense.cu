@@ -11,22 +11,18 @@
 // floats of shared memory for 16 fma.
 //
 // The order of every sum is a contract (docs/numerics.md): k ascending, one fma each, folded into the total every 256
-// terms. So K is never split over threads, and the last tile of K is cut short rather than filled with zeros: adding 0
-// would turn a sum of -0 into 0.
+// terms. Here a thread walks all of K (layer.cu splits it at the folds), and the last tile of K is cut short rather
+// than filled with zeros: adding 0 would turn a sum of -0 into 0.
 //
 // Bound by: flops (fma issue and shared memory) when there are tiles for all multiprocessors; by the latency of one
 // tile's walk along K when there are few, as in the article's network (2 to 26 tiles). dense_db reads each number once:
 // bytes, or latency below a few thousand columns.
+#include "fold.cuh"
 #include "ptx.cuh"
 
 #define TILE 64    // rows and columns of c that a block computes
 #define DEPTH 16   // terms per tile of K
-#define FOLD 256   // terms that are added before they join the total
 #define PITCH 68   // a row of a tile in shared memory: 64 and 4 more, so that 16 threads that store one column meet at most in pairs
-
-// Where the terms of a sum lie next to each other in memory: along k (a row of x, w or dz is one sum's terms), or
-// across (a column is).
-enum Along { K_CONTIGUOUS, K_STRIDED };
 
 // Fetches this thread's 4 elements of a tile of 64 lines by 16 terms: element (line, k) is p[line * pitch + k] or
 // p[k * pitch + line]. Elements outside become 0; they only reach results that are not stored.

@@ -1,4 +1,5 @@
 // leaky: y = x above 0, else 0.01 x, and its derivative: dx = x <= 0 ? 0.01 dy : dy.
+#pragma once
 #include "map.cuh"
 
 struct Leaky {

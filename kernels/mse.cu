@@ -1,5 +1,6 @@
 // mse: y = scale * sum_i (x[i] - target[i])^2, and its derivative: dx[i] = s (x[i] - target[i]), s with a factor of 2
 // in it.
+#pragma once
 #include "reduce.cuh"
 
 struct Mse {

@@ -1,6 +1,7 @@
 // sigmoid: with e = exp(-|x|) and q = 1 + e, y = x >= 0 ? 1 / q : e / q, which overflows nowhere.
 // Its derivative is taken from x: dx = dy * (e / (q * q)). Above x = 17 y rounds to 1, and y (1 - y) would be 0 for
 // ever. About 30 operations an element each.
+#pragma once
 #include "map.cuh"
 #include "sigmoid.cuh"
 

@@ -1,5 +1,6 @@
 // silu: y = x sigmoid(x), and its derivative: dx = dy (s + x s sigmoid(-x)), s = sigmoid(x).
 // Where a sigmoid is 0, x may be infinite. About 35 and 65 operations an element.
+#pragma once
 #include "map.cuh"
 #include "sigmoid.cuh"
 

@@ -1,5 +1,6 @@
 // softplus: y = log(1 + exp(x)), as max(x, 0) + log1p(exp(-|x|)), so that nothing overflows; its derivative:
 // dx = dy sigmoid(x). About 35 and 30 operations an element.
+#pragma once
 #include "log1p.cuh"
 #include "map.cuh"
 #include "sigmoid.cuh"

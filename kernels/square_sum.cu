@@ -1,4 +1,5 @@
 // square_sum: y = sum_i x[i]^2, and its derivative: dx[i] = s x[i], s with a factor of 2 in it.
+#pragma once
 #include "reduce.cuh"
 
 struct SquareSum {

@@ -1,6 +1,7 @@
 // tanh: below 0.625 an odd polynomial, as 1 - e would lose what is asked for; else (1 - e) / (1 + e) with
 // e = exp(-2 |x|) and the sign of x. Its derivative is taken from x: dx = dy * (4 e / (q * q)), q = 1 + e. It does not
 // die where y rounds to 1. About 35 operations an element each.
+#pragma once
 #include "map.cuh"
 #include "exp.cuh"
 

@@ -8,10 +8,13 @@ mod device;
 mod error;
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "cuda")]
+mod fuse;
 mod grad;
 pub mod nn;
 mod op;
 mod optim;
+mod order;
 mod params;
 mod program;
 #[cfg(feature = "files")]

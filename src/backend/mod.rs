@@ -3,6 +3,8 @@
 pub(crate) mod cpu;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
+#[cfg(test)]
+mod lists;
 mod open;
 #[cfg(feature = "wgpu")]
 pub(crate) mod wgpu;

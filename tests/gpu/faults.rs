@@ -30,7 +30,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "blocks of 128 terms",
-        file: "dense.cu", from: "#define FOLD 256", to: "#define FOLD 128", ops: &["dense", "dense_dx", "dense_dw", "dense_db"],
+        file: "fold.cuh", from: "FOLD = 256", to: "FOLD = 128", ops: &["dense", "dense_dx", "dense_dw", "dense_db"],
     },
     Fault {
         what: "the last tile of K loses a term",
@@ -66,11 +66,11 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "past the table, the first row in place of the last",
-        file: "adam.cu", from: "clock[1] < T ? clock[1] : T - 1", to: "clock[1] < T ? clock[1] : 0", ops: &["adam"],
+        file: "adam.cuh", from: "clock[1] < T ? clock[1] : T - 1", to: "clock[1] < T ? clock[1] : 0", ops: &["adam"],
     },
     Fault {
         what: "v rounded in another order",
-        file: "adam.cu", from: "fmaf(w2 * gi, gi, beta2 * v[i])", to: "fmaf(beta2, v[i], w2 * gi * gi)", ops: &["adam"],
+        file: "adam.cuh", from: "fmaf(w2 * g, g, beta2 * v)", to: "fmaf(beta2, v, w2 * g * g)", ops: &["adam"],
     },
     Fault {
         what: "the order does not begin again",

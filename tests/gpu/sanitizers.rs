@@ -36,42 +36,55 @@ fn no_kernel_reaches_outside_its_buffers() {
     assert!(output.status.success() && text.is_empty(), "{text}");
 }
 
+/// The kernels with another text in one file, under a sanitizer. A header is included from the folder that a kernel
+/// lies in, so all come along.
+fn changed(sanitizer: &str, file: &str, text: &str) -> Option<PathBuf> {
+    let folder = standin::scratch().join(format!("changed-{}", standin::unique()));
+    fs::create_dir_all(&folder).unwrap();
+    for original in fs::read_dir(standin::root().join("kernels")).unwrap().map(|f| f.unwrap().path()).filter(|f| f.is_file()) {
+        fs::copy(&original, folder.join(original.file_name().unwrap())).unwrap();
+    }
+    fs::write(folder.join(file), text).unwrap();
+    let program = race(sanitizer, &[&folder]);
+    fs::remove_dir_all(&folder).unwrap();
+    program
+}
+
 #[test]
 fn a_deleted_barrier_is_found() {
-    let original = fs::read_to_string(standin::root().join("kernels/dense.cu")).unwrap();
-    let barriers = original.lines().filter(|l| l.contains("__syncthreads()")).count();
-    assert_eq!(barriers, 2);
-    for deleted in 0..barriers {
-        let folder = standin::scratch().join(format!("without-barrier-{deleted}-{}", standin::unique()));
-        fs::create_dir_all(&folder).unwrap();
-        let mut seen = 0;
-        let keep = |line: &&str| {
-            seen += usize::from(line.contains("__syncthreads()"));
-            !line.contains("__syncthreads()") || seen != deleted + 1
-        };
-        fs::write(folder.join("dense.cu"), original.lines().filter(keep).collect::<Vec<_>>().join("\n")).unwrap();
-        let program = race("thread", &[&folder]);
-        fs::remove_dir_all(&folder).unwrap();
-        let Some(program) = program else { return };
-        let (output, text) = run(&program, &["dense"]);
-        assert!(
-            !output.status.success() && text.contains("ThreadSanitizer: data race"),
-            "barrier {deleted} was deleted and nobody noticed: {text}"
-        );
+    // The file, how many barriers it has, and the kernel that shows that one is missing.
+    for (file, barriers, kernel) in [("dense.cu", 2, "dense"), ("tile.cuh", 4, "layer"), ("chain.cu", 2, "chain")] {
+        let original = fs::read_to_string(standin::root().join("kernels").join(file)).unwrap();
+        assert_eq!(original.lines().filter(|l| l.contains("__syncthreads()")).count(), barriers, "{file}");
+        for deleted in 0..barriers {
+            let mut seen = 0;
+            let keep = |line: &&str| {
+                seen += usize::from(line.contains("__syncthreads()"));
+                !line.contains("__syncthreads()") || seen != deleted + 1
+            };
+            let text = original.lines().filter(keep).collect::<Vec<_>>().join("\n");
+            let Some(program) = changed("thread", file, &text) else { return };
+            let (output, text) = run(&program, &[kernel]);
+            assert!(
+                !output.status.success() && text.contains("ThreadSanitizer: data race"),
+                "barrier {deleted} of {file} was deleted and nobody noticed: {text}"
+            );
+        }
     }
 }
 
 #[test]
 fn an_index_off_by_one_is_found() {
-    let original = fs::read_to_string(standin::root().join("kernels/dense.cu")).unwrap();
-    let planted = original.replace("line < lines && k < depth", "line <= lines && k < depth");
-    assert_ne!(planted, original);
-    let folder = standin::scratch().join(format!("off-by-one-{}", standin::unique()));
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("dense.cu"), planted).unwrap();
-    let program = race("address,undefined", &[&folder]);
-    fs::remove_dir_all(&folder).unwrap();
-    let Some(program) = program else { return };
-    let (output, text) = run(&program, &["dense"]);
-    assert!(!output.status.success() && text.contains("heap-buffer-overflow"), "{text}");
+    for (file, from, to, kernel) in [
+        ("dense.cu", "line < lines && k < depth", "line <= lines && k < depth", "dense"),
+        ("tile.cuh", "line = line < lines ? line : lines - 1;", "line = line < lines ? line : lines;", "layer"),
+        ("chain.cu", "threadIdx.x + 512 * j < count) to[j]", "threadIdx.x + 512 * j <= count) to[j]", "chain"),
+        ("weights.cu", "if (o >= O || i >= I) continue;", "if (o > O || i >= I) continue;", "weights"),
+    ] {
+        let original = fs::read_to_string(standin::root().join("kernels").join(file)).unwrap();
+        assert_eq!(original.matches(from).count(), 1, "{file}: {from}");
+        let Some(program) = changed("address,undefined", file, &original.replace(from, to)) else { return };
+        let (output, text) = run(&program, &[kernel]);
+        assert!(!output.status.success() && text.contains("heap-buffer-overflow"), "{file}: {text}");
+    }
 }

@@ -30,7 +30,8 @@
 
 #define __global__
 #define __device__
-#define __launch_bounds__(threads)
+#define __noinline__ __attribute__((noinline))
+#define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #ifdef NARROWS_STANDIN_THREADS
 #define __shared__ static
@@ -41,6 +42,11 @@
 struct dim3 {
     unsigned x, y, z;
 };
+
+struct __align__(16) float4 {
+    float x, y, z, w;
+};
+static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
 static thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
 
@@ -70,8 +76,8 @@ struct Flush {
 #endif
 };
 
-// What a launch passes, as a letter each: p a pointer, u a 32-bit integer, f a float.
-template <typename T> struct Letter;
+// What a launch passes, as a letter each: p a pointer, u a 32-bit integer, f a float, t a table (kernels/table.cuh).
+template <typename T> struct Letter { static const char value = 't'; };
 template <typename T> struct Letter<T*> { static const char value = 'p'; };
 template <> struct Letter<unsigned> { static const char value = 'u'; };
 template <> struct Letter<float> { static const char value = 'f'; };
@@ -79,16 +85,18 @@ template <> struct Letter<float> { static const char value = 'f'; };
 struct Entry {
     const char* name;
     const char* letters;
+    const unsigned* sizes; // of the parameters, in bytes
     void (*call)(void** args);
 };
 
 template <typename F, F* kernel> struct Kernel;
 template <typename... A, void (*kernel)(A...)> struct Kernel<void(A...), kernel> {
-    template <size_t... I> static void spread(void** args, std::index_sequence<I...>) { kernel(*static_cast<A*>(args[I])...); }
+    template <size_t... I> static void spread(void** args, std::index_sequence<I...>) { kernel(*static_cast<const A*>(args[I])...); }
     static void call(void** args) { spread(args, std::index_sequence_for<A...>()); }
     static constexpr char letters[] = {Letter<A>::value..., 0};
+    static constexpr unsigned sizes[] = {sizeof(A)..., 0};
 };
-#define STANDIN_ENTRY(name) {#name, standin::Kernel<decltype(name), name>::letters, standin::Kernel<decltype(name), name>::call}
+#define STANDIN_ENTRY(name) {#name, standin::Kernel<decltype(name), name>::letters, standin::Kernel<decltype(name), name>::sizes, standin::Kernel<decltype(name), name>::call}
 
 static thread_local char message[300];
 __attribute__((format(printf, 1, 2))) static const char* say(const char* format, ...) {
@@ -201,7 +209,12 @@ static const char* run(const Entry& entry, dim3 grid, dim3 block, void** args) {
     job = {entry.call, args};
     gridDim = grid;
     blockDim = block;
-    for (unsigned b = 0; b < count(grid); ++b) {
+    // Blocks may run in any order: in a different one at each launch, forward or backward from anywhere.
+    static thread_local unsigned long long state = 1;
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    const unsigned blocks = count(grid), from = (state >> 33) % blocks;
+    for (unsigned n = 0; n < blocks; ++n) {
+        const unsigned b = (from + (state >> 63 ? n : blocks - n)) % blocks;
         blockIdx = place(b, grid);
         if (!run_block(count(block))) return say("%s: in block %u, a barrier that not all threads reach", entry.name, b);
     }
@@ -261,6 +274,9 @@ static const char* launch(const Entry* entries, size_t n, const char* name, cons
     for (size_t i = 0; i < n; ++i) {
         if (strcmp(entries[i].name, name) != 0) continue;
         if (strcmp(entries[i].letters, letters) != 0) return say("%s takes %s but is given %s", name, entries[i].letters, letters);
+        for (size_t a = 0; letters[a]; ++a)
+            if (letters[a] == 't' && *static_cast<unsigned*>(args[a]) * 8 != entries[i].sizes[a])
+                return say("%s takes a table of %u bytes but is given %u slots", name, entries[i].sizes[a], *static_cast<unsigned*>(args[a]));
         const dim3 g = {grid[0], grid[1], grid[2]}, b = {block[0], block[1], block[2]};
         if (count(g) == 0 || count(b) == 0 || count(b) > 1024) return say("%s: a grid of %u blocks of %u threads", name, count(g), count(b));
         Flush flush;

@@ -17,17 +17,37 @@ enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_DE
 struct Call {
     const standin::Entry* entry;
     unsigned grid[3], block[3];
-    std::vector<unsigned long long> args;
+    std::vector<std::vector<unsigned long long>> args;
 
     int run() const {
         std::vector<void*> pointers;
-        for (const auto& arg : args) pointers.push_back(const_cast<unsigned long long*>(&arg));
+        for (const auto& arg : args) pointers.push_back(const_cast<unsigned long long*>(arg.data()));
         return launch(entry->name, grid, block, pointers.data(), entry->letters) ? LAUNCH_FAILED : OK;
     }
 };
 
 struct Graph {
     std::vector<Call> nodes;
+    std::vector<std::vector<size_t>> before; // for each node, those that it waits for
+
+    // Like a GPU, in any order that keeps to the edges: a different one each time.
+    int run() const {
+        static unsigned long long state = 1;
+        std::vector<bool> done(nodes.size());
+        for (size_t left = nodes.size(); left > 0; --left) {
+            std::vector<size_t> ready;
+            for (size_t n = 0; n < nodes.size(); ++n) {
+                bool waits = done[n];
+                for (size_t b : before[n]) waits = waits || !done[b];
+                if (!waits) ready.push_back(n);
+            }
+            state = state * 6364136223846793005ull + 1442695040888963407ull;
+            const size_t next = ready[(state >> 33) % ready.size()];
+            if (int code = nodes[next].run()) return code;
+            done[next] = true;
+        }
+        return OK;
+    }
 };
 
 static std::recursive_mutex lock;
@@ -45,9 +65,8 @@ static Call call(const void* function, unsigned gx, unsigned gy, unsigned gz, un
     const auto* entry = static_cast<const standin::Entry*>(function);
     Call made{entry, {gx, gy, gz}, {bx, by, bz}, {}};
     for (size_t i = 0; entry->letters[i]; ++i) {
-        unsigned long long value = 0;
-        memcpy(&value, params[i], entry->letters[i] == 'p' ? 8 : 4);
-        made.args.push_back(value);
+        made.args.emplace_back((entry->sizes[i] + 7) / 8);
+        memcpy(made.args.back().data(), params[i], entry->sizes[i]);
     }
     return made;
 }
@@ -68,8 +87,8 @@ API int cuDeviceGetCount(int* n) { return *n = fault("nocount") ? 0 : 1, OK; }
 API int cuDeviceGet(int* device, int n) { return *device = n, n == 0 ? OK : INVALID_DEVICE; }
 API int cuDeviceGetName(char* name, int length, int) { return snprintf(name, length, "Stand-in"), OK; }
 API int cuDeviceGetAttribute(int* value, int attribute, int) {
-    // 75 and 76: compute capability. 115: memory pools.
-    *value = attribute == 75 ? 7 : attribute == 76 ? (fault("turing") ? 0 : 5) : attribute == 115;
+    // 16: multiprocessors. 75 and 76: compute capability. 115: memory pools.
+    *value = attribute == 16 ? 132 : attribute == 75 ? 7 : attribute == 76 ? (fault("turing") ? 0 : 5) : attribute == 115;
     return OK;
 }
 API int cuDevicePrimaryCtxRetain(void** c, int) { return *c = &context, OK; }
@@ -132,8 +151,12 @@ struct NodeParams {
 API int cuGraphCreate(void** graph, unsigned) { return *graph = new Graph(), fault("graph") ? NOT_SUPPORTED : OK; }
 API int cuGraphAddKernelNode_v2(void** node, void* graph, void* const* before, size_t n, const NodeParams* p) {
     auto& nodes = static_cast<Graph*>(graph)->nodes;
-    // A chain: the first node waits for none, each other for the one before it.
-    if (n != (nodes.empty() ? 0 : 1) || (n == 1 && *before != reinterpret_cast<void*>(nodes.size()))) return INVALID_VALUE;
+    std::vector<size_t> waits;
+    for (size_t i = 0; i < n; ++i) {
+        waits.push_back(reinterpret_cast<size_t>(before[i]) - 1);
+        if (waits.back() >= nodes.size()) return INVALID_VALUE;
+    }
+    static_cast<Graph*>(graph)->before.push_back(waits);
     nodes.push_back(call(p->function, p->grid[0], p->grid[1], p->grid[2], p->block[0], p->block[1], p->block[2], p->params));
     *node = reinterpret_cast<void*>(nodes.size());
     return OK;
@@ -144,11 +167,7 @@ API int cuGraphUpload(void*, void*) { return OK; }
 #endif
 API int cuGraphLaunch(void* executable, void*) {
     const Graph graph = *static_cast<Graph*>(executable);
-    return enqueue([=] {
-        for (const auto& node : graph.nodes)
-            if (int code = node.run()) return code;
-        return static_cast<int>(OK);
-    });
+    return enqueue([=] { return graph.run(); });
 }
 API int cuGraphExecDestroy(void* executable) { return delete static_cast<Graph*>(executable), OK; }
 API int cuGraphDestroy(void* graph) { return delete static_cast<Graph*>(graph), OK; }

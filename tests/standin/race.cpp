@@ -2,6 +2,7 @@
 // run on. Each buffer is an allocation of exactly its size, so that a stray access is seen. `launch` is in the
 // library's sources.
 #include <memory>
+#include <string>
 #include <vector>
 
 static float* numbers(size_t n) {
@@ -26,8 +27,51 @@ static void expect(const char* what, float got, float want) {
     _Exit(5);
 }
 
+// The kernels of groups, by tables: each struct's first slot is its length.
+static void layer() {
+    // A tile and a bit; K in two rounds of four blocks, the last one short.
+    unsigned B = 5, I = 1100, O = 33;
+    float *x = numbers(B * I), *w = numbers(O * I), *b = numbers(O), *y = numbers(B * O), *z = numbers(B * O);
+    Tail tail = {sizeof tail / 8, 1, {{0, 0.0f, nullptr, nullptr, z}, {}, {}}};
+    go("layer_long", 4, 256, {&x, &w, &b, &y, &B, &I, &O, &tail}, "ppppuuut");
+    float want = 0;
+    for (unsigned i = 0; i < I; ++i) want += x[4 * I + i] * w[32 * I + i];
+    expect("layer", y[4 * O + 32], want + b[32]);
+    expect("its relu", z[4 * O + 32], want + b[32] > 0 ? want + b[32] : 0);
+    float* dx = numbers(B * I);
+    Tail none = {sizeof none / 8, 0, {}};
+    go("layer_dx_small", 35, 256, {&y, &w, &dx, &B, &I, &O, &none}, "pppuuut");
+}
+
+static void chained() {
+    unsigned B = 3, I = 12, H = 40, O = 8;
+    float *x = numbers(B * I), *w = numbers(H * I), *b = numbers(H), *h = numbers(B * H), *v = numbers(O * H), *y = numbers(B * O);
+    Chain all = {sizeof all / 8, 2, {{0, I, H, 0, w, b, h, nullptr, nullptr}, {0, H, O, 0, v, nullptr, y, nullptr, nullptr}}};
+    go("chain", 2, 512, {&x, &B, &all}, "put");
+    float want = 0;
+    for (unsigned i = 0; i < H; ++i) want += h[2 * H + i] * v[7 * H + i];
+    expect("chain", y[2 * O + 7], want);
+}
+
+static void gradients() {
+    unsigned B = 70, I = 33, O = 34, T = 1;
+    float *dz = numbers(B * O), *x = numbers(B * I), *dw = numbers(O * I), *db = numbers(O), *table = numbers(4), none = 0;
+    float *p = numbers(O * I), *m = numbers(O * I), *v = numbers(O * I);
+    unsigned clock[2] = {0, 0}, *at = clock;
+    Gradients all = {sizeof all / 8, 1, {}, {{B, I, O, dz, x, dw, db, {p, m, v}, {nullptr, nullptr, nullptr}}}};
+    go("weights", 4, 256, {&table, &at, &T, &none, &none, &none, &none, &all}, "ppufffft");
+    float want = 0;
+    for (unsigned r = 0; r < B; ++r) want += dz[r * O + 33];
+    expect("the gradient of a bias", db[33], want);
+}
+
 int main(int, char** argv) {
-    const bool dense_only = argv[1] != nullptr;
+    const std::string only = argv[1] ? argv[1] : "";
+    if (only.empty() || only == "layer") layer();
+    if (only.empty() || only == "chain") chained();
+    if (only.empty() || only == "weights") gradients();
+    if (!only.empty() && only != "dense") return 0;
+    const bool dense_only = !only.empty();
     unsigned B = 5, I = 37, O = 66; // two tiles; three of K, the last one short
     float *x = numbers(B * I), *w = numbers(O * I), *b = numbers(O), *y = numbers(B * O);
     go("dense", 2, 256, {&x, &w, &b, &y, &B, &I, &O}, "ppppuuu");

@@ -16,6 +16,7 @@ use super::touch::Touching;
 use super::work::{self, Order, Work};
 use crate::device::View;
 use crate::op::Op;
+use crate::order::{adams, is_constant};
 use crate::{Dtype, Level, Result, Shape};
 use std::fmt;
 use std::ops::Range;
@@ -222,48 +223,6 @@ fn packed(ops: &[Op], threads: usize, level: Level, sizes: Sizes) -> Result<Vec<
         all.push((packed, order));
     }
     Ok(all.into_iter().map(|(packed, _)| packed).collect())
-}
-
-/// Whether the fill `ops[at]` need be done only once: nothing else writes there, and nothing before it reads there.
-fn is_constant(ops: &[Op], at: usize) -> bool {
-    let y = ops[at].result();
-    let touched = |op: &Op| op.reads().any(|view| view.overlaps(y));
-    let written = |op: &Op| op.writes().any(|view| view.overlaps(y));
-    !ops[..at].iter().any(|op| touched(op) || written(op)) && !ops[at + 1..].iter().any(written)
-}
-
-/// Adam divided at the gradients of dense layers, if only dense layers and fills write its gradients.
-fn adams(ops: &[Op], adam: &Op) -> Vec<Op> {
-    let Op::Adam { p, g, m, v, table, clock, hyper } = adam else { return vec![adam.clone()] };
-    let writers: Vec<&Op> = ops.iter().filter(|op| op.writes().any(|view| view.overlaps(g))).collect();
-    let plain = writers.iter().all(|op| matches!(op, Op::DenseDw { .. } | Op::DenseDb { .. } | Op::Fill { .. }));
-    let inside = |view: &View| view.offset >= g.offset && view.offset + view.len() <= g.offset + g.len();
-    let mut cuts: Vec<&View> = writers.iter().map(|op| op.result()).filter(|view| inside(view)).collect();
-    cuts.sort_by_key(|view| view.offset);
-    if !plain || cuts.is_empty() || cuts.windows(2).any(|w| w[0].overlaps(w[1])) {
-        return vec![adam.clone()];
-    }
-    let mut parts = Vec::new();
-    let mut part = |start: usize, shape: Shape| {
-        let of = |view: &View| view.part(start, shape);
-        if let (Some(p), Some(g), Some(m), Some(v)) = (of(p), of(g), of(m), of(v)) {
-            parts.push(Op::Adam { p, g, m, v, table: table.clone(), clock: clock.clone(), hyper: *hyper });
-        }
-    };
-    let mut done = 0;
-    let gap = |from: usize, to: usize| (from < to).then(|| Shape::new(&[to - from]).expect("shorter than the whole"));
-    for cut in cuts {
-        let start = cut.offset - g.offset;
-        if let Some(shape) = gap(done, start) {
-            part(done, shape);
-        }
-        part(start, cut.shape);
-        done = start + cut.len();
-    }
-    if let Some(shape) = gap(done, g.len()) {
-        part(done, shape);
-    }
-    parts
 }
 
 /// Puts works into phases, each as early as the works before it allow.

@@ -2,9 +2,10 @@
 #![allow(unsafe_code)]
 
 use super::driver::failed;
-use super::plan::{Launch, MAX_ARGS};
+use super::plan::{Facts, Launch, MAX_ARGS};
 use super::{PTX, entries};
 use crate::device::View;
+use crate::order::Edges;
 use crate::{Error, Result};
 use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, result, sys};
 use cudarc::nvrtc::Ptx;
@@ -18,6 +19,7 @@ pub(super) struct Queue {
     id: String,
     stream: Arc<CudaStream>,
     functions: HashMap<&'static str, CudaFunction>,
+    facts: Facts,
     /// Held while a run of launches is enqueued, so that two threads' ops don't interleave within one.
     order: Mutex<()>,
 }
@@ -25,7 +27,9 @@ pub(super) struct Queue {
 /// A launch whose function and addresses are known. It holds the views, and with them the memory.
 pub(super) struct Call {
     function: CudaFunction,
-    slots: [u64; MAX_ARGS],
+    slots: Vec<u64>,
+    /// For each argument, its first slot.
+    starts: Vec<usize>,
     launch: Launch,
 }
 
@@ -41,7 +45,13 @@ impl Queue {
         let module = context.load_module(Ptx::from_src(PTX)).map_err(|e| failed(&id, "loading the kernels", e))?;
         let function = |entry| module.load_function(entry).map_err(|e| failed(&id, &format!("looking up {entry}"), e));
         let functions = entries(PTX).map(|entry| Ok((entry, function(entry)?))).collect::<Result<HashMap<_, _>>>()?;
-        Ok(Queue { id, stream, functions, order: Mutex::new(()) })
+        let count = context.attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+        let multiprocessors = count.map_err(|e| failed(&id, "asking for the number of multiprocessors", e))?.max(1) as usize;
+        Ok(Queue { id, stream, functions, facts: Facts { multiprocessors }, order: Mutex::new(()) })
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Takes the queue and makes the GPU's context current for this thread.
@@ -98,12 +108,8 @@ impl Queue {
                 "This is a bug: run kernels/build_ptx.py and build again.",
             ));
         };
-        assert!(launch.args.len() <= MAX_ARGS, "{} has more than {MAX_ARGS} arguments", launch.entry);
-        let mut slots = [0; MAX_ARGS];
-        for (slot, arg) in slots.iter_mut().zip(&launch.args) {
-            *slot = arg.slot(|view| self.address(view));
-        }
-        Ok(Call { function: function.clone(), slots, launch })
+        let (slots, starts) = launch.slots(&|view| self.address(view));
+        Ok(Call { function: function.clone(), slots, starts, launch })
     }
 
     /// Enqueues the launches in order, `times` times over, and waits for nothing.
@@ -115,8 +121,9 @@ impl Queue {
                 let (mut pointers, stream) = (ready.pointers(), self.stream.cu_stream());
                 // SAFETY: the function's module is loaded as long as `ready` lives. The arguments are those of the
                 // kernel's signature (the stand-in compares every plan with the sources), each slot as wide as the
-                // widest argument. Addresses come from views that `ready` keeps alive, and `Op::check` proved their
-                // bounds; memory is freed in the order of this same stream, and so after the kernel.
+                // widest argument, a table as long as the kernel's struct. Addresses come from views that `ready` keeps
+                // alive, and `Op::check` proved their bounds; memory is freed in the order of this same stream, and so
+                // after the kernel.
                 unsafe { result::launch_kernel(ready.function.cu_function(), grid, block, 0, stream, &mut pointers) }
                     .map_err(|e| self.failed(&ready.launch.entry, e))?;
             }
@@ -134,14 +141,22 @@ impl Drop for Queue {
 }
 
 impl Call {
+    pub(super) fn entry(&self) -> &str {
+        &self.launch.entry
+    }
+
     fn pointers(&self) -> [*mut c_void; MAX_ARGS] {
         // The driver reads the arguments through these pointers, and copies them, before a launch returns. It reads as
         // many as the kernel has.
-        self.slots.each_ref().map(|slot| ptr::from_ref(slot).cast_mut().cast())
+        let mut pointers = [ptr::null_mut(); MAX_ARGS];
+        for (pointer, &start) in pointers.iter_mut().zip(&self.starts) {
+            *pointer = ptr::from_ref(&self.slots[start]).cast_mut().cast();
+        }
+        pointers
     }
 }
 
-/// A list of launches as a CUDA graph: one call to the driver per step.
+/// Launches as a CUDA graph, some times over: one call to the driver.
 pub(super) struct Graph {
     queue: Arc<Queue>,
     graph: sys::CUgraph,
@@ -151,17 +166,18 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// A chain: each node waits for the one before it. It is built node by node, not captured from the stream, so that
-    /// other threads may use the stream meanwhile.
-    pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Call>>) -> Result<Graph> {
+    /// The launches, `times` times over, each behind those that it must wait for. The graph is built node by node, not
+    /// captured from the stream, so that other threads may use the stream meanwhile.
+    pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Call>>, edges: &Edges, times: usize) -> Result<Graph> {
         let order = queue.take()?;
         let fail = |e| queue.failed("making a graph", e);
         let mut graph = ptr::null_mut();
         // SAFETY: the pointer is to a live handle.
         unsafe { sys::cuGraphCreate(&mut graph, 0) }.result().map_err(fail)?;
         let mut made = Graph { queue: queue.clone(), graph, executable: ptr::null_mut(), _launches: launches.clone() };
-        let mut last: sys::CUgraphNode = ptr::null_mut();
-        for (n, ready) in launches.iter().enumerate() {
+        let mut nodes: Vec<sys::CUgraphNode> = Vec::with_capacity(times * launches.len());
+        for before in edges.over(times) {
+            let ready = &launches[nodes.len() % launches.len()];
             let mut pointers = ready.pointers();
             let node = sys::CUDA_KERNEL_NODE_PARAMS {
                 func: ready.function.cu_function(),
@@ -177,10 +193,12 @@ impl Graph {
                 kern: ptr::null_mut(),
                 ctx: ptr::null_mut(),
             };
-            let before = last;
+            let before: Vec<_> = before.into_iter().map(|n| nodes[n]).collect();
+            let mut added = ptr::null_mut();
             // SAFETY: as for a launch; the driver copies the arguments before it returns, and reads as many
-            // dependencies as it is told: none for the first node.
-            unsafe { sys::cuGraphAddKernelNode_v2(&mut last, graph, &before, usize::from(n > 0), &node) }.result().map_err(fail)?;
+            // dependencies as it is told.
+            unsafe { sys::cuGraphAddKernelNode_v2(&mut added, graph, before.as_ptr(), before.len(), &node) }.result().map_err(fail)?;
+            nodes.push(added);
         }
         // SAFETY: the graph was made above.
         made.executable = unsafe { result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)) }.map_err(fail)?;

@@ -1,8 +1,15 @@
-//! From an op to its launches, as plain data: the GPU and the stand-in execute the very same ones.
+//! From an op or a group of ops to its launches, as plain data: the GPU and the stand-in execute the very same ones.
 
 use crate::device::View;
-use crate::op::{FOUR, Kernel, Op, Reach, Word, chunks};
+use crate::fuse::{Gradient, Group, Layer};
+use crate::op::{AdamHyper, BLOCK, FOUR, Kernel, Map, Op, Reach, Term, Word, chunks};
 use crate::{Dtype, Shape};
+
+/// What the plans need to know of a GPU.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) multiprocessors: usize,
+}
 
 /// One kernel to run: what `cuLaunchKernel` needs, but for addresses.
 #[derive(Clone, Debug)]
@@ -22,40 +29,91 @@ pub(super) struct Launch {
 pub(super) enum Arg {
     /// The address of a view's first element. The clone keeps the buffer alive.
     Ptr(View),
+    /// No address.
+    Null,
     U32(u32),
     F32(f32),
+    /// A struct of so many slots: its length, these, and zeros.
+    Table(Vec<Arg>, usize),
 }
 
 /// The most arguments that a kernel takes.
 pub(super) const MAX_ARGS: usize = 12;
 
-impl Arg {
-    /// As the stand-in's kernels spell their parameters.
+impl Launch {
+    /// The arguments as the stand-in's kernels spell their parameters.
     #[cfg(feature = "standin")]
-    pub(super) fn letter(&self) -> u8 {
-        match self {
-            Arg::Ptr(_) => b'p',
+    pub(super) fn letters(&self) -> Vec<u8> {
+        let letter = |arg: &Arg| match arg {
+            Arg::Ptr(_) | Arg::Null => b'p',
             Arg::U32(_) => b'u',
             Arg::F32(_) => b'f',
-        }
+            Arg::Table(..) => b't',
+        };
+        self.args.iter().map(letter).collect()
     }
 
-    /// The argument in a slot of 8 bytes, whose first bytes the kernel reads.
-    pub(super) fn slot(&self, address: impl Fn(&View) -> u64) -> u64 {
-        let mut slot = [0; 8];
-        match self {
-            Arg::Ptr(view) => slot = address(view).to_ne_bytes(),
-            Arg::U32(value) => slot[..4].copy_from_slice(&value.to_ne_bytes()),
-            Arg::F32(value) => slot[..4].copy_from_slice(&value.to_ne_bytes()),
+    /// The arguments in slots of 8 bytes, of which a kernel reads the first, and for each argument its first slot.
+    pub(super) fn slots(&self, address: &dyn Fn(&View) -> u64) -> (Vec<u64>, Vec<usize>) {
+        let (mut slots, mut starts) = (Vec::new(), Vec::new());
+        for arg in &self.args {
+            starts.push(slots.len());
+            arg.append(&mut slots, address);
         }
-        u64::from_ne_bytes(slot)
+        assert!(starts.len() <= MAX_ARGS, "{} has more than {MAX_ARGS} arguments", self.entry);
+        (slots, starts)
     }
 }
 
-/// Rows and columns of the result that one block of a product's kernel computes.
-const TILE: usize = 64;
+impl Arg {
+    fn append(&self, slots: &mut Vec<u64>, address: &dyn Fn(&View) -> u64) {
+        let mut slot = [0; 8];
+        match self {
+            Arg::Ptr(view) => slot = address(view).to_ne_bytes(),
+            Arg::Null => {}
+            Arg::U32(value) => slot[..4].copy_from_slice(&value.to_ne_bytes()),
+            Arg::F32(value) => slot[..4].copy_from_slice(&value.to_ne_bytes()),
+            Arg::Table(args, length) => {
+                let end = slots.len() + length;
+                Arg::U32(*length as u32).append(slots, address);
+                args.iter().for_each(|arg| arg.append(slots, address));
+                assert!(slots.len() <= end, "a table of {length} slots is too short");
+                slots.resize(end, 0);
+                return;
+            }
+        }
+        slots.push(u64::from_ne_bytes(slot));
+    }
+}
+
+/// Rows and columns of the result that one block computes, as the kernels have them: of a product of many tiles, and of
+/// those of few.
+const TILE: [usize; 2] = [64, 64];
+const LARGE: [usize; 2] = [16, 32];
+const SMALL: [usize; 2] = [8, 32];
+const LONG: [usize; 2] = [4, 32];
+const WEIGHTS: [usize; 2] = [32, 32];
+/// As the kernels have them: stages of a tail, gradients and layers of one launch, numbers that are stored at a step's
+/// end.
+const STAGES: usize = 3;
+const LAYERS: usize = 8;
+const LINKS: usize = 8;
+const STORES: usize = 8;
+/// Slots of their tables.
+const TAIL: usize = 2 + 5 * STAGES;
+const GRADIENTS: usize = 2 + 14 * LAYERS;
+const CHAIN: usize = 2 + 9 * LINKS;
+const STORED: usize = 2 + 3 * STORES;
+/// Rows that a block of a chain takes, the most terms or results of its layers, and floats of a layer's weights.
+const CHAIN_ROWS: usize = 2;
+const WIDE: usize = 256;
+const ROOM: usize = 9216;
+/// Tiles of a product for each multiprocessor up to which it counts as one of few tiles.
+const FEW: usize = 4;
 /// Threads of a block where nothing else is said; and the lanes of a reduction.
 const THREADS: usize = 256;
+/// Threads of a block that has to be done soon.
+const MANY: usize = 512;
 /// Threads of a block that sums columns: small, so that few columns still reach many multiprocessors.
 const COLUMN_THREADS: usize = 64;
 
@@ -66,10 +124,7 @@ const COLUMN_THREADS: usize = 64;
 pub(super) fn plan(op: &Op) -> Vec<Launch> {
     let form = op.form();
     let operands = form.operands().map(|o| Arg::Ptr(o.of.clone()));
-    let words = op.words().into_iter().map(|word| match word {
-        Word::U32(value) => Arg::U32(value),
-        Word::F32(value) => Arg::F32(value),
-    });
+    let words = numbers(op);
     let n = op.elements();
     match form.kernel {
         Kernel::Each | Kernel::Fours => {
@@ -93,16 +148,219 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
             let (threads, block, entry) = match op {
                 Op::DenseDb { .. } => (n, COLUMN_THREADS, form.name),
                 _ => {
-                    let c = op.result().shape;
-                    let tiles = c.rows().div_ceil(TILE) * c.columns().div_ceil(TILE);
                     let plain = matches!(op, Op::Dense { b: None, .. });
-                    (tiles * THREADS, THREADS, if plain { "dense_plain" } else { form.name })
+                    (tiles(op.result(), TILE) * THREADS, THREADS, if plain { "dense_plain" } else { form.name })
                 }
             };
             launch(entry.into(), threads, block, args)
         }
         Kernel::One => launch(form.name.into(), 1, 1, operands.chain(words).collect()),
     }
+}
+
+/// Whether one launch does a group.
+pub(super) fn takes(group: &Group, facts: &Facts) -> bool {
+    match group {
+        Group::One(_) => false,
+        Group::Layer(layer) => kind(&layer.product, facts).is_some() && layer.tail.len() <= STAGES,
+        Group::Chain(layers) => layers.len() <= LINKS && layers.iter().all(|layer| is_link(layer, facts)),
+        Group::Gradients(all) => all.len() <= LAYERS && all.iter().all(|g| is_small(&g.dw, facts)),
+        Group::End { stores, .. } => stores.len() <= STORES,
+    }
+}
+
+/// The launches of a group, in order.
+pub(super) fn plan_group(group: &Group, facts: &Facts) -> Vec<Launch> {
+    match group {
+        Group::One(op @ (Op::Dense { .. } | Op::DenseDx { .. })) if kind(op, facts).is_some() => layer(op, &[], facts),
+        Group::One(op) => plan(op),
+        Group::Layer(Layer { product, tail }) => layer(product, tail, facts),
+        Group::Chain(layers) => chain(layers),
+        Group::Gradients(all) => gradients(all),
+        Group::End { stores, advance } => end(stores, advance),
+    }
+}
+
+/// Blocks that compute a product's result, tile by tile.
+fn tiles(c: &View, [rows, columns]: [usize; 2]) -> usize {
+    c.shape.rows().div_ceil(rows) * c.shape.columns().div_ceil(columns)
+}
+
+/// The kernel for a product of rows, and its tile; `None` where there are so many tiles that a large one takes less
+/// time.
+fn kind(product: &Op, facts: &Facts) -> Option<(&'static str, [usize; 2])> {
+    let c = product.result();
+    let kind = match () {
+        _ if terms(product) > BLOCK => ("long", LONG),
+        _ if tiles(c, LARGE) >= facts.multiprocessors => ("large", LARGE),
+        _ => ("small", SMALL),
+    };
+    (tiles(c, kind.1) <= FEW * facts.multiprocessors).then_some(kind)
+}
+
+/// Whether the gradient of some weights has so few tiles, and those so few terms, that it takes less time in small
+/// ones.
+fn is_small(dw: &Op, facts: &Facts) -> bool {
+    let Op::DenseDw { dz, dw, .. } = dw else { return false };
+    tiles(dw, WEIGHTS) * dz.shape.rows().div_ceil(BLOCK) <= FEW * facts.multiprocessors
+}
+
+/// A product in small tiles, and its tail.
+fn layer(product: &Op, tail: &[Op], facts: &Facts) -> Vec<Launch> {
+    let c = product.result();
+    let (stem, operands) = match product {
+        Op::Dense { x, w, b, y } => {
+            let b = b.as_ref().map_or(Arg::Null, |b| Arg::Ptr(b.clone()));
+            ("layer", vec![Arg::Ptr(x.clone()), Arg::Ptr(w.clone()), b, Arg::Ptr(y.clone())])
+        }
+        Op::DenseDx { dz, w, dx } => ("layer_dx", [dz, w, dx].map(|view| Arg::Ptr(view.clone())).into()),
+        _ => unreachable!("a layer begins with a product of rows"),
+    };
+    let Some((kind, tile)) = kind(product, facts) else { unreachable!("a layer that the device takes") };
+    let mut stages = vec![Arg::U32(tail.len() as u32)];
+    for op in tail {
+        let at = |view: &View| if view.identical(c) { Arg::Null } else { Arg::Ptr(view.clone()) };
+        let (scale, x, dy) = match op {
+            Op::MapGrad { x, .. } => (0.0, at(x), Arg::Null),
+            Op::ReduceGrad { other, dy, scale, .. } => {
+                (*scale, other.as_ref().map_or(Arg::Null, |o| Arg::Ptr(o.clone())), Arg::Ptr(dy.clone()))
+            }
+            _ => (0.0, Arg::Null, Arg::Null),
+        };
+        stages.extend([Arg::U32(function(op)), Arg::F32(scale), x, dy, Arg::Ptr(op.result().clone())]);
+    }
+    let args = operands.into_iter().chain(numbers(product)).chain([Arg::Table(stages, TAIL)]).collect();
+    launch(format!("{stem}_{kind}"), tiles(c, tile) * THREADS, THREADS, args)
+}
+
+/// Whether a layer can be one of a chain.
+fn is_link(layer: &Layer, facts: &Facts) -> bool {
+    let (width, terms, rows) = (layer.result().shape.columns(), terms(&layer.product), layer.result().shape.rows());
+    let plain = |op: &Op| match op {
+        Op::Map { .. } => true,
+        Op::MapGrad { x, .. } => !x.overlaps(layer.product.result()),
+        _ => false,
+    };
+    let (w, lines) = match &layer.product {
+        Op::Dense { w, .. } => (w, terms),
+        Op::DenseDx { w, .. } => (w, width),
+        _ => return false,
+    };
+    let aligned = lines % FOUR == 0 && w.offset % FOUR == 0;
+    let fits = width <= WIDE && terms <= WIDE && width * (terms + FOUR) <= ROOM && width * terms > 0 && aligned;
+    fits && rows.div_ceil(CHAIN_ROWS) <= 2 * facts.multiprocessors && layer.tail.len() <= 1 && layer.tail.iter().all(plain)
+}
+
+/// Terms of each sum of a product of rows.
+fn terms(product: &Op) -> usize {
+    match product {
+        Op::Dense { x, .. } => x.shape.columns(),
+        Op::DenseDx { dz, .. } => dz.shape.columns(),
+        _ => unreachable!("a layer begins with a product of rows"),
+    }
+}
+
+/// Layers, one behind the other.
+fn chain(layers: &[Layer]) -> Vec<Launch> {
+    let ptr = |view: &View| Arg::Ptr(view.clone());
+    let mut links = vec![Arg::U32(layers.len() as u32)];
+    for Layer { product, tail } in layers {
+        let (backward, w, b) = match product {
+            Op::Dense { w, b, .. } => (0, w, b.as_ref().map_or(Arg::Null, ptr)),
+            Op::DenseDx { w, .. } => (1, w, Arg::Null),
+            _ => unreachable!("a layer begins with a product of rows"),
+        };
+        let width = product.result().shape.columns();
+        let (function, at, result) = match tail.first() {
+            Some(op @ Op::MapGrad { x, .. }) => (1 + function(op), ptr(x), ptr(op.result())),
+            Some(op) => (1 + function(op), Arg::Null, ptr(op.result())),
+            None => (0, Arg::Null, Arg::Null),
+        };
+        links.extend([
+            Arg::U32(backward),
+            size(terms(product)),
+            size(width),
+            Arg::U32(function),
+            ptr(w),
+            b,
+            ptr(product.result()),
+            at,
+            result,
+        ]);
+    }
+    let (Op::Dense { x, .. } | Op::DenseDx { dz: x, .. }) = &layers[0].product else {
+        unreachable!("a chain begins with a product of rows")
+    };
+    let rows = x.shape.rows();
+    launch("chain".into(), rows.div_ceil(CHAIN_ROWS) * MANY, MANY, vec![ptr(x), size(rows), Arg::Table(links, CHAIN)])
+}
+
+/// The number of a function in `kernels/tail.cuh`.
+fn function(op: &Op) -> u32 {
+    let map = |f: Map| match f {
+        Map::Relu => 0,
+        Map::Leaky => 1,
+        Map::Sigmoid => 2,
+        Map::Tanh => 3,
+        Map::Softplus => 4,
+        Map::Silu => 5,
+    };
+    match op {
+        Op::Map { f, .. } => map(*f),
+        Op::MapGrad { f, .. } => 6 + map(*f),
+        Op::ReduceGrad { f: Term::SquareSum, .. } => 12,
+        Op::ReduceGrad { f: Term::Mse, .. } => 13,
+        Op::ReduceGrad { f: Term::Bce, .. } => 14,
+        _ => unreachable!("no function of single numbers"),
+    }
+}
+
+/// The gradients of several layers, with the updates that follow at once.
+fn gradients(all: &[Gradient]) -> Vec<Launch> {
+    let ptr = |view: &View| Arg::Ptr(view.clone());
+    let mut blocks = 0;
+    let (mut first, mut layers) = (vec![Arg::U32(0); LAYERS], Vec::new());
+    for (first, gradient) in first.iter_mut().zip(all) {
+        let Op::DenseDw { dz, x, dw } = &gradient.dw else { unreachable!("a gradient of weights") };
+        let db = gradient.db.as_ref().map_or(Arg::Null, |op| ptr(op.result()));
+        let moments = |op: &Option<Op>| match op {
+            Some(Op::Adam { p, m, v, .. }) => [p, m, v].map(ptr),
+            _ => [Arg::Null, Arg::Null, Arg::Null],
+        };
+        *first = size(blocks);
+        layers.extend([size(dz.shape.rows()), size(x.shape.columns()), size(dz.shape.columns()), ptr(dz), ptr(x), ptr(dw), db]);
+        layers.extend(moments(&gradient.adam_w));
+        layers.extend(moments(&gradient.adam_b));
+        blocks += tiles(dw, WEIGHTS);
+    }
+    // Without updates, nothing is read of the table and the clock.
+    let adam = all.iter().flat_map(|g| [&g.adam_w, &g.adam_b]).flatten().next();
+    let (table, clock, steps, AdamHyper { w1, beta2, w2, eps }) = match adam {
+        Some(Op::Adam { table, clock, hyper, .. }) => (ptr(table), ptr(clock), table.shape.rows(), *hyper),
+        _ => (Arg::Null, Arg::Null, 0, AdamHyper { w1: 0.0, beta2: 0.0, w2: 0.0, eps: 0.0 }),
+    };
+    let args = [table, clock, size(steps)]
+        .into_iter()
+        .chain([w1, beta2, w2, eps].map(Arg::F32))
+        .chain([Arg::Table([vec![size(all.len())], first, layers].concat(), GRADIENTS)]);
+    launch("weights".into(), blocks * THREADS, THREADS, args.collect())
+}
+
+fn end(stores: &[Op], advance: &Op) -> Vec<Launch> {
+    let mut stored = vec![Arg::U32(stores.len() as u32)];
+    for store in stores {
+        let Op::Store { x, ring, .. } = store else { unreachable!("a number that is stored") };
+        stored.extend([Arg::Ptr(x.clone()), Arg::Ptr(ring.clone()), size(ring.len())]);
+    }
+    let args = [Arg::Ptr(advance.result().clone())].into_iter().chain(numbers(advance)).chain([Arg::Table(stored, STORED)]);
+    launch("end".into(), 1, 1, args.collect())
+}
+
+fn numbers(op: &Op) -> impl Iterator<Item = Arg> {
+    op.words().into_iter().map(|word| match word {
+        Word::U32(value) => Arg::U32(value),
+        Word::F32(value) => Arg::F32(value),
+    })
 }
 
 /// A length or a dimension: a `Shape` proves that it is below 2^31.

@@ -2,8 +2,9 @@
 //! [`plan`].
 #![allow(unsafe_code)]
 
-use super::plan::{Launch, MAX_ARGS, plan};
+use super::plan::{Facts, Launch, MAX_ARGS, plan, plan_group, takes};
 use crate::device::{Backend, Counts, DeviceInfo, DeviceKind, Executable, Storage, View};
+use crate::fuse::{Groups, groups};
 use crate::op::Op;
 use crate::{Error, Result};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -12,6 +13,8 @@ use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// Plans are made for a GPU of this size: an H100's.
+const FACTS: Facts = Facts { multiprocessors: 132 };
 /// As the driver aligns what it allocates.
 const ALIGN: usize = 256;
 
@@ -81,13 +84,12 @@ impl Loaded {
 
     fn launch(&self, _queue: &MutexGuard<()>, launch: &Launch) -> Result<()> {
         let entry = CString::new(launch.entry.as_str()).expect("names of kernels hold no 0");
-        let letters: Vec<u8> = launch.args.iter().map(|a| a.letter()).chain([0]).collect();
-        assert!(launch.args.len() <= MAX_ARGS, "{} has more than {MAX_ARGS} arguments", launch.entry);
-        let mut slots = [0u64; MAX_ARGS];
-        for (slot, arg) in slots.iter_mut().zip(&launch.args) {
-            *slot = arg.slot(|view| address(view) as u64);
+        let letters: Vec<u8> = [launch.letters(), vec![0]].concat();
+        let (mut slots, starts) = launch.slots(&|view| address(view) as u64);
+        let mut pointers = [ptr::null_mut(); MAX_ARGS];
+        for (pointer, &start) in pointers.iter_mut().zip(&starts) {
+            *pointer = ptr::from_mut(&mut slots[start..]).cast::<c_void>();
         }
-        let mut pointers = slots.each_mut().map(|s| ptr::from_mut(s).cast::<c_void>());
         let (grid, block) = ([launch.grid, 1, 1], [launch.block, 1, 1]);
         // SAFETY: the library compares the kernel's parameters with `letters` before it calls it, every slot is as wide
         // as the widest of them, `plan` made the pointers from views of a checked op, whose bounds and overlaps are
@@ -138,13 +140,16 @@ impl Backend for StandIn {
     }
 
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
-        let launches = ops.iter().flat_map(plan).collect();
-        Ok(Box::new(List { loaded: self.loaded.clone(), launches, counts: Counts::default() }))
+        let Groups { once, step } = groups(ops, &|group| takes(group, &FACTS));
+        let once = once.iter().flat_map(plan).collect();
+        let launches = step.iter().flat_map(|group| plan_group(group, &FACTS)).collect();
+        Ok(Box::new(List { loaded: self.loaded.clone(), once, launches, counts: Counts::default() }))
     }
 }
 
 struct List {
     loaded: Arc<Loaded>,
+    once: Vec<Launch>,
     launches: Vec<Launch>,
     counts: Counts,
 }
@@ -152,6 +157,7 @@ struct List {
 impl Executable for List {
     fn run(&mut self, steps: usize) -> Result<()> {
         let queue = self.loaded.lock()?;
+        self.once.iter().filter(|_| steps > 0).try_for_each(|launch| self.loaded.launch(&queue, launch))?;
         for _ in 0..steps {
             self.launches.iter().try_for_each(|launch| self.loaded.launch(&queue, launch))?;
         }
@@ -165,5 +171,10 @@ impl Executable for List {
 
     fn counts(&self) -> Counts {
         self.counts
+    }
+
+    fn plan(&self) -> String {
+        let names: Vec<&str> = self.launches.iter().map(|launch| launch.entry.as_str()).collect();
+        format!("{} launches a step: {}\n", names.len(), names.join(" "))
     }
 }

@@ -8,13 +8,13 @@ use super::memory::FORMED;
 use super::plan::{Plan, SIZES, Sizes};
 use super::program::Team;
 use super::{Core, Cpu, team};
+use crate::backend::lists::{self, ELEMENTS, NAMES, World};
 use crate::device::{Executable, View};
-use crate::op::{Op, Reach, Term, Zip};
-use crate::verify::{ops, row};
+use crate::op::{Op, Term, Zip};
 use crate::{Device, Dtype, Error, Level, Shape};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
 
 /// A team of all threads of the device, however little work there is.
 fn team_of(core: &Arc<Core>, ops: &[Op]) -> Team {
@@ -32,118 +32,6 @@ const TINY: Sizes = Sizes { pack: 0, rows: 0, many: 0, near: 0, least: 1 };
 fn open(threads: usize, level: Level) -> (Arc<Core>, Device) {
     let cpu = Arc::new(Cpu::new(threads, level).unwrap());
     (cpu.core.clone(), Device::new(cpu, ""))
-}
-
-/// A small generator: what is random here has to be the same on every device.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % n
-    }
-}
-
-/// The names of all ops of the table.
-static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| row::names(&row::all()));
-/// Those of which the sizes are three, and those of which they are two.
-const THREE: [&str; 4] = ["dense", "dense_dx", "dense_dw", "gather"];
-const TWO: [&str; 2] = ["dense_db", "rows"];
-
-/// Buffers of a device, and a random list of ops on them.
-struct World {
-    buffers: Vec<View>,
-    clock: View,
-    ops: Vec<Op>,
-}
-
-const ELEMENTS: usize = 12_000;
-
-impl World {
-    fn new(device: &Device, seed: u64, count: usize) -> World {
-        let mut dice = Dice(seed);
-        let alloc = |dtype, n: usize| device.alloc(dtype, Shape::new(&[n]).unwrap()).unwrap();
-        let buffers: Vec<View> = (0..5).map(|_| alloc(Dtype::F32, ELEMENTS)).collect();
-        for buffer in &buffers {
-            let numbers: Vec<f32> = (0..ELEMENTS).map(|_| dice.below(2001) as f32 / 1000.0 - 1.0).collect();
-            device.backend().write(buffer, bytemuck::cast_slice(&numbers)).unwrap();
-        }
-        let (clock, order, bytes) = (alloc(Dtype::U32, 2), alloc(Dtype::U32, 64), alloc(Dtype::U8, 4096));
-        let numbers: Vec<u32> = (0..64).map(|_| dice.below(70) as u32).collect();
-        device.backend().write(&order, bytemuck::cast_slice(&numbers)).unwrap();
-        // Neither the first row of the order nor the first entry of a ring.
-        device.backend().write(&clock, bytemuck::cast_slice(&[4u32, 1])).unwrap();
-        device.backend().write(&bytes, &(0..4096).map(|_| dice.below(256) as u8).collect::<Vec<_>>()).unwrap();
-        let mut world = World { buffers, clock, ops: Vec::new() };
-        while world.ops.len() < count {
-            let op = world.random(&mut dice, &order, &bytes);
-            if op.check().is_ok() {
-                world.ops.push(op);
-            }
-        }
-        world
-    }
-
-    /// A view of some buffer, at an offset where others are likely to begin as well.
-    fn view(&self, dice: &mut Dice, shape: &[usize]) -> View {
-        let shape = Shape::new(shape).unwrap();
-        let starts = [0, 0, 0, 5, 64, 1000, 4096, ELEMENTS - shape.len()];
-        loop {
-            let buffer = &self.buffers[dice.below(self.buffers.len())];
-            if let Some(view) = buffer.part(starts[dice.below(starts.len())], shape) {
-                return view;
-            }
-        }
-    }
-
-    /// Some op of the table, which `Op::check` may refuse.
-    fn random(&self, dice: &mut Dice, order: &View, bytes: &View) -> Op {
-        let sizes = [1, 2, 3, 8, 17, 32, 33, 64];
-        let [b, i, o] = [0; 3].map(|_| sizes[dice.below(sizes.len())]);
-        let name = NAMES[dice.below(NAMES.len())];
-        let dims: &[usize] = match name {
-            _ if THREE.contains(&name) => &[b, i, o],
-            _ if TWO.contains(&name) => &[b, i],
-            // With rows, which threads keep, or without.
-            _ if dice.below(3) == 0 => &[b * i],
-            _ => &[b, i],
-        };
-        let (mut op, _) = ops::sized(name, dims).unwrap().unwrap();
-        if let Op::Dense { b, .. } = &mut op
-            && dice.below(2) == 0
-        {
-            *b = None;
-        }
-        let form = op.form();
-        let about: Vec<_> = form.operands().map(|operand| (operand.name, operand.reach)).collect();
-        // In place: the result is the first or the second operand.
-        let first = dice.below(4);
-        let same = form.in_place && first + 1 < about.len() && about[first].1 == Reach::Each;
-        let mut views: Vec<View> = Vec::new();
-        op.map(|shape| {
-            let (name, reach) = about[views.len()];
-            let view = match (name, reach) {
-                ("order", _) => order.part(0, *shape).unwrap(),
-                ("data", _) if dice.below(2) == 0 => bytes.part(0, *shape).unwrap(),
-                (_, Reach::Clock) => self.clock.clone(),
-                _ if same && views.len() == about.len() - 1 => views[first].clone(),
-                _ => self.view(dice, shape.dims()),
-            };
-            views.push(view.clone());
-            view
-        })
-    }
-
-    /// All numbers; a NaN is a NaN, whichever.
-    fn state(&self, device: &Device) -> Vec<u32> {
-        let read = |view: &View| {
-            let mut bits = vec![0u32; view.len()];
-            device.backend().read(view, bytemuck::cast_slice_mut(&mut bits)).unwrap();
-            bits
-        };
-        let same = |bits: u32| if f32::from_bits(bits).is_nan() { u32::MAX } else { bits };
-        self.buffers.iter().flat_map(read).map(same).chain(read(&self.clock)).collect()
-    }
 }
 
 #[test]
@@ -191,7 +79,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
         let mut lists: Vec<Vec<Op>> = (0..60).map(|seed| World::new(&device, seed, 12).ops).collect();
         let missing: Vec<_> = NAMES.iter().filter(|&name| !lists.iter().flatten().any(|op| op.name() == *name)).collect();
         assert!(missing.is_empty(), "no list has {missing:?}");
-        lists.push(profile::step(&device, &[784, 128, 64, 32], 24, 4096).unwrap());
+        lists.push(lists::step(&device, &[784, 128, 64, 32], 24, 4096).unwrap());
         for (ops, sizes) in lists.iter().flat_map(|ops| [(ops, SIZES), (ops, TINY)]) {
             let plan = Plan::with_sizes(ops, threads, core.level, sizes).unwrap();
             for phase in plan.prologue.iter().chain(&plan.step) {
@@ -252,7 +140,7 @@ fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
 fn a_step_of_training_needs_three_barriers_and_packs_its_weights_once() {
     for (threads, barriers) in [(1, 1), (2, 3), (4, 3)] {
         let (core, device) = open(threads, Level::best());
-        let ops = profile::step(&device, &[784, 128, 64, 32], 128, 4096).unwrap();
+        let ops = lists::step(&device, &[784, 128, 64, 32], 128, 4096).unwrap();
         let mut team = team_of(&core, &ops);
         let text = team.plan();
         assert_eq!(
@@ -273,7 +161,7 @@ fn a_step_that_packs_everything_and_goes_row_by_row_has_the_same_bits() {
     let layers = [70, 100, 33];
     let state = |threads, sizes: Sizes, steps| {
         let (core, device) = open(threads, Level::best());
-        let ops = profile::step(&device, &layers, 40, 4096).unwrap();
+        let ops = lists::step(&device, &layers, 40, 4096).unwrap();
         let mut team = team_with(&core, &ops, sizes);
         team.run(steps).unwrap();
         let adam = ops.iter().find_map(|op| if let Op::Adam { p, g, m, v, .. } = op { Some([p, g, m, v]) } else { None }).unwrap();
@@ -342,7 +230,7 @@ fn weights_are_packed_again_only_after_they_are_written() {
 fn a_small_step_is_left_to_one_thread() {
     let (core, device) = open(4, Level::best());
     let threads = |layers: &[usize], batch| {
-        Plan::new(&profile::step(&device, layers, batch, 4096).unwrap(), core.threads(), core.level).unwrap().threads
+        Plan::new(&lists::step(&device, layers, batch, 4096).unwrap(), core.threads(), core.level).unwrap().threads
     };
     assert_eq!((threads(&[64, 32, 8], 16), threads(&[784, 128, 64, 32], 128)), (1, 4));
 }

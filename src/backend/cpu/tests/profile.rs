@@ -7,27 +7,10 @@
 use crate::backend::cpu::plan::{Phase, Plan};
 use crate::backend::cpu::work::Work;
 use crate::backend::cpu::{self, team};
-use crate::nn::Objective;
-use crate::op::Op;
-use crate::train::Step;
-use crate::{AdamConfig, Autoencoder, Device, Level, Tape, Tensor};
+use crate::backend::lists;
+use crate::{Device, Level};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-
-/// A training step of the article's network.
-pub(super) fn step(device: &Device, layers: &[usize], batch: usize, rows: usize) -> crate::Result<Vec<Op>> {
-    let columns = layers[0];
-    let bytes: Vec<u8> = (0..rows * columns).map(|i| if i / 7 % 3 == 0 { ((i * 2_654_435_761) >> 13) as u8 } else { 0 }).collect();
-    let images = Tensor::bytes(device, &bytes, &[rows, columns])?;
-    let order: Vec<u32> = (0..rows).map(|i| (i * 7919 % rows) as u32).collect();
-    let (code, hidden) = layers[1..].split_last().expect("a code");
-    let ae = Autoencoder::builder(columns).hidden(hidden).code(*code).build(device)?;
-    let mut step = Step::training(ae.params(), &images, AdamConfig::default(), &[], 1)?;
-    step.set_order(&order)?;
-    let mut tape = Tape::plan(device);
-    step.record(&mut tape, batch, |on, x| Objective::default().record(&ae, on, x))?;
-    Ok(tape.ops().to_vec())
-}
 
 fn works(phase: &Phase) -> Vec<&Work> {
     phase.iter().flat_map(|chain| &chain.works).collect()
@@ -41,7 +24,7 @@ fn the_profile_times_every_work_of_every_thread_in_every_step() {
     let steps = number("STEPS", 50);
     let layers = std::env::var("LAYERS").unwrap_or("784,128,64,32".into());
     let layers: Vec<usize> = layers.split(',').map(|n| n.parse().unwrap()).collect();
-    let ops = step(&Device::new(cpu, ""), &layers, number("BATCH", 128), number("ROWS", 4096)).unwrap();
+    let ops = lists::step(&Device::new(cpu, ""), &layers, number("BATCH", 128), number("ROWS", 4096)).unwrap();
     let plan = Plan::new(&ops, core.threads(), core.level).unwrap();
     // By thread, phase and work; after the works of a phase, its barrier.
     let none: Vec<Vec<Vec<f64>>> = plan.step.iter().map(|phase| vec![Vec::new(); works(phase).len() + 1]).collect();

@@ -1,7 +1,7 @@
 //! The whole way through the driver: on a GPU where there is one, and always on a `libcuda.so.1` that runs the kernels
 //! on the CPU (`tests/standin/driver.cpp`), in a process of its own.
 
-use super::{build, compare_compiled, table};
+use super::{build, compare_compiled, groups, table};
 use crate::{Device, DeviceKind, Dtype, Shape};
 use std::process::Command;
 
@@ -15,9 +15,10 @@ fn a_gpu_has_the_bits_of_the_contract() {
     table(&gpu);
     let (rung, submits, plan) = compare_compiled(&gpu);
     match std::env::var("NARROWS_FAKE_DRIVER").is_ok_and(|f| f == "graph") {
-        true => assert!((rung, submits) == ("list", 15) && plan.starts_with("no graph: cuda:0: making a graph"), "{rung} {submits} {plan}"),
-        false => assert_eq!((rung, submits, plan.as_str()), ("graph", 3, "")),
+        true => assert!((rung, submits) == ("list", 12) && plan.starts_with("no graph: cuda:0: making a graph"), "{rung} {submits} {plan}"),
+        false => assert_eq!((rung, submits, plan.as_str()), ("graph", 3, "4 launches a step: uniform_fours sum_chunks total end\n")),
     }
+    groups::lists_leave_the_bits_of_single_ops(&gpu);
     println!("compared: {}", gpu.info().name);
 }
 

@@ -1,9 +1,10 @@
 //! Plans as data; a compiled list against single ops; the driver. Every kernel on the stand-in is proved by the table
 //! of all ops.
 
-use super::plan::{Launch, plan};
+use super::plan::{Facts, Launch, plan, plan_group};
 use super::{PTX, entries};
 use crate::device::View;
+use crate::fuse::Group;
 use crate::op::{Kernel, Op, Stream, Term, chunks};
 use crate::verify::{Select, row, run};
 use crate::{Device, Dtype, Level, Shape};
@@ -11,6 +12,10 @@ use crate::{Device, Dtype, Level, Shape};
 #[path = "../../../../tests/standin/mod.rs"]
 mod build;
 mod driver;
+mod groups;
+
+/// An H100's.
+const FACTS: Facts = Facts { multiprocessors: 132 };
 
 fn cpu() -> Device {
     Device::cpu_with(1, Level::best()).unwrap()
@@ -58,14 +63,17 @@ fn compare_compiled(d: &Device) -> (&'static str, u64, String) {
     assert_eq!(bits(&read(&losses)), bits(&eager));
     assert!(eager[..3].iter().all(|l| *l > 0.0) && eager[0] != eager[1] && eager[3].is_nan());
     let counts = program.counts();
-    assert_eq!((counts.runs, counts.steps, counts.launches), (2, 3, 15));
+    assert_eq!((counts.runs, counts.steps, counts.launches), (2, 3, 12));
     (program.rung(), counts.submits, program.plan())
 }
 
 #[test]
 fn a_compiled_list_has_the_bits_of_single_ops() {
     let Some(library) = build::build() else { return };
-    assert_eq!(compare_compiled(&Device::cuda_standin(&library).unwrap()), ("list", 15, String::new()));
+    assert_eq!(
+        compare_compiled(&Device::cuda_standin(&library).unwrap()),
+        ("list", 12, "4 launches a step: uniform_fours sum_chunks total end\n".into())
+    );
 }
 
 #[test]
@@ -73,13 +81,22 @@ fn plans_cover_the_result_and_nothing_is_launched_for_nothing() {
     let d = cpu();
     let dense = |b, i, o| {
         let (x, w, y) = (empty(&d, &[b, i]), empty(&d, &[o, i]), empty(&d, &[b, o]));
-        plan(&Op::Dense { x, w, b: Some(empty(&d, &[o])), y })
+        Op::Dense { x, w, b: Some(empty(&d, &[o])), y }
     };
     let shape = |launches: &[Launch]| launches.iter().map(|l| (l.entry.clone(), l.grid, l.block)).collect::<Vec<_>>();
-    assert_eq!(shape(&dense(128, 784, 128)), [("dense".into(), 4, 256)]);
-    assert_eq!(shape(&dense(129, 784, 65)), [("dense".into(), 6, 256)]);
-    assert_eq!(shape(&dense(3, 0, 2)), [("dense".into(), 1, 256)], "K = 0 still adds the bias");
-    assert!(dense(0, 784, 128).is_empty() && dense(128, 784, 0).is_empty());
+    let alone = |b, i, o| shape(&plan(&dense(b, i, o)));
+    assert_eq!(alone(128, 784, 128), [("dense".into(), 4, 256)]);
+    assert_eq!(alone(129, 784, 65), [("dense".into(), 6, 256)]);
+    assert_eq!(alone(3, 0, 2), [("dense".into(), 1, 256)], "K = 0 still adds the bias");
+    assert!(alone(0, 784, 128).is_empty() && alone(128, 784, 0).is_empty());
+    // In a program, a product of few tiles is done in small ones.
+    let grouped = |b, i, o| shape(&plan_group(&Group::One(dense(b, i, o)), &FACTS));
+    assert_eq!(grouped(128, 784, 128), [("layer_long".into(), 128, 256)]);
+    assert_eq!(grouped(129, 256, 65), [("layer_small".into(), 51, 256)]);
+    assert_eq!(grouped(128, 128, 784), [("layer_large".into(), 200, 256)]);
+    assert_eq!(grouped(1024, 784, 1000), [("dense".into(), 256, 256)]);
+    assert_eq!(grouped(3, 0, 2), [("layer_small".into(), 1, 256)]);
+    assert!(grouped(0, 784, 128).is_empty() && grouped(128, 784, 0).is_empty());
     let fill = |n| plan(&Op::Fill { y: empty(&d, &[n]), value: 1.0 });
     assert!(fill(0).is_empty());
     assert_eq!(shape(&fill(257)), [("fill_each".into(), 2, 256)]);
@@ -109,7 +126,9 @@ fn every_launch_names_a_kernel_of_the_ptx() {
         }
         assert!(row.op.form().kernel != Kernel::One || row.name() == "advance");
     }
-    assert!(left.is_empty(), "no op launches {left:?}");
+    // The others are launched for groups: tests/groups.rs.
+    let of_groups = |kernel: &&str| kernel.starts_with("layer") || ["chain", "weights", "end"].contains(kernel);
+    assert!(left.iter().all(of_groups) && left.len() == 9, "no op launches {left:?}");
 }
 
 #[test]

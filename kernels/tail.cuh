@@ -1,0 +1,92 @@
+// What follows a product in the same launch: functions of single numbers, applied while the number is in a register.
+// Every number is written, with the bits that the ops' own kernels give it.
+#pragma once
+#include "bce.cu"
+#include "leaky.cu"
+#include "mse.cu"
+#include "relu.cu"
+#include "sigmoid.cu"
+#include "silu.cu"
+#include "softplus.cu"
+#include "square_sum.cu"
+#include "table.cuh"
+#include "tanh.cu"
+
+constexpr unsigned STAGES = 3;
+
+// y = f(last); or a derivative, y = f'(at, last) or s f'(last, target).
+struct Stage {
+    SLOT unsigned function; // see `apply`
+    SLOT float scale;       // of the derivative of a sum
+    const float* x;         // [M, N] where a derivative is taken at, null for at the product; or the target of a sum
+    const float* dy;        // [1]
+    float* y;               // [M, N]
+};
+
+struct Tail {
+    SLOT unsigned slots;
+    SLOT unsigned count;
+    Stage stage[STAGES];
+};
+
+// N numbers at once, so that none waits for another. The functions are in the order of `cuda::plan::function`.
+template <unsigned N> __device__ inline void apply(unsigned function, float (&last)[N], const float (&at)[N], float s) {
+#define CASE(number, value) \
+    case number: \
+        _Pragma("unroll") for (unsigned i = 0; i < N; ++i) last[i] = value; \
+        break
+    switch (function) {
+        CASE(0, Relu::value(last[i]));
+        CASE(1, Leaky::value(last[i]));
+        CASE(2, Sigmoid::value(last[i]));
+        CASE(3, Tanh::value(last[i]));
+        CASE(4, Softplus::value(last[i]));
+        CASE(5, Silu::value(last[i]));
+        CASE(6, Relu::grad(at[i], last[i]));
+        CASE(7, Leaky::grad(at[i], last[i]));
+        CASE(8, Sigmoid::grad(at[i], last[i]));
+        CASE(9, Tanh::grad(at[i], last[i]));
+        CASE(10, Softplus::grad(at[i], last[i]));
+        CASE(11, Silu::grad(at[i], last[i]));
+        CASE(12, SquareSum::grad(last[i], at[i], s));
+        CASE(13, Mse::grad(last[i], at[i], s));
+        CASE(14, Bce::grad(last[i], at[i], s));
+    }
+#undef CASE
+}
+
+// The N elements of one thread, on their way through the tail.
+template <unsigned N> struct Elements {
+    size_t at[N];
+    bool inside[N];
+    float given[STAGES][N];
+
+    // Asks for what the stages need from memory: before the product, which hides how long it takes.
+    __device__ void fetch(const Tail& tail) {
+#pragma unroll
+        for (unsigned n = 0; n < STAGES; ++n)
+#pragma unroll
+            for (unsigned i = 0; i < N; ++i)
+                given[n][i] = n < tail.count && tail.stage[n].x != nullptr && inside[i] ? tail.stage[n].x[at[i]] : 0.0f;
+    }
+
+    // Applies all stages, from the product on, and writes each one's results.
+    __device__ void finish(const Tail& tail, float (&last)[N]) const {
+        float product[N];
+#pragma unroll
+        for (unsigned i = 0; i < N; ++i) product[i] = last[i];
+#pragma unroll 1
+        for (unsigned n = 0; n < tail.count; ++n) {
+            const Stage& stage = tail.stage[n];
+            const float s = stage.dy != nullptr ? stage.scale * stage.dy[0] : 0.0f;
+            float x[N];
+#pragma unroll
+            for (unsigned i = 0; i < N; ++i)
+                x[i] = stage.x == nullptr ? product[i] : n == 0 ? given[0][i] : n == 1 ? given[1][i] : given[2][i];
+            apply(stage.function, last, x, s);
+#pragma unroll
+            for (unsigned i = 0; i < N; ++i)
+                if (inside[i]) stage.y[at[i]] = last[i];
+        }
+    }
+};
