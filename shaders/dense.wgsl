@@ -57,6 +57,13 @@ fn b_value(column: u32, term: u32) -> f32 {
     return 0.0;
 }
 
+fn bias_value(column: u32) -> f32 {
+    if (column < u.columns) {
+        return bias[u.bias_at + column];
+    }
+    return 0.0;
+}
+
 // x: quad of rows or columns, y: term. Neighbouring threads read neighbouring addresses: along the terms where their
 // stride is 1, else across.
 fn share(slot: u32, along_terms: bool) -> vec2<u32> {
@@ -111,11 +118,11 @@ fn plus(x: Block, y: Block) -> Block {
 fn store(row: u32, column: u32, value: vec4<f32>) {
     if (row < u.rows) {
         let at = u.c_at + row * u.columns + column;
-        for (var j = 0u; j < 4u; j++) {
-            if (column + j < u.columns) {
-                c[at + j] = value[j];
-            }
-        }
+        // One by one: not every compiler takes an index into a vector that is known only at run time.
+        if (column < u.columns) { c[at] = value.x; }
+        if (column + 1u < u.columns) { c[at + 1u] = value.y; }
+        if (column + 2u < u.columns) { c[at + 2u] = value.z; }
+        if (column + 3u < u.columns) { c[at + 3u] = value.w; }
     }
 }
 
@@ -139,12 +146,7 @@ fn dense(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) group
     let block = product(at.x, at.y, lane);
     let row = at.x + 4u * (lane / SIDE);
     let column = at.y + 4u * (lane % SIDE);
-    var q = vec4<f32>();
-    for (var j = 0u; j < 4u; j++) {
-        if (column + j < u.columns) {
-            q[j] = bias[u.bias_at + column + j];
-        }
-    }
+    let q = vec4<f32>(bias_value(column), bias_value(column + 1u), bias_value(column + 2u), bias_value(column + 3u));
     store_block(row, column, plus(block, Block(q, q, q, q)));
 }
 
