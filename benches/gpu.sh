@@ -103,12 +103,12 @@ steps() {
     return $failed
 }
 
-# Our products beside cuBLAS.
+# Our products beside cuBLAS. Each is compared with a naive f64 sum on the host, which takes minutes for larger ones.
 products() {
     local failed=0
     for device in $devices; do
         for op in dense dense_dx dense_dw; do
-            for shape in 1024x1024x1024 2048x2048x2048 4096x4096x4096 128x784x128 128x128x784 128x128x64; do
+            for shape in 1024x1024x1024 128x784x128 128x128x784 128x128x64; do
                 "$narrows" bench -q --device "$device" --op $op --shape $shape --format csv | tail -1 || failed=1
             done
         done

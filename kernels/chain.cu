@@ -6,9 +6,10 @@
 
 constexpr unsigned LINKS = 8;
 constexpr unsigned CHAIN_ROWS = 2; // of a block
+constexpr unsigned CHAIN_THREADS = 512;
 constexpr unsigned WIDE = 256;     // the most terms and results of a layer: one block of terms
 constexpr unsigned ROOM = 9216;    // floats of a layer's weights in shared memory
-constexpr unsigned FOURS = 5;      // a thread's share of them, in fours: ROOM / 4 / 512, rounded up
+constexpr unsigned FOURS = 5;      // a thread's share of them, in fours: ROOM / 4 / CHAIN_THREADS, rounded up
 
 struct Link {
     SLOT unsigned backward; // 0: a dense layer, w [width, terms]; 1: its derivative, w [terms, width]
@@ -33,25 +34,24 @@ __device__ inline void fetch(float4 (&to)[FOURS], const Link& link) {
     const float4* from = (const float4*)link.w;
 #pragma unroll
     for (unsigned j = 0; j < FOURS; ++j)
-        if (threadIdx.x + 512 * j < count) to[j] = from[threadIdx.x + 512 * j];
+        if (threadIdx.x + CHAIN_THREADS * j < count) to[j] = from[threadIdx.x + CHAIN_THREADS * j];
 }
 
-// Lines of terms are 4 floats longer than in memory, so that 8 lines meet no bank twice where the terms are a multiple
-// of
-// 32. Lines of results lie as they are.
+// Where a line holds a result's terms it is 4 floats longer than in memory: then 8 lines meet no bank twice where the
+// terms are a multiple of 32. Lines that hold one term of all results lie as they are.
 __device__ inline void put(float* panel, const float4 (&from)[FOURS], const Link& link) {
     const unsigned count = link.terms * link.width / 4;
     if (link.backward) {
 #pragma unroll
         for (unsigned j = 0; j < FOURS; ++j)
-            if (threadIdx.x + 512 * j < count) ((float4*)panel)[threadIdx.x + 512 * j] = from[j];
+            if (threadIdx.x + CHAIN_THREADS * j < count) ((float4*)panel)[threadIdx.x + CHAIN_THREADS * j] = from[j];
         return;
     }
-    const unsigned length = link.terms / 4, lines = 512 / length, rest = 512 % length;
+    const unsigned length = link.terms / 4, lines = CHAIN_THREADS / length, rest = CHAIN_THREADS % length;
     unsigned line = threadIdx.x / length, four = threadIdx.x % length;
 #pragma unroll
     for (unsigned j = 0; j < FOURS; ++j) {
-        if (threadIdx.x + 512 * j < count) ((float4*)panel)[line * (length + 1) + four] = from[j];
+        if (threadIdx.x + CHAIN_THREADS * j < count) ((float4*)panel)[line * (length + 1) + four] = from[j];
         line += lines, four += rest;
         if (four >= length) four -= length, line += 1;
     }

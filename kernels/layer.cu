@@ -29,9 +29,9 @@ __device__ inline void layer_tile(const Factor<a_along>& a, const Factor<b_along
 
 // Tiles of 8 x 32 where all of K lies in one block; of 4 x 32 where K is split over the warps; of 16 x 32 where there
 // are many anyway.
-using Small = Tile<8, 1, 1, 1, 128>;
-using Long = Tile<8, 2, 1, 4, 64>;
-using Large = Tile<8, 2, 1, 1, 128>;
+using Small = Tile<1, 1, 1, 128>;
+using Long = Tile<2, 1, 4, 64>;
+using Large = Tile<2, 1, 1, 128>;
 
 // y [B, O] = x [B, I] w^T [O, I] + b [O], and its tail. b may be null.
 template <typename T> __device__ inline void forward(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O, const Tail& tail) {

@@ -1,6 +1,5 @@
-// A tile of a product, c[m, n] = sum_k a(m, k) b(k, n), by one block of WARPS warps, for products of few tiles: what
-// counts is how soon the tile is done, not how many are done in a second. A warp issues an instruction in every fifth
-// cycle or so; hence many warps, and little for each to do.
+// A tile of a product, c[m, n] = sum_k a(m, k) b(k, n), by one block of 256 threads, for products of few tiles: what
+// counts is how soon the tile is done, not how many are done in a second.
 //
 // A lane has every 32nd column of the tile, C of them, and a warp R rows: per 4 terms a thread reads R lines of a, the
 // same for all lanes, and C lines of b for 4 R C fma. K is split at its folds, so that the sums keep their order
@@ -12,6 +11,8 @@
 #include "fold.cuh"
 #include "ptx.cuh"
 
+constexpr unsigned TILE_THREADS = 256;
+
 // A factor as it lies in memory: element (line, k) is p[line * pitch + k] or p[k * pitch + line].
 template <Along along> struct Factor {
     const float* __restrict__ p;
@@ -21,14 +22,14 @@ template <Along along> struct Factor {
 // A thread's share of a panel: of LINES lines and, for each part, TERMS terms, as fours of neighbours in memory.
 // What lies outside the factor is read from inside: it only reaches results that are not stored, and sums end before
 // it.
-template <Along along, unsigned LINES, unsigned PARTS, unsigned TERMS, unsigned THREADS> class Share {
-    static constexpr unsigned ALL = LINES * PARTS * TERMS / 4, FOURS = (ALL + THREADS - 1) / THREADS;
+template <Along along, unsigned LINES, unsigned PARTS, unsigned TERMS> class Share {
+    static constexpr unsigned FOURS = LINES * PARTS * TERMS / 4 / TILE_THREADS;
     // Along k, neighbouring lanes take neighbours. Across, pairs of lanes take 32 bytes and a warp 16 terms, so that no
     // two meet in a bank.
     static constexpr unsigned PER_LINE = PARTS * TERMS / 4, PER_PAIR = 2 * PARTS * TERMS;
 
-    static_assert(ALL % THREADS == 0 || ALL < THREADS, "whole shares");
-    static_assert(along == K_CONTIGUOUS ? THREADS % PER_LINE == 0 : THREADS % PER_PAIR == 0 || PER_PAIR % THREADS == 0, "steps from four to four");
+    static_assert(FOURS * 4 * TILE_THREADS == LINES * PARTS * TERMS, "whole shares");
+    static_assert(along == K_CONTIGUOUS ? TILE_THREADS % PER_LINE == 0 : TILE_THREADS % PER_PAIR == 0 || PER_PAIR % TILE_THREADS == 0, "steps from four to four");
 
     const Factor<along> factor;
     const bool whole; // four neighbours can be read at once
@@ -37,14 +38,14 @@ template <Along along, unsigned LINES, unsigned PARTS, unsigned TERMS, unsigned 
 
     // The line within the panel, and the term of all parts, of four j.
     static __device__ unsigned line(unsigned j) {
-        if (along == K_CONTIGUOUS) return threadIdx.x / PER_LINE + j * (THREADS / PER_LINE);
-        const unsigned pair = THREADS >= PER_PAIR ? threadIdx.x / PER_PAIR + j * (THREADS / PER_PAIR) : j / (PER_PAIR / THREADS);
+        if (along == K_CONTIGUOUS) return threadIdx.x / PER_LINE + j * (TILE_THREADS / PER_LINE);
+        const unsigned pair = TILE_THREADS >= PER_PAIR ? threadIdx.x / PER_PAIR + j * (TILE_THREADS / PER_PAIR) : j / (PER_PAIR / TILE_THREADS);
         return (pair * 2 + threadIdx.x % 2) * 4;
     }
     static __device__ unsigned term(unsigned j) {
         if (along == K_CONTIGUOUS) return threadIdx.x % PER_LINE * 4;
-        if (THREADS >= PER_PAIR) return threadIdx.x / 2 % (PARTS * TERMS);
-        return threadIdx.x / 2 + j % (PER_PAIR / THREADS) * (THREADS / 2);
+        if (TILE_THREADS >= PER_PAIR) return threadIdx.x / 2 % (PARTS * TERMS);
+        return threadIdx.x / 2 + j % (PER_PAIR / TILE_THREADS) * (TILE_THREADS / 2);
     }
 
     // Neighbour `n` where four can't be read at once. Not inlined: rarely needed, and long.
@@ -85,7 +86,6 @@ public:
     // Writes them to shared memory: part by part, line by line.
     __device__ void put(float* panel) const {
         constexpr unsigned LINE = TERMS + 4;
-        if (ALL < THREADS && threadIdx.x >= ALL) return;
 #pragma unroll
         for (unsigned j = 0; j < FOURS; ++j) {
             float* to = panel + (term(j) / TERMS * LINES + line(j)) * LINE + term(j) % TERMS;
@@ -95,13 +95,13 @@ public:
     }
 };
 
-template <unsigned WARPS, unsigned R, unsigned C, unsigned PARTS, unsigned TERMS_> struct Tile {
+template <unsigned R, unsigned C, unsigned PARTS, unsigned TERMS_> struct Tile {
     static constexpr unsigned TERMS = TERMS_, LINE = TERMS + 4;
-    static constexpr unsigned THREADS = 32 * WARPS, ROWS = WARPS / PARTS * R, COLUMNS = 32 * C;
+    static constexpr unsigned ROWS = TILE_THREADS / 32 / PARTS * R, COLUMNS = 32 * C;
     // A thread stores so many results: its own where there is one part, else some threads one.
     static constexpr unsigned OUT = PARTS == 1 ? R * C : 1;
 
-    static_assert(PARTS == 1 || ROWS * COLUMNS <= THREADS, "a result for a thread");
+    static_assert(PARTS == 1 || ROWS * COLUMNS <= TILE_THREADS, "a result for a thread");
 
     // Result `n` of those that this thread stores. A row outside the tile is none.
     static __device__ unsigned row(unsigned n) { return PARTS == 1 ? threadIdx.x / 32 * R + n / C : threadIdx.x / COLUMNS; }
@@ -113,11 +113,11 @@ template <unsigned WARPS, unsigned R, unsigned C, unsigned PARTS, unsigned TERMS
     static __device__ void sums(float (&total)[OUT], const Factor<a_along>& a, unsigned m0, const Factor<b_along>& b, unsigned n0, Also also) {
         __shared__ __align__(16) float a_panel[PARTS * ROWS * LINE];
         __shared__ __align__(16) float b_panel[PARTS * COLUMNS * LINE];
-        const unsigned K = a.terms, part = threadIdx.x / (THREADS / PARTS);
-        const float* a_mine = a_panel + (part * ROWS + threadIdx.x % (THREADS / PARTS) / 32 * R) * LINE;
+        const unsigned K = a.terms, part = threadIdx.x / (TILE_THREADS / PARTS);
+        const float* a_mine = a_panel + (part * ROWS + threadIdx.x % (TILE_THREADS / PARTS) / 32 * R) * LINE;
         const float* b_mine = b_panel + (part * COLUMNS + threadIdx.x % 32) * LINE;
-        Share<a_along, ROWS, PARTS, TERMS, THREADS> a_next(a, m0);
-        Share<b_along, COLUMNS, PARTS, TERMS, THREADS> b_next(b, n0);
+        Share<a_along, ROWS, PARTS, TERMS> a_next(a, m0);
+        Share<b_along, COLUMNS, PARTS, TERMS> b_next(b, n0);
         if (K > 0) a_next.fetch(0), b_next.fetch(0);
 #pragma unroll
         for (unsigned n = 0; n < OUT; ++n) total[n] = 0.0f;

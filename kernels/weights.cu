@@ -40,7 +40,7 @@ struct Gradients {
 extern "C" __global__ void __launch_bounds__(256, 2) weights(const float* table,    // [T, 4], null where nothing is updated
                                                           const unsigned* clock, // [2]
                                                           unsigned T, float w1, float beta2, float w2, float eps, const Gradients all) {
-    using Part = Tile<8, 4, 1, 1, 64>;
+    using Part = Tile<4, 1, 1, 64>;
     unsigned n = 0;
 #pragma unroll
     for (unsigned next = 1; next < LAYERS; ++next)

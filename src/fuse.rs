@@ -5,7 +5,7 @@
 
 use crate::device::View;
 use crate::op::{Op, Role, Term};
-use crate::order::{adams, conflicts, is_constant};
+use crate::order::{Touched, adams, conflicts, is_constant};
 
 /// What a device may run as one launch.
 #[derive(Clone, Debug)]
@@ -116,8 +116,8 @@ struct Unit {
 
 impl Order {
     fn new(list: &[Op]) -> Order {
-        let conflict = list.iter().map(|a| list.iter().map(|b| conflicts(a, b)).collect()).collect();
-        Order { conflict, units: (0..list.len()).map(|at| Unit { ops: vec![at], group: None }).collect() }
+        let touched: Vec<Touched> = list.iter().map(|op| Touched::by([op])).collect();
+        Order { conflict: conflicts(&touched), units: (0..list.len()).map(|at| Unit { ops: vec![at], group: None }).collect() }
     }
 
     fn is_free(&self, at: usize) -> bool {
@@ -159,7 +159,7 @@ impl Order {
     }
 }
 
-/// Lets follow the product `list[at]` what can.
+/// Joins to the product `list[at]` the functions that can follow it in one launch.
 fn layer(list: &[Op], at: usize, order: &mut Order, takes: &dyn Fn(&Group) -> bool) {
     let product = &list[at];
     let mut members = vec![at];
@@ -169,8 +169,7 @@ fn layer(list: &[Op], at: usize, order: &mut Order, takes: &dyn Fn(&Group) -> bo
         let next = (at + 1..list.len()).find(|&next| {
             let op = &list[next];
             let all: Vec<&Op> = members.iter().map(|&m| &list[m]).chain([op]).collect();
-            // Beside the last result it may read the product: both are in a register. Nothing else that the group
-            // makes.
+            // Of what the group makes, only the last result and the product are still in a register.
             let known = |view: &View| view.identical(product.result()) || !all[1..].iter().any(|made| made.result().overlaps(view));
             let goes_on = flow(op).is_some_and(|(x, others)| x.identical(last) && others.into_iter().all(known));
             if !order.is_free(next) || !goes_on || !apart(&all) {
@@ -300,8 +299,7 @@ fn gradients(list: &[Op], order: &mut Order, takes: &dyn Fn(&Group) -> bool) {
     }
 }
 
-/// The gradient of the weights `list[at]`, that of the bias with it, and perhaps the updates; and the places of the
-/// ops.
+/// The gradient of the weights `list[at]`, the bias's beside it, perhaps their updates, and where these ops stand.
 fn gradient(list: &[Op], at: usize, order: &Order, updated: bool) -> (Gradient, Vec<usize>) {
     let find = |wanted: &dyn Fn(&Op) -> bool| (0..list.len()).find(|&other| order.is_free(other) && wanted(&list[other]));
     let same_rows = |op: &Op| match (op, &list[at]) {

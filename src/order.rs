@@ -1,4 +1,5 @@
-//! Whether the order of ops matters. The CPU's plan, the edges of a CUDA graph and the grouping of ops all ask here.
+//! What of a list's order matters. The grouping of ops and the edges of a CUDA graph ask here; so does the CPU's plan,
+//! which then looks closer, at the rows that each thread touches.
 
 use crate::Shape;
 use crate::device::View;
@@ -32,11 +33,10 @@ impl Touched {
     }
 }
 
-/// Whether the order of two ops matters: one writes what the other touches.
+/// For each pair of units, whether their order matters.
 #[cfg(feature = "cuda")]
-pub(crate) fn conflicts(a: &Op, b: &Op) -> bool {
-    let writes = |a: &Op, b: &Op| a.writes().any(|written| b.form().operands().any(|o| o.of.overlaps(written)));
-    writes(a, b) || writes(b, a)
+pub(crate) fn conflicts(units: &[Touched]) -> Vec<Vec<bool>> {
+    units.iter().map(|a| units.iter().map(|b| a.conflicts(b)).collect()).collect()
 }
 
 /// Whether the fill `ops[at]` need be done only once: nothing else writes there, and nothing before it reads there.
@@ -81,45 +81,71 @@ pub(crate) fn adams(ops: &[Op], adam: &Op) -> Vec<Op> {
     parts
 }
 
-/// Which of a list's units must wait for which, so that any order that keeps to it gives the list's results.
+/// For each unit of a list that is run `times` times over, the units before it that it must wait for; any order that
+/// keeps to that gives the list's results. Units for which another one already waits are left out. Every unit writes
+/// something, and so waits for itself of the run before: no look goes further back than one run.
 #[cfg(feature = "cuda")]
-pub(crate) struct Edges {
-    /// Whether two units touch what one of them writes.
-    conflict: Vec<Vec<bool>>,
+pub(crate) fn edges(conflict: &[Vec<bool>], times: usize) -> Vec<Vec<usize>> {
+    let n = conflict.len();
+    let mut waits: Vec<Vec<usize>> = Vec::with_capacity(times * n);
+    // For each unit and each distance back, up to two runs, whether the unit there comes before it in any order.
+    let mut reached: Vec<Vec<bool>> = Vec::with_capacity(times * n);
+    for at in 0..times * n {
+        let (mut direct, mut all) = (Vec::new(), vec![false; 2 * n + 1]);
+        for back in 1..=at.min(n) {
+            let before = at - back;
+            if all[back] || !conflict[at % n][before % n] {
+                continue;
+            }
+            direct.push(before);
+            all[back] = true;
+            let further = (1..=2 * n - back).filter(|&further| reached[before][further]);
+            further.for_each(|further| all[back + further] = true);
+        }
+        waits.push(direct);
+        reached.push(all);
+    }
+    waits
 }
 
-#[cfg(feature = "cuda")]
-impl Edges {
-    pub(crate) fn new(units: &[Touched]) -> Edges {
-        Edges { conflict: units.iter().map(|a| units.iter().map(|b| a.conflicts(b)).collect()).collect() }
-    }
+#[cfg(all(test, feature = "cuda"))]
+mod tests {
+    use super::edges;
 
-    /// For each unit of so many runs of the list, one after the other, those before it that it must wait for, but for
-    /// those that these themselves wait for. A unit writes something and so waits for itself of the run before: what
-    /// lies further back needs no look.
-    pub(crate) fn over(&self, times: usize) -> Vec<Vec<usize>> {
-        let n = self.conflict.len();
-        // For each unit, the distances back to the ones that come before it in any order: up to two runs.
-        let mut waits: Vec<Vec<usize>> = Vec::with_capacity(times * n);
-        let mut reached: Vec<Vec<bool>> = Vec::with_capacity(times * n);
-        for at in 0..times * n {
-            let (mut direct, mut all) = (Vec::new(), vec![false; 2 * n + 1]);
-            for back in 1..=at.min(n) {
-                let before = at - back;
-                if all[back] || !self.conflict[at % n][before % n] {
-                    continue;
+    /// All pairs whose order matters are ordered by the edges, directly or not, and no edge could be left out.
+    #[test]
+    fn edges_order_what_has_an_order_and_nothing_twice() {
+        let mut dice = 1u64;
+        for n in [1, 2, 3, 8, 13] {
+            for sparse in [2, 5, 20] {
+                let mut draw = || {
+                    dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (dice >> 33).is_multiple_of(sparse)
+                };
+                let pairs: Vec<bool> = (0..n * n).map(|_| draw()).collect();
+                let meets = |a: usize, b: usize| a == b || pairs[a.max(b) * n + a.min(b)];
+                let conflict: Vec<Vec<bool>> = (0..n).map(|a| (0..n).map(|b| meets(a, b)).collect()).collect();
+                let waits = edges(&conflict, 4);
+                let comes_before = |waits: &[Vec<usize>]| {
+                    let mut before = vec![vec![false; 4 * n]; 4 * n];
+                    for at in 0..4 * n {
+                        for &direct in &waits[at] {
+                            before[at][direct] = true;
+                            (0..direct).filter(|&b| before[direct][b]).collect::<Vec<_>>().into_iter().for_each(|b| before[at][b] = true);
+                        }
+                    }
+                    before
+                };
+                let before = comes_before(&waits);
+                for at in 0..4 * n {
+                    assert!((0..at).all(|b| !conflict[at % n][b % n] || before[at][b]), "{n} units, {at}: {waits:?}");
+                    for left_out in 0..waits[at].len() {
+                        let mut fewer = waits.clone();
+                        let edge = fewer[at].remove(left_out);
+                        assert!(!comes_before(&fewer)[at][edge], "{n} units: {at} need not wait for {edge}");
+                    }
                 }
-                direct.push(before);
-                all[back] = true;
-                reached[before]
-                    .iter()
-                    .enumerate()
-                    .filter(|(further, there)| **there && back + further <= 2 * n)
-                    .for_each(|(further, _)| all[back + further] = true);
             }
-            waits.push(direct);
-            reached.push(all);
         }
-        waits
     }
 }

@@ -41,7 +41,7 @@ pub struct Select {
     pub quick: bool,
     /// Also the rows of 17,000,000 elements and of buffers over 128 MiB. They need some 2 GiB of memory.
     pub large: bool,
-    /// Only rows that take at most so many operations of the oracle.
+    /// Leaves out rows for which the f64 reference needs more operations than this.
     pub most_work: Option<usize>,
     /// Only the rows of this op.
     pub op: Option<String>,

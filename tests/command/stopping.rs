@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A program that heeds a hangup even where whoever runs the tests ignores it, as nohup does.
+/// The program with SIGHUP at its default: under nohup the tests would hand on that it is ignored.
 fn heeding(program: &str) -> Command {
     if cfg!(not(target_os = "linux")) {
         return Command::new(program);

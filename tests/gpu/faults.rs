@@ -92,7 +92,7 @@ const FAULTS: &[Fault] = &[
     Fault { what: "the derivative's sign", file: "mse.cu", from: "s * (x - target)", to: "s * (target - x)", ops: &["mse_grad"] },
     Fault { what: "a constant of a round of Philox", file: "philox.cuh", from: "0xBB67AE85u", to: "0xBB67AE84u", ops: &["uniform", "mask"] },
     Fault { what: "32 bits of a random number", file: "uniform.cu", from: "(float)(w.v[j] >> 8) * 0x1p-24f", to: "(float)w.v[j] * 0x1p-32f", ops: &["uniform"] },
-    Fault { what: "the step counts rows", file: "advance.cu", from: "clock[1] + 1;", to: "clock[1] + rows;", ops: &["advance"] },
+    Fault { what: "the step counts rows", file: "clock.cuh", from: "step + 1;", to: "step + rows;", ops: &["advance"] },
     Fault { what: "the cursor in place of the step", file: "store.cu", from: "clock[1] % T", to: "clock[0] % T", ops: &["store"] },
     Fault { what: "the last element is missing", file: "zip.cuh", from: "if (i < N)", to: "if (i + 1 < N)", ops: &["add"] },
     Fault { what: "an element too many", file: "copy.cu", from: "if (i < N)", to: "if (i <= N)", ops: &["copy"] },

@@ -50,3 +50,13 @@ fn every_rounding_in_the_ptx_is_written_down() {
         }
     }
 }
+
+/// The driver's assembler may make one instruction of a comparison and a choice, which passes a subnormal on, as it did
+/// on an H200. So what is chosen has been through an addition.
+#[test]
+fn relu_chooses_what_an_addition_has_flushed() {
+    let ptx = ptx();
+    let relu = ptx.split(".visible .entry relu_each(").nth(1).unwrap().split(".visible .entry").next().unwrap();
+    let (before, _) = relu.split_once("selp.f32").expect("relu chooses");
+    assert!(before.contains("add.rn.ftz.f32") || before.contains("add.ftz.f32"), "{relu}");
+}

@@ -78,7 +78,7 @@ fn an_index_off_by_one_is_found() {
     for (file, from, to, kernel) in [
         ("dense.cu", "line < lines && k < depth", "line <= lines && k < depth", "dense"),
         ("tile.cuh", "line = line < lines ? line : lines - 1;", "line = line < lines ? line : lines;", "layer"),
-        ("chain.cu", "threadIdx.x + 512 * j < count) to[j]", "threadIdx.x + 512 * j <= count) to[j]", "chain"),
+        ("chain.cu", "threadIdx.x + CHAIN_THREADS * j < count) to[j]", "threadIdx.x + CHAIN_THREADS * j <= count) to[j]", "chain"),
         ("weights.cu", "if (o >= O || i >= I) continue;", "if (o > O || i >= I) continue;", "weights"),
     ] {
         let original = fs::read_to_string(standin::root().join("kernels").join(file)).unwrap();

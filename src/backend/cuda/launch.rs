@@ -5,7 +5,6 @@ use super::driver::failed;
 use super::plan::{Facts, Launch, MAX_ARGS};
 use super::{PTX, entries};
 use crate::device::View;
-use crate::order::Edges;
 use crate::{Error, Result};
 use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, result, sys};
 use cudarc::nvrtc::Ptx;
@@ -141,8 +140,8 @@ impl Drop for Queue {
 }
 
 impl Call {
-    pub(super) fn entry(&self) -> &str {
-        &self.launch.entry
+    pub(super) fn launch(&self) -> &Launch {
+        &self.launch
     }
 
     fn pointers(&self) -> [*mut c_void; MAX_ARGS] {
@@ -166,18 +165,17 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// The launches, `times` times over, each behind those that it must wait for. The graph is built node by node, not
-    /// captured from the stream, so that other threads may use the stream meanwhile.
-    pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Call>>, edges: &Edges, times: usize) -> Result<Graph> {
+    /// The launches as often as `edges` has them, each behind the nodes that it must wait for. The graph is built node
+    /// by node, not captured from the stream, so that other threads may use the stream meanwhile.
+    pub(super) fn new(queue: Arc<Queue>, launches: Arc<Vec<Call>>, edges: &[Vec<usize>]) -> Result<Graph> {
         let order = queue.take()?;
         let fail = |e| queue.failed("making a graph", e);
         let mut graph = ptr::null_mut();
         // SAFETY: the pointer is to a live handle.
         unsafe { sys::cuGraphCreate(&mut graph, 0) }.result().map_err(fail)?;
         let mut made = Graph { queue: queue.clone(), graph, executable: ptr::null_mut(), _launches: launches.clone() };
-        let mut nodes: Vec<sys::CUgraphNode> = Vec::with_capacity(times * launches.len());
-        for before in edges.over(times) {
-            let ready = &launches[nodes.len() % launches.len()];
+        let mut nodes: Vec<sys::CUgraphNode> = Vec::with_capacity(edges.len());
+        for (ready, before) in launches.iter().cycle().zip(edges) {
             let mut pointers = ready.pointers();
             let node = sys::CUDA_KERNEL_NODE_PARAMS {
                 func: ready.function.cu_function(),
@@ -193,7 +191,7 @@ impl Graph {
                 kern: ptr::null_mut(),
                 ctx: ptr::null_mut(),
             };
-            let before: Vec<_> = before.into_iter().map(|n| nodes[n]).collect();
+            let before: Vec<_> = before.iter().map(|&n| nodes[n]).collect();
             let mut added = ptr::null_mut();
             // SAFETY: as for a launch; the driver copies the arguments before it returns, and reads as many
             // dependencies as it is told.

@@ -1,8 +1,9 @@
 //! From an op or a group of ops to its launches, as plain data: the GPU and the stand-in execute the very same ones.
 
 use crate::device::View;
-use crate::fuse::{Gradient, Group, Layer};
+use crate::fuse::{Gradient, Group, Groups, Layer, groups};
 use crate::op::{AdamHyper, BLOCK, FOUR, Kernel, Map, Op, Reach, Term, Word, chunks};
+use crate::order::Touched;
 use crate::{Dtype, Shape};
 
 /// What the plans need to know of a GPU.
@@ -33,7 +34,7 @@ pub(super) enum Arg {
     Null,
     U32(u32),
     F32(f32),
-    /// A struct of so many slots: its length, these, and zeros.
+    /// A struct of this many slots: the number itself, these arguments, and zeros up to it.
     Table(Vec<Arg>, usize),
 }
 
@@ -112,10 +113,36 @@ const ROOM: usize = 9216;
 const FEW: usize = 4;
 /// Threads of a block where nothing else is said; and the lanes of a reduction.
 const THREADS: usize = 256;
-/// Threads of a block that has to be done soon.
-const MANY: usize = 512;
+/// Threads of a block of a chain.
+const CHAIN_THREADS: usize = 512;
 /// Threads of a block that sums columns: small, so that few columns still reach many multiprocessors.
 const COLUMN_THREADS: usize = 64;
+
+/// A list of ops as launches.
+pub(super) struct Planned {
+    /// Before the first step of a run.
+    pub(super) once: Vec<Launch>,
+    /// In each step.
+    pub(super) step: Vec<Launch>,
+    /// What each of these touches.
+    pub(super) touched: Vec<Touched>,
+}
+
+impl Planned {
+    pub(super) fn new(ops: &[Op], facts: &Facts) -> Planned {
+        let Groups { once, step } = groups(ops, &|group| takes(group, facts));
+        let launches =
+            step.iter().flat_map(|group| plan_group(group, facts).into_iter().map(move |launch| (launch, Touched::by(group.ops()))));
+        let (step, touched) = launches.unzip();
+        Planned { once: once.iter().flat_map(plan).collect(), step, touched }
+    }
+}
+
+/// The launches of a step in one line.
+pub(super) fn line<'a>(step: impl Iterator<Item = &'a Launch>) -> String {
+    let names: Vec<&str> = step.map(|launch| launch.entry.as_str()).collect();
+    format!("{} launches a step: {}\n", names.len(), names.join(" "))
+}
 
 /// The launches of a checked op, in order. An op without results has none.
 ///
@@ -186,8 +213,8 @@ fn tiles(c: &View, [rows, columns]: [usize; 2]) -> usize {
     c.shape.rows().div_ceil(rows) * c.shape.columns().div_ceil(columns)
 }
 
-/// The kernel for a product of rows, and its tile; `None` where there are so many tiles that a large one takes less
-/// time.
+/// Which small tiles suit a product of rows: the kernel's name, and a tile. `None` where there are so many that large
+/// tiles are faster.
 fn kind(product: &Op, facts: &Facts) -> Option<(&'static str, [usize; 2])> {
     let c = product.result();
     let kind = match () {
@@ -198,8 +225,7 @@ fn kind(product: &Op, facts: &Facts) -> Option<(&'static str, [usize; 2])> {
     (tiles(c, kind.1) <= FEW * facts.multiprocessors).then_some(kind)
 }
 
-/// Whether the gradient of some weights has so few tiles, and those so few terms, that it takes less time in small
-/// ones.
+/// Whether small tiles suit the gradient of weights: there are few, and they have few terms.
 fn is_small(dw: &Op, facts: &Facts) -> bool {
     let Op::DenseDw { dz, dw, .. } = dw else { return false };
     tiles(dw, WEIGHTS) * dz.shape.rows().div_ceil(BLOCK) <= FEW * facts.multiprocessors
@@ -292,7 +318,7 @@ fn chain(layers: &[Layer]) -> Vec<Launch> {
         unreachable!("a chain begins with a product of rows")
     };
     let rows = x.shape.rows();
-    launch("chain".into(), rows.div_ceil(CHAIN_ROWS) * MANY, MANY, vec![ptr(x), size(rows), Arg::Table(links, CHAIN)])
+    launch("chain".into(), rows.div_ceil(CHAIN_ROWS) * CHAIN_THREADS, CHAIN_THREADS, vec![ptr(x), size(rows), Arg::Table(links, CHAIN)])
 }
 
 /// The number of a function in `kernels/tail.cuh`.

@@ -2,9 +2,8 @@
 //! [`plan`].
 #![allow(unsafe_code)]
 
-use super::plan::{Facts, Launch, MAX_ARGS, plan, plan_group, takes};
+use super::plan::{Facts, Launch, MAX_ARGS, Planned, line, plan};
 use crate::device::{Backend, Counts, DeviceInfo, DeviceKind, Executable, Storage, View};
-use crate::fuse::{Groups, groups};
 use crate::op::Op;
 use crate::{Error, Result};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -140,28 +139,26 @@ impl Backend for StandIn {
     }
 
     fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
-        let Groups { once, step } = groups(ops, &|group| takes(group, &FACTS));
-        let once = once.iter().flat_map(plan).collect();
-        let launches = step.iter().flat_map(|group| plan_group(group, &FACTS)).collect();
-        Ok(Box::new(List { loaded: self.loaded.clone(), once, launches, counts: Counts::default() }))
+        let planned = Planned::new(ops, &FACTS);
+        Ok(Box::new(List { loaded: self.loaded.clone(), planned, counts: Counts::default() }))
     }
 }
 
 struct List {
     loaded: Arc<Loaded>,
-    once: Vec<Launch>,
-    launches: Vec<Launch>,
+    planned: Planned,
     counts: Counts,
 }
 
 impl Executable for List {
     fn run(&mut self, steps: usize) -> Result<()> {
         let queue = self.loaded.lock()?;
-        self.once.iter().filter(|_| steps > 0).try_for_each(|launch| self.loaded.launch(&queue, launch))?;
-        for _ in 0..steps {
-            self.launches.iter().try_for_each(|launch| self.loaded.launch(&queue, launch))?;
-        }
-        self.counts.add(steps, self.launches.len(), steps * self.launches.len());
+        let Planned { once, step, .. } = &self.planned;
+        let once = if steps > 0 { once.as_slice() } else { &[] };
+        let all = once.iter().chain((0..steps).flat_map(|_| step));
+        let done = all.map(|launch| self.loaded.launch(&queue, launch).map(|()| 1)).sum::<Result<usize>>()?;
+        self.counts.add(steps, step.len(), done);
+        self.counts.launches = self.counts.launches.saturating_add(once.len() as u64);
         Ok(())
     }
 
@@ -174,7 +171,6 @@ impl Executable for List {
     }
 
     fn plan(&self) -> String {
-        let names: Vec<&str> = self.launches.iter().map(|launch| launch.entry.as_str()).collect();
-        format!("{} launches a step: {}\n", names.len(), names.join(" "))
+        line(self.planned.step.iter())
     }
 }

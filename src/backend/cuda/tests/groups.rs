@@ -1,6 +1,6 @@
 //! Groups against the list: a compiled list leaves the bits that its ops leave one by one.
 
-use super::super::plan::{plan_group, takes};
+use super::super::plan::{Planned, line, takes};
 use super::{FACTS, build, cpu};
 use crate::backend::lists::{Dice, World, bits, step, training};
 use crate::device::View;
@@ -227,13 +227,13 @@ const FAULTS: [[(&str, &str, &str); 4]; 4] = [
         ("tile.cuh", "total[0] = k + p * FOLD == 0 ? sum : total[0] + sum;", "total[0] = sum + total[0] * 0.5f;"),
         ("chain.cu", "h[(l + 1) % 2][row][n] = last[0];", "h[(l + 1) % 2][row][n] = sum;"),
         ("weights.cu", "block = (((block + dz.x) + dz.y) + dz.z) + dz.w;", "block = block + ((dz.x + dz.y) + (dz.z + dz.w));"),
-        ("end.cu", "step % stores.of[n].T", "clock[0] % stores.of[n].T"),
+        ("end.cu", "now.step % stores.of[n].T", "now.cursor % stores.of[n].T"),
     ],
     [
         ("tail.cuh", "stage.x == nullptr ? product[i]", "stage.x == nullptr ? product[i] + last[i]"),
         ("chain.cu", "const float* a = h[l % 2][row];", "const float* a = h[l % 2][0];"),
         ("weights.cu", "adam.update(of.of_w.p[at], dw[j], m[j], v[j]);", "adam.update(of.of_w.p[at], dw[0], m[j], v[j]);"),
-        ("end.cu", "clock[1] = step + 1;", "clock[1] = step + rows;"),
+        ("end.cu", "stores.of[n].x[0]", "stores.of[0].x[0]"),
     ],
     [
         (
@@ -243,7 +243,7 @@ const FAULTS: [[(&str, &str, &str); 4]; 4] = [
         ),
         ("chain.cu", "for (; k < K; ++k, w += width)", "for (; k + 1 < K; ++k, w += width)"),
         ("weights.cu", "bias = done <= FOLD ? block : bias + block;", "bias = bias + block * (done <= FOLD ? 1.0f : 2.0f);"),
-        ("end.cu", "(unsigned long long)clock[0] + rows) % period", "(unsigned long long)clock[0] + rows) % (period + 1)"),
+        ("end.cu", "now.move(clock, rows, period)", "now.move(clock, rows + 1, period)"),
     ],
     [
         ("tail.cuh", "n == 0 ? given[0][i] : n == 1 ? given[1][i]", "n <= 1 ? given[0][i]"),
@@ -319,18 +319,12 @@ fn ops_that_feed_one_another_are_not_one_launch() {
     assert_eq!(of_each(&[below, target(&h)]), [1, 1]);
 }
 
-/// The launches of a step as text.
-fn launches(ops: &[Op]) -> String {
-    let fused = groups(ops, &|group| takes(group, &FACTS));
-    assert_eq!(fused.once.len(), 1, "the seed of the gradients");
-    fused.step.iter().flat_map(|group| plan_group(group, &FACTS)).map(|launch| launch.entry).collect::<Vec<_>>().join(" ")
-}
-
 #[test]
 fn the_articles_step_is_eleven_launches() {
-    let ops = step(&cpu(), &[784, 128, 64, 32], 128, 4096).unwrap();
-    let text = launches(&ops);
-    assert_eq!(text, "gather_bytes_each layer_long chain layer_large mse_chunks total layer_dx_long chain weights weights end");
+    let planned = Planned::new(&step(&cpu(), &[784, 128, 64, 32], 128, 4096).unwrap(), &FACTS);
+    assert_eq!(planned.once.iter().map(|l| l.entry.as_str()).collect::<Vec<_>>(), ["fill_each"], "the seed of the gradients");
+    let forward = "gather_bytes_each layer_long chain layer_large mse_chunks total";
+    assert_eq!(line(planned.step.iter()), format!("11 launches a step: {forward} layer_dx_long chain weights weights end\n"));
 }
 
 #[test]
