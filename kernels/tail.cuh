@@ -1,7 +1,9 @@
 // What follows a product in the same launch: functions of single numbers, applied while the number is in a register.
 // Every number is written, with the bits that the ops' own kernels give it.
 #pragma once
+#include "abs.cu"
 #include "bce.cu"
+#include "exp.cu"
 #include "leaky.cu"
 #include "mse.cu"
 #include "relu.cu"
@@ -42,15 +44,19 @@ template <unsigned N> __device__ inline void apply(unsigned function, float (&la
         CASE(3, Tanh::value(last[i]));
         CASE(4, Softplus::value(last[i]));
         CASE(5, Silu::value(last[i]));
-        CASE(6, Relu::grad(at[i], last[i]));
-        CASE(7, Leaky::grad(at[i], last[i]));
-        CASE(8, Sigmoid::grad(at[i], last[i]));
-        CASE(9, Tanh::grad(at[i], last[i]));
-        CASE(10, Softplus::grad(at[i], last[i]));
-        CASE(11, Silu::grad(at[i], last[i]));
-        CASE(12, SquareSum::grad(last[i], at[i], s));
-        CASE(13, Mse::grad(last[i], at[i], s));
-        CASE(14, Bce::grad(last[i], at[i], s));
+        CASE(6, Exp::value(last[i]));
+        CASE(7, Abs::value(last[i]));
+        CASE(8, Relu::grad(at[i], last[i]));
+        CASE(9, Leaky::grad(at[i], last[i]));
+        CASE(10, Sigmoid::grad(at[i], last[i]));
+        CASE(11, Tanh::grad(at[i], last[i]));
+        CASE(12, Softplus::grad(at[i], last[i]));
+        CASE(13, Silu::grad(at[i], last[i]));
+        CASE(14, Exp::grad(at[i], last[i]));
+        CASE(15, Abs::grad(at[i], last[i]));
+        CASE(16, SquareSum::grad(last[i], at[i], s));
+        CASE(17, Mse::grad(last[i], at[i], s));
+        CASE(18, Bce::grad(last[i], at[i], s));
     }
 #undef CASE
 }

@@ -1,4 +1,4 @@
-// Shared text: the logistic function, for the ops that have it in them. It needs exp.wgsl.
+// Shared text: the logistic function, for the ops that have it in them. It needs exponential.wgsl.
 
 fn sigmoid(x: f32) -> f32 {
     let e = exponential(-abs(x));

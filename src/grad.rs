@@ -32,6 +32,15 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         Op::Rows { .. } => tape.contribute(inputs[0], |db| Op::DenseDb { dz: dy, db }),
         Op::Map { f, x, .. } => tape.contribute(inputs[0], |dx| Op::MapGrad { f, x, dy, dx }),
         Op::Zip { f: Zip::Add, .. } => tape.pass(inputs[0], g).and_then(|()| tape.pass(inputs[1], g)),
+        Op::Zip { f: f @ Zip::Mul, a, b, .. } => {
+            tape.contribute(inputs[0], |da| Op::Zip { f, a: dy.clone(), b, y: da })?;
+            tape.contribute(inputs[1], |db| Op::Zip { f, a: dy, b: a, y: db })
+        }
+        Op::Axpy { factor, .. } => {
+            tape.pass(inputs[0], g)?;
+            tape.contribute(inputs[1], |db| Op::Scale { x: dy, y: db, factor })
+        }
+        Op::Clamp { x, lo, hi, .. } => tape.contribute(inputs[0], |dx| Op::ClampGrad { x, dy, dx, lo, hi }),
         Op::Reduce { f, x, other, scale, .. } => {
             let scale = f.slope() * scale;
             let grad = |x, other| move |dx| Op::ReduceGrad { f, x: f.grad_takes_x().then_some(x), other, dy, dx, scale };
@@ -54,6 +63,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         // These produce data; nothing that is differentiated goes into them.
         Op::Gather { .. } | Op::Uniform { .. } | Op::Fill { .. } => Ok(()),
         Op::MapGrad { .. }
+        | Op::ClampGrad { .. }
         | Op::ReduceGrad { .. }
         | Op::Clip { .. }
         | Op::Copy { .. }

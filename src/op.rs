@@ -34,6 +34,12 @@ pub(crate) enum Op<V = View> {
     MapGrad { f: Map, x: V, dy: V, dx: V },
     /// `y = f(a, b)`, N each. y may be a or b.
     Zip { f: Zip, a: V, b: V, y: V },
+    /// `y = a + factor * b`, N each. y may be a or b.
+    Axpy { a: V, b: V, y: V, factor: f32 },
+    /// `y = x`, but at least lo and at most hi, N each.
+    Clamp { x: V, y: V, lo: f32, hi: f32 },
+    /// `dx = dy` where x is neither below lo nor above hi, else 0, N each.
+    ClampGrad { x: V, dy: V, dx: V, lo: f32, hi: f32 },
     /// `y = scale * sum f(x, other)`: x N, other N where f takes it, parts [chunks(N)], y [1].
     Reduce { f: Term, x: V, other: Option<V>, parts: V, y: V, scale: f32 },
     /// `dx = scale * dy * f'(x, other)`: x, other and dx as in `Reduce`, dy [1].
@@ -238,6 +244,9 @@ impl<V> Op<V> {
             Op::Map { f, x, y } => Form::new(f.names()[0], Kernel::Each, f.flops()[0], [read("x", Each, x), write("y", Each, y)]),
             Op::MapGrad { f, x, dy, dx } => Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read("x", Each, x), read("dy", Each, dy), write("dx", Each, dx)]),
             Op::Zip { f, a, b, y } => Form::new(f.name(), Kernel::Each, 1, [read("a", Each, a), read("b", Each, b), write("y", Each, y)]).in_place(),
+            Op::Axpy { a, b, y, .. } => Form::new("axpy", Kernel::Each, 2, [read("a", Each, a), read("b", Each, b), write("y", Each, y)]).in_place(),
+            Op::Clamp { x, y, .. } => Form::new("clamp", Kernel::Each, 2, [read("x", Each, x), write("y", Each, y)]),
+            Op::ClampGrad { x, dy, dx, .. } => Form::new("clamp_grad", Kernel::Each, 2, [read("x", Each, x), read("dy", Each, dy), write("dx", Each, dx)]),
             Op::Reduce { f, x, other, parts, y, .. } => {
                 let other = other.as_ref().and_then(|other| read("target", Each, other));
                 let [x_name, y_name] = f.operands();
@@ -275,6 +284,9 @@ impl<V> Op<V> {
             Op::Map { f: of, ref x, ref y } => Op::Map { f: of, x: f(x), y: f(y) },
             Op::MapGrad { f: of, ref x, ref dy, ref dx } => Op::MapGrad { f: of, x: f(x), dy: f(dy), dx: f(dx) },
             Op::Zip { f: of, ref a, ref b, ref y } => Op::Zip { f: of, a: f(a), b: f(b), y: f(y) },
+            Op::Axpy { ref a, ref b, ref y, factor } => Op::Axpy { a: f(a), b: f(b), y: f(y), factor },
+            Op::Clamp { ref x, ref y, lo, hi } => Op::Clamp { x: f(x), y: f(y), lo, hi },
+            Op::ClampGrad { ref x, ref dy, ref dx, lo, hi } => Op::ClampGrad { x: f(x), dy: f(dy), dx: f(dx), lo, hi },
             Op::Reduce { f: of, ref x, ref other, ref parts, ref y, scale } => Op::Reduce { f: of, x: f(x), other: other.as_ref().map(&mut f), parts: f(parts), y: f(y), scale },
             Op::ReduceGrad { f: of, ref x, ref other, ref dy, ref dx, scale } => Op::ReduceGrad { f: of, x: x.as_ref().map(&mut f), other: other.as_ref().map(&mut f), dy: f(dy), dx: f(dx), scale },
             Op::Clip { ref x, ref square, ref y, most } => Op::Clip { x: f(x), square: f(square), y: f(y), most },
@@ -348,7 +360,8 @@ impl Op {
             Op::Map { .. } | Op::MapGrad { .. } | Op::Zip { .. } | Op::Copy { .. } => vec![],
             Op::Reduce { scale, .. } | Op::ReduceGrad { scale, .. } => vec![Word::F32(*scale)],
             Op::Clip { most, .. } => vec![Word::F32(*most)],
-            Op::Scale { factor, .. } => vec![Word::F32(*factor)],
+            Op::Clamp { lo, hi, .. } | Op::ClampGrad { lo, hi, .. } => vec![Word::F32(*lo), Word::F32(*hi)],
+            Op::Axpy { factor, .. } | Op::Scale { factor, .. } => vec![Word::F32(*factor)],
             Op::Fill { value, .. } => vec![Word::F32(*value)],
             Op::Gather { data, order, .. } => [data.shape.columns(), data.shape.rows(), order.len()].map(size).into(),
             Op::Advance { rows, period, .. } => vec![Word::U32(*rows), Word::U32(*period)],

@@ -138,6 +138,9 @@ impl Op {
             Op::ReduceGrad { f, x, .. } if f.grad_takes_x() != x.is_some() => {
                 self.refuse("x is missing, or not needed".into(), "Pass x where the derivative depends on it.")
             }
+            Op::Clamp { lo, hi, .. } | Op::ClampGrad { lo, hi, .. } if lo.is_nan() || hi.is_nan() || lo > hi => {
+                self.refuse(format!("the bounds are {lo} and {hi}"), "Use the lower first; -inf and inf bound nothing.")
+            }
             Op::Clip { most, .. } if !(*most > 0.0 && most.is_finite()) => {
                 self.refuse(format!("the largest norm is {most}"), "Use a finite number above 0; 1 is usual.")
             }
@@ -175,6 +178,9 @@ impl Op {
             Op::Map { .. }
             | Op::MapGrad { .. }
             | Op::Zip { .. }
+            | Op::Axpy { .. }
+            | Op::Clamp { .. }
+            | Op::ClampGrad { .. }
             | Op::Reduce { .. }
             | Op::ReduceGrad { .. }
             | Op::Clip { .. }

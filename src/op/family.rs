@@ -16,10 +16,14 @@ pub(crate) enum Map {
     Softplus,
     /// `x sigmoid(x)`.
     Silu,
+    /// `exp(x)`.
+    Exp,
+    /// `|x|`. The derivative at 0 is 0.
+    Abs,
 }
 
 impl Map {
-    pub(crate) const ALL: [Map; 6] = [Map::Relu, Map::Sigmoid, Map::Tanh, Map::Leaky, Map::Softplus, Map::Silu];
+    pub(crate) const ALL: [Map; 8] = [Map::Relu, Map::Sigmoid, Map::Tanh, Map::Leaky, Map::Softplus, Map::Silu, Map::Exp, Map::Abs];
 
     /// The names of the function and of its derivative.
     pub(crate) fn names(self) -> [&'static str; 2] {
@@ -30,6 +34,8 @@ impl Map {
             Map::Tanh => ["tanh", "tanh_grad"],
             Map::Softplus => ["softplus", "softplus_grad"],
             Map::Silu => ["silu", "silu_grad"],
+            Map::Exp => ["exp", "exp_grad"],
+            Map::Abs => ["abs", "abs_grad"],
         }
     }
 
@@ -42,6 +48,8 @@ impl Map {
             Map::Tanh => [36, 27],
             Map::Softplus => [34, 25],
             Map::Silu => [26, 52],
+            Map::Exp => [21, 22],
+            Map::Abs => [1, 1],
         }
     }
 }
@@ -51,14 +59,17 @@ impl Map {
 pub(crate) enum Zip {
     /// `a + b`.
     Add,
+    /// `a * b`.
+    Mul,
 }
 
 impl Zip {
-    pub(crate) const ALL: [Zip; 1] = [Zip::Add];
+    pub(crate) const ALL: [Zip; 2] = [Zip::Add, Zip::Mul];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Zip::Add => "add",
+            Zip::Mul => "mul",
         }
     }
 }

@@ -54,6 +54,31 @@ impl Tape {
         self.map(Map::Silu, x)
     }
 
+    /// `y = exp(x)`, elementwise.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn exp(&mut self, x: Val) -> Result<Val> {
+        self.map(Map::Exp, x)
+    }
+
+    /// `y = |x|`, elementwise. The derivative at 0 is 0.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn abs(&mut self, x: Val) -> Result<Val> {
+        self.map(Map::Abs, x)
+    }
+
+    /// `y = x`, but at least `lo` and at most `hi`, elementwise. NaN stays. The derivative is 0 outside, and 1 inside
+    /// and at both bounds. An infinite bound bounds nothing.
+    ///
+    /// # Errors
+    /// When `lo` is above `hi`, or one of them is NaN.
+    pub fn clamp(&mut self, x: Val, lo: f32, hi: f32) -> Result<Val> {
+        self.unary(x, |x, y| Op::Clamp { x, y, lo, hi })
+    }
+
     /// `y = x * factor`, elementwise.
     ///
     /// # Errors
@@ -70,14 +95,34 @@ impl Tape {
         self.zip(Zip::Add, a, b)
     }
 
+    /// `y = a * b`, elementwise; the result has the shape of a.
+    ///
+    /// # Errors
+    /// When the numbers of elements differ.
+    pub fn mul(&mut self, a: Val, b: Val) -> Result<Val> {
+        self.zip(Zip::Mul, a, b)
+    }
+
+    /// `y = a + factor * b`, elementwise, rounded once; the result has the shape of a.
+    ///
+    /// # Errors
+    /// When the numbers of elements differ.
+    pub fn axpy(&mut self, a: Val, b: Val, factor: f32) -> Result<Val> {
+        self.binary(a, b, |a, b, y| Op::Axpy { a, b, y, factor })
+    }
+
     fn map(&mut self, f: Map, x: Val) -> Result<Val> {
         self.unary(x, |x, y| Op::Map { f, x, y })
     }
 
     fn zip(&mut self, f: Zip, a: Val, b: Val) -> Result<Val> {
+        self.binary(a, b, |a, b, y| Op::Zip { f, a, b, y })
+    }
+
+    fn binary(&mut self, a: Val, b: Val, op: impl FnOnce(View, View, View) -> Op) -> Result<Val> {
         let (av, bv) = (self.view(a)?.clone(), self.view(b)?.clone());
         let y = self.new_view(av.shape)?;
-        self.value(y.clone(), Op::Zip { f, a: av, b: bv, y }, &[a, b])
+        self.value(y.clone(), op(av, bv, y), &[a, b])
     }
 
     pub(super) fn unary(&mut self, x: Val, op: impl FnOnce(View, View) -> Op) -> Result<Val> {

@@ -173,12 +173,15 @@ pub(crate) fn function(f: Map) -> Function {
         Map::Tanh => (tanh, tanh_grad),
         Map::Softplus => (softplus, softplus_grad),
         Map::Silu => (silu, silu_grad),
+        Map::Exp => (exp, exp_grad),
+        Map::Abs => (f32::abs, abs_grad),
     }
 }
 
 pub(crate) fn pair(f: Zip) -> fn(f32, f32) -> f32 {
     match f {
         Zip::Add => add,
+        Zip::Mul => times,
     }
 }
 
@@ -245,6 +248,39 @@ fn silu_grad(x: f32, dy: f32) -> f32 {
     let near = if near > 104.0 { 104.0 } else { near };
     let s = sigmoid(x);
     times(dy, fma(times(near, sigmoid(-x)), s, s))
+}
+
+fn exp_grad(x: f32, dy: f32) -> f32 {
+    times(dy, exp(x))
+}
+
+fn abs_grad(x: f32, dy: f32) -> f32 {
+    match z(x) {
+        x if x > 0.0 => dy,
+        x if x < 0.0 => -dy,
+        x => {
+            if x.is_nan() {
+                x
+            } else {
+                0.0
+            }
+        }
+    }
+}
+
+pub(crate) fn clamp(x: f32, [lo, hi]: [f32; 2]) -> f32 {
+    let near = if z(x) < z(lo) {
+        lo
+    } else if z(x) > z(hi) {
+        hi
+    } else {
+        x
+    };
+    add(near, 0.0)
+}
+
+pub(crate) fn clamp_grad(x: f32, dy: f32, [lo, hi]: [f32; 2]) -> f32 {
+    if z(x) < z(lo) || z(x) > z(hi) { 0.0 } else { dy }
 }
 
 pub(crate) const LOG1P: [f32; 9] = [

@@ -30,7 +30,14 @@ pub(crate) fn make(row: &Row) -> Made {
         Op::Dense { .. } | Op::DenseDx { .. } | Op::DenseDw { .. } | Op::DenseDb { .. } | Op::Rows { .. } => dense::make(row),
         Op::Map { f, x, .. } => map::make(*f, x, row),
         Op::MapGrad { f, x, .. } => map::make_grad(*f, x, row),
-        Op::Zip { .. } | Op::Clip { .. } | Op::Scale { .. } | Op::Fill { .. } | Op::Copy { .. } => elementwise::make(row),
+        Op::Zip { .. }
+        | Op::Axpy { .. }
+        | Op::Clamp { .. }
+        | Op::ClampGrad { .. }
+        | Op::Clip { .. }
+        | Op::Scale { .. }
+        | Op::Fill { .. }
+        | Op::Copy { .. } => elementwise::make(row),
         Op::Reduce { f, x, scale, .. } => reduce::make(*f, x, *scale, row),
         Op::ReduceGrad { f, dx, scale, .. } => reduce::make_grad(*f, dx, *scale, row),
         Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => moves::make(row),
@@ -79,6 +86,9 @@ fn elements(name: &str, s: Shape) -> Op<Shape> {
     let reduced = Term::ALL.into_iter().find_map(|f| of(f.names()).map(|at| [reduce::reduce, reduce::reduce_grad][at](f, s, mean)));
     let zips = Zip::ALL.into_iter().find(|f| f.name() == name).map(|f| elementwise::zip(f, s));
     maps.or(reduced).or(zips).unwrap_or_else(|| match name {
+        "axpy" => elementwise::axpy(s, 0.5),
+        "clamp" => elementwise::clamp(s, [0.0, 1.0]),
+        "clamp_grad" => elementwise::clamp_grad(s, [0.0, 1.0]),
         "clip" => elementwise::clip(s, 1.0),
         "scale" => Op::Scale { x: s, y: s, factor: 0.5 },
         "fill" => Op::Fill { y: s, value: 1.0 },

@@ -62,6 +62,8 @@ pub(crate) fn function(f: Map) -> Function {
         Map::Tanh => (tanh, tanh_grad),
         Map::Softplus => (softplus, softplus_grad),
         Map::Silu => (silu, silu_grad),
+        Map::Exp => (f64::exp, exp_grad),
+        Map::Abs => (f64::abs, abs_grad),
     }
 }
 
@@ -123,10 +125,36 @@ pub(crate) fn silu_grad(x: f64, dy: f64) -> f64 {
     dy * (sigmoid(x) + x.clamp(-1e3, 1e3) * sigmoid(x) * sigmoid(-x))
 }
 
+pub(crate) fn exp_grad(x: f64, dy: f64) -> f64 {
+    dy * x.exp()
+}
+
+/// The derivative at 0 is 0; a NaN in x stays.
+pub(crate) fn abs_grad(x: f64, dy: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x.signum() * dy }
+}
+
+/// NaN stays.
+pub(crate) fn clamp(x: f64, [lo, hi]: [f64; 2]) -> f64 {
+    if x < lo {
+        lo
+    } else if x > hi {
+        hi
+    } else {
+        x
+    }
+}
+
+/// 1 at the bounds; a NaN in x passes dy.
+pub(crate) fn clamp_grad(x: f64, dy: f64, [lo, hi]: [f64; 2]) -> f64 {
+    if x < lo || x > hi { 0.0 } else { dy }
+}
+
 /// A function of two numbers.
 pub(crate) fn pair(f: Zip) -> fn(f64, f64) -> f64 {
     match f {
         Zip::Add => |a, b| a + b,
+        Zip::Mul => |a, b| a * b,
     }
 }
 

@@ -42,6 +42,9 @@ fn the_texts() {
         ),
         (text(tape.dense(flat, w, b)), "dense: x has 1 dimensions where 2 are needed (x is 7). Reshape it to [rows, columns]."),
         (text(tape.add(x, flat)), "add: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
+        (text(tape.mul(x, flat)), "mul: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
+        (text(tape.axpy(x, flat, 2.0)), "axpy: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
+        (text(tape.clamp(x, 1.0, 0.0)), "clamp: the bounds are 1 and 0. Use the lower first; -inf and inf bound nothing."),
         (text(tape.mse(none, none)), "mse: a mean over no elements (y is 0x784). Pass at least one row."),
         (text(tape.bce_with_logits(none, none)), "bce: a mean over no elements (z is 0x784). Pass at least one row."),
         (

@@ -69,6 +69,26 @@ impl Dual {
         self.map(self.v * s, self.v.abs() * s + gain * self.size, s + rest, gain)
     }
 
+    fn exp(&self) -> Dual {
+        let e = self.v.exp();
+        self.map(e, e * (1.0 + self.size), e, e * (1.0 + self.size))
+    }
+
+    fn abs(&self) -> Dual {
+        self.scale(self.v.signum())
+    }
+
+    fn clamp(&self, [lo, hi]: [f64; 2]) -> Dual {
+        let inside = f64::from(self.v >= lo && self.v <= hi);
+        let v = self.v.clamp(lo, hi);
+        self.map(v, self.size * inside + v.abs(), inside, inside)
+    }
+
+    /// How far it is from where a derivative jumps, in parts of its error bound.
+    fn margin(&self, jump: f64) -> f64 {
+        if self.size == 0.0 { f64::INFINITY } else { (self.v - jump).abs() / self.size }
+    }
+
     /// The binary cross-entropy of this number's sigmoid and a constant.
     fn bce(&self, t: f64) -> Dual {
         let s = 1.0 / (1.0 + (-self.v).exp());
@@ -97,7 +117,12 @@ const MAPS: &[Map] = &[
     (Tape::tanh, Dual::tanh),
     (Tape::softplus, Dual::softplus),
     (Tape::silu, Dual::silu),
+    (Tape::exp, Dual::exp),
+    (Tape::abs, Dual::abs),
 ];
+
+/// Up to this size numbers go into exp and into products: there it takes more than twenty ops to leave the range of f32.
+const SMALL: f64 = 8.0;
 
 /// A value of both worlds: on the tape, and in the mirror.
 #[derive(Clone)]
@@ -211,13 +236,16 @@ impl Graph {
         let n = self.nodes.len();
         let at = if random.below(2) == 0 { n - 1 } else { random.below(n) };
         let x = self.take(at);
-        match random.below(11) {
+        let small = x.mirror.iter().all(|d| d.size < SMALL);
+        match random.below(14) {
             0..3 => {
                 let (map, dual) = MAPS[random.below(MAPS.len())];
+                if !small && dual as usize == Dual::exp as fn(&Dual) -> Dual as usize {
+                    return Ok(());
+                }
                 let val = map(&mut self.tape, x.val)?;
                 // Some derivatives jump at 0.
-                let nearest = x.mirror.iter().filter(|d| d.size > 0.0).map(|d| d.v.abs() / d.size).fold(f64::INFINITY, f64::min);
-                self.margin = self.margin.min(nearest);
+                self.margin = x.mirror.iter().fold(self.margin, |least, d| least.min(d.margin(0.0)));
                 self.keep(val, x.dims, x.mirror.iter().map(dual).collect());
             }
             3 => {
@@ -282,6 +310,28 @@ impl Graph {
                 let column = |c: usize| (0..rows).fold(zero.clone(), |sum, r| sum.add(&x.mirror[r * columns + c]));
                 let mirror = (0..rows * columns).map(|i| column(i % columns)).collect();
                 self.keep(val, x.dims, mirror);
+            }
+            9 => {
+                // With another of the same shape, or itself.
+                let others: Vec<usize> = (0..n).filter(|&i| self.nodes[i].dims == x.dims).collect();
+                let y = self.take(others[random.below(others.len())]);
+                let (factor, both) = (1.5 * random.number(), || x.mirror.iter().zip(&y.mirror));
+                if random.below(2) == 0 || !small || y.mirror.iter().any(|d| d.size >= SMALL) {
+                    let mirror = both().map(|(a, b)| a.add(&b.scale(factor.into()))).collect();
+                    let val = self.tape.axpy(x.val, y.val, factor)?;
+                    self.keep(val, x.dims, mirror);
+                } else {
+                    let mirror = both().map(|(a, b)| a.mul(b)).collect();
+                    let val = self.tape.mul(x.val, y.val)?;
+                    self.keep(val, x.dims, mirror);
+                }
+            }
+            10 => {
+                let bounds @ [lo, hi] = [[-0.5, 0.25], [f32::NEG_INFINITY, 0.5], [-0.125, f32::INFINITY]][random.below(3)];
+                let wide = bounds.map(f64::from);
+                let val = self.tape.clamp(x.val, lo, hi)?;
+                self.margin = wide.iter().fold(self.margin, |least, &at| x.mirror.iter().fold(least, |least, d| least.min(d.margin(at))));
+                self.keep(val, x.dims, x.mirror.iter().map(|d| d.clamp(wide)).collect());
             }
             _ => {
                 let fits: Vec<usize> = (0..LAYERS).filter(|l| self.layout[2 * l].1[1] == x.dims[1]).collect();

@@ -1,5 +1,8 @@
 //! Functions of one number: their shared loops, and the dispatch to each function.
 
+mod abs;
+mod clamp;
+mod exp;
 mod leaky;
 mod relu;
 mod sigmoid;
@@ -11,6 +14,9 @@ use super::fma::Fma;
 use super::level::leveled;
 use crate::Level;
 use crate::op::Map;
+use abs::Abs;
+use clamp::Clamp;
+use exp::Exp;
 use leaky::Leaky;
 use relu::Relu;
 use sigmoid::Sigmoid;
@@ -35,6 +41,8 @@ pub(super) fn map(level: Level, f: Map, x: &[f32], y: &mut [f32]) {
         Map::Tanh => values(level, Tanh, x, y),
         Map::Softplus => values(level, Softplus, x, y),
         Map::Silu => values(level, Silu, x, y),
+        Map::Exp => values(level, Exp, x, y),
+        Map::Abs => values(level, Abs, x, y),
     }
 }
 
@@ -46,7 +54,17 @@ pub(super) fn map_grad(level: Level, f: Map, x: &[f32], dy: &[f32], dx: &mut [f3
         Map::Tanh => grads(level, Tanh, x, dy, dx),
         Map::Softplus => grads(level, Softplus, x, dy, dx),
         Map::Silu => grads(level, Silu, x, dy, dx),
+        Map::Exp => grads(level, Exp, x, dy, dx),
+        Map::Abs => grads(level, Abs, x, dy, dx),
     }
+}
+
+pub(super) fn clamp(level: Level, [lo, hi]: [f32; 2], x: &[f32], y: &mut [f32]) {
+    values(level, Clamp { lo, hi }, x, y);
+}
+
+pub(super) fn clamp_grad(level: Level, [lo, hi]: [f32; 2], x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    grads(level, Clamp { lo, hi }, x, dy, dx);
 }
 
 #[inline(always)]

@@ -168,6 +168,8 @@ impl Work {
         };
         let chunks = |view: &View| units.start * CHUNK..(units.end * CHUNK).min(view.len());
         let matrix = |view: &View| if self.columns { 0..view.len() } else { of(view) };
+        // An operand of an op that may work in place.
+        let side = |side: &'a View, y: &View| (!side.identical(y)).then(|| s.read(side, of(side)));
         // The first row of the product that these units compute.
         let first = if self.columns { 0 } else { units.start };
         let mut product = |p: gemm::Product, c: &View| {
@@ -240,9 +242,11 @@ impl Work {
             What::Op(Op::MapGrad { f, x, dy, dx }) => {
                 map::map_grad(level, *f, s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx)));
             }
-            What::Op(Op::Zip { f, a, b, y }) => {
-                let side = |side: &'a View| (!side.identical(y)).then(|| s.read(side, of(side)));
-                zip::zip(level, *f, side(a), side(b), s.write(y, of(y)));
+            What::Op(Op::Zip { f, a, b, y }) => zip::zip(level, *f, side(a, y), side(b, y), s.write(y, of(y))),
+            What::Op(Op::Axpy { a, b, y, factor }) => zip::axpy(level, *factor, side(a, y), side(b, y), s.write(y, of(y))),
+            What::Op(Op::Clamp { x, y, lo, hi }) => map::clamp(level, [*lo, *hi], s.read(x, of(x)), s.write(y, of(y))),
+            What::Op(Op::ClampGrad { x, dy, dx, lo, hi }) => {
+                map::clamp_grad(level, [*lo, *hi], s.read(x, of(x)), s.read(dy, of(dy)), s.write(dx, of(dx)));
             }
             What::Op(Op::Reduce { f, x, other, parts, .. }) => {
                 let x = s.read(x, chunks(x));

@@ -19,6 +19,28 @@ impl Function for Add {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Mul;
+
+impl Function for Mul {
+    #[inline(always)]
+    fn value<F: Fma>(self, a: f32, b: f32) -> f32 {
+        a * b
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Axpy {
+    factor: f32,
+}
+
+impl Function for Axpy {
+    #[inline(always)]
+    fn value<F: Fma>(self, a: f32, b: f32) -> f32 {
+        F::fma(b, self.factor, a)
+    }
+}
+
 /// An operand; `None` if it is the result's own memory.
 pub(super) type Side<'a> = Option<&'a [f32]>;
 
@@ -26,7 +48,13 @@ pub(super) type Side<'a> = Option<&'a [f32]>;
 pub(super) fn zip(level: Level, f: Zip, a: Side, b: Side, y: &mut [f32]) {
     match f {
         Zip::Add => values(level, Add, a, b, y),
+        Zip::Mul => values(level, Mul, a, b, y),
     }
+}
+
+/// `y = a + factor * b`.
+pub(super) fn axpy(level: Level, factor: f32, a: Side, b: Side, y: &mut [f32]) {
+    values(level, Axpy { factor }, a, b, y);
 }
 
 #[inline(always)]

@@ -330,13 +330,15 @@ fn function(op: &Op) -> u32 {
         Map::Tanh => 3,
         Map::Softplus => 4,
         Map::Silu => 5,
+        Map::Exp => 6,
+        Map::Abs => 7,
     };
     match op {
         Op::Map { f, .. } => map(*f),
-        Op::MapGrad { f, .. } => 6 + map(*f),
-        Op::ReduceGrad { f: Term::SquareSum, .. } => 12,
-        Op::ReduceGrad { f: Term::Mse, .. } => 13,
-        Op::ReduceGrad { f: Term::Bce, .. } => 14,
+        Op::MapGrad { f, .. } => 8 + map(*f),
+        Op::ReduceGrad { f: Term::SquareSum, .. } => 16,
+        Op::ReduceGrad { f: Term::Mse, .. } => 17,
+        Op::ReduceGrad { f: Term::Bce, .. } => 18,
         _ => unreachable!("no function of single numbers"),
     }
 }

@@ -48,7 +48,7 @@ macro_rules! file {
 
 const GRID: File = file!("grid");
 const EACH: File = file!("each");
-const EXP: File = file!("exp");
+const EXP: File = file!("exponential");
 const LOGISTIC: File = file!("logistic");
 const LOG1P: File = file!("log1p");
 const TREE: File = file!("tree");
@@ -63,12 +63,15 @@ fn map(f: Map) -> (File, &'static [File]) {
         Map::Tanh => (file!("tanh"), &[EXP]),
         Map::Softplus => (file!("softplus"), &[EXP, LOGISTIC, LOG1P]),
         Map::Silu => (file!("silu"), &[EXP, LOGISTIC]),
+        Map::Exp => (file!("exp"), &[EXP]),
+        Map::Abs => (file!("abs"), &[]),
     }
 }
 
 fn zip(f: Zip) -> File {
     match f {
         Zip::Add => file!("add"),
+        Zip::Mul => file!("mul"),
     }
 }
 
@@ -105,8 +108,10 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
         }
     }
     add("total", file!("total"), &[TREE]);
-    add("clip", file!("clip"), &[GRID, EXP, EACH]);
-    for own in [file!("scale"), file!("fill"), file!("copy"), file!("rows"), file!("store"), file!("adam")] {
+    for own in [file!("clip"), file!("clamp"), file!("clamp_grad")] {
+        add(own.0, own, &[GRID, EXP, EACH]);
+    }
+    for own in [file!("axpy"), file!("scale"), file!("fill"), file!("copy"), file!("rows"), file!("store"), file!("adam")] {
         add(own.0, own, &[GRID, EACH]);
     }
     add("gather", file!("gather"), &[GRID, file!("words"), EACH]);

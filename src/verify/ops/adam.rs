@@ -57,7 +57,7 @@ pub(super) fn make(table: &Shape, hyper: AdamHyper, row: &Row) -> Made {
         numbers(kind, n, seed, 1, 8, &GRADIENTS),
         numbers(kind, n, seed, 2, 8, &[0.0, 0.5]),
     );
-    if kind == Kind::Edges && n > 0 && Source::new(seed, 99).below(2) == 1 {
+    if kind == Kind::Edges && (n > 2 || n > 0 && Source::new(seed, 99).below(2) == 1) {
         g[n / 2] = f32::NAN;
     }
     // The mean of squares is never negative.

@@ -1,4 +1,4 @@
-//! Functions of two numbers; clip, scale, fill and copy.
+//! Functions of two numbers; axpy, clamp, clip, scale, fill and copy.
 
 use super::super::case::{FOUR_ULP, Made, Result, U, Within, each, f64s, floats, pairs};
 use super::super::data::Kind;
@@ -12,15 +12,30 @@ pub(crate) fn zip(f: Zip, s: Shape) -> Op<Shape> {
     Op::Zip { f, a: s, b: s, y: s }
 }
 
+pub(crate) fn axpy(s: Shape, factor: f32) -> Op<Shape> {
+    Op::Axpy { a: s, b: s, y: s, factor }
+}
+
+pub(crate) fn clamp(s: Shape, [lo, hi]: [f32; 2]) -> Op<Shape> {
+    Op::Clamp { x: s, y: s, lo, hi }
+}
+
+pub(crate) fn clamp_grad(s: Shape, [lo, hi]: [f32; 2]) -> Op<Shape> {
+    Op::ClampGrad { x: s, dy: s, dx: s, lo, hi }
+}
+
 pub(crate) fn clip(s: Shape, most: f32) -> Op<Shape> {
     Op::Clip { x: s, square: shape(&[1]), y: s, most }
 }
 
 pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     let zips = Zip::ALL.map(|f| (f.name(), vec![128, 784]));
-    let others = [("clip", vec![222_384]), ("scale", vec![128, 784]), ("fill", vec![222_384]), ("copy", vec![128, 784])];
-    zips.into_iter().chain(others).collect()
+    let rows = ["axpy", "clamp", "clamp_grad", "scale", "copy"].map(|name| (name, vec![128, 784]));
+    let parameters = ["clip", "fill"].map(|name| (name, vec![222_384]));
+    zips.into_iter().chain(rows).chain(parameters).collect()
 }
+
+const ALIASES: [Same; 4] = [Same::First, Same::Second, Same::Operands, Same::All];
 
 pub(super) fn rows(rows: &mut Collector) {
     let same = |same| Given { same, ..Given::default() };
@@ -29,9 +44,28 @@ pub(super) fn rows(rows: &mut Collector) {
         let s = any(n, turn);
         for f in Zip::ALL {
             rows.kinds(&zip(f, s));
-            for (i, alias) in [Same::First, Same::Second, Same::Operands, Same::All].into_iter().enumerate() {
+            for (i, alias) in ALIASES.into_iter().enumerate() {
                 rows.given(KINDS[(turn + i) % 3], zip(f, s), same(alias));
             }
+        }
+        for (kind, factor) in KINDS.into_iter().zip([-3.0, 0.37, 1e-20]) {
+            rows.add(kind, axpy(s, factor));
+        }
+        for (i, alias) in ALIASES.into_iter().enumerate() {
+            let (kind, factor) = [(Kind::Integers, 2.0), (Kind::Reals, -0.1), (Kind::Edges, 1.0)][(turn + i) % 3];
+            rows.given(kind, axpy(s, factor), same(alias));
+        }
+        // Between two numbers, on one side, and everywhere.
+        let (low, high) = (f32::NEG_INFINITY, f32::INFINITY);
+        for (kind, bounds) in [
+            (Kind::Integers, [-2.0, 5.0]),
+            (Kind::Integers, [[0.0, high], [low, 3.0], [low, high], [-1.0, 1.0]][turn % 4]),
+            (Kind::Reals, [-0.3, 0.7]),
+            (Kind::Edges, [-30.0, 17.0]),
+            (Kind::Edges, [[low, 0.0], [-0.0, high], [low, high], [-1.0, -1e-30]][turn % 4]),
+        ] {
+            rows.add(kind, clamp(s, bounds));
+            rows.add(kind, clamp_grad(s, bounds));
         }
         let mut clip = |kind, most, square, alias| {
             rows.given(kind, self::clip(s, most), Given { square, ..same(alias) });
@@ -62,17 +96,55 @@ pub(super) fn rows(rows: &mut Collector) {
     laid(Kind::Reals, Op::Copy { x: huge, y: huge }, Given::default());
 }
 
+/// Both operands of a row. A subnormal number meets no infinite one: where it does not count as 0, their product is not
+/// NaN.
+fn two(row: &Row, n: usize) -> (Vec<f32>, Vec<f32>) {
+    let a = row.numbers(0, n);
+    if matches!(row.given.same, Same::Operands | Same::All) {
+        return (a.clone(), a);
+    }
+    let tame = |x: f32, other: f32| if x.is_subnormal() && other.is_infinite() { 1e-30 } else { x };
+    let b = row.numbers(1, n);
+    (pairs(&a, &b, tame), pairs(&b, &a, tame))
+}
+
 pub(super) fn make(row: &Row) -> Made {
     let n = row.op.size();
     let made = |inputs, result| Made { inputs, results: vec![result] };
     match row.op {
         Op::Zip { f, .. } => {
-            let a = row.numbers(0, n);
-            let b = if matches!(row.given.same, Same::Operands | Same::All) { a.clone() } else { row.numbers(1, n) };
+            let (a, b) = two(row, n);
             let (oracle, bits) = (reference::pair(f), contract::pair(f));
-            // Both operands and the result may be lost.
-            let y = Result::rounded(pairs(&a, &b, bits), pairs(&f64s(&a), &f64s(&b), oracle), [1.0, 1.0]).losing(3.0, None);
+            let y = Result::rounded(pairs(&a, &b, bits), pairs(&f64s(&a), &f64s(&b), oracle), [1.0, 1.0]);
+            // Both operands and the result may be lost; in a product an operand with the other as a factor.
+            let floor = match f {
+                Zip::Add => None,
+                Zip::Mul => Some(pairs(&a, &b, |a, b| 1.0 + f64::from(a.abs()) + f64::from(b.abs()))),
+            };
+            made(floats([&a, &b]), y.losing(3.0, floor).sharp(row.exact()))
+        }
+        Op::Axpy { factor, .. } => {
+            let (a, b) = two(row, n);
+            let oracle = pairs(&a, &b, |a, b| f64::from(b) * f64::from(factor) + f64::from(a));
+            // fma may round twice in WGSL; then the terms count, not their sum.
+            let scale = Some(pairs(&a, &b, |a, b| f64::from((b * factor).abs()) + f64::from(a.abs())));
+            let floor = Some(vec![1.0 + f64::from(factor.abs()); n]);
+            let w = Within { oracle, scale, floor, ieee: U, wgsl: 2.0 * U, roundings: 3.0 };
+            let y = Result::within(pairs(&a, &b, |a, b| contract::fma(b, factor, a)), w);
             made(floats([&a, &b]), y.sharp(row.exact()))
+        }
+        Op::Clamp { lo, hi, .. } => {
+            let x = row.numbers(0, n);
+            let oracle = each(&f64s(&x), |x| reference::clamp(x, [lo.into(), hi.into()]));
+            made(floats([&x]), Result::rounded(each(&x, |x| contract::clamp(x, [lo, hi])), oracle, [0.0, 0.0]).sharp(row.exact()))
+        }
+        Op::ClampGrad { lo, hi, .. } => {
+            // A subnormal x counts as 0, which may lie on the other side of a bound.
+            let x = each(&row.numbers(0, n), |x| if x.is_subnormal() { 1e-30 } else { x });
+            let dy = row.numbers(1, n);
+            let oracle = pairs(&f64s(&x), &f64s(&dy), |x, dy| reference::clamp_grad(x, dy, [lo.into(), hi.into()]));
+            let dx = Result::rounded(pairs(&x, &dy, |x, dy| contract::clamp_grad(x, dy, [lo, hi])), oracle, [0.0, 0.0]);
+            made(floats([&x, &dy]), dx.sharp(true))
         }
         Op::Clip { most, .. } => {
             let (x, square) = (row.numbers(0, n), row.given.square);

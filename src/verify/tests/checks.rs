@@ -144,6 +144,12 @@ fn an_operand_of_another_shape_is_refused() {
         let op = Op::Advance { clock: fresh(&device, Dtype::U32, &[2]), rows, period };
         assert_eq!(op.check().is_ok(), good, "{rows} rows in a period of {period}");
     }
+    for [lo, hi] in [[1.0, 0.5], [f32::NAN, 1.0], [0.0, f32::NAN]] {
+        let [x, y] = [(); 2].map(|()| fresh(&device, Dtype::F32, &[3]));
+        for op in [Op::Clamp { x: x.clone(), y: y.clone(), lo, hi }, Op::ClampGrad { x: x.clone(), dy: x.clone(), dx: y.clone(), lo, hi }] {
+            assert!(text(&op).contains(&format!("the bounds are {lo} and {hi}")));
+        }
+    }
     let nothing = |v: &mut Vec<View>| v[..2].fill(fresh(&device, Dtype::F32, &[0, 5]));
     assert!(text(&with(&nothing, of("mse"))).contains("a mean over no elements"));
 }
@@ -221,6 +227,10 @@ fn the_costs_are_these() {
         ("add", 15, f * 45),
         ("mse", 3 * 15, f * (30 + 2)),
         ("mse_grad", 2 * 15, f * (30 + 1 + 15)),
+        ("mul", 15, f * 45),
+        ("axpy", 2 * 15, f * 45),
+        ("clamp", 2 * 15, f * 30),
+        ("clamp_grad", 2 * 15, f * 45),
         ("clip", 15, f * (15 + 1 + 15)),
         ("scale", 15, f * 30),
         ("fill", 0, f * 15),

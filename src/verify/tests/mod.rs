@@ -90,7 +90,7 @@ fn contract_is_within_the_bound_of_the_oracle() {
 }
 
 /// The ops whose every step is exact on small integers.
-const EXACT: [&str; 18] = [
+const EXACT: [&str; 24] = [
     "dense",
     "dense_dx",
     "dense_dw",
@@ -98,7 +98,13 @@ const EXACT: [&str; 18] = [
     "rows",
     "relu",
     "relu_grad",
+    "abs",
+    "abs_grad",
     "add",
+    "mul",
+    "axpy",
+    "clamp",
+    "clamp_grad",
     "scale",
     "copy",
     "sum",
