@@ -61,7 +61,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
             tape.contribute(inputs[0], |dx| Op::Mask { x: dy, clock, y: dx, keep, factor, stream })
         }
         // These produce data; nothing that is differentiated goes into them.
-        Op::Gather { .. } | Op::Uniform { .. } | Op::Fill { .. } => Ok(()),
+        Op::Gather { .. } | Op::Uniform { .. } | Op::Normal { .. } | Op::Fill { .. } => Ok(()),
         Op::MapGrad { .. }
         | Op::ClampGrad { .. }
         | Op::ReduceGrad { .. }

@@ -61,6 +61,9 @@ pub(crate) enum Op<V = View> {
     Store { x: V, clock: V, ring: V },
     /// `y[i]` uniform from lo to lo + range, a function of (seed, purpose, clock[1], i): clock [2], y N.
     Uniform { clock: V, y: V, lo: f32, range: f32, stream: Stream },
+    /// `y[i]` normal with this mean and standard deviation, of the same: clock [2], y N. Two elements share a pair of
+    /// words.
+    Normal { clock: V, y: V, mean: f32, std: f32, stream: Stream },
     /// `y[i] = word(i) < keep ? x[i] * factor : 0`, word(i) of 24 bits from the stream: x, y N, clock [2].
     Mask { x: V, clock: V, y: V, keep: u32, factor: f32, stream: Stream },
     /// One step of Adam: p, g, m, v N each; table [T, 4] with {learning rate, 1/(1-beta1^t), 1/sqrt(1-beta2^t), what
@@ -265,6 +268,7 @@ impl<V> Op<V> {
             Op::Advance { clock, .. } => Form::new("advance", Kernel::One, 0, [update("clock", Clock, clock)]),
             Op::Store { x, clock, ring } => Form::new("store", Kernel::Each, 0, [read("x", Each, x), read("clock", Clock, clock), update("ring", Entry, ring)]),
             Op::Uniform { clock, y, .. } => Form::new("uniform", Fours, 2, [read("clock", Clock, clock), write("y", Each, y)]),
+            Op::Normal { clock, y, .. } => Form::new("normal", Fours, 25, [read("clock", Clock, clock), write("y", Each, y)]),
             Op::Mask { x, clock, y, .. } => Form::new("mask", Fours, 1, [read("x", Each, x), read("clock", Clock, clock), write("y", Each, y)]),
             Op::Adam { p, g, m, v, table, clock, .. } => {
                 Form::new("adam", Kernel::Each, 14, [update("p", Each, p), read("g", Each, g), update("m", Each, m), update("v", Each, v), read("table", Whole, table), read("clock", Clock, clock)])
@@ -297,6 +301,7 @@ impl<V> Op<V> {
             Op::Advance { ref clock, rows, period } => Op::Advance { clock: f(clock), rows, period },
             Op::Store { ref x, ref clock, ref ring } => Op::Store { x: f(x), clock: f(clock), ring: f(ring) },
             Op::Uniform { ref clock, ref y, lo, range, stream } => Op::Uniform { clock: f(clock), y: f(y), lo, range, stream },
+            Op::Normal { ref clock, ref y, mean, std, stream } => Op::Normal { clock: f(clock), y: f(y), mean, std, stream },
             Op::Mask { ref x, ref clock, ref y, keep, factor, stream } => Op::Mask { x: f(x), clock: f(clock), y: f(y), keep, factor, stream },
             Op::Adam { ref p, ref g, ref m, ref v, ref table, ref clock, hyper } => Op::Adam { p: f(p), g: f(g), m: f(m), v: f(v), table: f(table), clock: f(clock), hyper },
         }
@@ -367,6 +372,7 @@ impl Op {
             Op::Advance { rows, period, .. } => vec![Word::U32(*rows), Word::U32(*period)],
             Op::Store { x, ring, .. } => [x.len(), ring.len() / x.len()].map(size).into(),
             Op::Uniform { lo, range, stream, .. } => [Word::F32(*lo), Word::F32(*range)].into_iter().chain(of(stream)).collect(),
+            Op::Normal { mean, std, stream, .. } => [Word::F32(*mean), Word::F32(*std)].into_iter().chain(of(stream)).collect(),
             Op::Mask { keep, factor, stream, .. } => [Word::U32(*keep), Word::F32(*factor)].into_iter().chain(of(stream)).collect(),
             Op::Adam { table, hyper, .. } => {
                 let numbers = [hyper.w1, hyper.beta2, hyper.w2, hyper.eps].map(Word::F32);

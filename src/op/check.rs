@@ -190,6 +190,7 @@ impl Op {
             | Op::Advance { .. }
             | Op::Store { .. }
             | Op::Uniform { .. }
+            | Op::Normal { .. }
             | Op::Mask { .. }
             | Op::Adam { .. } => Ok(()),
         }

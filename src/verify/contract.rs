@@ -301,6 +301,33 @@ pub(crate) fn log1p(e: f32) -> f32 {
     fma(times(e, e), q, e)
 }
 
+pub(crate) const LN: [f32; 9] = [
+    -hex(0x381392, -4),
+    hex(0x087506, -3),
+    -hex(0x0f520a, -3),
+    hex(0x226c84, -3),
+    -hex(0x5423e8, -3),
+    hex(0x99a41c, -3),
+    -hex(0x000438, -2),
+    hex(0x555550, -2),
+    -hex(0xfffff8, -2),
+];
+
+/// The natural logarithm.
+pub(crate) fn ln(x: f32) -> f32 {
+    match z(x) {
+        0.0 => return f32::NEG_INFINITY,
+        x if x < 0.0 => return f32::NAN,
+        x if x.is_nan() || x.is_infinite() => return x,
+        _ => {}
+    }
+    let e = (x.to_bits() as i32 - 0x3F35_04F3) >> 23;
+    let f = minus(f32::from_bits((x.to_bits() as i32 - (e << 23)) as u32), 1.0);
+    let p = LN[1..].iter().fold(LN[0], |p, &c| fma(p, f, c));
+    let r = fma(times(f, f), p, f);
+    fma(e as f32, LN2_HIGH, fma(e as f32, LN2_LOW, r))
+}
+
 pub(crate) fn clip(x: f32, square: f32, most: f32) -> f32 {
     let factor = over(most, add(square.sqrt(), 1e-6));
     times(x, if factor > 1.0 { 1.0 } else { factor })
@@ -309,6 +336,27 @@ pub(crate) fn clip(x: f32, square: f32, most: f32) -> f32 {
 /// `bits` are the 24 upper bits of the element's random integer.
 pub(crate) fn uniform(bits: u32, lo: f32, range: f32) -> f32 {
     fma(bits as f32 * hex(0, -24), range, lo)
+}
+
+pub(crate) const SINE: [f32; 4] = [-hex(0x33198c, -8), hex(0x4680a4, -4), -hex(0x4abc24, -1), hex(0x921fb6, 0)];
+pub(crate) const COSINE: [f32; 5] = [hex(0xd4f7ee, -11), -hex(0x55b2b6, -6), hex(0x03c1b0, -2), -hex(0x3bd3cc, 0), 1.0];
+
+/// The sine and the cosine of `turn`'s 2^24th part of a turn.
+fn sine_and_cosine(turn: u32) -> [f32; 2] {
+    let quarter = (turn + (1 << 21)) >> 22;
+    let t = times((turn as i32 - (quarter << 22) as i32) as f32, hex(0, -22));
+    let w = times(t, t);
+    let polynomial = |p: &[f32]| p[1..].iter().fold(p[0], |sum, &c| fma(sum, w, c));
+    let (s, c) = (times(polynomial(&SINE), t), polynomial(&COSINE));
+    [[s, c], [c, -s], [-s, -c], [-c, s]][quarter as usize % 4]
+}
+
+/// Two normal numbers. `length` and `turn` are the 24 upper bits of their two random integers.
+pub(crate) fn normal_pair(length: u32, turn: u32, mean: f32, std: f32) -> [f32; 2] {
+    let u = times((length + 1) as f32, hex(0, -24));
+    let r = times(-2.0, ln(u)).sqrt();
+    let [s, c] = sine_and_cosine(turn);
+    [fma(times(r, c), std, mean), fma(times(r, s), std, mean)]
 }
 
 pub(crate) fn mask(x: f32, bits: u32, keep: u32, factor: f32) -> f32 {
@@ -370,6 +418,58 @@ mod tests {
         }
         assert!(worst < 1.05, "{worst} ulp");
         assert_eq!((log1p(0.0), log1p(1.0)), (0.0, std::f32::consts::LN_2));
+    }
+
+    /// Whether the section of the page with this title has these constants.
+    fn writes(title: &str, constants: &[f32]) {
+        let page = include_str!("../../docs/numerics.md").split(&format!("\n## {title}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+        for c in constants {
+            let (bits, sign) = (c.abs().to_bits(), if *c < 0.0 { "-" } else { "" });
+            let text = format!("{sign}0x1.{:06x}p{:+}", (bits & 0x7f_ffff) << 1, (bits >> 23) as i32 - 127);
+            assert!(page.contains(&text), "{title}: {text}");
+        }
+    }
+
+    /// How far `got` is from `exact`, in ulp.
+    fn ulp(got: f32, exact: f64) -> f64 {
+        let near = (exact as f32).abs();
+        (f64::from(got) - exact).abs() / (f64::from(near.next_up()) - f64::from(near))
+    }
+
+    #[test]
+    fn ln_is_as_good_as_the_page_says_and_has_its_constants() {
+        writes("ln", &[&LN[..], &[LN2_HIGH, LN2_LOW]].concat());
+        let mut worst: f64 = 0.0;
+        let all = (0x0080_0000..f32::INFINITY.to_bits()).step_by(997);
+        // Around 1, where the logarithm is small, more of them.
+        for bits in all.chain((0.4f32.to_bits()..2.5f32.to_bits()).step_by(17)) {
+            let x = f32::from_bits(bits);
+            worst = worst.max(ulp(ln(x), f64::from(x).ln()));
+        }
+        assert!(worst < 0.93, "{worst} ulp");
+        assert!([-1.0, f32::NAN, f32::NEG_INFINITY].iter().all(|&x| ln(x).is_nan()));
+        assert_eq!([1.0, f32::INFINITY].map(ln), [0.0, f32::INFINITY]);
+        assert_eq!([0.0, -0.0, 1e-40, -1e-40].map(ln), [f32::NEG_INFINITY; 4]);
+    }
+
+    #[test]
+    fn sine_and_cosine_are_as_good_as_the_page_says_and_have_its_constants() {
+        writes("Random numbers", &[&SINE[..], &COSINE[..4]].concat());
+        let mut worst = [0.0f64; 2];
+        for turn in (0..1 << 24).step_by(31).chain((0..16).map(|n| n << 20)) {
+            // A pair of a known length, by which it is divided again.
+            let length = (2.0 * f64::from(1 << 24).ln()).sqrt();
+            let [c, s] = super::super::reference::normal_pair(0, turn).map(|x| x / length);
+            for (got, want) in sine_and_cosine(turn).into_iter().zip([s, c]) {
+                if want == 0.0 {
+                    assert_eq!(got, 0.0, "{turn}");
+                    continue;
+                }
+                let polynomial = usize::from(want.abs() > std::f64::consts::FRAC_1_SQRT_2);
+                worst[polynomial] = worst[polynomial].max(ulp(got, want));
+            }
+        }
+        assert!(worst[0] < 1.57 && worst[1] < 0.87, "{worst:?} ulp");
     }
 
     #[test]

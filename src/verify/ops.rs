@@ -41,7 +41,7 @@ pub(crate) fn make(row: &Row) -> Made {
         Op::Reduce { f, x, scale, .. } => reduce::make(*f, x, *scale, row),
         Op::ReduceGrad { f, dx, scale, .. } => reduce::make_grad(*f, dx, *scale, row),
         Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => moves::make(row),
-        Op::Uniform { .. } | Op::Mask { .. } => random::make(row),
+        Op::Uniform { .. } | Op::Normal { .. } | Op::Mask { .. } => random::make(row),
         Op::Adam { table, hyper, .. } => adam::make(table, *hyper, row),
     }
 }
@@ -94,6 +94,7 @@ fn elements(name: &str, s: Shape) -> Op<Shape> {
         "fill" => Op::Fill { y: s, value: 1.0 },
         "copy" => Op::Copy { x: s, y: s },
         "uniform" => Op::Uniform { clock, y: s, lo: 0.0, range: 1.0, stream },
+        "normal" => Op::Normal { clock, y: s, mean: 0.0, std: 1.0, stream },
         "mask" => Op::Mask { x: s, clock, y: s, keep: 1 << 23, factor: 2.0, stream },
         "adam" => adam::adam(s, 1, AdamHyper { w1: 0.1, beta2: 0.999, w2: 0.001, eps: 1e-8 }),
         _ => unreachable!("{name} is not in `sizes`"),

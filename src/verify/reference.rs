@@ -247,6 +247,16 @@ pub(crate) fn mask(x: f64, bits: u32, keep: u32, factor: f64) -> f64 {
     if bits < keep { x * factor } else { 0.0 }
 }
 
+/// Two normal numbers by Box and Muller's method, of two times 24 bits: at the `turn`-th of 2^24 angles.
+pub(crate) fn normal_pair(length: u32, turn: u32) -> [f64; 2] {
+    let r = (-2.0 * (f64::from(length + 1) / f64::from(1 << 24)).ln()).sqrt();
+    // Quarter by quarter, so that where one of the two is 0 it is exactly that.
+    let angle = std::f64::consts::FRAC_PI_2 * f64::from(turn % (1 << 22)) / f64::from(1 << 22);
+    let (s, c) = angle.sin_cos();
+    let [x, y] = [[c, s], [-s, c], [-c, -s], [s, -c]][(turn >> 22) as usize];
+    [r * x, r * y]
+}
+
 /// The 24 upper bits of the integer that belongs to an element: a uniform number is this times 2^-24.
 pub(crate) fn random_bits(element: usize, seed: u64, purpose: u32, step: u32) -> u32 {
     philox([(element / 4) as u32, step, purpose, 0], [seed as u32, (seed >> 32) as u32])[element % 4] >> 8

@@ -7,3 +7,4 @@ mod conformance;
 #[cfg(feature = "files")]
 mod errors;
 mod gradients;
+mod normal;

@@ -1,4 +1,4 @@
-//! `exp` and `log1p` for the ops: the polynomials of docs/numerics.md.
+//! `exp`, `log1p` and `ln` for the ops: the polynomials of docs/numerics.md.
 
 use super::fma::Fma;
 
@@ -62,6 +62,31 @@ pub(super) fn log1p<F: Fma>(e: f32) -> f32 {
     F::fma(e * e, q, e)
 }
 
+/// The natural logarithm, within 0.92 ulp. What counts as 0 gives -infinity, what lies below it NaN; infinity and NaN
+/// stay.
+#[inline(always)]
+pub(super) fn ln<F: Fma>(x: f32) -> f32 {
+    // x = m 2^e, m from the root of 1/2 to that of 2; m - 1 is exact.
+    let bits = x.to_bits() as i32;
+    let e = bits.wrapping_sub(0x3F35_04F3) >> 23;
+    let f = f32::from_bits(bits.wrapping_sub(e << 23) as u32) - 1.0;
+    let p = f32::from_bits(0xBD9C09C9);
+    let p = F::fma(p, f, f32::from_bits(0x3E043A83));
+    let p = F::fma(p, f, f32::from_bits(0xBE07A905));
+    let p = F::fma(p, f, f32::from_bits(0x3E113642));
+    let p = F::fma(p, f, f32::from_bits(0xBE2A11F4));
+    let p = F::fma(p, f, f32::from_bits(0x3E4CD20E));
+    let p = F::fma(p, f, f32::from_bits(0xBE80021C));
+    let p = F::fma(p, f, f32::from_bits(0x3EAAAAA8));
+    let p = F::fma(p, f, f32::from_bits(0xBEFFFFFC));
+    let r = F::fma(f * f, p, f);
+    let e = e as f32;
+    let y = F::fma(e, f32::from_bits(0x3F317200), F::fma(e, f32::from_bits(0x35BFBE8E), r));
+    let below = if x == 0.0 { f32::NEG_INFINITY } else { f32::NAN };
+    let y = if x <= 0.0 { below } else { y };
+    if x < f32::INFINITY { y } else { x }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fma::{Fused, InF64};
@@ -92,6 +117,22 @@ mod tests {
             has_the_bits_of_the_contract(spread().chain(spread().map(|x| -x)).chain(ends), |x| [exp::<Fused>(x), exp::<InF64>(x)]);
         };
         // Nothing else runs on a thread whose subnormals count as 0.
+        std::thread::spawn(check).join().unwrap();
+    }
+
+    #[test]
+    fn ln_has_the_bits_of_the_contract() {
+        let check = || {
+            subnormal::count_as_zero();
+            for bits in (0..=u32::MAX).step_by(193) {
+                let x = f32::from_bits(bits);
+                let (want, got) = (contract::ln(x), [ln::<Fused>(x), ln::<InF64>(x)]);
+                assert!(
+                    got.iter().all(|y| y.to_bits() == want.to_bits() || y.is_nan() && want.is_nan()),
+                    "ln({x:e}) is {got:?}, not {want:e}"
+                );
+            }
+        };
         std::thread::spawn(check).join().unwrap();
     }
 }

@@ -289,6 +289,10 @@ impl Work {
                 let (part, draw) = (of(y), random::Draw { stream: *stream, step: s.all::<u32>(clock)[1] });
                 random::uniform(level, s.write(y, part.clone()), part.start / FOUR, draw, *lo, *range);
             }
+            What::Op(Op::Normal { clock, y, mean, std, stream }) => {
+                let (part, draw) = (of(y), random::Draw { stream: *stream, step: s.all::<u32>(clock)[1] });
+                random::normal(level, s.write(y, part.clone()), part.start / FOUR, draw, *mean, *std);
+            }
             What::Op(Op::Mask { x, clock, y, keep, factor, stream }) => {
                 let (part, draw) = (of(y), random::Draw { stream: *stream, step: s.all::<u32>(clock)[1] });
                 random::mask(level, s.read(x, of(x)), s.write(y, part.clone()), part.start / FOUR, draw, *keep, *factor);

@@ -51,6 +51,7 @@ const EACH: File = file!("each");
 const EXP: File = file!("exponential");
 const LOGISTIC: File = file!("logistic");
 const LOG1P: File = file!("log1p");
+const LN: File = file!("ln");
 const TREE: File = file!("tree");
 const PHILOX: File = file!("philox");
 
@@ -119,6 +120,7 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
     for own in [file!("uniform"), file!("mask")] {
         add(own.0, own, &[GRID, PHILOX]);
     }
+    add("normal", file!("normal"), &[GRID, LN, PHILOX]);
     add("advance", file!("advance"), &[]);
     add("dense", file!("dense"), &[GRID]);
     all

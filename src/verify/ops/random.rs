@@ -7,7 +7,7 @@ use super::super::{contract, reference};
 use crate::op::{Op, Stream};
 
 pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
-    vec![("uniform", vec![128, 784]), ("mask", vec![128, 784])]
+    vec![("uniform", vec![128, 784]), ("normal", vec![128, 784]), ("mask", vec![128, 784])]
 }
 
 pub(super) fn rows(rows: &mut Collector) {
@@ -21,6 +21,13 @@ pub(super) fn rows(rows: &mut Collector) {
         uniform(Kind::Integers, -8.0, 16.0);
         uniform(Kind::Reals, -0.0357, 0.0714);
         uniform(Kind::Reals, 0.1, 0.9);
+        let mut normal = |kind, mean, std| rows.given(kind, Op::Normal { clock, y: s, mean, std, stream }, given.clone());
+        normal(Kind::Integers, 0.0, 1.0);
+        normal(Kind::Integers, 3.0, 0.0);
+        normal(Kind::Reals, -0.25, 0.1);
+        normal(Kind::Reals, 1e3, 1e-3);
+        // Some of them are subnormal.
+        normal(Kind::Edges, 0.0, 1e-37);
         // None is dropped, all but one in 2^24, and shares between.
         let mut mask = |kind, keep, factor| rows.given(kind, Op::Mask { x: s, clock, y: s, keep, factor, stream }, given.clone());
         mask(Kind::Integers, 1 << 23, 2.0);
@@ -45,6 +52,20 @@ pub(super) fn make(row: &Row) -> Made {
             let w = Within { oracle, scale, floor: None, ieee: U, wgsl: 2.0 * U, roundings: 2.0 };
             let y = Result::within(each(&bits, |b| contract::uniform(b, lo, range)), w);
             Made { inputs: vec![clock], results: vec![y.sharp(row.exact())] }
+        }
+        Op::Normal { mean, std, stream, .. } => {
+            let bits = |i| reference::random_bits(i, stream.seed, stream.purpose, row.given.clock[1]);
+            // Two words a pair; what element i takes of it.
+            let of = |i: usize| (bits(i & !1), bits(i | 1), i % 2);
+            let of: Vec<_> = (0..n).map(of).collect();
+            let (wide_mean, wide_std) = (f64::from(mean), f64::from(std));
+            let z = each(&of, |(length, turn, at)| reference::normal_pair(length, turn)[at]);
+            let oracle = each(&z, |z| wide_mean + z * wide_std);
+            let scale = Some(each(&z, |z| wide_mean.abs() + (z * wide_std).abs()));
+            // The root halves what the logarithm is off; the sine, two products, the fma.
+            let w = Within { oracle, scale, floor: None, ieee: 10.0 * U, wgsl: 22.0 * U, roundings: 2.0 };
+            let y = Result::within(each(&of, |(length, turn, at)| contract::normal_pair(length, turn, mean, std)[at]), w);
+            Made { inputs: vec![clock], results: vec![y.sharp(std == 0.0)] }
         }
         Op::Mask { keep, factor, stream, .. } => {
             let (x, bits) = (row.numbers(0, n), bits(stream));

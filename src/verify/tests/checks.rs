@@ -96,7 +96,7 @@ fn an_operand_of_another_shape_is_refused() {
             let dims = good[i].shape.dims();
             for at in 0..dims.len() {
                 let free = match (op.name(), name) {
-                    ("fill" | "uniform", "y") | ("sum_grad", "dx") | ("gather", "order") | ("sum" | "square_sum", "x") => true,
+                    ("fill" | "uniform" | "normal", "y") | ("sum_grad", "dx") | ("gather", "order") | ("sum" | "square_sum", "x") => true,
                     ("dense_db", "dz") | ("rows", "y") | ("gather", "data" | "y") | ("adam", "table") | ("store", "ring") => at == 0,
                     _ => false,
                 };
@@ -242,6 +242,7 @@ fn the_costs_are_these() {
         // One entry of 5, read and written, and the clock.
         ("store", 0, f * (5 + 2 + 5)),
         ("uniform", 2 * 15, f * (2 + 15)),
+        ("normal", 25 * 15, f * (2 + 15)),
         ("mask", 15, f * (15 + 2 + 15)),
         // A row of the table, and the clock.
         ("adam", 14 * 15, 28 * 15 + f * (4 + 2)),

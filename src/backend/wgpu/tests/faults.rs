@@ -57,6 +57,7 @@ const FAULTS: &[Fault] = &[
     fault("an element too many", "adam", ["if (i < u.n)", "if (i <= u.n)"], &["adam"]),
     fault("the last element is missing", "fill", ["if (i < u.n)", "if (i + 1u < u.n)"], &["fill"]),
     fault("what is dropped is kept", "mask", ["words[j] < u.keep", "words[j] >= u.keep"], &["mask"]),
+    fault("the sine in place of the cosine", "normal", ["select(c, s, odd)", "select(s, c, odd)"], &["normal"]),
     fault("columns in place of rows", "rows", ["% u.columns", "/ u.columns"], &["rows"]),
     fault("the scale is forgotten", "total", ["total * u.scale", "total"], &["mse", "bce"]),
 ];

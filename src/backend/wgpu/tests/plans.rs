@@ -50,6 +50,7 @@ fn a_piece_knows_where_it_begins() {
     let rows = View { shape: Shape::new(&[n / 4, 4]).unwrap(), ..y.clone() };
     for op in [
         Op::Uniform { clock: clock.clone(), y: y.clone(), lo: 0.0, range: 1.0, stream },
+        Op::Normal { clock: clock.clone(), y: y.clone(), mean: 0.0, std: 1.0, stream },
         Op::Mask { x: x.clone(), clock: clock.clone(), y: y.clone(), keep: 1, factor: 1.0, stream },
         Op::Rows { v, y: rows },
         Op::Store { x, clock, ring: y },
