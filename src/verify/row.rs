@@ -7,7 +7,7 @@ use super::ops;
 use crate::Shape;
 use crate::device::View;
 use crate::op::{Op, Role};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
@@ -125,9 +125,14 @@ impl Row {
     }
 }
 
-/// Collects rows. It cycles through the layouts; the seed is the row's number.
+/// Collects rows. It cycles through the layouts; the seed is the row's number among those of its op, so that the rows
+/// of other ops make no difference.
 #[derive(Default)]
-pub(crate) struct Collector(Vec<Row>);
+pub(crate) struct Collector {
+    rows: Vec<Row>,
+    /// How many there are of each op.
+    count: HashMap<&'static str, usize>,
+}
 
 impl Collector {
     pub(crate) fn add(&mut self, kind: Kind, op: Op<Shape>) {
@@ -135,15 +140,20 @@ impl Collector {
     }
 
     pub(crate) fn given(&mut self, kind: Kind, op: Op<Shape>, given: Given) {
-        // Every ninth row has all its operands in one buffer.
-        let n = self.0.len();
-        let layout = if n % 9 == 4 { Layout::Together } else { Layout::ALL[n % Layout::ALL.len()] };
+        // Every seventh row has all its operands in one buffer.
+        let n = self.number(&op);
+        let layout = if n % 7 == 4 { Layout::Together } else { Layout::ALL[n % Layout::ALL.len()] };
         self.laid(kind, op, given, layout);
     }
 
     pub(crate) fn laid(&mut self, kind: Kind, op: Op<Shape>, given: Given, layout: Layout) {
-        let seed = self.0.len() as u64;
-        self.0.push(Row { op, given, kind, seed, layout });
+        let seed = self.number(&op) as u64;
+        *self.count.entry(op.name()).or_default() += 1;
+        self.rows.push(Row { op, given, kind, seed, layout });
+    }
+
+    fn number(&self, op: &Op<Shape>) -> usize {
+        self.count.get(op.name()).copied().unwrap_or(0)
     }
 
     pub(crate) fn kinds(&mut self, op: &Op<Shape>) {
@@ -173,7 +183,7 @@ pub(crate) fn any(n: usize, turn: usize) -> Shape {
 pub(crate) fn all() -> Vec<Row> {
     let mut rows = Collector::default();
     ops::rows(&mut rows);
-    let mut rows = rows.0;
+    let mut rows = rows.rows;
     let mut seen = HashSet::new();
     rows.retain(|r| seen.insert(r.key()));
     let names = names(&rows);
