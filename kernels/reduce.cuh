@@ -20,7 +20,7 @@ __device__ inline float tree(float mine) {
 }
 
 // Stage 1: a block of 256 threads for each 4096 elements. A thread takes elements 256 apart, so that neighbours read
-// neighbours. Terms without a target get x twice.
+// neighbours. Terms of one number get x twice.
 template <typename T>
 __device__ inline void sum_chunk(const float* __restrict__ x,      // [N]
                                  const float* __restrict__ target, // [N]

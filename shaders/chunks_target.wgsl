@@ -1,5 +1,5 @@
-// Shared text: chunks.wgsl for terms that take a target. Bound by bytes: 8 per element. (`target` is a reserved word of
-// WGSL.)
+// Shared text: chunks.wgsl for terms of two numbers, of which the second is a target as a rule. Bound by bytes: 8 per
+// element. (`target` is a reserved word of WGSL.)
 
 struct Params { x_at: u32, target_at: u32, parts_at: u32, n: u32, first: u32 }
 

@@ -1,6 +1,6 @@
-// normal: y = fma(z, std, mean), z normal by Box and Muller from pairs of words of 24 bits: the first gives the distance
-// from the origin, the second the angle; the first element is the cosine, the second the sine. Some 25 operations an
-// element, and those of Philox. (`std` is a reserved word of WGSL.)
+// normal: y = fma(z, std, mean), z normal by Box and Muller from pairs of words of 24 bits: the first gives the
+// distance from the origin, the second the angle; the first element is the cosine, the second the sine. Some 25
+// operations an element, and those of Philox. (`std` is a reserved word of WGSL.)
 
 struct Params {
     clock_at: u32,

@@ -1,6 +1,6 @@
 //! THE DERIVATIVE TABLE: for each op, the ops that carry the gradient of its output to its inputs.
 
-use crate::op::{Op, Term, Zip};
+use crate::op::{Map, Op, Term, Zip};
 use crate::tape::Tape;
 use crate::val::Val;
 use crate::{Error, Result};
@@ -36,26 +36,47 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
             tape.contribute(inputs[0], |da| Op::Zip { f, a: dy.clone(), b, y: da })?;
             tape.contribute(inputs[1], |db| Op::Zip { f, a: dy, b: a, y: db })
         }
+        Op::Zip { f: Zip::KlTerms, a: mu, b: logvar, .. } => {
+            let product = dy.clone();
+            tape.contribute_after(inputs[0], |tape, dmu| {
+                let half = tape.step(mu.shape, |y| Op::Zip { f: Zip::Mul, a: mu, b: product, y })?;
+                Ok(Op::Scale { x: half, y: dmu, factor: 2.0 })
+            })?;
+            tape.contribute_after(inputs[1], |tape, dlogvar| {
+                let grown = tape.step(logvar.shape, |dx| Op::MapGrad { f: Map::Exp, x: logvar, dy: dy.clone(), dx })?;
+                Ok(Op::Axpy { a: grown, b: dy, y: dlogvar, factor: -1.0 })
+            })
+        }
         Op::Axpy { factor, .. } => {
             tape.pass(inputs[0], g)?;
             tape.contribute(inputs[1], |db| Op::Scale { x: dy, y: db, factor })
         }
         Op::Clamp { x, lo, hi, .. } => tape.contribute(inputs[0], |dx| Op::ClampGrad { x, dy, dx, lo, hi }),
         Op::Reduce { f, x, other, scale, .. } => {
-            let scale = f.slope() * scale;
-            let grad = |x, other| move |dx| Op::ReduceGrad { f, x: f.grad_takes_x().then_some(x), other, dy, dx, scale };
+            let grad = |f: Term, x, other| {
+                move |dx| Op::ReduceGrad { f, x: f.grad_takes_x().then_some(x), other, dy, dx, scale: f.slope() * scale }
+            };
             match (f, other) {
                 // (x - t)^2 is symmetric, so the target's gradient is the same op with the two swapped.
                 (Term::Mse, Some(target)) => {
                     let again = grad.clone();
-                    tape.contribute(inputs[0], grad(x.clone(), Some(target.clone())))?;
-                    tape.contribute(inputs[1], again(target, Some(x)))
+                    tape.contribute(inputs[0], grad(f, x.clone(), Some(target.clone())))?;
+                    tape.contribute(inputs[1], again(f, target, Some(x)))
+                }
+                // By mu it is a sum of squares; its own derivative is that by logvar.
+                (Term::Kl, logvar) => {
+                    let again = grad.clone();
+                    tape.contribute(inputs[0], grad(Term::SquareSum, x.clone(), None))?;
+                    tape.contribute(inputs[1], again(f, x, logvar))
                 }
                 // `Tape::bce_with_logits` rejects targets that need a gradient.
-                (Term::Sum | Term::SquareSum | Term::Mse | Term::Bce, other) => tape.contribute(inputs[0], grad(x, other)),
+                (Term::Sum | Term::SquareSum | Term::AbsSum | Term::Mse | Term::Bce, other) => {
+                    tape.contribute(inputs[0], grad(f, x, other))
+                }
             }
         }
         Op::Scale { factor, .. } => tape.contribute(inputs[0], |dx| Op::Scale { x: dy, y: dx, factor }),
+        Op::ScaleBy { table, clock, column, .. } => tape.contribute(inputs[0], |dx| Op::ScaleBy { x: dy, table, clock, y: dx, column }),
         // The same mask, drawn again.
         Op::Mask { clock, keep, factor, stream, .. } => {
             tape.contribute(inputs[0], |dx| Op::Mask { x: dy, clock, y: dx, keep, factor, stream })

@@ -42,12 +42,15 @@ pub(crate) enum Op<V = View> {
     ClampGrad { x: V, dy: V, dx: V, lo: f32, hi: f32 },
     /// `y = scale * sum f(x, other)`: x N, other N where f takes it, parts [chunks(N)], y [1].
     Reduce { f: Term, x: V, other: Option<V>, parts: V, y: V, scale: f32 },
-    /// `dx = scale * dy * f'(x, other)`: x, other and dx as in `Reduce`, dy [1].
+    /// `dx = scale * dy * f'(x, other)`: x, other and dx as in `Reduce`, dy [1]. x is there where the derivative
+    /// depends on it.
     ReduceGrad { f: Term, x: Option<V>, other: Option<V>, dy: V, dx: V, scale: f32 },
     /// `y = x * min(1, most / (sqrt(square) + 1e-6))`: x, y N; square [1]. y may be x.
     Clip { x: V, square: V, y: V, most: f32 },
     /// `y = x * factor`, N each. y may be x.
     Scale { x: V, y: V, factor: f32 },
+    /// `y = x * table[min(clock[1], T - 1), column]`: x, y N; table [T, C], clock [2].
+    ScaleBy { x: V, table: V, clock: V, y: V, column: u32 },
     /// `y[i] = value`.
     Fill { y: V, value: f32 },
     /// `y = x`, N each.
@@ -246,22 +249,26 @@ impl<V> Op<V> {
             Op::Rows { v, y } => Form::new("rows", Kernel::Each, 0, [read("v", Whole, v), write("y", Each, y)]),
             Op::Map { f, x, y } => Form::new(f.names()[0], Kernel::Each, f.flops()[0], [read("x", Each, x), write("y", Each, y)]),
             Op::MapGrad { f, x, dy, dx } => Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read("x", Each, x), read("dy", Each, dy), write("dx", Each, dx)]),
-            Op::Zip { f, a, b, y } => Form::new(f.name(), Kernel::Each, 1, [read("a", Each, a), read("b", Each, b), write("y", Each, y)]).in_place(),
+            Op::Zip { f, a, b, y } => {
+                let [a_name, b_name] = f.operands();
+                Form::new(f.name(), Kernel::Each, f.flops(), [read(a_name, Each, a), read(b_name, Each, b), write("y", Each, y)]).in_place()
+            }
             Op::Axpy { a, b, y, .. } => Form::new("axpy", Kernel::Each, 2, [read("a", Each, a), read("b", Each, b), write("y", Each, y)]).in_place(),
             Op::Clamp { x, y, .. } => Form::new("clamp", Kernel::Each, 2, [read("x", Each, x), write("y", Each, y)]),
             Op::ClampGrad { x, dy, dx, .. } => Form::new("clamp_grad", Kernel::Each, 2, [read("x", Each, x), read("dy", Each, dy), write("dx", Each, dx)]),
             Op::Reduce { f, x, other, parts, y, .. } => {
-                let other = other.as_ref().and_then(|other| read("target", Each, other));
+                let other = other.as_ref().and_then(|other| read(f.other()?, Each, other));
                 let [x_name, y_name] = f.operands();
                 Form::new(f.names()[0], Chunks, f.flops()[0], [read(x_name, Each, x), other, operand("parts", Role::Scratch, Parts, parts), write(y_name, One, y)])
             }
             Op::ReduceGrad { f, x, other, dy, dx, .. } => {
                 let x = x.as_ref().and_then(|x| read(f.operands()[0], Each, x));
-                let other = other.as_ref().and_then(|other| read("target", Each, other));
+                let other = other.as_ref().and_then(|other| read(f.other()?, Each, other));
                 Form::new(f.names()[1], Kernel::Each, f.flops()[1], [x, other, read("dy", One, dy), write("dx", Each, dx)])
             }
             Op::Clip { x, square, y, .. } => Form::new("clip", Kernel::Each, 1, [read("x", Each, x), read("square", One, square), write("y", Each, y)]).in_place(),
             Op::Scale { x, y, .. } => Form::new("scale", Kernel::Each, 1, [read("x", Each, x), write("y", Each, y)]).in_place(),
+            Op::ScaleBy { x, table, clock, y, .. } => Form::new("scale_by", Kernel::Each, 1, [read("x", Each, x), read("table", Whole, table), read("clock", Clock, clock), write("y", Each, y)]),
             Op::Fill { y, .. } => Form::new("fill", Kernel::Each, 0, [write("y", Each, y)]),
             Op::Copy { x, y } => Form::new("copy", Kernel::Each, 0, [read("x", Each, x), write("y", Each, y)]),
             Op::Gather { data, order, clock, y } => Form::new("gather", Kernel::Each, 0, [typed("data", ROWS, data), typed("order", INTEGERS, order), read("clock", Clock, clock), write("y", Each, y)]),
@@ -295,6 +302,7 @@ impl<V> Op<V> {
             Op::ReduceGrad { f: of, ref x, ref other, ref dy, ref dx, scale } => Op::ReduceGrad { f: of, x: x.as_ref().map(&mut f), other: other.as_ref().map(&mut f), dy: f(dy), dx: f(dx), scale },
             Op::Clip { ref x, ref square, ref y, most } => Op::Clip { x: f(x), square: f(square), y: f(y), most },
             Op::Scale { ref x, ref y, factor } => Op::Scale { x: f(x), y: f(y), factor },
+            Op::ScaleBy { ref x, ref table, ref clock, ref y, column } => Op::ScaleBy { x: f(x), table: f(table), clock: f(clock), y: f(y), column },
             Op::Fill { ref y, value } => Op::Fill { y: f(y), value },
             Op::Copy { ref x, ref y } => Op::Copy { x: f(x), y: f(y) },
             Op::Gather { ref data, ref order, ref clock, ref y } => Op::Gather { data: f(data), order: f(order), clock: f(clock), y: f(y) },
@@ -367,6 +375,7 @@ impl Op {
             Op::Clip { most, .. } => vec![Word::F32(*most)],
             Op::Clamp { lo, hi, .. } | Op::ClampGrad { lo, hi, .. } => vec![Word::F32(*lo), Word::F32(*hi)],
             Op::Axpy { factor, .. } | Op::Scale { factor, .. } => vec![Word::F32(*factor)],
+            Op::ScaleBy { table, column, .. } => vec![size(table.shape.rows()), size(table.shape.columns()), Word::U32(*column)],
             Op::Fill { value, .. } => vec![Word::F32(*value)],
             Op::Gather { data, order, .. } => [data.shape.columns(), data.shape.rows(), order.len()].map(size).into(),
             Op::Advance { rows, period, .. } => vec![Word::U32(*rows), Word::U32(*period)],
@@ -394,10 +403,11 @@ impl Op {
         let moved = |o: &Operand<View>| {
             let elements = match (o.reach, self) {
                 // Only the gathered rows of a data set are moved, one entry of a ring, which is written and not read,
-                // and one row of a table.
+                // and one row of a table, or one number.
                 (Reach::Whole, Op::Gather { y, .. }) if o.name == "data" => return (y.len() * o.of.dtype().size()) as u64,
                 (Reach::Whole, Op::Gather { y, .. }) => y.shape.rows(),
                 (Reach::Whole, Op::Adam { table, .. }) => table.shape.columns(),
+                (Reach::Whole, Op::ScaleBy { .. }) => 1,
                 (Reach::Entry, _) => return 4 * self.elements() as u64,
                 _ => o.of.len(),
             };

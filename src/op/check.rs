@@ -129,11 +129,11 @@ impl Op {
                 self.check_matrix("y", y)?;
                 self.check_length("v", v, y.shape.columns())
             }
-            Op::Reduce { f, x, .. } if f.has_target() && x.len() == 0 => {
+            Op::Reduce { f, x, .. } if f.is_mean() && x.len() == 0 => {
                 self.refuse(format!("a mean over no elements ({} is {})", f.operands()[0], x.shape), "Pass at least one row.")
             }
-            Op::Reduce { f, other, .. } | Op::ReduceGrad { f, other, .. } if f.has_target() != other.is_some() => {
-                self.refuse("a target is missing, or there is one too many".into(), "Pass a target to losses alone.")
+            Op::Reduce { f, other, .. } | Op::ReduceGrad { f, other, .. } if f.other().is_some() != other.is_some() => {
+                self.refuse("the second operand is missing, or there is one too many".into(), "Pass one where the terms take two.")
             }
             Op::ReduceGrad { f, x, .. } if f.grad_takes_x() != x.is_some() => {
                 self.refuse("x is missing, or not needed".into(), "Pass x where the derivative depends on it.")
@@ -170,6 +170,10 @@ impl Op {
                 );
                 self.refuse(problem, "Give it as many elements as x has, times the number of steps to keep.")
             }
+            Op::ScaleBy { table, column, .. } if table.shape.rows() == 0 || *column as usize >= table.shape.columns() => {
+                let problem = format!("column {column} of a table of {}", table.shape);
+                self.refuse(problem, "Write a row for each step, and count the columns from 0.")
+            }
             Op::Mask { keep, .. } if *keep > 1 << 24 => self.refuse(format!("{keep} of 2^24 are kept"), "Keep at most all of them."),
             Op::Adam { table, .. } if table.shape.columns() != 4 || table.shape.rows() == 0 => {
                 let problem = format!("the table is {} where steps x 4 is needed", table.shape);
@@ -185,6 +189,7 @@ impl Op {
             | Op::ReduceGrad { .. }
             | Op::Clip { .. }
             | Op::Scale { .. }
+            | Op::ScaleBy { .. }
             | Op::Fill { .. }
             | Op::Copy { .. }
             | Op::Advance { .. }

@@ -61,15 +61,34 @@ pub(crate) enum Zip {
     Add,
     /// `a * b`.
     Mul,
+    /// `a^2 + exp(b) - b - 1`: the terms of [`Term::Kl`].
+    KlTerms,
 }
 
 impl Zip {
-    pub(crate) const ALL: [Zip; 2] = [Zip::Add, Zip::Mul];
+    pub(crate) const ALL: [Zip; 3] = [Zip::Add, Zip::Mul, Zip::KlTerms];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Zip::Add => "add",
             Zip::Mul => "mul",
+            Zip::KlTerms => "kl_terms",
+        }
+    }
+
+    /// Floating-point operations.
+    pub(crate) fn flops(self) -> u64 {
+        match self {
+            Zip::Add | Zip::Mul => 1,
+            Zip::KlTerms => 25,
+        }
+    }
+
+    /// What the two numbers are called, as the tape's method calls them.
+    pub(crate) fn operands(self) -> [&'static str; 2] {
+        match self {
+            Zip::Add | Zip::Mul => ["a", "b"],
+            Zip::KlTerms => ["mu", "logvar"],
         }
     }
 }
@@ -81,22 +100,29 @@ pub(crate) enum Term {
     Sum,
     /// `x^2`.
     SquareSum,
+    /// `|x|`.
+    AbsSum,
     /// `(x - target)^2`.
     Mse,
     /// `max(x, 0) - x target + log1p(exp(-|x|))`: the binary cross-entropy of sigmoid(x) and the target.
     Bce,
+    /// `mu^2 + exp(logvar) - logvar - 1`: twice the divergence of N(mu, exp(logvar)) from N(0, 1). By mu its derivative
+    /// is that of a sum of squares; its own, `kl_grad`, is that by logvar.
+    Kl,
 }
 
 impl Term {
-    pub(crate) const ALL: [Term; 4] = [Term::Sum, Term::SquareSum, Term::Mse, Term::Bce];
+    pub(crate) const ALL: [Term; 6] = [Term::Sum, Term::SquareSum, Term::AbsSum, Term::Mse, Term::Bce, Term::Kl];
 
     /// The names of the sum and of its derivative.
     pub(crate) fn names(self) -> [&'static str; 2] {
         match self {
             Term::Sum => ["sum", "sum_grad"],
             Term::SquareSum => ["square_sum", "square_sum_grad"],
+            Term::AbsSum => ["abs_sum", "abs_sum_grad"],
             Term::Mse => ["mse", "mse_grad"],
             Term::Bce => ["bce", "bce_grad"],
+            Term::Kl => ["kl", "kl_grad"],
         }
     }
 
@@ -105,35 +131,48 @@ impl Term {
         match self {
             Term::Sum => [1, 0],
             Term::SquareSum => [2, 1],
+            Term::AbsSum => [2, 1],
             Term::Mse => [3, 2],
             Term::Bce => [34, 26],
+            Term::Kl => [26, 23],
         }
     }
 
     /// What the first number and the result are called, as the tape's method calls them.
     pub(crate) fn operands(self) -> [&'static str; 2] {
         match self {
-            Term::Sum | Term::SquareSum => ["x", "y"],
+            Term::Sum | Term::SquareSum | Term::AbsSum => ["x", "y"],
             Term::Mse => ["y", "loss"],
             Term::Bce => ["z", "loss"],
+            Term::Kl => ["mu", "loss"],
         }
     }
 
-    /// Whether the derivative depends on x. That of a plain sum is the same for every element.
-    pub(crate) fn grad_takes_x(self) -> bool {
-        self != Term::Sum
+    /// What the second number is called, of terms that take one.
+    pub(crate) fn other(self) -> Option<&'static str> {
+        match self {
+            Term::Sum | Term::SquareSum | Term::AbsSum => None,
+            Term::Mse | Term::Bce => Some("target"),
+            Term::Kl => Some("logvar"),
+        }
     }
 
-    /// Whether a term takes a second number, the target. Then the sum is a mean, which is undefined over no elements.
-    pub(crate) fn has_target(self) -> bool {
+    /// Whether the sum is always a mean, which is undefined over no elements.
+    pub(crate) fn is_mean(self) -> bool {
         matches!(self, Term::Mse | Term::Bce)
+    }
+
+    /// Whether the derivative depends on x. That of a plain sum is the same for every element, and `kl_grad` depends on
+    /// logvar alone.
+    pub(crate) fn grad_takes_x(self) -> bool {
+        !matches!(self, Term::Sum | Term::Kl)
     }
 
     /// The factor of the derivative that is part of the scale and not of the kernel.
     pub(crate) fn slope(self) -> f32 {
         match self {
             Term::SquareSum | Term::Mse => 2.0,
-            Term::Sum | Term::Bce => 1.0,
+            Term::Sum | Term::AbsSum | Term::Bce | Term::Kl => 1.0,
         }
     }
 }

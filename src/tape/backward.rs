@@ -5,7 +5,7 @@ use super::{Node, Source, Tape, Val};
 use crate::device::View;
 use crate::op::{Op, Zip};
 use crate::params::Params;
-use crate::{Error, Result, grad};
+use crate::{Error, Result, Shape, grad};
 
 impl Tape {
     /// Pushes the ops that compute the gradient of `loss`, one number, with respect to every variable and parameter
@@ -165,6 +165,11 @@ impl Tape {
 
     /// Adds to the gradient of `input` what `op` computes; `op` is given the view to write to.
     pub(crate) fn contribute(&mut self, input: Val, op: impl FnOnce(View) -> Op) -> Result<()> {
+        self.contribute_after(input, |_, to| Ok(op(to)))
+    }
+
+    /// As [`Tape::contribute`], for what takes several ops: `last` pushes all but the last of them and gives that.
+    pub(crate) fn contribute_after(&mut self, input: Val, last: impl FnOnce(&mut Tape, View) -> Result<Op>) -> Result<()> {
         if !self.wants(input) {
             return Ok(());
         }
@@ -174,13 +179,21 @@ impl Tape {
             Source::Param(set, at) if first => self.params[set].grad(at).clone(),
             _ => self.new_view(node.view.shape)?,
         };
-        self.push(op(to.clone()))?;
+        let op = last(self, to.clone())?;
+        self.push(op)?;
         let part = self.node(to, Source::Gradient, vec![], true);
         if first {
             self.nodes[input.index].grad = Some(part);
             return Ok(());
         }
         self.accumulate(input, part)
+    }
+
+    /// A step on the way to a gradient: what `op` computes, in a view of that shape.
+    pub(crate) fn step(&mut self, shape: Shape, op: impl FnOnce(View) -> Op) -> Result<View> {
+        let to = self.new_view(shape)?;
+        self.push(op(to.clone()))?;
+        Ok(to)
     }
 
     /// Adds `dy`, unchanged, to the gradient of `input`.

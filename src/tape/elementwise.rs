@@ -1,9 +1,11 @@
 //! Functions of one number and of two, for each element.
 
 use super::{Tape, Val};
-use crate::Result;
+use crate::clock::Clock;
 use crate::device::View;
 use crate::op::{Map, Op, Zip};
+use crate::tensor::Tensor;
+use crate::{Error, Result};
 
 impl Tape {
     /// `y = max(x, 0)`, elementwise. NaN stays; the derivative at 0 is 0.
@@ -87,6 +89,42 @@ impl Tape {
         self.unary(x, |x, y| Op::Scale { x, y, factor })
     }
 
+    /// `y = x * table[min(step, T - 1), column]`, elementwise: `table [T, C]` has what changes with the step, such as a
+    /// weight that warms up, and the clock has the step. After the table's end its last row stays. The table has no
+    /// gradient.
+    ///
+    /// ```
+    /// use narrows::{Clock, Device, Tape, Tensor};
+    /// let device = Device::cpu()?;
+    /// let (warm_up, clock) = (Tensor::new(&device, &[0.0, 0.5, 1.0], &[3, 1])?, Clock::new(&device)?);
+    /// let order = Tensor::indices(&device, &[0], 1)?;
+    /// let mut tape = Tape::plan(&device);
+    /// let x = tape.input(&Tensor::new(&device, &[8.0], &[1])?)?;
+    /// let y = tape.scale_by(x, &warm_up, 0, &clock)?;
+    /// tape.advance(&clock, 1, &order)?;
+    /// let mut program = tape.compile()?;
+    /// for want in [0.0, 4.0, 8.0, 8.0] {
+    ///     program.run(1)?;
+    ///     assert_eq!(program.read(y)?, [want]);
+    /// }
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the table is no matrix, has no row or has no such column.
+    pub fn scale_by(&mut self, x: Val, table: &Tensor, column: usize, clock: &Clock) -> Result<Val> {
+        let shape = table.view.shape;
+        if shape.dims().len() != 2 || column >= shape.columns() {
+            return Err(Error::op(
+                "scale_by",
+                format!("column {column} of a table of {shape}"),
+                "Write a row for each step, and count the columns from 0.",
+            ));
+        }
+        let (table, clock, column) = (table.view.clone(), clock.tensor.view.clone(), column as u32);
+        self.unary(x, |x, y| Op::ScaleBy { x, table, clock, y, column })
+    }
+
     /// `y = a + b`, elementwise; the result has the shape of a.
     ///
     /// # Errors
@@ -109,6 +147,15 @@ impl Tape {
     /// When the numbers of elements differ.
     pub fn axpy(&mut self, a: Val, b: Val, factor: f32) -> Result<Val> {
         self.binary(a, b, |a, b, y| Op::Axpy { a, b, y, factor })
+    }
+
+    /// `y = mu^2 + exp(logvar) - logvar - 1`, elementwise; the result has the shape of mu. Half of it is the divergence
+    /// that [`Tape::kl`] sums, number by number: for the divergence of each unit, and for free bits.
+    ///
+    /// # Errors
+    /// When the numbers of elements differ.
+    pub fn kl_terms(&mut self, mu: Val, logvar: Val) -> Result<Val> {
+        self.zip(Zip::KlTerms, mu, logvar)
     }
 
     fn map(&mut self, f: Map, x: Val) -> Result<Val> {

@@ -15,6 +15,25 @@ impl Tape {
         self.reduce(Term::Sum, x, None, 1.0)
     }
 
+    /// `scale` times the sum of the absolute values of all elements, of shape `[1]`; 0 if there are none. The
+    /// derivative of an absolute value at 0 is 0.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn abs_sum(&mut self, x: Val, scale: f32) -> Result<Val> {
+        self.reduce(Term::AbsSum, x, None, scale)
+    }
+
+    /// `scale` times the sum over all elements of `mu^2 + exp(logvar) - logvar - 1`, of shape `[1]`; 0 if there are
+    /// none. With `scale` = 1/2 / rows it is the divergence (Kullback and Leibler) of N(mu, exp(logvar)) from N(0, 1),
+    /// the mean over rows, in nats (Kingma and Welling 2014, appendix B).
+    ///
+    /// # Errors
+    /// When the numbers of elements differ.
+    pub fn kl(&mut self, mu: Val, logvar: Val, scale: f32) -> Result<Val> {
+        self.reduce(Term::Kl, mu, Some(logvar), scale)
+    }
+
     /// The mean over all elements of `(y - target)^2`, of shape `[1]`.
     ///
     /// # Errors
@@ -71,12 +90,12 @@ impl Tape {
         Ok((1.0 / self.view(x)?.len().max(1) as f64) as f32)
     }
 
-    fn reduce(&mut self, f: Term, x: Val, target: Option<Val>, scale: f32) -> Result<Val> {
+    fn reduce(&mut self, f: Term, x: Val, other: Option<Val>, scale: f32) -> Result<Val> {
         let xv = self.view(x)?.clone();
-        let other = target.map(|target| self.view(target).cloned()).transpose()?;
+        let otherv = other.map(|other| self.view(other).cloned()).transpose()?;
         let parts = self.new_view(Shape::new(&[chunks(xv.len())])?)?;
         let y = self.new_view(Shape::new(&[1])?)?;
-        let inputs: Vec<Val> = [x].into_iter().chain(target).collect();
-        self.value(y.clone(), Op::Reduce { f, x: xv, other, parts, y, scale }, &inputs)
+        let inputs: Vec<Val> = [x].into_iter().chain(other).collect();
+        self.value(y.clone(), Op::Reduce { f, x: xv, other: otherv, parts, y, scale }, &inputs)
     }
 }

@@ -97,11 +97,12 @@ fn tree(mut lane: [f32; LANES]) -> f32 {
     lane[0]
 }
 
-/// `lane` with one more term of a sum.
+/// `lane` with one more term of a sum. What is the target of the losses is logvar of kl.
 fn term(f: Term, lane: f32, x: f32, target: f32) -> f32 {
     match f {
         Term::Sum => add(lane, x),
         Term::SquareSum => fma(x, x, lane),
+        Term::AbsSum => add(lane, x.abs()),
         Term::Mse => {
             let d = minus(x, target);
             fma(d, d, lane)
@@ -110,6 +111,7 @@ fn term(f: Term, lane: f32, x: f32, target: f32) -> f32 {
             let above = if z(x) > 0.0 { x } else { 0.0 };
             add(lane, add(fma(-x, target, above), log1p(exp(-x.abs()))))
         }
+        Term::Kl => add(lane, kl_term(x, target)),
     }
 }
 
@@ -118,14 +120,21 @@ pub(crate) fn reduce(f: Term, x: &[f32], target: &[f32], scale: f32) -> f32 {
     times(sum(x.len(), |i, lane| term(f, lane, x[i], target[i])), scale)
 }
 
+/// Of kl by logvar, the second number.
 pub(crate) fn reduce_grad(f: Term, x: f32, target: f32, dy: f32, scale: f32) -> f32 {
     let s = times(scale, dy);
     match f {
         Term::Sum => s,
         Term::SquareSum => times(s, x),
+        Term::AbsSum => abs_grad(x, s),
         Term::Mse => times(s, minus(x, target)),
         Term::Bce => times(s, minus(sigmoid(x), target)),
+        Term::Kl => times(s, minus(exp(target), 1.0)),
     }
+}
+
+fn kl_term(mu: f32, logvar: f32) -> f32 {
+    minus(minus(fma(mu, mu, exp(logvar)), logvar), 1.0)
 }
 
 /// The f32 that C writes as 0x1.FFFFFFpE, F the six hexadecimal digits.
@@ -182,6 +191,7 @@ pub(crate) fn pair(f: Zip) -> fn(f32, f32) -> f32 {
     match f {
         Zip::Add => add,
         Zip::Mul => times,
+        Zip::KlTerms => kl_term,
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn make(row: &Row) -> Made {
         | Op::ClampGrad { .. }
         | Op::Clip { .. }
         | Op::Scale { .. }
+        | Op::ScaleBy { .. }
         | Op::Fill { .. }
         | Op::Copy { .. } => elementwise::make(row),
         Op::Reduce { f, x, scale, .. } => reduce::make(*f, x, *scale, row),
@@ -91,6 +92,7 @@ fn elements(name: &str, s: Shape) -> Op<Shape> {
         "clamp_grad" => elementwise::clamp_grad(s, [0.0, 1.0]),
         "clip" => elementwise::clip(s, 1.0),
         "scale" => Op::Scale { x: s, y: s, factor: 0.5 },
+        "scale_by" => elementwise::scale_by(s, [2, 2], 0),
         "fill" => Op::Fill { y: s, value: 1.0 },
         "copy" => Op::Copy { x: s, y: s },
         "uniform" => Op::Uniform { clock, y: s, lo: 0.0, range: 1.0, stream },

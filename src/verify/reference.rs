@@ -155,17 +155,25 @@ pub(crate) fn pair(f: Zip) -> fn(f64, f64) -> f64 {
     match f {
         Zip::Add => |a, b| a + b,
         Zip::Mul => |a, b| a * b,
+        Zip::KlTerms => |mu, logvar| kl_parts(mu, logvar).iter().fold(0.0, |sum, part| sum + part),
     }
 }
 
-/// The parts of a term of a sum.
+/// The parts of twice the divergence of N(mu, exp(logvar)) from N(0, 1).
+pub(crate) fn kl_parts(mu: f64, logvar: f64) -> [f64; 4] {
+    [mu * mu, logvar.exp(), -logvar, -1.0]
+}
+
+/// The parts of a term of a sum; what is the target of the losses is logvar of kl.
 fn term(f: Term, x: f64, target: f64) -> Vec<f64> {
     match f {
         Term::Sum => vec![x],
         Term::SquareSum => vec![x * x],
+        Term::AbsSum => vec![x.abs()],
         Term::Mse => vec![(x - target) * (x - target)],
         // The binary cross-entropy of sigmoid(x) and target.
         Term::Bce => vec![if x < 0.0 { 0.0 } else { x }, -x * target, (-x.abs()).exp().ln_1p()],
+        Term::Kl => kl_parts(x, target).into(),
     }
 }
 
@@ -176,16 +184,25 @@ pub(crate) fn reduce(f: Term, x: &[f64], target: &[f64], scale: f64) -> (f64, f6
     (scale * sum, scale.abs() * terms().flatten().fold(0.0, |sum, part| sum + part.abs()))
 }
 
-/// One element of the gradient of a sum; `scale` includes [`Term::slope`].
+/// One element of the gradient of a sum, of kl by logvar; `scale` includes [`Term::slope`].
 pub(crate) fn reduce_grad(f: Term, x: f64, target: f64, dy: f64, scale: f64) -> f64 {
     scale
         * dy
         * match f {
             Term::Sum => 1.0,
             Term::SquareSum => x,
+            Term::AbsSum => abs_grad(x, 1.0),
             Term::Mse => x - target,
             Term::Bce => sigmoid(x) - target,
+            Term::Kl => target.exp() - 1.0,
         }
+}
+
+/// `x` times the number that the table [T, columns] has for the step; after its end the last row stays.
+pub(crate) fn scale_by(x: f64, table: &[f32], columns: usize, column: usize, step: u32) -> f64 {
+    let rows = table.chunks_exact(columns);
+    let last = rows.len() - 1;
+    x * rows.map(|row| f64::from(row[column])).nth((step as usize).min(last)).expect("a row")
 }
 
 /// `x` made shorter where the norm, the root of `square`, is above `most`.

@@ -44,6 +44,22 @@ fn the_texts() {
         (text(tape.add(x, flat)), "add: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
         (text(tape.mul(x, flat)), "mul: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
         (text(tape.axpy(x, flat, 2.0)), "axpy: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
+        (
+            text(tape.kl(x, flat, 1.0)),
+            "kl: mu has 100352 elements but logvar has 7 (mu is 128x784, logvar is 7). Give both the same shape.",
+        ),
+        (
+            text(tape.kl_terms(x, flat)),
+            "kl_terms: mu has 100352 elements but logvar has 7 (mu is 128x784, logvar is 7). Give both the same shape.",
+        ),
+        (
+            text(tape.scale_by(x, &tensor(&[3, 2]), 2, &clock)),
+            "scale_by: column 2 of a table of 3x2. Write a row for each step, and count the columns from 0.",
+        ),
+        (
+            text(tape.scale_by(x, &tensor(&[3]), 0, &clock)),
+            "scale_by: column 0 of a table of 3. Write a row for each step, and count the columns from 0.",
+        ),
         (text(tape.clamp(x, 1.0, 0.0)), "clamp: the bounds are 1 and 0. Use the lower first; -inf and inf bound nothing."),
         (text(tape.mse(none, none)), "mse: a mean over no elements (y is 0x784). Pass at least one row."),
         (text(tape.bce_with_logits(none, none)), "bce: a mean over no elements (z is 0x784). Pass at least one row."),

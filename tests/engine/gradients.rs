@@ -74,6 +74,12 @@ impl Dual {
         self.map(e, e * (1.0 + self.size), e, e * (1.0 + self.size))
     }
 
+    /// Of N(this, exp(logvar)) from N(0, 1), twice.
+    fn divergence(&self, logvar: &Dual) -> Dual {
+        let one = Dual::constant(-1.0, self.d.len());
+        self.mul(self).add(&logvar.exp()).add(&logvar.scale(-1.0)).add(&one)
+    }
+
     fn abs(&self) -> Dual {
         self.scale(self.v.signum())
     }
@@ -121,7 +127,8 @@ const MAPS: &[Map] = &[
     (Tape::abs, Dual::abs),
 ];
 
-/// Up to this size numbers go into exp and into products: there it takes more than twenty ops to leave the range of f32.
+/// Up to this size numbers go into exp and into products: from there it takes more than twenty ops to leave the range
+/// of f32.
 const SMALL: f64 = 8.0;
 
 /// A value of both worlds: on the tape, and in the mirror.
@@ -237,7 +244,7 @@ impl Graph {
         let at = if random.below(2) == 0 { n - 1 } else { random.below(n) };
         let x = self.take(at);
         let small = x.mirror.iter().all(|d| d.size < SMALL);
-        match random.below(14) {
+        match random.below(16) {
             0..3 => {
                 let (map, dual) = MAPS[random.below(MAPS.len())];
                 if !small && dual as usize == Dual::exp as fn(&Dual) -> Dual as usize {
@@ -316,15 +323,20 @@ impl Graph {
                 let others: Vec<usize> = (0..n).filter(|&i| self.nodes[i].dims == x.dims).collect();
                 let y = self.take(others[random.below(others.len())]);
                 let (factor, both) = (1.5 * random.number(), || x.mirror.iter().zip(&y.mirror));
-                if random.below(2) == 0 || !small || y.mirror.iter().any(|d| d.size >= SMALL) {
-                    let mirror = both().map(|(a, b)| a.add(&b.scale(factor.into()))).collect();
-                    let val = self.tape.axpy(x.val, y.val, factor)?;
-                    self.keep(val, x.dims, mirror);
-                } else {
-                    let mirror = both().map(|(a, b)| a.mul(b)).collect();
-                    let val = self.tape.mul(x.val, y.val)?;
-                    self.keep(val, x.dims, mirror);
-                }
+                let small = small && y.mirror.iter().all(|d| d.size < SMALL);
+                let (val, mirror): (_, Vec<Dual>) = match random.below(3) {
+                    1 if small => (self.tape.mul(x.val, y.val)?, both().map(|(a, b)| a.mul(b)).collect()),
+                    2 if small => (self.tape.kl_terms(x.val, y.val)?, both().map(|(mu, logvar)| mu.divergence(logvar)).collect()),
+                    _ => (self.tape.axpy(x.val, y.val, factor)?, both().map(|(a, b)| a.add(&b.scale(factor.into()))).collect()),
+                };
+                self.keep(val, x.dims, mirror);
+            }
+            11 => {
+                let device = self.tape.device().clone();
+                let (clock, table) = (Clock::new(&device)?, random.numbers(6));
+                let column = random.below(3);
+                let val = self.tape.scale_by(x.val, &Tensor::new(&device, &table, &[2, 3])?, column, &clock)?;
+                self.keep(val, x.dims, x.mirror.iter().map(|d| d.scale(table[column].into())).collect());
             }
             10 => {
                 let bounds @ [lo, hi] = [[-0.5, 0.25], [f32::NEG_INFINITY, 0.5], [-0.125, f32::INFINITY]][random.below(3)];
@@ -364,6 +376,18 @@ impl Graph {
         let total = |terms: Vec<Dual>| terms.iter().skip(1).fold(terms[0].clone(), |sum, t| sum.add(t));
         if random.below(3) == 0 {
             return Ok((self.tape.sum(y.val)?, total(y.mirror)));
+        }
+        if random.below(4) == 0 {
+            let scale = random.number();
+            self.margin = y.mirror.iter().fold(self.margin, |least, d| least.min(d.margin(0.0)));
+            return Ok((self.tape.abs_sum(y.val, scale)?, total(y.mirror.iter().map(Dual::abs).collect()).scale(scale.into())));
+        }
+        let others: Vec<usize> = (0..=last).filter(|&i| self.nodes[i].dims == y.dims).collect();
+        let logvar = others[random.below(others.len())];
+        if random.below(4) == 0 && self.nodes[logvar].mirror.iter().all(|d| d.size < SMALL) {
+            let (logvar, scale) = (self.take(logvar), random.number());
+            let terms = y.mirror.iter().zip(&logvar.mirror).map(|(mu, logvar)| mu.divergence(logvar)).collect();
+            return Ok((self.tape.kl(y.val, logvar.val, scale)?, total(terms).scale(scale.into())));
         }
         if random.below(3) == 0 {
             self.constant(random, y.dims)?;

@@ -1,6 +1,8 @@
 //! Sums over all elements: the two stages of docs/numerics.md, which all terms share, and the dispatch to each term.
 
+mod abs_sum;
 mod bce;
+mod kl;
 mod mse;
 mod square_sum;
 mod sum;
@@ -9,12 +11,15 @@ use super::fma::Fma;
 use super::level::leveled;
 use crate::Level;
 use crate::op::{CHUNK, LANES, Term};
+use abs_sum::AbsSum;
 use bce::Bce;
+use kl::Kl;
+pub(super) use kl::kl_term;
 use mse::Mse;
 use square_sum::SquareSum;
 use sum::Sum;
 
-/// The terms of a sum. `other` is the target; terms without a target get x twice.
+/// The terms of a sum. Terms of one number get x twice.
 trait Terms: Copy {
     /// The lane's sum with one more term.
     fn add<F: Fma>(self, lane: f32, x: f32, other: f32) -> f32;
@@ -22,7 +27,8 @@ trait Terms: Copy {
 
 /// Terms whose derivative depends on x.
 trait Slopes: Terms {
-    /// `s` times the derivative of the term by x, without the factor that is part of the scale.
+    /// `s` times the derivative of the term by x, without the factor that is part of the scale; of kl by logvar, which
+    /// is passed as x.
     fn grad<F: Fma>(self, x: f32, other: f32, s: f32) -> f32;
 }
 
@@ -31,8 +37,10 @@ pub(super) fn chunks(level: Level, f: Term, x: &[f32], other: &[f32], parts: &mu
     match f {
         Term::Sum => sums(level, Sum, x, other, parts),
         Term::SquareSum => sums(level, SquareSum, x, other, parts),
+        Term::AbsSum => sums(level, AbsSum, x, other, parts),
         Term::Mse => sums(level, Mse, x, other, parts),
         Term::Bce => sums(level, Bce, x, other, parts),
+        Term::Kl => sums(level, Kl, x, other, parts),
     }
 }
 
@@ -41,8 +49,10 @@ pub(super) fn grad(level: Level, f: Term, x: &[f32], other: &[f32], s: f32, dx: 
     match f {
         Term::Sum => dx.fill(s),
         Term::SquareSum => grads(level, SquareSum, x, other, s, dx),
+        Term::AbsSum => grads(level, AbsSum, x, other, s, dx),
         Term::Mse => grads(level, Mse, x, other, s, dx),
         Term::Bce => grads(level, Bce, x, other, s, dx),
+        Term::Kl => grads(level, Kl, x, other, s, dx),
     }
 }
 

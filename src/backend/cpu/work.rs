@@ -256,8 +256,9 @@ impl Work {
             What::Total(Op::Reduce { parts, y, scale, .. }) => s.write::<f32>(y, 0..1)[0] = reduce::total(s.all(parts)) * scale,
             What::Op(Op::ReduceGrad { f, x, other, dy, dx, scale }) => {
                 let factor = scale * s.all::<f32>(dy)[0];
-                let x = x.as_ref().map_or(&[][..], |x| s.read(x, of(x)));
-                let other = other.as_ref().map_or(x, |other| s.read(other, of(other)));
+                // Of two operands, or twice the only one.
+                let [x, other] = [x.as_ref().or(other.as_ref()), other.as_ref().or(x.as_ref())]
+                    .map(|view| view.map_or(&[][..], |view| s.read(view, of(view))));
                 reduce::grad(level, *f, x, other, factor, s.write(dx, of(dx)));
             }
             What::Total(op) => unreachable!("{} has one stage", op.name()),
@@ -270,6 +271,11 @@ impl Work {
             }
             What::Op(Op::Scale { x, y, factor }) if x.identical(y) => scale::scale_self(level, s.write(y, of(y)), *factor),
             What::Op(Op::Scale { x, y, factor }) => scale::scale(level, s.read(x, of(x)), s.write(y, of(y)), *factor),
+            What::Op(Op::ScaleBy { x, table, clock, y, column }) => {
+                let row = (s.all::<u32>(clock)[1] as usize).min(table.shape.rows() - 1);
+                let factor = s.all::<f32>(table)[row * table.shape.columns() + *column as usize];
+                scale::scale(level, s.read(x, of(x)), s.write(y, of(y)), factor);
+            }
             What::Op(Op::Fill { y, value }) => fill::fill(s.write(y, of(y)), *value),
             What::Op(Op::Copy { x, y }) => copy::copy(s.read(x, of(x)), s.write(y, of(y))),
             What::Op(Op::Gather { data, order, clock, y }) => {

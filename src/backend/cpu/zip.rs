@@ -2,6 +2,7 @@
 
 use super::fma::Fma;
 use super::level::leveled;
+use super::reduce::kl_term;
 use crate::Level;
 use crate::op::Zip;
 
@@ -30,6 +31,16 @@ impl Function for Mul {
 }
 
 #[derive(Clone, Copy)]
+struct KlTerms;
+
+impl Function for KlTerms {
+    #[inline(always)]
+    fn value<F: Fma>(self, mu: f32, logvar: f32) -> f32 {
+        kl_term::<F>(mu, logvar)
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Axpy {
     factor: f32,
 }
@@ -49,6 +60,7 @@ pub(super) fn zip(level: Level, f: Zip, a: Side, b: Side, y: &mut [f32]) {
     match f {
         Zip::Add => values(level, Add, a, b, y),
         Zip::Mul => values(level, Mul, a, b, y),
+        Zip::KlTerms => values(level, KlTerms, a, b, y),
     }
 }
 

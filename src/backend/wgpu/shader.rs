@@ -52,6 +52,7 @@ const EXP: File = file!("exponential");
 const LOGISTIC: File = file!("logistic");
 const LOG1P: File = file!("log1p");
 const LN: File = file!("ln");
+const KL_TERM: File = file!("kl_term");
 const TREE: File = file!("tree");
 const PHILOX: File = file!("philox");
 
@@ -69,10 +70,11 @@ fn map(f: Map) -> (File, &'static [File]) {
     }
 }
 
-fn zip(f: Zip) -> File {
+fn zip(f: Zip) -> (File, &'static [File]) {
     match f {
-        Zip::Add => file!("add"),
-        Zip::Mul => file!("mul"),
+        Zip::Add => (file!("add"), &[]),
+        Zip::Mul => (file!("mul"), &[]),
+        Zip::KlTerms => (file!("kl_terms"), &[EXP, KL_TERM]),
     }
 }
 
@@ -80,8 +82,10 @@ fn term(f: Term) -> (File, &'static [File]) {
     match f {
         Term::Sum => (file!("sum"), &[]),
         Term::SquareSum => (file!("square_sum"), &[]),
+        Term::AbsSum => (file!("abs_sum"), &[EXP]),
         Term::Mse => (file!("mse"), &[]),
         Term::Bce => (file!("bce"), &[EXP, LOGISTIC, LOG1P]),
+        Term::Kl => (file!("kl"), &[EXP, KL_TERM]),
     }
 }
 
@@ -94,25 +98,28 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
         add(grad, own, &[needs, &[GRID, file!("map_grad"), EACH]].concat());
     }
     for f in Zip::ALL {
-        add(f.name(), zip(f), &[GRID, file!("zip"), EACH]);
+        let (own, needs) = zip(f);
+        add(f.name(), own, &[needs, &[GRID, file!("zip"), EACH]].concat());
     }
     for f in Term::ALL {
         let ([sum, grad], (own, needs)) = (f.names(), term(f));
-        let [chunks, gradient] = match f.has_target() {
-            true => [file!("chunks_target"), file!("reduce_grad_target")],
-            false => [file!("chunks"), file!("reduce_grad")],
-        };
+        let two = f.other().is_some();
+        let chunks = if two { file!("chunks_target") } else { file!("chunks") };
         add(&format!("{sum}_chunks"), own, &[needs, &[GRID, TREE, chunks, file!("chunk")]].concat());
-        match f.grad_takes_x() {
-            true => add(grad, own, &[needs, &[GRID, gradient, EACH]].concat()),
-            false => add(grad, file!("sum_grad"), &[GRID, EACH]),
+        // What the derivative depends on: x and the other operand.
+        match (f.grad_takes_x(), two) {
+            (false, false) => add(grad, file!("sum_grad"), &[GRID, EACH]),
+            (true, true) => add(grad, own, &[needs, &[GRID, file!("reduce_grad_target"), EACH]].concat()),
+            _ => add(grad, own, &[needs, &[GRID, file!("reduce_grad"), EACH]].concat()),
         }
     }
     add("total", file!("total"), &[TREE]);
     for own in [file!("clip"), file!("clamp"), file!("clamp_grad")] {
         add(own.0, own, &[GRID, EXP, EACH]);
     }
-    for own in [file!("axpy"), file!("scale"), file!("fill"), file!("copy"), file!("rows"), file!("store"), file!("adam")] {
+    for own in
+        [file!("axpy"), file!("scale"), file!("fill"), file!("copy"), file!("rows"), file!("store"), file!("adam"), file!("scale_by")]
+    {
         add(own.0, own, &[GRID, EACH]);
     }
     add("gather", file!("gather"), &[GRID, file!("words"), EACH]);

@@ -1,6 +1,6 @@
-//! Functions of two numbers; axpy, clamp, clip, scale, fill and copy.
+//! Functions of two numbers; axpy, clamp, clip, scale, scale_by, fill and copy.
 
-use super::super::case::{FOUR_ULP, Made, Result, U, Within, each, f64s, floats, pairs};
+use super::super::case::{Data, FOUR_ULP, Made, Result, U, Within, each, f64s, floats, pairs};
 use super::super::data::Kind;
 use super::super::layout::Layout;
 use super::super::row::{Collector, Given, HUGE, KINDS, LARGE, Row, SIZES, Same, any, shape};
@@ -24,13 +24,18 @@ pub(crate) fn clamp_grad(s: Shape, [lo, hi]: [f32; 2]) -> Op<Shape> {
     Op::ClampGrad { x: s, dy: s, dx: s, lo, hi }
 }
 
+/// By a column of a table [T, C].
+pub(crate) fn scale_by(s: Shape, table: [usize; 2], column: u32) -> Op<Shape> {
+    Op::ScaleBy { x: s, table: shape(&table), clock: shape(&[2]), y: s, column }
+}
+
 pub(crate) fn clip(s: Shape, most: f32) -> Op<Shape> {
     Op::Clip { x: s, square: shape(&[1]), y: s, most }
 }
 
 pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
     let zips = Zip::ALL.map(|f| (f.name(), vec![128, 784]));
-    let rows = ["axpy", "clamp", "clamp_grad", "scale", "copy"].map(|name| (name, vec![128, 784]));
+    let rows = ["axpy", "clamp", "clamp_grad", "scale", "scale_by", "copy"].map(|name| (name, vec![128, 784]));
     let parameters = ["clip", "fill"].map(|name| (name, vec![222_384]));
     zips.into_iter().chain(rows).chain(parameters).collect()
 }
@@ -76,6 +81,11 @@ pub(super) fn rows(rows: &mut Collector) {
         clip(Kind::Reals, 1.0, 2.0 + n.max(1) as f32, Same::First);
         clip(Kind::Reals, 0.1, [0.0, 1e-14, 1e-20][turn % 3], Same::None);
         clip(Kind::Edges, 1.5, [9.0, f32::INFINITY, f32::NAN][turn % 3], [Same::None, Same::First][turn % 2]);
+        // Within the table, at its last row and past it.
+        for (kind, (table, column, step)) in KINDS.into_iter().zip([([5, 3], 2, 1), ([6, 1], 0, 5), ([2, 4], 1, u32::MAX)]) {
+            let given = Given { clock: [turn as u32, step], ..Given::default() };
+            rows.given(kind, self::scale_by(s, table, column), given);
+        }
         let mut scale = |kind, factor, alias| rows.given(kind, Op::Scale { x: s, y: s, factor }, same(alias));
         scale(Kind::Integers, -3.0, Same::None);
         scale(Kind::Integers, 4.0, Same::First);
@@ -115,13 +125,25 @@ pub(super) fn make(row: &Row) -> Made {
         Op::Zip { f, .. } => {
             let (a, b) = two(row, n);
             let (oracle, bits) = (reference::pair(f), contract::pair(f));
-            let y = Result::rounded(pairs(&a, &b, bits), pairs(&f64s(&a), &f64s(&b), oracle), [1.0, 1.0]);
+            let of = |units| Result::rounded(pairs(&a, &b, bits), pairs(&f64s(&a), &f64s(&b), oracle), units);
             // Both operands and the result may be lost; in a product an operand with the other as a factor.
-            let floor = match f {
-                Zip::Add => None,
-                Zip::Mul => Some(pairs(&a, &b, |a, b| 1.0 + f64::from(a.abs()) + f64::from(b.abs()))),
+            let y = match f {
+                Zip::Add => of([1.0, 1.0]).losing(3.0, None).sharp(row.exact()),
+                Zip::Mul => {
+                    let floor = pairs(&a, &b, |a, b| 1.0 + f64::from(a.abs()) + f64::from(b.abs()));
+                    of([1.0, 1.0]).losing(3.0, Some(floor)).sharp(row.exact())
+                }
+                // exp is good to 2, in WGSL to 4 ulp, and fma may round twice there; then the fma and two differences.
+                Zip::KlTerms => {
+                    let size = |mu: f32, logvar: f32| reference::kl_parts(mu.into(), logvar.into()).iter().map(|part| part.abs()).sum();
+                    let mut y = of([5.0, 12.0]);
+                    if let Some(within) = &mut y.within {
+                        within.scale = Some(pairs(&a, &b, size));
+                    }
+                    y
+                }
             };
-            made(floats([&a, &b]), y.losing(3.0, floor).sharp(row.exact()))
+            made(floats([&a, &b]), y)
         }
         Op::Axpy { factor, .. } => {
             let (a, b) = two(row, n);
@@ -159,6 +181,19 @@ pub(super) fn make(row: &Row) -> Made {
             let floor = Some(vec![1.0 + f64::from(factor.abs()); n]);
             let y = Result::rounded(each(&x, |x| contract::times(x, factor)), oracle, [1.0, 1.0]).losing(1.0, floor);
             made(floats([&x]), y.sharp(row.exact() && factor.fract() == 0.0))
+        }
+        Op::ScaleBy { table, column, .. } => {
+            let (x, step) = (row.numbers(0, n), row.given.clock[1]);
+            // Numbers of which no two are the same, whole ones for rows of integers.
+            let unit = if row.exact() { 1.0 } else { 0.37 };
+            let table_of: Vec<f32> = (0..table.len()).map(|i| unit * (i as f32 - 2.5).floor()).collect();
+            let (columns, at) = (table.columns(), column as usize);
+            let factor = table_of[(step as usize).min(table.rows() - 1) * columns + at];
+            let oracle = each(&f64s(&x), |x| reference::scale_by(x, &table_of, columns, at, step));
+            let floor = Some(vec![1.0 + f64::from(factor.abs()); n]);
+            let y = Result::rounded(each(&x, |x| contract::times(x, factor)), oracle, [1.0, 1.0]).losing(1.0, floor);
+            let inputs = floats([&x, &table_of]).into_iter().chain([Data::U32(row.given.clock.to_vec())]).collect();
+            made(inputs, y.sharp(row.exact()))
         }
         Op::Fill { value, .. } => made(vec![], Result::exactly(vec![value; n])),
         Op::Copy { .. } => {

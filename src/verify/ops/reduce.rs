@@ -1,7 +1,7 @@
 //! Sums over all elements, and their derivatives.
 
 use super::super::case::{FOUR_ULP, Made, Result, U, Within, f64s, floats, pairs};
-use super::super::data::{Kind, Source};
+use super::super::data::{Kind, Source, numbers};
 use super::super::layout::Layout;
 use super::super::reference::Sums;
 use super::super::row::{Collector, Given, LARGE, Row, SIZES, any, shape};
@@ -17,18 +17,20 @@ fn depth(f: Term) -> f64 {
     match f {
         Term::Sum => 0.0,
         // The difference, the square and the scale.
-        Term::SquareSum | Term::Mse => 4.0,
+        Term::SquareSum | Term::AbsSum | Term::Mse => 4.0,
         // exp and log1p, each accurate to 4 ulp, take the place of one rounding.
         Term::Bce => 20.0,
+        // exp, good to 4 ulp, the fma, two differences and the scale.
+        Term::Kl => 12.0,
     }
 }
 
 pub(crate) fn reduce(f: Term, s: Shape, scale: f32) -> Op<Shape> {
-    Op::Reduce { f, x: s, other: f.has_target().then_some(s), parts: shape(&[chunks(s.len())]), y: shape(&[1]), scale }
+    Op::Reduce { f, x: s, other: f.other().map(|_| s), parts: shape(&[chunks(s.len())]), y: shape(&[1]), scale }
 }
 
 pub(crate) fn reduce_grad(f: Term, s: Shape, scale: f32) -> Op<Shape> {
-    Op::ReduceGrad { f, x: f.grad_takes_x().then_some(s), other: f.has_target().then_some(s), dy: shape(&[1]), dx: s, scale }
+    Op::ReduceGrad { f, x: f.grad_takes_x().then_some(s), other: f.other().map(|_| s), dy: shape(&[1]), dx: s, scale }
 }
 
 pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
@@ -40,7 +42,7 @@ pub(super) fn rows(rows: &mut Collector) {
         for f in Term::ALL {
             let s = any(n, turn);
             let mean = (1.0 / n.max(1) as f64) as f32;
-            if !f.has_target() {
+            if !f.is_mean() {
                 rows.kinds(&reduce(f, s, 1.0));
             } else if n > 0 {
                 rows.add(Kind::Integers, reduce(f, s, 0.25));
@@ -60,21 +62,33 @@ pub(super) fn rows(rows: &mut Collector) {
 /// The largest integers whose sums, or sums of squared differences, are still exact.
 fn limit(f: Term, n: usize) -> u32 {
     match f {
-        Term::Sum if n > 1 << 21 => 1,
-        Term::Sum | Term::Bce => 8,
+        Term::Sum | Term::AbsSum if n > 1 << 21 => 1,
+        Term::Sum | Term::AbsSum | Term::Bce | Term::Kl => 8,
         Term::SquareSum | Term::Mse => (1..=8u32).rev().find(|r| n * 4 * (r * r) as usize <= 1 << 24).unwrap_or(1),
     }
 }
 
-/// Both operands; terms without a target get x twice.
+/// The edges of logvar; a few of their exponentials can be added.
+const LOGVARS: [f32; 11] = [-1.0, -0.0, 0.0, 1.0, 17.0, -17.0, 30.0, -88.0, -104.0, 1e-30, -1e-30];
+
+/// Whether every step is exact on small integers.
+fn is_exact(f: Term) -> bool {
+    !matches!(f, Term::Bce | Term::Kl)
+}
+
+/// Both operands; terms of one number get x twice.
 fn operands(f: Term, n: usize, limit: u32, row: &Row) -> (Vec<f32>, Vec<f32>) {
     let x = row.tame(0, n, limit);
-    let target = if f.has_target() { row.tame(1, n, limit) } else { x.clone() };
-    (x, target)
+    let other = match f {
+        Term::Mse | Term::Bce => row.tame(1, n, limit),
+        Term::Kl => numbers(row.kind, n, row.seed, 1, limit, &LOGVARS),
+        Term::Sum | Term::SquareSum | Term::AbsSum => x.clone(),
+    };
+    (x, other)
 }
 
 fn inputs<const N: usize>(f: Term, x: &[f32], target: &[f32], more: [&[f32]; N]) -> Vec<super::super::case::Data> {
-    let target = f.has_target().then_some(floats([target])).into_iter().flatten();
+    let target = f.other().map(|_| floats([target])).into_iter().flatten();
     floats([x]).into_iter().chain(target).chain(floats(more)).collect()
 }
 
@@ -90,7 +104,7 @@ pub(super) fn make(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
     let (value, terms) = reference::reduce(f, &f64s(&x), &f64s(&target), scale.into());
     let depth = 32.0 + depth(f) + chunks(n).div_ceil(256) as f64;
     let sums = Sums { value: vec![value], terms: vec![terms] };
-    let y = Result::summed(vec![contract::reduce(f, &x, &target, scale)], sums, depth, row.exact() && f != Term::Bce);
+    let y = Result::summed(vec![contract::reduce(f, &x, &target, scale)], sums, depth, row.exact() && is_exact(f));
     Made { inputs: inputs(f, &x, &target, []), results: vec![y] }
 }
 
@@ -100,9 +114,11 @@ pub(super) fn make_grad(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
     let special = f == Term::Sum && row.kind == Kind::Edges;
     let dy =
         if special { [f32::NAN, f32::NEG_INFINITY, f32::NAN, 1e-30] } else { [2.0, 0.75, -1.0, 0.5] }[Source::new(row.seed, 98).below(4)];
-    let (mut x, target) = operands(f, n, 8, row);
-    if f == Term::Bce {
-        x = row.numbers(0, n);
+    let (mut x, mut target) = operands(f, n, 8, row);
+    match f {
+        Term::Bce => x = row.numbers(0, n),
+        Term::Kl => target = row.numbers(0, n),
+        _ => {}
     }
     let (wide_x, wide_target) = (f64s(&x), f64s(&target));
     let factor = f64::from(scale) * f64::from(dy);
@@ -112,21 +128,27 @@ pub(super) fn make_grad(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
         scale,
         floor: Some(floor),
         ieee: units * U,
-        wgsl: units * U + if f == Term::Bce { FOUR_ULP } else { 0.0 },
+        wgsl: units * U + if is_exact(f) { 0.0 } else { FOUR_ULP },
         roundings,
     };
     let lost = |size: &dyn Fn(f64, f64) -> f64| pairs(&wide_x, &wide_target, |x, t| size(x, t) + f64::from(scale.abs()));
     let w = match f {
         Term::Sum => within(1.0, None, 1.0, vec![1.0 + f64::from(scale.abs()); n]),
         Term::SquareSum => within(2.0, None, 3.0, lost(&|x, _| 1.0 + x.abs())),
+        Term::AbsSum => within(1.0, None, 1.0, vec![1.0 + f64::from(scale.abs()); n]),
         Term::Mse => within(3.0, None, 3.0, lost(&|x, t| 1.0 + (x - t).abs())),
         Term::Bce => {
             // The sigmoid is good to 10; the difference and both products add one each.
             let terms = pairs(&wide_x, &wide_target, |z, t| factor.abs() * (reference::sigmoid(z) + t.abs()));
             within(13.0, Some(terms), 4.0, lost(&|_, t| 2.0 + t.abs() + factor.abs()))
         }
+        Term::Kl => {
+            // exp is good to 2, in WGSL to 4 ulp; the difference and both products.
+            let terms = pairs(&wide_x, &wide_target, |_, logvar| factor.abs() * (logvar.exp() + 1.0));
+            within(5.0, Some(terms), 4.0, lost(&|_, logvar| 1.0 + logvar.exp() + factor.abs()))
+        }
     };
     let dx = Result::within(pairs(&x, &target, |x, t| contract::reduce_grad(f, x, t, dy, scale)), w);
     let inputs = inputs(f, &x, &target, [&[dy]]).into_iter().skip(usize::from(!f.grad_takes_x())).collect();
-    Made { inputs, results: vec![dx.sharp(row.exact() && f != Term::Bce)] }
+    Made { inputs, results: vec![dx.sharp(row.exact() && is_exact(f))] }
 }

@@ -96,7 +96,11 @@ fn an_operand_of_another_shape_is_refused() {
             let dims = good[i].shape.dims();
             for at in 0..dims.len() {
                 let free = match (op.name(), name) {
-                    ("fill" | "uniform" | "normal", "y") | ("sum_grad", "dx") | ("gather", "order") | ("sum" | "square_sum", "x") => true,
+                    ("fill" | "uniform" | "normal", "y")
+                    | ("sum_grad", "dx")
+                    | ("scale_by", "table")
+                    | ("gather", "order")
+                    | ("sum" | "square_sum" | "abs_sum", "x") => true,
                     ("dense_db", "dz") | ("rows", "y") | ("gather", "data" | "y") | ("adam", "table") | ("store", "ring") => at == 0,
                     _ => false,
                 };
@@ -150,8 +154,14 @@ fn an_operand_of_another_shape_is_refused() {
             assert!(text(&op).contains(&format!("the bounds are {lo} and {hi}")));
         }
     }
+    let Op::ScaleBy { x, table, clock, y, .. } = of("scale_by") else { panic!("this is not scale_by") };
+    let past = Op::ScaleBy { x, table, clock, y, column: 2 };
+    assert!(text(&on(&past, &views(&past, &device))).contains("column 2 of a table of 2x2"));
+    assert!(text(&none(1, &[0, 2], of("scale_by"))).contains("column 0 of a table of 0x2"));
     let nothing = |v: &mut Vec<View>| v[..2].fill(fresh(&device, Dtype::F32, &[0, 5]));
     assert!(text(&with(&nothing, of("mse"))).contains("a mean over no elements"));
+    // With a second operand, but no mean.
+    with(&nothing, of("kl")).check().unwrap();
 }
 
 #[test]
@@ -227,12 +237,19 @@ fn the_costs_are_these() {
         ("add", 15, f * 45),
         ("mse", 3 * 15, f * (30 + 2)),
         ("mse_grad", 2 * 15, f * (30 + 1 + 15)),
+        ("abs_sum", 2 * 15, f * (15 + 2)),
+        ("kl", 26 * 15, f * (30 + 2)),
+        // The derivative by logvar depends on it alone.
+        ("kl_grad", 23 * 15, f * (15 + 1 + 15)),
+        ("kl_terms", 25 * 15, f * 45),
         ("mul", 15, f * 45),
         ("axpy", 2 * 15, f * 45),
         ("clamp", 2 * 15, f * 30),
         ("clamp_grad", 2 * 15, f * 45),
         ("clip", 15, f * (15 + 1 + 15)),
         ("scale", 15, f * 30),
+        // A number of the table, and the clock.
+        ("scale_by", 15, f * (15 + 1 + 2 + 15)),
         ("fill", 0, f * 15),
         ("copy", 0, f * 30),
         // Two rows of 5, read and written, two entries of the order, and the clock.

@@ -83,6 +83,10 @@ fn reductions_and_sums_have_their_gradients() {
     check("add", &x, |x| both(x, &other, add), |_, dy| dy.to_vec());
     check("mul", &x, |x| both(x, &other, mul), |_, dy| both(dy, &other, mul));
     check("mul by the other", &x, |x| both(&other, x, mul), |_, dy| both(dy, &other, mul));
+    // As the tape has them: from mul, scale, the gradient of exp, and axpy.
+    let terms = r::pair(Zip::KlTerms);
+    check("kl_terms by mu", &x, |mu| both(mu, &other, terms), |mu, dy| both(mu, dy, mul).iter().map(|half| half * 2.0).collect());
+    check("kl_terms by logvar", &x, |v| both(&other, v, terms), |v, dy| both(&both(v, dy, r::exp_grad), dy, |a, b| b * -1.0 + a));
     check("axpy by b", &x, |b| both(&other, b, |a, b| b * -1.7 + a), |_, dy| dy.iter().map(|dy| dy * -1.7).collect());
     let targets: Vec<f64> = other.iter().map(|t| t.abs() / 2.0).collect();
     let scale = 1.0 / 10.0;
@@ -91,6 +95,13 @@ fn reductions_and_sums_have_their_gradients() {
         let grad = |x: &[f64], t: &[f64], dy: &[f64]| -> Vec<f64> {
             x.iter().zip(t).map(|(&x, &t)| r::reduce_grad(f, x, t, dy[0], slope * scale)).collect()
         };
+        if f == Term::Kl {
+            // By mu it is a sum of squares, and its own derivative is that by logvar.
+            let by_mu = |mu: &[f64], dy: &[f64]| mu.iter().map(|&mu| r::reduce_grad(Term::SquareSum, mu, mu, dy[0], 2.0 * scale)).collect();
+            check("kl by mu", &x, |mu| vec![r::reduce(f, mu, &other, scale).0], by_mu);
+            check("kl_grad", &other, |logvar| vec![r::reduce(f, &x, logvar, scale).0], |logvar, dy| grad(&x, logvar, dy));
+            continue;
+        }
         check(f.names()[1], &x, |x| vec![r::reduce(f, x, &targets, scale).0], |x, dy| grad(x, &targets, dy));
         if f == Term::Mse {
             check("mse_grad of the target", &x, |t| vec![r::reduce(f, &other, t, scale).0], |t, dy| grad(t, &other, dy));

@@ -90,7 +90,7 @@ fn contract_is_within_the_bound_of_the_oracle() {
 }
 
 /// The ops whose every step is exact on small integers.
-const EXACT: [&str; 24] = [
+const EXACT: [&str; 27] = [
     "dense",
     "dense_dx",
     "dense_dw",
@@ -106,11 +106,14 @@ const EXACT: [&str; 24] = [
     "clamp",
     "clamp_grad",
     "scale",
+    "scale_by",
     "copy",
     "sum",
     "sum_grad",
     "square_sum",
     "square_sum_grad",
+    "abs_sum",
+    "abs_sum_grad",
     "mse",
     "mse_grad",
     "mask",
