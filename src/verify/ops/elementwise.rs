@@ -82,7 +82,7 @@ pub(super) fn rows(rows: &mut Collector) {
         clip(Kind::Reals, 0.1, [0.0, 1e-14, 1e-20][turn % 3], Same::None);
         clip(Kind::Edges, 1.5, [9.0, f32::INFINITY, f32::NAN][turn % 3], [Same::None, Same::First][turn % 2]);
         // Within the table, at its last row and past it.
-        for (kind, (table, column, step)) in KINDS.into_iter().zip([([5, 3], 2, 1), ([6, 1], 0, 5), ([2, 4], 1, u32::MAX)]) {
+        for (kind, (table, column, step)) in KINDS.into_iter().zip([([5, 3], 2, 1), ([6, 1], 0, 5), ([3, 4], 1, u32::MAX)]) {
             let given = Given { clock: [turn as u32, step], ..Given::default() };
             rows.given(kind, self::scale_by(s, table, column), given);
         }
