@@ -143,7 +143,7 @@ impl Lines {
     pub(super) fn cell(&self, at: usize) -> std::result::Result<Cell<'_>, String> {
         let text = self.text(at)?;
         if is_gap(text) {
-            return Ok(Cell::Gap);
+            return Ok(Cell::Gap(text));
         }
         match number(text, self.dialect.decimal) {
             Some(number) if number.is_finite() => Ok(Cell::Number(number)),
@@ -155,7 +155,7 @@ impl Lines {
     /// A field of a column of names: a gap or a text.
     pub(super) fn name(&self, at: usize) -> std::result::Result<Cell<'_>, String> {
         let text = self.text(at)?;
-        Ok(if is_gap(text) { Cell::Gap } else { Cell::Text(text) })
+        Ok(if is_gap(text) { Cell::Gap(text) } else { Cell::Text(text) })
     }
 
     /// The field and its line in words: `line 4, column 2 (`b`)`.
@@ -248,6 +248,7 @@ pub(super) fn place(line: u64, field: usize, names: Option<&[String]>) -> String
     format!("line {line}, column {}{name}", field + 1)
 }
 
+/// Whether it is a gap in a column of any kind.
 fn is_gap(text: &str) -> bool {
     text.is_empty() || text.eq_ignore_ascii_case("nan")
 }

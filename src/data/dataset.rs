@@ -27,6 +27,8 @@ pub struct Dataset {
     pub(super) labels: Option<Arc<[u8]>>,
     pub(super) classes: Option<Arc<[String]>>,
     pub(super) ids: Option<Arc<[String]>>,
+    /// Which of the values stand for gaps, ascending.
+    pub(super) filled: Arc<[usize]>,
     #[cfg(feature = "files")]
     pub(super) schema: Option<Arc<Schema>>,
     pub(super) notes: Arc<[String]>,
@@ -112,6 +114,7 @@ impl Dataset {
             labels: labels.map(Into::into),
             classes: None,
             ids: None,
+            filled: Arc::default(),
             #[cfg(feature = "files")]
             schema: None,
             notes: Arc::default(),
@@ -291,7 +294,8 @@ impl Dataset {
         let rows = span.start / self.columns()..span.end / self.columns();
         let labels = self.labels.as_ref().map(|labels| labels[rows.clone()].into());
         let ids = self.ids.as_ref().map(|ids| ids[rows].into());
-        Dataset { values: Arc::new(self.values.part(span)), labels, ids, ..self.clone() }
+        let filled = self.filled_in(span.clone()).map(|at| at - span.start).collect();
+        Dataset { values: Arc::new(self.values.part(span)), labels, ids, filled, ..self.clone() }
     }
 
     /// A copy of the first `n` rows, or of all if there are fewer.
@@ -352,7 +356,19 @@ impl Dataset {
     pub(super) fn pick(&self, rows: &[u32]) -> Dataset {
         let labels = self.labels.as_ref().map(|labels| pick(labels, 1, rows).into());
         let ids = self.ids.as_ref().map(|ids| rows.iter().map(|&row| ids[row as usize].clone()).collect());
-        Dataset { values: Arc::new(self.values.pick(self.columns(), rows)), labels, ids, ..self.clone() }
+        let columns = self.columns();
+        let of = |(to, &from): (usize, &u32)| {
+            let begin = from as usize * columns;
+            self.filled_in(begin..begin + columns).map(move |at| at - begin + to * columns)
+        };
+        let filled = rows.iter().enumerate().flat_map(of).collect();
+        Dataset { values: Arc::new(self.values.pick(columns, rows)), labels, ids, filled, ..self.clone() }
+    }
+
+    /// Those of these values that stand for gaps.
+    fn filled_in(&self, span: Range<usize>) -> impl Iterator<Item = usize> {
+        let [from, to] = [span.start, span.end].map(|end| self.filled.partition_point(|&at| at < end));
+        self.filled[from..to].iter().copied()
     }
 
     /// Where the existing rows of `range` lie in the values.
@@ -379,7 +395,8 @@ pub(super) fn split_rows(name: &str, rows: usize, fraction: f64, seed: u64) -> R
     let rows = match u32::try_from(rows) {
         Ok(rows) if rows >= 2 => rows,
         _ => {
-            let problem = format!("{rows} rows can't be split into two parts");
+            let s = if rows == 1 { "" } else { "s" };
+            let problem = format!("{rows} row{s} can't be split into two parts");
             return Err(Error::data(name, problem, "Give two rows or more, and fewer than 2^32."));
         }
     };

@@ -15,6 +15,8 @@ mod images;
 #[cfg(feature = "files")]
 mod labels;
 #[cfg(feature = "files")]
+mod likely;
+#[cfg(feature = "files")]
 mod mnist;
 #[cfg(feature = "files")]
 mod npy;

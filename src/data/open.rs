@@ -135,7 +135,7 @@ impl Options {
         self
     }
 
-    /// Tables: what becomes of a gap, which is an empty field or `nan`. By default it is an error.
+    /// Tables: what becomes of a gap; see [`Missing`]. By default it is an error.
     pub fn missing(mut self, missing: Missing) -> Options {
         self.missing = missing;
         self

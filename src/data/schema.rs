@@ -2,6 +2,7 @@
 //! and kept in its model.
 
 use super::dataset::Dataset;
+use super::likely::likely;
 use super::open::Options;
 use super::values::{Values, to_f32};
 use crate::spelling::shorten;
@@ -14,7 +15,8 @@ use std::sync::Arc;
 /// The most categories of a column of text.
 pub(super) const MOST_CATEGORIES: usize = 64;
 
-/// What becomes of a row with a gap: an empty field, or `nan`.
+/// What becomes of a row with a gap: an empty field or `nan`, and in a column of numbers also `NA`, `N/A`, `null`,
+/// `none` and `?`, in any case. In a column of text these words are categories.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missing {
@@ -23,9 +25,9 @@ pub enum Missing {
     Error,
     /// The row is left out.
     Drop,
-    /// The gap gets the mean of the training rows' column. In a column of text it is no category.
+    /// The gap gets the mean of the training rows' column. In a column of text it is no category: all zeros.
     Mean,
-    /// The gap gets the median of the training rows' column. In a column of text it is no category.
+    /// The gap gets the median of the training rows' column. In a column of text it is no category: all zeros.
     Median,
 }
 
@@ -83,7 +85,8 @@ pub(super) enum Role {
 /// One field of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cell<'a> {
-    Gap,
+    /// What stands for it: nothing, or a word.
+    Gap(&'a str),
     Number(f64),
     Text(&'a str),
 }
@@ -227,8 +230,12 @@ impl Schema {
         for (at, Field { name, role }) in self.fields.iter().enumerate() {
             if let Role::Category(categories) = role {
                 let name = name.as_ref().map_or_else(|| at.to_string(), |name| shorten(name));
+                let hint = match categories.first().and_then(|first| likely(first)) {
+                    Some(hint) if categories.iter().all(|text| likely(text).is_some()) => format!(" ({hint})"),
+                    _ => String::new(),
+                };
                 notes.push(format!(
-                    "{}: column `{name}` is text: a column for each of its {} categories",
+                    "{}: column `{name}` is text: a column for each of its {} categories{hint}",
                     path.display(),
                     categories.len()
                 ));
@@ -241,8 +248,17 @@ impl Schema {
     }
 }
 
-/// What a gap is called.
-pub(super) const GAP: &str = "the field is empty or nan";
+/// Words for a gap in a column of numbers. In a column of text they are categories.
+const WORDS: [&str; 5] = ["na", "n/a", "null", "none", "?"];
+
+pub(super) fn is_word_for_a_gap(text: &str) -> bool {
+    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// A gap, by what stands for it.
+pub(super) fn gap(text: &str) -> String {
+    if text.is_empty() { "the field is empty".into() } else { format!("`{}` stands for a gap", shorten(text)) }
+}
 
 impl Role {
     fn is_in_rows(&self) -> bool {
@@ -260,25 +276,67 @@ impl Role {
 }
 
 pub(super) fn not_a_number(text: &str) -> String {
-    format!("`{}` is not a number", shorten(text))
+    let hint = likely(text).map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("`{}` is not a number{hint}", shorten(text))
 }
 
 pub(super) fn dropped(path: &Path, rows: usize, of: usize) -> String {
     format!("{}: {rows} of {of} rows have a gap and are left out", path.display())
 }
 
+/// What was filled, by how many gaps each column has: those of numbers, and those of text.
+pub(super) fn filled(path: &Path, missing: Missing, numbers: &[(String, usize)], texts: &[(String, usize)]) -> Option<String> {
+    let list = |columns: &[(String, usize)]| {
+        let mut all: Vec<String> = columns.iter().take(NAMED).map(|(name, gaps)| format!("{} {gaps}", shorten(name))).collect();
+        if columns.len() > NAMED {
+            all.push(format!("and {} more columns", columns.len() - NAMED));
+        }
+        all.join(", ")
+    };
+    let numbers = (!numbers.is_empty()).then(|| format!("gaps filled with the {missing}: {}", list(numbers)));
+    let texts = (!texts.is_empty()).then(|| format!("gaps in text, all zeros: {}", list(texts)));
+    let all: Vec<String> = numbers.into_iter().chain(texts).collect();
+    (!all.is_empty()).then(|| format!("{}: {}", path.display(), all.join("; ")))
+}
+
+/// The most columns that a note names.
+const NAMED: usize = 10;
+
 /// Makes rows by a schema, and counts what it could not keep.
 pub(super) struct Maker {
     schema: Arc<Schema>,
     /// For each column with categories that training did not have: how often, and the first.
     unseen: BTreeMap<usize, (usize, String)>,
+    /// How many gaps of each column were filled.
+    gaps: BTreeMap<usize, usize>,
+    /// Which numbers stand for gaps, where that is kept.
+    filled: Option<Vec<usize>>,
     rows: usize,
     dropped: usize,
 }
 
 impl Maker {
     pub(super) fn new(schema: &Arc<Schema>) -> Maker {
-        Maker { schema: schema.clone(), unseen: BTreeMap::new(), rows: 0, dropped: 0 }
+        Maker { schema: schema.clone(), unseen: BTreeMap::new(), gaps: BTreeMap::new(), filled: None, rows: 0, dropped: 0 }
+    }
+
+    /// The same, which keeps the places of what it fills. They are those in all rows that are pushed.
+    pub(super) fn keeping(self) -> Maker {
+        Maker { filled: Some(Vec::new()), ..self }
+    }
+
+    /// The places of what was filled, ascending.
+    pub(super) fn places(&mut self) -> Vec<usize> {
+        self.filled.take().unwrap_or_default()
+    }
+
+    /// Appends the numbers that stand for a gap.
+    fn fill(&mut self, at: usize, row: &mut Vec<f64>, count: usize, number: f64) {
+        *self.gaps.entry(at).or_default() += 1;
+        if let Some(filled) = &mut self.filled {
+            filled.extend(row.len()..row.len() + count);
+        }
+        row.resize(row.len() + count, number);
     }
 
     /// Appends the row that a line makes: `cells` gives the field at a place of [`Schema::fields`]. Returns false if
@@ -290,15 +348,19 @@ impl Maker {
     ) -> std::result::Result<bool, (usize, String)> {
         let start = row.len();
         self.rows += 1;
-        for (at, field) in self.schema.fields.iter().enumerate().filter(|(_, field)| field.role.is_in_rows()) {
-            let cell = cells(at).map_err(|problem| (at, problem))?;
-            match (&field.role, cell, self.schema.missing) {
-                (_, Cell::Gap, Missing::Drop) => {
+        let schema = self.schema.clone();
+        for (at, field) in schema.fields.iter().enumerate().filter(|(_, field)| field.role.is_in_rows()) {
+            let cell = match (&field.role, cells(at).map_err(|problem| (at, problem))?) {
+                (Role::Number(_), Cell::Text(text)) if is_word_for_a_gap(text) => Cell::Gap(text),
+                (_, cell) => cell,
+            };
+            match (&field.role, cell, schema.missing) {
+                (_, Cell::Gap(_), Missing::Drop) => {
                     self.dropped += 1;
                     row.truncate(start);
                     return Ok(false);
                 }
-                (_, Cell::Gap, Missing::Error) => return Err((at, GAP.into())),
+                (_, Cell::Gap(text), Missing::Error) => return Err((at, gap(text))),
                 (Role::Category(categories), Cell::Text(text), _) => {
                     let found = categories.binary_search_by(|category| category.as_str().cmp(text));
                     if found.is_err() {
@@ -306,29 +368,42 @@ impl Maker {
                     }
                     row.extend((0..categories.len()).map(|place| if found == Ok(place) { 1.0 } else { 0.0 }));
                 }
-                (Role::Category(categories), ..) => row.resize(row.len() + categories.len(), 0.0),
+                (Role::Category(categories), Cell::Gap(_), _) => self.fill(at, row, categories.len(), 0.0),
+                (Role::Category(categories), Cell::Number(_), _) => row.resize(row.len() + categories.len(), 0.0),
                 (_, Cell::Number(x), _) => row.push(x),
                 (_, Cell::Text(text), _) => return Err((at, not_a_number(text))),
-                (Role::Number(Some(fill)), Cell::Gap, _) => row.push(*fill),
-                (_, Cell::Gap, _) => return Err((at, format!("{GAP}, and nothing was learnt to fill it with"))),
+                (Role::Number(Some(number)), Cell::Gap(_), _) => self.fill(at, row, 1, *number),
+                (_, Cell::Gap(text), _) => return Err((at, format!("{}, and nothing was learnt to fill it with", gap(text)))),
             }
         }
         Ok(true)
     }
 
-    /// What was left out so far.
-    pub(super) fn notes(&self, path: &Path) -> Vec<String> {
-        let name = |at: usize| self.schema.fields[at].name.as_ref().map_or_else(|| at.to_string(), |name| shorten(name));
-        let unseen = self.unseen.iter().map(|(&at, (count, text))| {
+    fn name(&self, at: usize) -> String {
+        self.schema.fields[at].name.as_ref().map_or_else(|| at.to_string(), |name| shorten(name))
+    }
+
+    /// The categories that training did not have, so far.
+    pub(super) fn unseen(&self, path: &Path) -> impl Iterator<Item = String> {
+        self.unseen.iter().map(|(&at, (count, text))| {
             format!(
                 "{}: column `{}`: {count} rows have a category that training did not have, as `{}`: all zeros",
                 path.display(),
-                name(at),
+                self.name(at),
                 shorten(text)
             )
-        });
+        })
+    }
+
+    /// What was left out and filled so far.
+    pub(super) fn notes(&self, path: &Path) -> Vec<String> {
         let dropped = (self.dropped > 0).then(|| dropped(path, self.dropped, self.rows));
-        unseen.chain(dropped).collect()
+        let is_text = |at: usize| matches!(self.schema.fields[at].role, Role::Category(_));
+        let of = |text: bool| -> Vec<(String, usize)> {
+            self.gaps.iter().filter(|(at, _)| is_text(**at) == text).map(|(&at, &gaps)| (self.name(at), gaps)).collect()
+        };
+        let filled = filled(path, self.schema.missing, &of(false), &of(true));
+        self.unseen(path).chain(dropped).chain(filled).collect()
     }
 }
 
@@ -338,13 +413,16 @@ pub(super) struct Beside {
     pub(super) labels: Option<Vec<u8>>,
     pub(super) classes: Option<Vec<String>>,
     pub(super) ids: Option<Vec<String>>,
+    /// Which numbers stand for gaps, ascending.
+    pub(super) filled: Vec<usize>,
 }
 
 impl Dataset {
     /// The rows that a schema made.
     pub(super) fn of_table(path: &Path, schema: &Arc<Schema>, numbers: Vec<f64>, beside: Beside, notes: Vec<String>) -> Dataset {
-        let Beside { labels, classes, ids } = beside;
+        let Beside { labels, classes, ids, filled } = beside;
         let data = Dataset::trusted(&path.display().to_string(), schema.values(numbers), &schema.row_dims(), labels);
-        Dataset { classes: classes.map(Into::into), ids: ids.map(Into::into), schema: Some(schema.clone()), notes: notes.into(), ..data }
+        let (classes, ids) = (classes.map(Into::into), ids.map(Into::into));
+        Dataset { classes, ids, filled: filled.into(), schema: Some(schema.clone()), notes: notes.into(), ..data }
     }
 }

@@ -7,8 +7,10 @@
 use super::csv::{Lines, place};
 use super::dataset::Dataset;
 use super::labels::Labels;
+use super::likely::likely;
 use super::open::Options;
-use super::schema::{Beside, Cell, Field, GAP, MOST_CATEGORIES, Maker, Missing, Role, Schema, dropped, not_a_number};
+use super::schema::{Beside, Cell, Field, MOST_CATEGORIES, Maker, Missing, Role, Schema};
+use super::schema::{dropped, filled, gap, is_word_for_a_gap, not_a_number};
 use super::values::pick;
 use crate::spelling::shorten;
 use crate::{Error, Result};
@@ -49,14 +51,31 @@ enum Asked {
 /// What was found in a column of the rows.
 struct Column {
     field: usize,
+    /// Whether its fields are names, even where they look like numbers.
+    names: bool,
     texts: HashMap<String, usize>,
-    /// Where the first number, the first other text and the first gap stand: their lines, and that text.
+    /// Where the first number, the first other text and the first gap stand: their lines, and their texts.
     number: Option<u64>,
     text: Option<(u64, String)>,
-    gap: Option<u64>,
+    gap: Option<(u64, String)>,
     gaps: usize,
     /// A text that is one too many.
     many: bool,
+    /// Words that stand for gaps if this is a column of numbers: the first, and of each its cell and its text.
+    word: Option<(u64, String)>,
+    words: Vec<(usize, usize)>,
+}
+
+/// Why a column can't be used.
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    /// There are a number and a text in it.
+    Text,
+    Gap,
+    /// It has too many categories.
+    Many,
+    /// No training row has a number in it.
+    Empty,
 }
 
 impl Table {
@@ -65,7 +84,7 @@ impl Table {
         let mut lines = Lines::open(path, None, options)?;
         let roles = asked(&lines, options)?;
         let fields = (0..lines.fields()).filter(|&at| matches!(roles[at], Asked::Row | Asked::Names));
-        let columns: Vec<Column> = fields.map(Column::new).collect();
+        let columns: Vec<Column> = fields.map(|at| Column::new(at, roles[at] == Asked::Names)).collect();
         if columns.is_empty() {
             return Err(nothing_left(path));
         }
@@ -82,8 +101,10 @@ impl Table {
         while lines.next()? {
             table.take(&lines)?;
         }
+        table.settle_words();
         table.index_is_id();
         table.drop_gaps(options.missing);
+        table.note_gaps(options.missing);
         Ok(table)
     }
 
@@ -94,9 +115,9 @@ impl Table {
     fn take(&mut self, lines: &Lines) -> Result<()> {
         let failed = |at: usize, problem: String| Error::data(lines.path(), format!("{}: {problem}", lines.at(at)), "Correct the field.");
         for column in &mut self.columns {
-            let names = self.roles[column.field] == Asked::Names;
-            let cell = if names { lines.name(column.field) } else { lines.cell(column.field) };
-            self.cells.push(column.take(cell.map_err(|problem| failed(column.field, problem))?, || lines.line()));
+            let cell = if column.names { lines.name(column.field) } else { lines.cell(column.field) };
+            let cell = cell.map_err(|problem| failed(column.field, problem))?;
+            self.cells.push(column.take(cell, self.cells.len(), || lines.line()));
         }
         for (at, role) in self.roles.iter().enumerate() {
             match role {
@@ -111,6 +132,22 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Decides whether words such as `NA` are gaps or categories: what else stands in their column says it.
+    fn settle_words(&mut self) {
+        for column in &mut self.columns {
+            let words = std::mem::take(&mut column.words);
+            let Some(word) = column.word.take() else { continue };
+            if column.text.is_none() && column.number.is_some() {
+                column.texts.clear();
+                column.gaps += words.len();
+                column.gap = column.gap.take().into_iter().chain([word]).min();
+            } else {
+                column.text.get_or_insert(word);
+                words.into_iter().for_each(|(cell, place)| self.cells[cell] = place as f64);
+            }
+        }
     }
 
     /// A first column without a name that counts up, as pandas writes its index, is taken for an id.
@@ -148,15 +185,27 @@ impl Table {
         self.notes.push(dropped(&self.path, before - whole.len(), before));
     }
 
+    /// Says what is filled.
+    fn note_gaps(&mut self, missing: Missing) {
+        if !matches!(missing, Missing::Mean | Missing::Median) {
+            return;
+        }
+        let name = |at: usize| self.names.as_ref().map_or_else(|| at.to_string(), |names| names[at].clone());
+        let of = |text: bool| -> Vec<(String, usize)> {
+            let some = self.columns.iter().filter(|column| column.gaps > 0 && column.is_text() == text);
+            some.map(|column| (name(column.field), column.gaps)).collect()
+        };
+        self.notes.extend(filled(&self.path, missing, &of(false), &of(true)));
+    }
+
     /// What the columns are, by these rows.
     pub(super) fn learn(&self, rows: &[u32], options: &Options) -> Result<Schema> {
         let mut faults = BTreeMap::new();
         let mut roles: HashMap<usize, Role> = HashMap::new();
         for (at, column) in self.columns.iter().enumerate() {
-            let names = self.roles[column.field] == Asked::Names;
-            match self.learn_column(at, column, names, rows, options.missing) {
+            match self.learn_column(at, column, rows, options.missing) {
                 Ok(role) => drop(roles.insert(column.field, role)),
-                Err((line, problem)) => drop(faults.insert((line, column.field), problem)),
+                Err((line, fault, problem)) => drop(faults.insert((line, column.field), (fault, problem))),
             }
         }
         if !faults.is_empty() {
@@ -176,28 +225,22 @@ impl Table {
     }
 
     /// The role of a column, or what is wrong with it, and on which line.
-    fn learn_column(
-        &self,
-        at: usize,
-        column: &Column,
-        names: bool,
-        rows: &[u32],
-        missing: Missing,
-    ) -> std::result::Result<Role, (u64, String)> {
+    fn learn_column(&self, at: usize, column: &Column, rows: &[u32], missing: Missing) -> std::result::Result<Role, (u64, Fault, String)> {
         let width = self.columns.len();
         let cells = || rows.iter().map(|&row| self.cells[row as usize * width + at]).filter(|x| !x.is_nan());
-        match (&column.text, column.number, column.gap) {
-            (Some((line, text)), Some(_), _) if !names => return Err((*line, not_a_number(text))),
-            (_, _, Some(line)) if missing == Missing::Error => {
+        match (&column.text, column.number, &column.gap) {
+            (Some((line, text)), Some(_), _) if !column.names => return Err((*line, Fault::Text, not_a_number(text))),
+            (_, _, Some((line, text))) if missing == Missing::Error => {
                 let count = if column.gaps > 1 { format!(" (and {} more in this column)", column.gaps - 1) } else { String::new() };
-                return Err((line, format!("{GAP}{count}")));
+                return Err((*line, Fault::Gap, gap(text) + &count));
             }
             _ => {}
         }
-        if column.text.is_some() || names {
+        if column.is_text() {
             if column.many {
-                let line = column.text.as_ref().map_or(1, |(line, _)| *line);
-                return Err((line, format!("its texts are more than {MOST_CATEGORIES} different ones")));
+                let (line, text) = column.text.as_ref().map_or((1, ""), |(line, text)| (*line, text));
+                let hint = likely(text).map(|hint| format!(" (`{}`: {hint})", shorten(text))).unwrap_or_default();
+                return Err((line, Fault::Many, format!("its texts are more than {MOST_CATEGORIES} different ones{hint}")));
             }
             let mut used = vec![false; column.texts.len()];
             cells().for_each(|place| used[place as usize] = true);
@@ -209,7 +252,10 @@ impl Table {
         let mut numbers: Vec<f64> = cells().collect();
         let fill = match missing {
             Missing::Error | Missing::Drop => None,
-            _ if numbers.is_empty() => return Err((column.gap.unwrap_or(1), "no training row has a number here".into())),
+            _ if numbers.is_empty() => {
+                let line = column.gap.as_ref().map_or(1, |(line, _)| *line);
+                return Err((line, Fault::Empty, "no training row has a number here".into()));
+            }
             Missing::Mean => Some(numbers.iter().sum::<f64>() / numbers.len() as f64),
             Missing::Median => {
                 numbers.sort_unstable_by(f64::total_cmp);
@@ -221,26 +267,26 @@ impl Table {
     }
 
     /// One error for all columns that can't be used.
-    fn refused(&self, faults: &BTreeMap<(u64, usize), String>) -> Error {
+    fn refused(&self, faults: &BTreeMap<(u64, usize), (Fault, String)>) -> Error {
         let named = |at: usize| self.names.as_ref().map_or_else(|| at.to_string(), |names| names[at].clone());
         let mut said: Vec<String> = faults
             .iter()
             .take(FAULTS)
-            .map(|((line, at), problem)| format!("{}: {problem}", place(*line, *at, self.names.as_deref())))
+            .map(|((line, at), (_, problem))| format!("{}: {problem}", place(*line, *at, self.names.as_deref())))
             .collect();
         if faults.len() > FAULTS {
             said.push(format!("and {} more columns", faults.len() - FAULTS));
         }
         let columns = faults.keys().take(FAULTS).map(|(_, at)| named(*at)).collect::<Vec<_>>().join(",");
-        let any = |part: &str| faults.values().any(|problem| problem.contains(part));
+        let any = |fault: Fault| faults.values().any(|(is, _)| *is == fault);
         let mut ways = vec![format!("leave columns out (--drop {columns})")];
-        if any("is not a number") || any("different ones") {
+        if any(Fault::Text) || any(Fault::Many) {
             ways.push("keep a column beside the rows (--id, --label)".into());
         }
-        if any("is not a number") {
+        if any(Fault::Text) {
             ways.push("take it for names (--categorical)".into());
         }
-        if any(GAP) {
+        if any(Fault::Gap) {
             ways.push("say what becomes of gaps (--missing drop, mean or median)".into());
         }
         let first = faults.keys().next().is_some_and(|(line, _)| *line == 1);
@@ -277,13 +323,13 @@ impl Table {
         let width = self.columns.len();
         let places: HashMap<usize, usize> = self.columns.iter().enumerate().map(|(at, column)| (column.field, at)).collect();
         let texts: Vec<Vec<&str>> = self.columns.iter().map(Column::sorted).collect();
-        let (mut maker, mut values) = (Maker::new(schema), Vec::with_capacity(rows.len() * schema.columns()));
+        let (mut maker, mut values) = (Maker::new(schema).keeping(), Vec::with_capacity(rows.len() * schema.columns()));
         for &row in rows {
             let cells = &self.cells[row as usize * width..][..width];
             let cell = |at: usize| {
                 let place = places[&at];
                 Ok(match cells[place] {
-                    x if x.is_nan() => Cell::Gap,
+                    x if x.is_nan() => Cell::Gap(""),
                     x if texts[place].is_empty() => Cell::Number(x),
                     x => Cell::Text(texts[place][x as usize]),
                 })
@@ -295,22 +341,33 @@ impl Table {
         let (labels, classes) = self.labels.of(rows);
         let mut notes = self.notes.clone();
         notes.extend(schema.notes(&self.path));
-        notes.extend(maker.notes(&self.path));
-        Ok(Dataset::of_table(&self.path, schema, values, Beside { labels, classes, ids }, notes))
+        notes.extend(maker.unseen(&self.path));
+        Ok(Dataset::of_table(&self.path, schema, values, Beside { labels, classes, ids, filled: maker.places() }, notes))
     }
 }
 
 impl Column {
-    fn new(field: usize) -> Column {
-        Column { field, texts: HashMap::new(), number: None, text: None, gap: None, gaps: 0, many: false }
+    fn new(field: usize, names: bool) -> Column {
+        let (texts, words) = (HashMap::new(), Vec::new());
+        Column { field, names, texts, number: None, text: None, gap: None, gaps: 0, many: false, word: None, words }
     }
 
-    /// The number that stands for a cell.
-    fn take(&mut self, cell: Cell, line: impl Fn() -> u64) -> f64 {
+    fn is_text(&self) -> bool {
+        self.names || self.text.is_some()
+    }
+
+    /// The number that stands for a cell, which is the cell `at` of the table.
+    fn take(&mut self, cell: Cell, at: usize, line: impl Fn() -> u64) -> f64 {
         match cell {
-            Cell::Gap => {
-                self.gap.get_or_insert_with(line);
+            Cell::Gap(text) => {
+                self.gap.get_or_insert_with(|| (line(), text.to_string()));
                 self.gaps += 1;
+                f64::NAN
+            }
+            Cell::Text(text) if !self.names && is_word_for_a_gap(text) => {
+                self.word.get_or_insert_with(|| (line(), text.to_string()));
+                let place = self.place(text);
+                self.words.push((at, place));
                 f64::NAN
             }
             Cell::Number(x) => {
@@ -321,17 +378,22 @@ impl Column {
                 if self.text.is_none() {
                     self.text = Some((line(), text.to_string()));
                 }
-                if let Some(place) = self.texts.get(text) {
-                    return *place as f64;
-                }
-                let place = self.texts.len();
-                self.many |= place == MOST_CATEGORIES;
-                if !self.many {
-                    self.texts.insert(text.to_string(), place);
-                }
-                place as f64
+                self.place(text) as f64
             }
         }
+    }
+
+    /// The place of a text in the list.
+    fn place(&mut self, text: &str) -> usize {
+        if let Some(place) = self.texts.get(text) {
+            return *place;
+        }
+        let place = self.texts.len();
+        self.many |= place == MOST_CATEGORIES;
+        if !self.many {
+            self.texts.insert(text.to_string(), place);
+        }
+        place
     }
 
     /// Its texts, by their places.

@@ -50,11 +50,12 @@ impl TableRows {
     /// Reads all rows.
     pub(super) fn everything(path: &Path, options: &Options) -> Result<Dataset> {
         let mut rows = TableRows::open(path, None, options)?;
+        rows.maker = rows.maker.keeping();
         let (mut values, mut labels, mut ids) = (Vec::new(), Labels::default(), Vec::new());
         while rows.push(&mut values, Some(&mut labels), &mut ids)? {}
         let count = u32::try_from(labels.len()).unwrap_or(u32::MAX);
         let (labels, classes) = labels.of(&(0..count).collect::<Vec<_>>());
-        let beside = Beside { labels, classes, ids: rows.id.is_some().then_some(ids) };
+        let beside = Beside { labels, classes, ids: rows.id.is_some().then_some(ids), filled: rows.maker.places() };
         let notes = [rows.notes(), &rows.remarks()].concat();
         Ok(Dataset::of_table(path, &rows.schema, values, beside, notes))
     }
@@ -77,7 +78,7 @@ impl TableRows {
         &self.notes
     }
 
-    /// What was left out so far.
+    /// What was left out and filled so far.
     pub(super) fn remarks(&self) -> Vec<String> {
         self.maker.notes(self.path())
     }

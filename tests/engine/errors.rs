@@ -254,7 +254,7 @@ fn the_texts_of_readers_writers_and_what_runs_on_rows() {
         ),
         (
             read(&table("n.csv", "a,b\n1,nan\n"), plain()),
-            "F/n.csv: line 2, column 2 (`b`): the field is empty or nan. Correct the fields, or leave columns out (--drop b), or say what becomes of \
+            "F/n.csv: line 2, column 2 (`b`): `nan` stands for a gap. Correct the fields, or leave columns out (--drop b), or say what becomes of \
              gaps (--missing drop, mean or median)."
                 .into(),
         ),

@@ -75,7 +75,7 @@ fn gaps_are_errors_or_left_out_or_filled_with_what_training_rows_have() {
     assert!(
         error
             .to_string()
-            .contains("line 3, column 2 (`y`): the field is empty or nan. Correct the fields, or leave columns out (--drop y), or say")
+            .contains("line 3, column 2 (`y`): `NaN` stands for a gap. Correct the fields, or leave columns out (--drop y), or say")
     );
     let dropped = read(&text(""), &Options::default().missing(Missing::Drop)).unwrap();
     assert_eq!((dropped.len(), dropped.rows_f64(1..2)), (8, vec![3.0, 30.0]));
@@ -91,6 +91,46 @@ fn gaps_are_errors_or_left_out_or_filled_with_what_training_rows_have() {
         assert!(known(&train).len() < 8);
         assert_eq!(fill(&train), of(&known(&train)), "{missing}");
     }
+}
+
+#[test]
+fn words_are_gaps_among_numbers_and_categories_among_texts_and_what_is_filled_is_said() {
+    let text = "id,x,kind,y\n1,1,owl,10\n2,NA,,20\n3,3,NA,?\n4,,NA,40\n5,n/a,owl,null\n6,6,nan,None\n";
+    let options = Options::default().id("id").missing(Missing::Median);
+    let data = read(text, &options).unwrap();
+    let schema = data.schema().unwrap();
+    assert_eq!(schema.names().unwrap(), ["x", "kind=NA", "kind=owl", "y"]);
+    let rows =
+        [1.0, 0.0, 1.0, 10.0, 3.0, 0.0, 0.0, 20.0, 3.0, 1.0, 0.0, 20.0, 3.0, 1.0, 0.0, 40.0, 3.0, 0.0, 1.0, 20.0, 6.0, 0.0, 0.0, 20.0];
+    assert_eq!(numbers(&data), rows);
+    let said = "t.csv: gaps filled with the median: x 3, y 3; gaps in text, all zeros: kind 2";
+    assert!(data.notes().iter().any(|note| note.ends_with(said)), "{:?}", data.notes());
+    assert_eq!(read_by(schema, text).unwrap(), rows);
+    // Both parts of a split together, once.
+    let (_folder, path) = with("t.csv", text);
+    let split = options.open(path.to_str().unwrap()).unwrap();
+    assert_eq!(split.notes().iter().filter(|note| note.ends_with(said)).count(), 1, "{:?}", split.notes());
+    // Of later rows, at their end.
+    let (_folder, path) = with("t.csv", "x,kind,y\n?,NA,1\n2,owl,\n3,owl,NULL\n");
+    let rows = Options::default().schema(schema).stream(&path).unwrap();
+    let remarks = rows.remarks();
+    streamed(rows).unwrap();
+    assert!(remarks.list()[0].ends_with("t.csv: gaps filled with the median: x 1, y 2"), "{:?}", remarks.list());
+    // What is said to be names, and a column that has nothing else.
+    let named = read("zip,x,none\n?,1,NA\n3000,2,na\n", &Options::default().categorical(["zip"])).unwrap();
+    assert_eq!(named.schema().unwrap().names().unwrap(), ["zip=3000", "zip=?", "x", "none=NA", "none=na"]);
+    let dropped = read(text, &Options::default().drop(["id"]).missing(Missing::Drop)).unwrap();
+    assert!(dropped.len() == 1 && dropped.notes().iter().any(|note| note.ends_with("5 of 6 rows have a gap and are left out")));
+}
+
+#[test]
+fn a_column_of_dates_says_what_to_do_with_it() {
+    let few = read("when,x\n2024-01-01,1\n2024-01-02,2\n", &Options::default()).unwrap();
+    let said = "column `when` is text: a column for each of its 2 categories (a date or a time: write it as one number";
+    assert!(few.notes().iter().any(|note| note.contains(said)), "{:?}", few.notes());
+    let many: String = (0..80).map(|i| format!("2024-{:02}-{:02},{i}\n", 1 + i / 28, 1 + i % 28)).collect();
+    let error = read(&format!("when,x\n{many}"), &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("more than 64 different ones (`2024-01-01`: a date or a time") && error.contains("--drop when"), "{error}");
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -90,12 +90,12 @@ pub fn csv_cases(table: &mut Table) {
         ("", text(""), "the table is empty"),
         ("", text("\n\n\r\n"), "the table is empty"),
         ("", text("a,b\n"), "0 rows can't be split"),
-        ("", text("a,b\n1,2\n"), "1 rows can't be split"),
+        ("", text("a,b\n1,2\n"), "1 row can't be split"),
         ("", text("1,2\n3\n"), "line 2: 1 fields where the first line has 2"),
         ("", text("1,2\n3,4,5\n"), "line 2: 3 fields"),
         ("", text("1,2\n3,4,\n"), "line 2: 3 fields"),
         ("", text("a,b\n1,2\n\n3,x\n"), "line 4, column 2 (`b`): `x` is not a number"),
-        ("", text("a,b\n1,NaN\n1,2\n"), "the field is empty or nan"),
+        ("", text("a,b\n1,NaN\n1,2\n"), "`NaN` stands for a gap"),
         ("", text("1,2\n1,-inf\n"), "`-inf` is not finite"),
         ("", text("1,2\n1,1e400\n"), "`1e400` is not finite"),
         ("", text("1,\n1,2\n"), "line 1, column 2: the field is empty"),
@@ -107,7 +107,7 @@ pub fn csv_cases(table: &mut Table) {
         ("", b"\x1b[31m,1\n2,3\n".to_vec(), "`\u{fffd}[31m` is not a number"),
         ("", wide.into_bytes(), "the row takes more than 16 MiB"),
         ("--header no", text("a,b\n1,2\n"), "line 1, column 1: `a` is not a number"),
-        ("--header yes", text("1,2\n3,4\n"), "1 rows can't be split"),
+        ("--header yes", text("1,2\n3,4\n"), "1 row can't be split"),
         ("--label c", text("a,b\n1,2\n"), "no column is called `c`"),
         ("--label a", text("a,b,a\n1,2,3\n4,5,6\n"), "2 columns are called `a`. Give its number"),
         ("--label 2", text("a,b\n1,2\n"), "column 2 (counted from 0) is asked for, but there are 2 columns"),
@@ -159,7 +159,7 @@ pub fn npy_cases(table: &mut Table) {
         (npy("<f4", "(0, 99999999999)", &[]), "more than 2147483647 elements"),
         (npy("<f4", "(2, 0)", &[]), "has no elements"),
         (npy("<f4", "(0, 2)", &[]), "0 rows can't be split"),
-        (npy("<f4", "(1, 4)", &ok), "1 rows can't be split"),
+        (npy("<f4", "(1, 4)", &ok), "1 row can't be split"),
         (npy("<f4", "(4,)", &ok), "it has 1 dimension, and rows of columns have 2"),
         (npy("<f4", "()", &ok[..4]), "it has 0 dimensions"),
         (npy("<f4", "(1, 1, 1, 1, 4)", &ok), "it has 5 dimensions"),
@@ -233,7 +233,7 @@ pub fn image_cases(table: &mut Table) {
     dark("bad/class/a.png", table, &[("bad/none/readme.txt", b"x")], "there is no image in this class");
     dark("bad/train/a.png", table, &[("bad/Training/a.png", &png)], "train is the same part as Training");
     dark("bad/train/a.png", table, &[("bad/test/readme.txt", b"x")], "no file in this folder is an image (1): readme.txt");
-    dark("bad/a.png", table, &[], "1 rows can't be split");
+    dark("bad/a.png", table, &[], "1 row can't be split");
     let many: Vec<(String, &[u8])> = (0..257).map(|i| (format!("bad/{i}/a.png"), &png[..])).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
     table.add(&many, &format!("{TRAIN} bad"), 3, "there are 257 sub-folders, and 256 classes are the limit");
