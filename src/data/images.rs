@@ -8,6 +8,7 @@ use super::open::Options;
 use super::open::at_random;
 use super::schema::Schema;
 use super::values::Values;
+use crate::spelling::shorten;
 use crate::{Error, Result, Shape};
 use folder::{Files, Image, Parts, listed};
 use image::imageops::FilterType;
@@ -21,6 +22,14 @@ use std::path::Path;
 /// The limits of a single image: its longest side, and the bytes of its file and of its pixels.
 const SIDE: u32 = 1 << 14;
 const BYTES: u64 = 256 << 20;
+/// The most numbers in a row: no layer of a network is wider.
+const WIDEST: usize = 1 << 24;
+/// Rows that are wider are noticed: 128 units behind them have 100 million weights, on either side of the code.
+const WIDE: usize = 1 << 20;
+/// Sides whose ratios differ by less are scaled alike, and the rest is rounding.
+const STRETCHED: f64 = 0.02;
+/// The most unreadable files that an error names.
+const NAMED: usize = 10;
 
 /// Whether the folder has training and test parts.
 pub(super) fn has_parts(folder: &Path) -> Result<bool> {
@@ -30,7 +39,8 @@ pub(super) fn has_parts(folder: &Path) -> Result<bool> {
 /// Reads all images of a folder without parts.
 pub(super) fn read(folder: &Path, options: &Options) -> Result<Dataset> {
     let files = Files::of(folder)?;
-    Form::of(folder, &[&files], options)?.read(&files)
+    let all = [&files];
+    Form::of(folder, &all, options)?.read(&files).map_err(|e| unreadable(folder, &all).unwrap_or(e))
 }
 
 /// Reads the parts of a folder; what has no test part is split at random.
@@ -41,12 +51,38 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Split> {
     let test = files(parts.test.as_deref())?;
     let all: Vec<&Files> = [Some(&train), validation.as_ref(), test.as_ref()].into_iter().flatten().collect();
     let form = Form::of(folder, &all, options)?;
-    let read = |files: &Files| -> Result<Dataset> { Ok(form.read(files)?.with_notes(parts.notes.clone())) };
+    let read = |files: &Files| -> Result<Dataset> {
+        let data = form.read(files).map_err(|e| unreadable(folder, &all).unwrap_or(e))?;
+        Ok(data.with_notes(parts.notes.clone()))
+    };
     let train = read(&train)?;
     match test.as_ref().map(read).transpose()? {
         None => at_random(train),
         Some(test) => Ok(Split { validation: validation.as_ref().map(read).transpose()?, ..Split::new(train, test) }),
     }
+}
+
+/// One error for all files that can't be read as images, where there are two or more.
+fn unreadable(folder: &Path, all: &[&Files]) -> Option<Error> {
+    let images: Vec<&Image> = all.iter().flat_map(|files| &files.images).collect();
+    let bad: Vec<(&Path, Error)> = images.par_iter().filter_map(|image| Some((&*image.path, decode(&image.path, 1).err()?))).collect();
+    if bad.len() < 2 {
+        return None;
+    }
+    let name = |path: &Path| shorten(&path.strip_prefix(folder).unwrap_or(path).to_string_lossy());
+    let mut said: Vec<String> = bad
+        .iter()
+        .take(NAMED)
+        .map(|(path, e)| match e {
+            Error::Data { problem, .. } => format!("{}: {problem}", name(path)),
+            e => e.to_string(),
+        })
+        .collect();
+    if bad.len() > NAMED {
+        said.push(format!("and {} more", bad.len() - NAMED));
+    }
+    let problem = format!("{} of its {} images can't be read: {}", bad.len(), images.len(), said.join("; "));
+    Some(Error::data(folder, problem, "Save them again, or remove them."))
 }
 
 /// What all images become.
@@ -59,9 +95,10 @@ struct Form {
     classes: Vec<String>,
 }
 
-/// Whether an image was scaled, and whether it lost its colours.
+/// Whether an image was scaled, whether that changed the ratio of its sides, and whether it lost its colours.
 struct Changed {
     size: bool,
+    ratio: bool,
     colour: bool,
 }
 
@@ -74,10 +111,19 @@ impl Form {
         let (height, width) = match size {
             Some(size) => size,
             None => {
-                let (first, _) = decode(&all[0].images[0].path, channels)?;
+                let (first, _) = decode(&all[0].images[0].path, channels).map_err(|e| unreadable(folder, all).unwrap_or(e))?;
                 (first.height() as usize, first.width() as usize)
             }
         };
+        let row = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+        if row.is_none_or(|row| row > WIDEST) {
+            let problem = format!("images of {channels}x{height}x{width} make rows of more than {WIDEST} numbers");
+            let remedy = "Name a smaller size for them: --image-size HxW, such as 128x128.";
+            return Err(match size {
+                Some(_) => Error::argument("image size", problem, remedy),
+                None => Error::data(folder, problem, remedy),
+            });
+        }
         let classes: BTreeSet<&String> = all.iter().flat_map(|files| &files.images).filter_map(|image| image.class.as_ref()).collect();
         if classes.len() > 256 {
             let problem = format!("there are {} sub-folders, and 256 classes are the limit", classes.len());
@@ -110,9 +156,14 @@ impl Form {
             count => Some(format!("{name}: {count} of {} images {how}", changed.len())),
         };
         let scaled = format!("have another size, and are scaled to {height}x{width} (--image-size names another)");
+        let stretched = format!("are stretched: their sides have another ratio than {height}x{width} (--image-size HxW names another)");
+        let row = self.dims.iter().product::<usize>();
+        let wide = format!("{name}: images of {height}x{width} make rows of {row} numbers; --image-size HxW names a smaller size");
         [
+            (row > WIDE && !self.is_sized).then_some(wide),
             (!files.others.is_empty()).then_some(others),
             note(|changed| changed.size, &scaled).filter(|_| !self.is_sized),
+            note(|changed| changed.ratio, &stretched).filter(|_| !self.is_sized),
             note(|changed| changed.colour, "turn grey, 0.2126 R + 0.7152 G + 0.0722 B (--color keeps their colours)"),
         ]
         .into_iter()
@@ -125,7 +176,7 @@ impl Form {
         let Some(total) = files.images.len().checked_mul(one).filter(|&n| n <= Shape::MAX_LEN) else {
             let [channels, height, width] = self.dims;
             let problem = format!("{} images of {channels}x{height}x{width} have more than {} values", files.images.len(), Shape::MAX_LEN);
-            return Err(Error::data(&files.folder, problem, "Name a smaller size for the images."));
+            return Err(Error::data(&files.folder, problem, "Name a smaller size for them: --image-size HxW, such as 128x128."));
         };
         let mut pixels = Vec::new();
         let full = |_| Error::io(&files.folder, "keeping it in memory", ErrorKind::OutOfMemory.into());
@@ -139,11 +190,12 @@ impl Form {
         let [channels, height, width] = self.dims;
         let (image, colour) = decode(path, channels)?;
         let size = (image.height() as usize, image.width() as usize) != (height, width);
+        let ratio = f64::from(image.width()) * height as f64 / (f64::from(image.height()) * width as f64);
         let image = if size { image.resize_exact(width as u32, height as u32, FilterType::Triangle) } else { image };
         for (at, &value) in image.as_bytes().iter().enumerate() {
             place[at % channels * height * width + at / channels] = value;
         }
-        Ok(Changed { size, colour })
+        Ok(Changed { size, ratio: (ratio - 1.0).abs() > STRETCHED, colour })
     }
 
     /// The number of each image's class, if the folder has classes.

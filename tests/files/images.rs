@@ -115,12 +115,40 @@ fn colours_stay_if_wanted_and_else_turn_grey_and_that_is_said() {
     shades(folder.path(), &[("b.png", 77)]);
     let colour = Options::default().color(true).read(folder.path()).unwrap();
     assert_eq!((colour.row_dims(), &bytes(&colour)[..6]), ([3, 1, 2].as_slice(), [100, 7, 50, 8, 200, 9].as_slice()));
-    let scaled =
-        format!("{}: 1 of 2 images have another size, and are scaled to 1x2 (--image-size names another)", folder.path().display());
-    assert_eq!(colour.notes(), [scaled.as_str()]);
+    let name = folder.path().display();
+    let scaled = format!("{name}: 1 of 2 images have another size, and are scaled to 1x2 (--image-size names another)");
+    let stretched =
+        format!("{name}: 1 of 2 images are stretched: their sides have another ratio than 1x2 (--image-size HxW names another)");
+    assert_eq!(colour.notes(), [scaled.as_str(), &stretched]);
     let grey = Options::default().read(folder.path()).unwrap();
     assert_eq!(bytes(&grey), [71, 8, 77, 77], "0.2126 R + 0.7152 G + 0.0722 B");
-    assert!(grey.notes()[1].contains("1 of 2 images turn grey"), "{:?}", grey.notes());
+    assert!(grey.notes()[2].contains("1 of 2 images turn grey"), "{:?}", grey.notes());
+}
+
+#[test]
+fn images_of_the_same_ratio_are_not_stretched_and_those_too_large_for_a_network_name_the_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, width, height) in [("a.png", 30, 20), ("b.png", 61, 40), ("c.png", 150, 100), ("d.png", 20, 30)] {
+        put(folder.path().join(name), encoded(&RgbImage::from_pixel(width, height, Rgb([9; 3])), ImageFormat::Png));
+    }
+    let notes = Options::default().read(folder.path()).unwrap().notes().to_vec();
+    assert!(notes[0].contains("3 of 4 images have another size") && notes[1].contains("1 of 4 images are stretched"), "{notes:?}");
+    let error = Options::default().image_size(5_000, 5_000).read(folder.path()).unwrap_err();
+    assert!(matches!(error, Error::Argument { .. }) && error.to_string().contains("--image-size HxW"), "{error}");
+    let large = tempfile::tempdir().unwrap();
+    for (width, height, said) in [(1 << 13, 1 << 12, None), (1 << 11, 1 << 10, Some("make rows of 2097152 numbers; --image-size HxW"))] {
+        put(large.path().join("a.png"), encoded(&RgbImage::new(width, height), ImageFormat::Png));
+        match (Options::default().read(large.path()), said) {
+            (Ok(data), Some(said)) => assert!(data.notes()[0].contains(said), "{:?}", data.notes()),
+            (Err(e @ Error::Data { .. }), None) => {
+                assert!(
+                    e.to_string().contains("make rows of more than 16777216 numbers. Name a smaller size for them: --image-size"),
+                    "{e}"
+                );
+            }
+            (result, _) => panic!("{result:?}"),
+        }
+    }
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn bad_tables() -> Vec<(Options, Vec<u8>, &'static str)> {
         (plain(), text("1,2\n3,4,5\n"), "line 2: 3 fields where the first line has 2"),
         (plain(), text("1,2\n3,4,\n"), "line 2: 3 fields"),
         (plain(), text("a,b\n1,2\n\n3,x\n"), "line 4, column 2 (`b`): `x` is not a number"),
-        (plain(), text("a,b\n1,NaN\n"), "line 2, column 2 (`b`): the field is empty or nan"),
+        (plain(), text("a,b\n1,NaN\n"), "line 2, column 2 (`b`): `NaN` stands for a gap"),
         (plain(), text("1,inf\n"), "line 1, column 2: `inf` is not finite"),
         (plain(), text("1,-Infinity\n"), "`-Infinity` is not finite"),
         (plain(), text("1,1e400\n"), "`1e400` is not finite"),
@@ -250,6 +250,10 @@ fn bad_tables() -> Vec<(Options, Vec<u8>, &'static str)> {
         (plain(), text("a,b\n , 2\n"), "line 2, column 1 (`a`): the field is empty"),
         (plain(), text("1,2\n1,0x10\n"), "`0x10` is not a number"),
         (plain(), text("1,2\n1,\"2,3\"\n"), "`2,3` is not a number"),
+        (plain(), text("a,b\n1,2\n1,?\n"), "line 3, column 2 (`b`): `?` stands for a gap"),
+        (plain(), text("a,b\n1,2\n1,\"1,386.32\"\n"), "`1,386.32` is not a number (`,` seems to stand between thousands: leave it out)"),
+        (plain(), text("a,b\n1,2\n1,$9.49\n"), "`$9.49` is not a number (a sign stands beside a number: leave it out)"),
+        (plain(), text("a,b\n1,2\n1,2024-01-31\n"), "`2024-01-31` is not a number (a date or a time: write it as one number"),
         (plain(), b"1,\xff\xfe\n".to_vec(), "is not text in UTF-8"),
         (plain(), b"\x1b[31m,1\n2,3\n".to_vec(), "`\u{fffd}[31m` is not a number"),
         (plain().header(false), text("a,b\n1,2\n"), "line 1, column 1: `a` is not a number"),
@@ -445,6 +449,21 @@ fn wrong_folders_images_and_options_are_typed_errors() {
     fs::create_dir_all(at("cutjpeg")).unwrap();
     fs::write(at("cutjpeg/a.jpg"), &jpeg[..40]).unwrap();
     fs::write(at("one.csv"), "1,2\n").unwrap();
+    // All that can't be read are named at once, of every part.
+    for part in ["train", "test"] {
+        grey(&at("parts").join(part).join("a.png"), 2, 2, 9, ImageFormat::Png);
+        (0..7).for_each(|i| fs::write(at("parts").join(part).join(format!("b{i}.png")), b"no image").unwrap());
+    }
+    for first in ["a.png", "z.png"] {
+        grey(&at(&first[..1]).join(first), 2, 2, 9, ImageFormat::Png);
+        ["m.png", "n.png"].iter().for_each(|name| fs::write(at(&first[..1]).join(name), &whole[..30]).unwrap());
+    }
+    let error = Options::default().open(at("parts").to_str().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("14 of its 16 images can't be read: train/b0.png: it can't be read") && error.contains("and 4 more"), "{error}");
+    for name in ["a", "z"] {
+        let error = Options::default().read(at(name)).unwrap_err().to_string();
+        assert!(error.contains("2 of its 3 images can't be read: m.png: ") && error.contains("; n.png: "), "{error}");
+    }
     for (name, said) in [
         ("mixed", "there are images beside sub-folders"),
         ("hollow", "there is no image in this class"),
@@ -455,7 +474,7 @@ fn wrong_folders_images_and_options_are_typed_errors() {
         ("gif", "it can't be read as an image"),
         ("large", "it can't be read as an image"),
         ("cutjpeg", "it can't be read as an image"),
-        ("one.csv", "1 rows can't be split"),
+        ("one.csv", "1 row can't be split"),
     ] {
         let error = Options::default().open(at(name).to_str().unwrap()).unwrap_err();
         assert!(matches!(error, Error::Data { .. }) && error.to_string().contains(said), "{name}: {error}");
