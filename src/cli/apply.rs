@@ -3,9 +3,9 @@
 use super::input::{Input, Of};
 use super::model::{Model, output_or_file};
 use super::outside::Outside;
-use super::{Common, Failure, check_place, ends_in, print};
+use super::{Common, Failure, check_place, counted, ends_in, print};
 use clap::Args;
-use narrows::data::{Chunks, Dataset, Number, Remarks, RowWriter, Rows, Schema};
+use narrows::data::{Chunks, Number, Remarks, RowWriter, Rows, Schema};
 use narrows::nn::contamination;
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::{BufWriter, ErrorKind};
@@ -164,7 +164,7 @@ impl Apply {
 
     fn done(&self, rows: usize, names: &[String], outside: &Outside) -> Result<()> {
         let Some(path) = self.out() else { return Ok(()) };
-        self.common.say(format_args!("{rows} rows in {}", path.display()));
+        self.common.say(format_args!("{} in {}", counted(rows, "row"), path.display()));
         match self.json {
             true => {
                 print(serde_json::json!({ "file": path.display().to_string(), "rows": rows, "columns": names, "outside": outside.count() }))
@@ -174,7 +174,7 @@ impl Apply {
     }
 
     fn picture(&self, path: &Path) -> Result<()> {
-        let (ae, mut rows, outside) = self.open_any(Of::Rows)?;
+        let (ae, rows, outside) = self.open_any(Of::Rows)?;
         let Some(dims) = rows.image_dims() else {
             return Err(Error::Argument {
                 name: "-o".into(),
@@ -182,11 +182,14 @@ impl Apply {
                 remedy: "Name a .csv or .npy file.".into(),
             });
         };
-        let Some(first) = rows.next() else {
-            return Err(Error::Data { path: rows.name().into(), problem: "there are no rows".into(), remedy: "Pass at least one.".into() });
-        };
-        let first = Dataset::from_values(&rows.name(), first?.values, &[rows.columns()])?;
-        let shown = first.head(PAIRS);
+        let name = rows.name();
+        let (shown, chosen) = rows.some(PAIRS)?;
+        if shown.is_empty() {
+            return Err(Error::Data { path: name.into(), problem: "there are no rows".into(), remedy: "Pass at least one.".into() });
+        }
+        if let Some(chosen) = chosen {
+            self.common.say(format_args!("{} shows {chosen}; a .csv or .npy file holds all", path.display()));
+        }
         let originals = shown.rows_f32(0..PAIRS);
         report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, dims)?;
         outside.say(&self.common);

@@ -24,7 +24,7 @@ pub(super) struct Reading {
     #[arg(long, value_name = "NAME")]
     array: Option<String>,
     /// CSV: the column of the rows' ids, by its name or its number. It is not part of the rows and is written beside
-    /// what they give. [default: a first column without a name that counts up]
+    /// what they give; with none, it is not. [default: a first column without a name that counts up]
     #[arg(long, value_name = "COLUMN|none")]
     id: Option<String>,
     /// CSV: whether the first line names the columns. [default: yes if none of its fields is a number]
@@ -58,8 +58,9 @@ pub(super) struct Columns {
     #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     categorical: Vec<String>,
-    /// CSV: what becomes of a row with a gap, which is an empty field or nan: an error, left out, or filled with what
-    /// is usual in the training rows. [default: error]
+    /// CSV: what becomes of a row with a gap, which is an empty field or nan, and in a column of numbers NA, N/A, null,
+    /// none or ?: an error, left out, or filled with what is usual in the training rows; a gap in text becomes all
+    /// zeros. [default: error]
     #[arg(long, value_parser = named::<Missing>(Missing::NAMES), value_name = Missing::USAGE)]
     missing: Option<Missing>,
 }
@@ -293,6 +294,11 @@ pub(super) struct Input {
 impl Input {
     /// All rows of a file or of a folder of images, or one part of data in two parts.
     pub(super) fn open(&self, ae: &Autoencoder, of: Of) -> Result<Chunks> {
+        let rows = self.rows(ae, of)?;
+        Ok(if self.reading.id.as_deref() == Some("none") { rows.without_ids() } else { rows })
+    }
+
+    fn rows(&self, ae: &Autoencoder, of: Of) -> Result<Chunks> {
         let options = self.reading.over(&Reading::default()).options();
         let options = match of {
             Of::Rows => known(options, ae),

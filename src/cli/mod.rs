@@ -62,6 +62,9 @@ enum Verb {
     }))]
     Decode(apply::Apply),
     /// Writes the reconstructions of rows; of images as a picture, if the output is a .png.
+    #[command(mut_arg("out", |arg| arg.help(
+        "A .csv or .npy file, or a .png that shows 20 images over their reconstructions. [default: CSV to stdout]"
+    )))]
     Reconstruct(apply::Apply),
     /// Times a training step and ops, each with its error against an f64 reference in the same line.
     Bench(bench::Bench),
@@ -192,6 +195,11 @@ impl Common {
             say(text);
         }
     }
+}
+
+/// `1 row`, `2 rows`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Prints a line on stderr. A closed stderr is not an error.

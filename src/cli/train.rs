@@ -5,7 +5,7 @@ use super::input::{Columns, Reading, check_rows};
 use super::progress::Progress;
 use super::settings::{self, Flags, Settings};
 use super::signals::Signals;
-use super::{Common, Failure, print, run_of};
+use super::{Common, Failure, counted, print, run_of};
 use clap::Args;
 use narrows::data::{Bounds, Dataset, Split, Values};
 use narrows::nn::Output;
@@ -146,9 +146,9 @@ impl Train {
         let synthetic = if train.is_synthetic() { ", synthetic" } else { "" };
         let held = validation.map(|rows| format!(", {} to validate", rows.len())).unwrap_or_default();
         self.common.say(format_args!(
-            "data {}{synthetic}: {} rows of {} to train on{held}, {} to test",
+            "data {}{synthetic}: {} of {} to train on{held}, {} to test",
             train.name(),
-            train.len(),
+            counted(train.len(), "row"),
             train.columns(),
             test.len()
         ));
@@ -183,7 +183,8 @@ impl Train {
         let all = fit.epochs.saturating_mul(steps);
         let early = fit.patience.map(|n| format!(", or until {n} evaluations in a row bring nothing")).unwrap_or_default();
         let often = if fit.evaluate_every > 1 { format!(", an evaluation every {}", fit.evaluate_every) } else { String::new() };
-        say(format_args!("training {widths} and back for {all} steps: {} epochs of {steps}{often}{early}", fit.epochs));
+        let (all, epochs) = (counted(all, "step"), counted(fit.epochs, "epoch"));
+        say(format_args!("training {widths} and back for {all}: {epochs} of {steps}{often}{early}"));
     }
 
     /// Whether a run goes on, and the steps that are done.
@@ -207,7 +208,8 @@ impl Train {
             });
         }
         let steps = checkpoint.step();
-        self.common.say(format_args!("resuming from {}: {done} epochs, {steps} steps", path.display()));
+        let (epochs, all) = (counted(done, "epoch"), counted(steps as usize, "step"));
+        self.common.say(format_args!("resuming from {}: {epochs}, {all}", path.display()));
         Ok((true, steps as usize))
     }
 

@@ -60,6 +60,8 @@ pub struct Chunks {
     done: bool,
     remarks: Remarks,
     watch: Option<Watch>,
+    /// Whether ids are left out.
+    anonymous: bool,
 }
 
 type Watch = Box<dyn FnMut(&Values) + Send>;
@@ -116,7 +118,7 @@ impl Ahead {
 impl Chunks {
     fn new(source: Source, columns: usize) -> Chunks {
         let rows = (NUMBERS / columns.max(1)).clamp(1, ROWS);
-        Chunks { source, columns, rows, done: false, remarks: Remarks::default(), watch: None }
+        Chunks { source, columns, rows, done: false, remarks: Remarks::default(), watch: None, anonymous: false }
     }
 
     /// The rows of your own iterator, whose items hold whole rows of `columns` numbers. Errors call it `name`.
@@ -128,6 +130,35 @@ impl Chunks {
     pub fn watch(mut self, f: impl FnMut(&Values) + Send + 'static) -> Chunks {
         self.watch = Some(Box::new(f));
         self
+    }
+
+    /// The same rows without their ids.
+    pub fn without_ids(mut self) -> Chunks {
+        self.anonymous = true;
+        self
+    }
+
+    /// At most so many of the rows, and how they were chosen, in words, if they may not be all: of rows in memory every
+    /// so many, so that what follows each other there has its share; of others the first.
+    ///
+    /// # Errors
+    /// As the iterator's.
+    pub fn some(mut self, most: usize) -> Result<(Dataset, Option<String>)> {
+        if let Source::Memory(data, _) = &self.source {
+            let (count, most) = (data.len(), most.max(1));
+            let rows: Vec<u32> = (0..count.min(most)).map(|at| (at * count / count.min(most)) as u32).collect();
+            let some = data.pick(&rows);
+            if let Some(watch) = &mut self.watch {
+                watch(some.values());
+            }
+            let chosen = (count > most).then(|| format!("{most} of {count} rows, taken evenly from their order"));
+            return Ok((some, chosen));
+        }
+        let (name, columns) = (self.name(), self.columns);
+        let first = self.next().transpose()?.map_or_else(|| Vec::<f32>::new().into(), |chunk| chunk.values);
+        let some = Dataset::from_values(&name, first, &[columns])?.head(most);
+        let chosen = (some.len() == most).then(|| format!("the first {most} rows"));
+        Ok((some, chosen))
     }
 
     /// The numbers in a row.
@@ -169,6 +200,7 @@ impl Chunks {
     /// What the rows' ids are called, where the source has ids.
     pub fn id(&self) -> Option<&str> {
         match &self.source {
+            _ if self.anonymous => None,
             Source::Memory(data, _) => data.id(),
             #[cfg(feature = "files")]
             Source::Table(rows) => rows.id(),
@@ -223,7 +255,7 @@ impl Chunks {
         self.rows = 1;
         let read = move || drop(self.try_for_each(|row| send.send(row)));
         std::thread::Builder::new().spawn(read).map_err(|e| Error::io(&ahead.name, "starting a thread that reads", e))?;
-        Ok(Chunks { source: Source::Ahead(ahead), columns, rows: most, done: false, remarks, watch: None })
+        Ok(Chunks { source: Source::Ahead(ahead), columns, rows: most, done: false, remarks, watch: None, anonymous: false })
     }
 
     /// The next rows; none at the end.
@@ -289,7 +321,10 @@ impl Iterator for Chunks {
         if self.done {
             return None;
         }
-        let chunk = self.take();
+        let mut chunk = self.take();
+        if let (Ok(chunk), true) = (&mut chunk, self.anonymous) {
+            chunk.ids = None;
+        }
         self.done = !matches!(&chunk, Ok(chunk) if !chunk.values.is_empty());
         if let (Ok(chunk), Some(watch)) = (&chunk, &mut self.watch) {
             watch(&chunk.values);

@@ -37,10 +37,14 @@ fn what_is_said_once_of_a_table_holds_for_every_verb() {
     let train = "train --device cpu --data t.csv --id id --label fraud --drop when --missing median --layers 4,2 --epochs 2 --out m";
     let (code, _, err) = run(root, train);
     assert!(code == 0 && err.contains("column `city` is text: a column for each of its 3 categories"), "{err}");
+    assert_eq!(err.lines().filter(|line| line.ends_with("t.csv: gaps filled with the median: amount 1")).count(), 1, "{err}");
+    let (_, _, err) = run(root, &(train.replace("median", "drop") + "2"));
+    assert!(err.contains("1 of 70 rows have a gap and are left out"), "{err}");
     // In another order, with another delimiter, one column more and two less.
     fs::write(root.join("new.csv"), "amount,more,id,city,count\n130.5,1,q1,Zug,3\n,1,q2,Genf,4\n").unwrap();
     let (code, new, err) = run(root, "score --device cpu --model m --data new.csv");
     assert!(code == 0 && err.contains("column `more` is left out") && err.contains("as `Genf`: all zeros"), "{err}");
+    assert!(err.contains("new.csv: gaps filled with the median: amount 1\n"), "{err}");
     let lines: Vec<&str> = new.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, "score,id"));
     assert!(lines[1].ends_with(",q1") && lines[2].ends_with(",q2"), "{new}");
@@ -51,8 +55,14 @@ fn what_is_said_once_of_a_table_holds_for_every_verb() {
     assert!(code == 0 && marked.starts_with("score,anomaly,id\n") && marked.lines().nth(1).unwrap().ends_with(",1,q1"), "{marked}");
     let (code, codes, _) = run(root, "encode --device cpu --model m --data new.csv");
     assert!(code == 0 && codes.starts_with("code_0,code_1,id\n"), "{codes}");
-    let (code, back, _) = run(root, "reconstruct --device cpu --model m --data new.csv --id none");
+    let (code, back, _) = run(root, "reconstruct --device cpu --model m --data new.csv");
     assert!(code == 0 && back.starts_with("city=Basel,city=Bern,city=Zug,count,amount,id\n"), "{back}");
+    for (verb, header) in
+        [("reconstruct", "city=Basel,city=Bern,city=Zug,count,amount\n"), ("score", "score\n"), ("encode", "code_0,code_1\n")]
+    {
+        let (code, out, err) = run(root, &format!("{verb} --device cpu --model m --data new.csv --id none"));
+        assert!(code == 0 && out.starts_with(header) && !out.contains("q1"), "{verb}: {out} {err}");
+    }
     // Codes with their ids are codes.
     let (code, _, err) = run(root, "encode --device cpu --model m --data new.csv -o codes.csv");
     assert_eq!(code, 0, "{err}");

@@ -235,6 +235,11 @@ fn images_come_back_as_a_picture() {
     let out = ok(root, "reconstruct -q --device cpu --model m/model.safetensors --data builtin -o p.png");
     assert_eq!(out, "p.png\n");
     assert!(fs::read(root.join("p.png")).unwrap().starts_with(b"\x89PNG"));
+    let (code, _, err) = run(root, "reconstruct --device cpu --model m --data builtin -o p.png");
+    assert!(code == 0 && err.contains("p.png shows 20 of 4000 rows, taken evenly from their order"), "{err}");
+    let help = ok(root, "reconstruct --help");
+    assert!(help.contains("or a .png that shows 20 images"), "{help}");
+    assert!(!ok(root, "encode --help").contains(".png"));
 }
 
 #[test]
@@ -282,7 +287,7 @@ fn what_can_not_be_done_ends_with_its_exit_code_says_why_and_writes_nothing() {
         ("encode --device cpu --model absent --data t.csv".into(), 3, "absent: reading the model"),
         ("encode --device cpu --model bad.safetensors --data t.csv".into(), 3, "not a whole safetensors file"),
         ("encode --device cpu --data t.csv".into(), 2, "--model"),
-        ("train --device cpu --data one.csv --layers 2".into(), 3, "1 rows can't be split"),
+        ("train --device cpu --data one.csv --layers 2".into(), 3, "1 row can't be split"),
         ("train --device cpu --data flat.csv --layers 2".into(), 3, "0 rows can't be split"),
         ("data imagenet".into(), 2, "unrecognized subcommand"),
     ] {
