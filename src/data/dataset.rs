@@ -131,7 +131,7 @@ impl Dataset {
 
     /// The same rows with what each is called.
     #[cfg(feature = "files")]
-    pub(super) fn with_ids(mut self, ids: Vec<String>) -> Dataset {
+    pub(crate) fn with_ids(mut self, ids: Vec<String>) -> Dataset {
         debug_assert_eq!(ids.len(), self.len());
         self.ids = Some(ids.into());
         self
@@ -369,6 +369,12 @@ impl Dataset {
     fn filled_in(&self, span: Range<usize>) -> impl Iterator<Item = usize> {
         let [from, to] = [span.start, span.end].map(|end| self.filled.partition_point(|&at| at < end));
         self.filled[from..to].iter().copied()
+    }
+
+    /// Whether a number stands for a gap, which has no number in the file.
+    #[cfg(feature = "files")]
+    pub(crate) fn is_filled(&self, row: usize, column: usize) -> bool {
+        self.filled.binary_search(&(row * self.columns() + column)).is_ok()
     }
 
     /// Where the existing rows of `range` lie in the values.

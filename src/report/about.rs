@@ -57,6 +57,11 @@ impl About {
         self
     }
 
+    /// The value of a setting.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Reads `run.json`.
     ///
     /// # Errors

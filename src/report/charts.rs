@@ -83,7 +83,7 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
         0 => "mean squared error of a row".to_string(),
         n => format!("mean squared error of a row; {n} more in the last bar"),
     };
-    let title = format!("Errors of {} rows", grouped(errors.len()));
+    let title = format!("Errors of {}", counted(errors.len(), "row"));
     let mut plot = Plot::new(&title, WIDE, Axis::linear(&label, 0.0, hi), Axis::linear("rows", 0.0, highest as f64 * 1.22));
     for (i, &count) in counts.iter().enumerate() {
         let edge = |i: usize| hi * i as f64 / BARS as f64;
@@ -187,22 +187,73 @@ pub fn rate(data: &str, autoencoders: &[(usize, f64)], components: &[(usize, f64
     Ok(plot.svg())
 }
 
-/// Four significant digits.
+/// Four significant digits. Every number of a report has them, so that it reads the same wherever it stands.
 pub(super) fn short(v: f64) -> String {
+    significant(v, 4)
+}
+
+/// So many significant digits, and all before the point: 13648.6 as 13,649.
+pub(super) fn significant(v: f64, digits: i32) -> String {
     if !v.is_finite() {
         return "∞".into();
     }
-    let digits = if v == 0.0 { 0 } else { 3 - v.abs().log10().floor() as i32 };
-    if digits > 8 { format!("{v:.3e}") } else { format!("{v:.*}", digits.max(0) as usize) }
+    let power = if v == 0.0 { digits - 1 } else { libm::floor(libm::log10(v.abs())) as i32 };
+    if !(-5..15).contains(&power) {
+        return format!("{v:.*e}", digits.max(1) as usize - 1);
+    }
+    in_threes(&format!("{v:.*}", (digits - 1 - power).max(0) as usize))
+}
+
+/// A value of the rows: of four digits before the point it is a year as well as anything else.
+pub(super) fn value(v: f64) -> String {
+    let text = short(v);
+    if v.abs() < 9_999.5 { text.replace(',', "") } else { text }
 }
 
 /// 60000 as 60,000.
 pub(super) fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let first = digits.len() % 3;
-    let groups = digits.as_bytes()[first..].chunks(3).map(|c| String::from_utf8_lossy(c).into_owned());
-    let all: Vec<String> = (first > 0).then(|| digits[..first].to_string()).into_iter().chain(groups).collect();
-    all.join(",")
+    in_threes(&n.to_string())
+}
+
+/// `1 row`, `60,000 rows`.
+pub(super) fn counted(n: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// A decimal number with a comma after each three digits before its point.
+fn in_threes(number: &str) -> String {
+    let end = number.find('.').unwrap_or(number.len());
+    let begin = usize::from(number.starts_with('-'));
+    let mut text = String::with_capacity(number.len() + number.len() / 3);
+    for (at, c) in number.char_indices() {
+        if at > begin && at < end && (end - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// How an error compares with another, by the digits that both are shown with: `25 % less than`, or
+/// `1,003 times what`, which has to be followed by something that leaves an error.
+pub(super) fn compared(error: f64, other: f64) -> String {
+    let shown = |v: f64| format!("{v:.3e}").parse().unwrap_or(v);
+    let ratio: f64 = shown(error) / shown(other);
+    let percent = (100.0 * (ratio - 1.0)).round();
+    match ratio {
+        _ if percent == 0.0 => "as much as".into(),
+        ..1.0 => format!("{:.0} % less than", -percent),
+        ..2.0 => format!("{percent:.0} % more than"),
+        ratio => format!("{} times what", times(ratio)),
+    }
+}
+
+/// A ratio that is too large for per cents: two decimals at most.
+pub(super) fn times(ratio: f64) -> String {
+    if !ratio.is_finite() {
+        return "∞".into();
+    }
+    significant(ratio, if ratio < 100.0 { 3 } else { 1 })
 }
 
 #[cfg(test)]
@@ -217,8 +268,27 @@ mod tests {
 
     #[test]
     fn four_digits_are_kept() {
-        assert_eq!([0.012345, 19.876, 0.5, 12345.6, 0.0].map(short), ["0.01235", "19.88", "0.5000", "12346", "0"]);
-        assert_eq!([f64::INFINITY, 1.5e-12].map(short), ["∞", "1.500e-12"]);
+        assert_eq!([0.012345, 19.876, 0.5, 12345.6, 0.0].map(short), ["0.01235", "19.88", "0.5000", "12,346", "0"]);
+        assert_eq!([f64::INFINITY, 1.5e-12, 1e300].map(short), ["∞", "1.500e-12", "1.000e300"]);
+        assert_eq!([-1_234_567.8, -999.96, 1_000.0, -12.0].map(short), ["-1,234,568", "-1,000.0", "1,000", "-12.00"]);
+        assert_eq!([2024.0, 9_999.7, 1.7e9, -1999.4].map(value), ["2024", "10,000", "1,700,000,000", "-1999"]);
+        assert_eq!([0.000123456, 0.0].map(|v| significant(v, 3)), ["0.000123", "0"]);
+    }
+
+    #[test]
+    fn an_error_compares_with_another_by_the_digits_that_are_shown() {
+        for (error, other, said) in [
+            (0.75, 1.0, "25 % less than"),
+            (1.5, 1.0, "50 % more than"),
+            (1.0, 1.0, "as much as"),
+            (0.100_001, 0.100_002, "as much as"),
+            (12.34, 0.5, "24.7 times what"),
+            (1_003.4, 1.0, "1,003 times what"),
+            (1.0, 0.0, "∞ times what"),
+        ] {
+            assert_eq!(compared(error, other), said);
+        }
+        assert_eq!([counted(0, "row"), counted(1, "row"), counted(1_000, "epoch")], ["0 rows", "1 row", "1,000 epochs"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Images beside their reconstructions, as a part of the page.
 
-use super::charts::short;
-use super::page::data_uri;
+use super::charts::significant;
+use super::page::{breakable, data_uri};
 use super::picture::{self, Tones};
 use super::plot::escape;
 use super::weights;
@@ -14,6 +14,8 @@ use std::fmt::Write;
 /// Images that are shown, and how many of them stand side by side where the page is narrow.
 const SHOWN: usize = 10;
 const NARROW: usize = 5;
+/// The digits of an error: four would not fit below an image there.
+const DIGITS: i32 = 3;
 
 /// The first row of each class where there are labels, else the first rows.
 pub(super) fn chosen(data: &Dataset) -> Vec<usize> {
@@ -58,9 +60,10 @@ impl<'a> Samples<'a> {
     /// A column for each image: its class, itself, its reconstruction, their difference and its error.
     fn columns(&self, errors: &[f64]) -> Result<String> {
         let head = if self.data.labels().is_some() { "class" } else { "row" };
+        let file = if self.is_named() { "<span>id</span>" } else { "" };
         let labels = |class: &str| {
             format!(
-                "<div class=\"{class}\"><span>{head}</span><span>original</span><span>reconstruction</span><span>difference</span><span>MSE</span></div>"
+                "<div class=\"{class}\"><span>{head}</span><span>original</span><span>reconstruction</span><span>difference</span><span>MSE</span>{file}</div>"
             )
         };
         let mut out = labels("labels");
@@ -71,21 +74,32 @@ impl<'a> Samples<'a> {
                 out += &labels("labels again");
             }
             let title = escape(&name(self.data, row));
-            let (above, title) = match self.data.labels().map(|labels| escape(&self.data.class_name(labels[row]))) {
-                Some(class) => (class.clone(), format!("{title}, class {class}")),
-                None => (title.clone(), title),
+            let (above, title) = match self.data.labels().map(|labels| self.data.class_name(labels[row])) {
+                Some(class) => (class.clone(), format!("{title}, class {}", escape(&class))),
+                None => (name(self.data, row), title),
+            };
+            // Of a file, the end of its path says the most.
+            let file = match self.data.ids().filter(|_| self.is_named()) {
+                Some(ids) => format!("<small>{}</small>", escape(ids[row].rsplit('/').next().unwrap_or_default())),
+                None => String::new(),
             };
             let _ = write!(
                 out,
-                "<div title=\"test row {title}\"><b>{above}</b><img alt=\"original\" src=\"{}\"><img alt=\"reconstruction\" src=\"{}\">\
-                 <img alt=\"difference\" src=\"{}\"><span>{}</span></div>",
+                "<div title=\"test row {title}\"><b>{}</b><img alt=\"original\" src=\"{}\"><img alt=\"reconstruction\" src=\"{}\">\
+                 <img alt=\"difference\" src=\"{}\"><span>{}</span>{file}</div>",
+                breakable(&above),
                 self.image(x)?,
                 self.image(y)?,
                 self.difference(x, y)?,
-                short(errors[row])
+                significant(errors[row], DIGITS)
             );
         }
         Ok(out)
+    }
+
+    /// Whether the images have ids beside their classes.
+    fn is_named(&self) -> bool {
+        self.data.labels().is_some() && self.data.ids().is_some()
     }
 
     fn image(&self, values: &[f32]) -> Result<String> {
@@ -109,7 +123,8 @@ pub(super) fn html(shown: &Samples, worst: &Samples, errors: &[f64]) -> Result<S
     let part = |title: &str, note: &str, samples: &Samples| -> Result<String> {
         let columns = samples.columns(errors)?;
         Ok(format!(
-            "<section class=\"keep\"><h2>{title}</h2><div class=\"gallery\">{columns}</div><p class=\"note\">{note}</p></section>\n"
+            "<section class=\"keep\"><h2>{title}</h2><div class=\"gallery{}\">{columns}</div><p class=\"note\">{note}</p></section>\n",
+            if samples.is_named() { " named" } else { "" }
         ))
     };
     let classes = shown.data.labels().map(|labels| labels.iter().collect::<BTreeSet<_>>().len());
@@ -122,6 +137,9 @@ pub(super) fn html(shown: &Samples, worst: &Samples, errors: &[f64]) -> Result<S
         ),
     };
     let note = format!("{first} Difference: <b class=\"pos\">red</b> where light was added, <b class=\"neg\">blue</b> where it was lost.");
-    let worst_note = format!("The {} test rows with the largest errors.", worst.rows.len());
+    let worst_note = match worst.rows.len() == worst.data.len() {
+        true => format!("All test rows ({}), those with the largest errors first.", worst.rows.len()),
+        false => format!("The {} test rows with the largest errors.", worst.rows.len()),
+    };
     Ok(part(&title, &note, shown)? + &part("The worst", &worst_note, worst)?)
 }

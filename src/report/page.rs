@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::about::About;
-use super::charts::{grouped, short};
+use super::charts::{compared, counted, grouped, short, times};
 use super::components::Components;
 use super::plot::escape;
 use super::weights::Tiles;
@@ -25,6 +25,8 @@ pub(super) struct Page<'a> {
     pub(super) evaluation: &'a Evaluation,
     pub(super) verdict: &'a Verdict,
     pub(super) components: Option<Components>,
+    /// How many of the training rows were held out to validate on.
+    pub(super) held_out: usize,
     pub(super) loss: &'a str,
     pub(super) errors: &'a str,
     /// Some of the rows, as images or as lines of a table.
@@ -100,6 +102,10 @@ impl Page<'_> {
         if self.split.test.image_dims().is_some() { "image" } else { "row" }
     }
 
+    fn is_of_images(&self) -> bool {
+        self.split.test.image_dims().is_some()
+    }
+
     fn element(&self) -> &'static str {
         if self.split.test.image_dims().is_some() { "pixel" } else { "element" }
     }
@@ -108,13 +114,13 @@ impl Page<'_> {
         let (test, row) = (&self.evaluation.test, self.row());
         let synthetic = if self.split.train.is_synthetic() { "<strong class=\"badge\">synthetic data</strong>" } else { "" };
         format!(
-            "<p class=\"lede\">{synthetic}It keeps <b>{} numbers</b> of each {row} of {}. On {} {row}s of <b>{}</b> that training never saw, the \
+            "<p class=\"lede\">{synthetic}It keeps <b>{}</b> of each {row} of {}. On {} of <b>{}</b> that training never saw, the \
              squared error is <b>{}</b> per {row}{}</p>",
-            self.ae.code_width(),
-            self.ae.inputs(),
-            grouped(test.rows),
+            counted(self.ae.code_width(), "number"),
+            grouped(self.ae.inputs()),
+            counted(test.rows, row),
             escape(&self.about.data),
-            fixed(test.sum, 2),
+            short(test.sum),
             self.components.map_or(".".into(), |pca| beside(test.sum, &pca)),
         )
     }
@@ -134,21 +140,25 @@ impl Page<'_> {
             let _ = write!(out, "<div><b>{value}</b><span>{name}</span></div>");
         };
         card(short(test.mse), format!("test MSE per {}", self.element()));
-        card(fixed(test.sum, 2), format!("squared error per test {}", self.row()));
-        if let Some(unit) = &test.unit {
-            card(format!("{} dB", short(unit.psnr_of_rows)), format!("PSNR, mean over {}s", self.row()));
+        card(short(test.sum), format!("squared error per test {}", self.row()));
+        if let Some(unit) = test.unit.as_ref().filter(|_| self.is_of_images()) {
+            card(decibel(unit.psnr_of_rows), format!("PSNR, mean over {}s", self.row()));
         }
-        card(format!("{:+.1} %", (1e3 * self.evaluation.gap()).round() / 10.0 + 0.0), "test error over training error".into());
-        card(format!("{:.1} s", self.about.seconds), "of training".into());
+        card(over(self.evaluation.gap()), "test error over training error".into());
+        card(seconds(self.about.seconds), "of training".into());
         out + "</section>\n"
     }
 
     /// What is wrong with the network, and what to try next.
     fn verdict(&self) -> String {
-        let Verdict { collapsed, mean, advice, .. } = self.verdict;
-        let collapsed = collapsed.then(|| format!("It is no better than the mean of each column ({mean:.5}): it has collapsed."));
+        let Verdict { collapsed, untrained, advice, .. } = self.verdict;
+        let why = match untrained {
+            Some(steps) => Some(format!("it was trained for {} only", counted(*steps, "step"))),
+            None => collapsed.then(|| "it has collapsed".into()),
+        };
+        let collapsed = why.map(|why| format!("It is no better than the mean of each column ({}): {why}.", short(self.verdict.mean)));
         let dead = self.verdict.dead().map(|dead| format!("Units that no training row makes fire: {}.", escape(&dead)));
-        let commands: Vec<_> = advice.iter().map(|command| format!("<code>{}</code>", escape(command))).collect();
+        let commands: Vec<_> = advice.iter().map(|command| format!("<code>{}</code>", flags_whole(command))).collect();
         let next = (!commands.is_empty()).then(|| format!("Try next: {}.", commands.join(", or ")));
         let lines = [collapsed, dead, next].into_iter().flatten();
         lines.map(|line| format!("<p class=\"note\">{line}</p>\n")).collect()
@@ -167,23 +177,29 @@ impl Page<'_> {
             let _ = write!(out, "<tr class=\"{class}\"><th>{name}</th><td>{}</td><td>{}</td></tr>", values[0], values[1]);
         };
         let both = |f: &dyn Fn(&Metrics) -> String| [f(train), f(test)];
-        line(&format!("MSE per {element}"), "strong", both(&|m| fixed(m.mse, 5)));
-        line(&format!("squared error, sum per {row}"), "strong", both(&|m| fixed(m.sum, 3)));
+        line(&format!("MSE per {element}"), "strong", both(&|m| short(m.mse)));
+        line(&format!("squared error, sum per {row}"), "strong", both(&|m| short(m.sum)));
         if let Some(Components { count, train, test, exact }) = self.components {
-            let error = |e: f64, decimals: i32| if exact { "exact".into() } else { fixed(e, decimals) };
+            let error = |e: f64| if exact { "exact".into() } else { short(e) };
             let (inputs, s) = (self.ae.inputs() as f64, if count == 1 { "" } else { "s" });
-            line(&format!("PCA with {count} component{s}: MSE per {element}"), "", [train, test].map(|e| error(e / inputs, 5)));
-            line(&format!("PCA with {count} component{s}: sum per {row}"), "", [train, test].map(|e| error(e, 3)));
+            line(&format!("PCA with {count} component{s}: MSE per {element}"), "", [train, test].map(|e| error(e / inputs)));
+            line(&format!("PCA with {count} component{s}: sum per {row}"), "", [train, test].map(error));
         }
         if train.unit.is_some() && test.unit.is_some() {
             let unit = |m: &Metrics, f: fn(&crate::train::UnitMetrics) -> f64| m.unit.as_ref().map_or(f64::NAN, f);
-            line(&format!("PSNR, mean over {row}s"), "", both(&|m| format!("{:.2} dB", unit(m, |u| u.psnr_of_rows))));
-            line("PSNR of the mean MSE", "", both(&|m| format!("{:.2} dB", unit(m, |u| u.psnr_of_mean))));
-            line(&format!("cross-entropy, sum per {row} (nats)"), "", both(&|m| format!("{:.2}", unit(m, |u| u.bce))));
-            line("cross-entropy above the entropy of the data", "", both(&|m| format!("{:.2}", unit(m, |u| u.bce - u.bce_floor))));
+            if self.is_of_images() {
+                line(&format!("PSNR, mean over {row}s"), "", both(&|m| decibel(unit(m, |u| u.psnr_of_rows))));
+                line("PSNR of the mean MSE", "", both(&|m| decibel(unit(m, |u| u.psnr_of_mean))));
+            }
+            line(&format!("cross-entropy, sum per {row} (nats)"), "", both(&|m| short(unit(m, |u| u.bce))));
+            line("cross-entropy above the entropy of the data", "", both(&|m| short(unit(m, |u| u.bce - u.bce_floor))));
         }
-        out += "</tbody></table><p class=\"note\">Both columns are measured with the final weights. PCA is the best linear code of the same size, fitted to \
-                the training rows.</p></section>\n";
+        let held = if self.held_out > 0 { " Those that were held out to validate on are among the training rows here." } else { "" };
+        let _ = writeln!(
+            out,
+            "</tbody></table><p class=\"note\">Both columns are measured with the final weights. PCA is the best linear code of the same size, fitted to \
+             the training rows.{held}</p></section>"
+        );
         out
     }
 
@@ -203,11 +219,11 @@ impl Page<'_> {
         for c in classes {
             let _ = write!(
                 out,
-                "<tr><th>{}</th><td><i style=\"width:{:.1}%\"></i></td><td>{}</td><td>{} rows</td></tr>",
-                escape(&c.name),
+                "<tr><th>{}</th><td><i style=\"width:{:.1}%\"></i></td><td>{}</td><td>{}</td></tr>",
+                breakable(&c.name),
                 100.0 * c.mse / most,
-                fixed(c.mse, 5),
-                grouped(c.rows)
+                short(c.mse),
+                counted(c.rows, "row")
             );
         }
         out + "</table>" + &note + "</section>\n"
@@ -221,11 +237,17 @@ impl Page<'_> {
         };
         let pair = |k: &str, v: String| (k.to_string(), v);
         let dims: Vec<String> = self.split.train.row_dims().iter().map(usize::to_string).collect();
+        let validation = match (self.held_out, &self.split.validation) {
+            (0, None) => "not said".into(),
+            (0, Some(rows)) => counted(rows.len(), "row"),
+            (held, _) => format!("{}, held out of those to train on", counted(held, "row")),
+        };
         let mut data = vec![
             pair("name", about.data.clone()),
             pair("made by", if self.split.train.is_synthetic() { "a program: synthetic".into() } else { "not said".into() }),
-            pair("training", format!("{} rows", grouped(self.split.train.len()))),
-            pair("test", format!("{} rows", grouped(self.split.test.len()))),
+            pair("training", counted(self.split.train.len() - self.held_out, "row")),
+            pair("validation", validation),
+            pair("test", counted(self.split.test.len(), "row")),
             pair("a row", dims.join(" x ")),
             pair("SHA-256", about.sha256.clone().unwrap_or_default()),
         ];
@@ -233,7 +255,7 @@ impl Page<'_> {
         let machine = [
             pair("device", about.device.clone()),
             pair("machine", about.machine.clone()),
-            pair("training", format!("{:.2} s, ended {}", about.seconds, about.date())),
+            pair("training", format!("{}, ended {}", seconds(about.seconds), about.date())),
             pair("parameters", grouped(self.ae.params().len())),
             pair("narrows", about.version.clone()),
         ];
@@ -258,18 +280,57 @@ fn config(file: &str) -> String {
 
 /// How the squared error of a row compares with that of principal components.
 fn beside(error: f64, pca: &Components) -> String {
-    let ratio = error / pca.test;
     let [components, leave, are] = match pca.count {
         1 => ["component", "leaves", "is"],
         _ => ["components", "leave", "are"],
     };
     let components = format!("{} principal {components}", pca.count);
-    match ratio {
-        _ if pca.exact => format!("; {components} {are} exact here."),
-        ..1.0 => format!(", {:.0}&nbsp;% less than {components} {leave}.", 100.0 * (1.0 - ratio)),
-        ..2.0 => format!(", {:.0}&nbsp;% more than {components} {leave}.", 100.0 * (ratio - 1.0)),
-        _ => format!(", {} times what {components} {leave}.", short(ratio)),
+    if pca.exact {
+        return format!("; {components} {are} exact here.");
     }
+    let compared = compared(error, pca.test).replace(" %", "&nbsp;%");
+    format!(", {compared} {components} {leave} ({}).", short(pca.test))
+}
+
+/// The test error over the training error, less 1: in per cent, or, from ten times on, as how many times.
+fn over(gap: f64) -> String {
+    match gap {
+        ..9.0 => format!("{:+.1} %", (1e3 * gap).round() / 10.0 + 0.0),
+        gap if gap.is_nan() => "–".into(),
+        gap => format!("{} times", times(gap + 1.0)),
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        ..10.0 => format!("{seconds:.2} s"),
+        ..1000.0 => format!("{seconds:.1} s"),
+        _ => format!("{} s", grouped(seconds.round() as usize)),
+    }
+}
+
+fn decibel(psnr: f64) -> String {
+    if psnr.is_finite() { format!("{psnr:.2} dB") } else { "∞ dB".into() }
+}
+
+/// A name that may go on in the next line after a sign that joins words, and not within these.
+pub(super) fn breakable(name: &str) -> String {
+    let mut text = String::new();
+    for part in name.split_inclusive(['=', '_', '/']) {
+        text += &escape(part);
+        text += "<wbr>";
+    }
+    text.truncate(text.len() - if text.is_empty() { 0 } else { "<wbr>".len() });
+    text
+}
+
+/// A command whose flags stay in one line each.
+fn flags_whole(command: &str) -> String {
+    let word = |word: &str| match word.starts_with("--") {
+        true => format!("<span class=\"whole\">{}</span>", escape(word)),
+        false => escape(word),
+    };
+    command.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// The widths to the code, and on to the row where the way back is another.
@@ -279,11 +340,6 @@ fn shape(spec: &Spec) -> String {
         widths.extend(&up[1..]);
     }
     widths.iter().map(usize::to_string).collect::<Vec<_>>().join("–")
-}
-
-/// This number of decimals, or four significant digits where that would leave one or none.
-fn fixed(v: f64, decimals: i32) -> String {
-    if v != 0.0 && v.abs() < 10f64.powi(1 - decimals) { short(v) } else { format!("{v:.*}", decimals as usize) }
 }
 
 pub(super) fn data_uri(png: &[u8]) -> String {
@@ -307,15 +363,32 @@ mod tests {
         let pca = |test, exact| Components { count: 2, train: 1.0, test, exact };
         let one = |exact| Components { count: 1, train: 1.0, test: 1.0, exact };
         for (error, pca, said) in [
-            (0.75, pca(1.0, false), ", 25&nbsp;% less than 2 principal components leave."),
-            (1.5, pca(1.0, false), ", 50&nbsp;% more than 2 principal components leave."),
-            (12.34, pca(0.5, false), ", 24.68 times what 2 principal components leave."),
+            (0.75, pca(1.0, false), ", 25&nbsp;% less than 2 principal components leave (1.000)."),
+            (1.5, pca(1.0, false), ", 50&nbsp;% more than 2 principal components leave (1.000)."),
+            (1.5, pca(1.5, false), ", as much as 2 principal components leave (1.500)."),
+            (1_234.0, pca(0.5, false), ", 2,468 times what 2 principal components leave (0.5000)."),
             (0.05, pca(4e-16, true), "; 2 principal components are exact here."),
             (0.0, pca(0.0, true), "; 2 principal components are exact here."),
-            (0.5, one(false), ", 50&nbsp;% less than 1 principal component leaves."),
+            (0.5, one(false), ", 50&nbsp;% less than 1 principal component leaves (1.000)."),
             (0.5, one(true), "; 1 principal component is exact here."),
         ] {
             assert_eq!(beside(error, &pca), said);
         }
+    }
+
+    #[test]
+    fn a_gap_is_a_percentage_or_so_many_times() {
+        for (gap, said) in [(0.0, "+0.0 %"), (-0.000_01, "+0.0 %"), (-0.25, "-25.0 %"), (1.5, "+150.0 %"), (9.0, "10.0 times")] {
+            assert_eq!(over(gap), said);
+        }
+        assert_eq!([1_002.4, f64::INFINITY, f64::NAN].map(over), ["1,003 times", "∞ times", "–"]);
+        assert_eq!([0.012, 9.87, 12.34, 1_234.5].map(seconds), ["0.01 s", "9.87 s", "12.3 s", "1,235 s"]);
+    }
+
+    #[test]
+    fn names_break_where_words_end_and_flags_do_not() {
+        assert_eq!(breakable("city=San <b>_x"), "city=<wbr>San &lt;b&gt;_<wbr>x");
+        assert_eq!([breakable(""), breakable("a_"), breakable("flower")], ["", "a_", "flower"]);
+        assert_eq!(flags_whole("narrows train --epochs 3"), "narrows train <span class=\"whole\">--epochs</span> 3");
     }
 }

@@ -4,6 +4,7 @@ use super::about::About;
 use super::components::Components;
 use super::gallery::{self, Samples};
 use super::page::{self, Page};
+use super::verdict::Course;
 use super::weights::{self, Tiles};
 use super::{Verdict, charts, metrics, picture, table};
 use crate::data::{Dataset, Split, fingerprint, has_fingerprint};
@@ -45,9 +46,9 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
     let evaluation = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
     let mut absent = Vec::new();
     let components = made("comparison with principal components", Components::of(ae, split), &mut absent)?;
-    let epochs = about.settings.iter().find(|(name, _)| name == "epochs").map(|(_, epochs)| epochs.as_str());
-    let stopped = points.last().is_some_and(|last| epochs.is_some_and(|epochs| epochs != last.epoch.to_string()));
-    let verdict = Verdict::of(ae, split, &evaluation, components, &about, stopped)?;
+    let held_out = held_out(split, &about);
+    let course = Course::of(&points, split.train.len() - held_out, &evaluation, &about);
+    let verdict = Verdict::of(ae, split, &evaluation, components, &about, &course)?;
     let loss = charts::loss(&points);
     let errors = charts::histogram(&evaluation.test.row_errors)?;
     let text = |name: &str, text: &str| files::write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
@@ -65,6 +66,7 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
         evaluation: &evaluation,
         verdict: &verdict,
         components,
+        held_out,
         loss: &loss,
         errors: &errors,
         rows: drawn.rows.as_deref().unwrap_or_default(),
@@ -73,6 +75,12 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
     };
     text("report.html", &page::html(&page))?;
     Ok(Written { page: folder.join("report.html"), picture: drawn.picture, verdict, absent })
+}
+
+/// How many of the training rows were held out to validate on.
+fn held_out(split: &Split, about: &About) -> usize {
+    let share = about.get("validation").and_then(|share| share.parse::<f64>().ok()).unwrap_or(0.0);
+    ((split.train.len() as f64 * share).round() as usize).min(split.train.len())
 }
 
 /// What was drawn of the rows.
@@ -200,5 +208,41 @@ mod tests {
         assert!(!html.contains("data:image/png") && !html.contains("synthetic") && !html.contains("PSNR") && html.contains("PCA"));
         assert!(html.matches("class=\"spark\"").count() == 5 && html.contains("Codes of the test rows"), "columns and codes are drawn");
         assert_eq!(html.matches("back as").count(), 3 * 10, "three columns of each of the worst rows");
+        assert!(html.contains("<thead><tr><th>row</th><th>MSE</th>") && html.contains("The test rows with the largest errors: "), "{html}");
+    }
+
+    #[test]
+    fn a_table_has_no_decibels_what_filled_a_gap_is_marked_and_few_rows_are_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let gap = |i: usize| ["?", "", "NA"][i % 3].to_string();
+        let line = |i: usize| format!("n{i},{},{}\n", i % 7, if i % 4 == 0 { (i % 8).to_string() } else { gap(i) });
+        std::fs::write(&path, "name,x,long_name\n".to_string() + &(0..30).map(line).collect::<String>()).unwrap();
+        let split = data::Options::default().id("name").missing(data::Missing::Mean).open(&path).unwrap();
+        let split = Split::new(split.train.scaled_by(&data::Scaler::min_max(&split.train).unwrap()).unwrap(), split.test.head(4));
+        let (folder, ae, about) = trained(&split);
+        let about = about.setting("validation", 0.2).setting("batch size", 128);
+        let html = std::fs::read_to_string(run(folder.path(), &ae, &split, &about).unwrap().page).unwrap();
+        assert!(html.contains("<b>long_<wbr>name</b> (gap, filled with 0."), "{html}");
+        assert!(!html.contains("PSNR") && html.contains("<th>id</th><th>MSE</th>"), "{html}");
+        assert!(html.contains("All test rows (4 rows), those with the largest errors first: "), "{html}");
+        assert!(html.contains("<dd>5 rows, held out of those to train on</dd>") && html.contains("<dd>20 rows</dd>"), "{html}");
+    }
+
+    #[test]
+    fn pictures_are_named_by_the_ends_of_their_paths() {
+        let dataset = |rows: std::ops::Range<u32>| {
+            let ids = rows.clone().map(|row| format!("owl/deep <{row}>.png")).collect();
+            data::digits(0, rows).with_ids(ids)
+        };
+        let split = Split::new(dataset(0..30), dataset(30..50));
+        let (folder, ae, about) = trained(&split);
+        let html = std::fs::read_to_string(run(folder.path(), &ae, &split, &about).unwrap().page).unwrap();
+        assert!(html.contains("<small>deep &lt;30&gt;.png</small>") && html.contains("title=\"test row owl/deep &lt;30&gt;.png, class"));
+        assert!(html.contains("The 10 test rows with the largest errors"));
+        let few = Split::new(dataset(0..30), dataset(30..32));
+        let (folder, ae, about) = trained(&few);
+        let html = std::fs::read_to_string(run(folder.path(), &ae, &few, &about).unwrap().page).unwrap();
+        assert!(html.contains("All test rows (2), those with the largest errors first"), "{html}");
     }
 }

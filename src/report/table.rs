@@ -1,8 +1,8 @@
 //! A table's part of the page: its codes, the error of each column, and the rows with the largest errors.
 
-use super::charts::{grouped, short};
+use super::charts::{counted, grouped, short, times, value};
 use super::gallery::{name, worst};
-use super::plot::escape;
+use super::page::breakable;
 use crate::data::Dataset;
 use crate::nn::{Way, compare};
 use crate::{Autoencoder, Result};
@@ -92,16 +92,20 @@ fn columns(ae: &Autoencoder, test: &Dataset, names: &[String]) -> Result<String>
     let of = if some.len() < test.len() { format!("first {} ", grouped(some.len())) } else { String::new() };
     columns.truncate(COLUMNS);
     let mut out = String::from(
-        "<section><h2>Test error by column</h2><table class=\"columns\"><thead><tr><th></th><th></th><th>MSE</th><th>of its variance</th></tr></thead><tbody>",
+        "<section><h2>Test error by column</h2><div class=\"scroll\"><table class=\"columns\"><thead><tr><th></th><th></th><th>MSE</th><th>of its variance</th></tr></thead><tbody>",
     );
     for column in &columns {
-        let share = if column.variance > 0.0 { format!("{:.0} %", 100.0 * column.mse / column.variance) } else { "constant".into() };
-        let name = escape(&names[column.at]);
+        let share = match column.mse / column.variance {
+            _ if column.variance == 0.0 => "constant".into(),
+            ..10.0 => format!("{:.0} %", 100.0 * column.mse / column.variance),
+            ratio => format!("{} times", times(ratio)),
+        };
+        let name = breakable(&names[column.at]);
         let _ = write!(out, "<tr><th>{name}</th><td>{}</td><td>{}</td><td>{share}</td></tr>", column.spark(), short(column.mse));
     }
     let _ = writeln!(
         out,
-        "</tbody></table><p class=\"note\">{which}Grey: how the values of the {of}test rows are distributed; the line: those of their \
+        "</tbody></table></div><p class=\"note\">{which}Grey: how the values of the {of}test rows are distributed; the line: those of their \
          reconstructions. The error is that of the columns as the network sees them. 100 % of the variance is the error of the column's mean.</p></section>"
     );
     Ok(out)
@@ -117,20 +121,33 @@ fn worst_rows(ae: &Autoencoder, test: &Dataset, names: &[String], errors: &[f64]
     for chunk in ae.reconstruct_stream(rows.chunks())? {
         y.extend(chunk?.values);
     }
-    let mut out = String::from("<section><h2>The worst rows</h2><table class=\"worst\">");
+    let named = if test.ids().is_some() { "id" } else { "row" };
+    let class = if test.labels().is_some() { ", class" } else { "" };
+    let mut out = format!(
+        "<section><h2>The worst rows</h2><div class=\"scroll\"><table class=\"worst\"><thead><tr><th>{named}{class}</th><th>MSE</th>\
+         <th>columns with most of it: in the row, in its reconstruction</th></tr></thead><tbody>"
+    );
     for (i, &row) in worst.iter().enumerate() {
-        let class = test.labels().map(|labels| format!("<br>{}", escape(&test.class_name(labels[row])))).unwrap_or_default();
+        let class = test.labels().map(|labels| format!("<span>{}</span>", breakable(&test.class_name(labels[row])))).unwrap_or_default();
         let (x, y) = (&x[i * columns..], &y[i * columns..]);
         let whole = squares[i].iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let mut order: Vec<usize> = (0..columns).collect();
         order.sort_by(|&a, &b| squares[i][b].total_cmp(&squares[i][a]));
         let part = |&at: &usize| {
-            let (name, share) = (escape(&names[at]), 100.0 * squares[i][at] / whole);
-            format!("<span><b>{name}</b> {}, back as {}: {share:.0} %</span>", short(x[at]), short(y[at]))
+            let (name, share) = (breakable(&names[at]), 100.0 * squares[i][at] / whole);
+            let x = match test.is_filled(row, at) {
+                true => format!("(gap, filled with {})", value(x[at])),
+                false => value(x[at]),
+            };
+            format!("<span><b>{name}</b> {x}, back as {}: {share:.0}&nbsp;%</span>", value(y[at]))
         };
         let parts: String = order.iter().take(COLUMNS_OF_ROW).map(part).collect();
-        let _ = write!(out, "<tr><th>{}{class}</th><td>{}</td><td>{parts}</td></tr>", escape(&name(test, row)), short(errors[row]));
+        let _ = write!(out, "<tr><th>{}{class}</th><td>{}</td><td>{parts}</td></tr>", breakable(&name(test, row)), short(errors[row]));
     }
-    out += "</table><p class=\"note\">The test rows with the largest errors: their MSE, and the columns with most of it.</p></section>\n";
+    let which = match worst.len() == test.len() {
+        true => format!("All test rows ({}), those with the largest errors first", counted(worst.len(), "row")),
+        false => "The test rows with the largest errors".into(),
+    };
+    let _ = writeln!(out, "</tbody></table></div><p class=\"note\">{which}: their MSE, and the columns with most of it.</p></section>");
     Ok(out)
 }

@@ -95,8 +95,12 @@ fn what_a_training_is_worth_is_said_and_what_to_try_next() {
     let last: Vec<&str> = err.lines().rev().take(2).collect();
     let next =
         "try next: narrows train --config worse/config.toml --epochs 80, or narrows train --config worse/config.toml --layers 256,128,2";
-    assert!(last[0] == next && last[1].contains("% more than 2 principal components leave"), "{err}");
-    let err = train("--out none --epochs 1 --lr 1e-9 --activation relu");
+    assert!(last[0] == next && last[1].contains(" times what 2 principal components leave (0.00"), "{err}");
+    let err = train("--out few --epochs 1 --lr 1e-9 --activation relu");
+    assert!(err.contains("1 step: 1 epoch of 1\n"), "{err}");
+    assert!(err.contains("no better than the mean of each column") && err.contains("it was trained for 1 step only"), "{err}");
+    assert!(err.ends_with("try next: narrows train --config few/config.toml --epochs 3000\n"), "{err}");
+    let err = train("--out none --epochs 200 --lr 1e-9 --activation relu");
     assert!(err.contains("no better than the mean of each column") && err.contains("the network has collapsed"), "{err}");
     assert!(err.ends_with("try next: narrows train --config none/config.toml --activation leaky\n"), "{err}");
     // A rate that kills.
