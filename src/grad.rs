@@ -81,12 +81,17 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         Op::Mask { clock, keep, factor, stream, .. } => {
             tape.contribute(inputs[0], |dx| Op::Mask { x: dy, clock, y: dx, keep, factor, stream })
         }
+        // What is taken does not depend on x as far as it is differentiable: the gradient takes the same way.
+        Op::Select { x, cut, .. } => tape.contribute(inputs[0], |dx| Op::Select { x, cut, dy, dx }),
+        Op::Dead { idle, least, .. } => tape.contribute(inputs[0], |dx| Op::Dead { x: dy, idle, y: dx, least, other: 0.0 }),
         // These produce data; nothing that is differentiated goes into them.
         Op::Gather { .. } | Op::Uniform { .. } | Op::Normal { .. } | Op::Fill { .. } => Ok(()),
         Op::MapGrad { .. }
         | Op::ClampGrad { .. }
         | Op::ReduceGrad { .. }
         | Op::Clip { .. }
+        | Op::Cut { .. }
+        | Op::Idle { .. }
         | Op::Copy { .. }
         | Op::Advance { .. }
         | Op::Store { .. }

@@ -28,6 +28,15 @@ pub(crate) enum Op<V = View> {
     DenseDb { dz: V, db: V },
     /// `y[r, c] = v[c]`: v [C], y [R, C]. The transpose of `dense_db`.
     Rows { v: V, y: V },
+    /// The k largest numbers of each row, as a threshold: x [R, C], cut [R, 2] of u32, the key of the smallest that is
+    /// taken and the index of the last one of that key.
+    Cut { x: V, cut: V, k: u32 },
+    /// `dx = dy` where `cut` takes x, else 0: x [R, C], cut [R, 2] of u32, dy and dx R C each. dy may be x.
+    Select { x: V, cut: V, dy: V, dx: V },
+    /// `idle = 0` where any row of the code has the unit on, else `idle + R`: code [R, C], idle [C] of u32.
+    Idle { code: V, idle: V },
+    /// `y[r, c] = idle[c] >= least ? x[r, c] : other`: x [R, C], idle [C] of u32, y R C.
+    Dead { x: V, idle: V, y: V, least: u32, other: f32 },
     /// `y = f(x)`, N each.
     Map { f: Map, x: V, y: V },
     /// `dx = dy f'(x)`, N each.
@@ -136,6 +145,8 @@ pub(crate) enum Kernel {
     Chunks,
     /// A block for each tile of a product, and a thread for each column of a sum of rows.
     Tiles,
+    /// A block for each row.
+    Rows,
     /// One thread.
     One,
 }
@@ -163,6 +174,8 @@ pub(crate) enum Reach {
     Clock,
     /// The partial sum of the element's chunk.
     Parts,
+    /// The row with the same index as the element's; the op's own check proves the shape.
+    Row,
     /// All of it; the op's own check proves the shape.
     Whole,
     /// An entry, which the clock selects, with as many elements as the op.
@@ -231,6 +244,11 @@ fn update<'a, V>(name: &'static str, reach: Reach, of: &'a V) -> Option<Operand<
     operand(name, Role::Update, reach, of)
 }
 
+/// The same operand, of u32.
+fn counts<'a, V>(operand: Option<Operand<'a, V>>) -> Option<Operand<'a, V>> {
+    operand.map(|o| Operand { types: INTEGERS, ..o })
+}
+
 fn typed<'a, V>(name: &'static str, types: &'static [Dtype], of: &'a V) -> Option<Operand<'a, V>> {
     Some(Operand { name, role: Role::Read, reach: Reach::Whole, types, of })
 }
@@ -240,13 +258,17 @@ impl<V> Op<V> {
     #[rustfmt::skip]
     pub(crate) fn form(&self) -> Form<'_, V> {
         use Kernel::{Chunks, Fours, Tiles};
-        use Reach::{Clock, Each, Entry, Matrix, One, Parts, Whole};
+        use Reach::{Clock, Each, Entry, Matrix, One, Parts, Row, Whole};
         match self {
             Op::Dense { x, w, b, y } => Form::new("dense", Tiles, u64::from(b.is_some()), [read("x", Matrix, x), read("w", Matrix, w), b.as_ref().and_then(|b| read("b", Matrix, b)), write("y", Matrix, y)]),
             Op::DenseDx { dz, w, dx } => Form::new("dense_dx", Tiles, 0, [read("dz", Matrix, dz), read("w", Matrix, w), write("dx", Matrix, dx)]),
             Op::DenseDw { dz, x, dw } => Form::new("dense_dw", Tiles, 0, [read("dz", Matrix, dz), read("x", Matrix, x), write("dw", Matrix, dw)]),
             Op::DenseDb { dz, db } => Form::new("dense_db", Tiles, 0, [read("dz", Matrix, dz), write("db", Matrix, db)]),
             Op::Rows { v, y } => Form::new("rows", Kernel::Each, 0, [read("v", Whole, v), write("y", Each, y)]),
+            Op::Cut { x, cut, .. } => Form::new("cut", Kernel::Rows, 0, [read("x", Row, x), counts(write("cut", Row, cut))]),
+            Op::Select { x, cut, dy, dx } => Form::new("select", Kernel::Each, 0, [read("x", Each, x), counts(read("cut", Row, cut)), read("dy", Each, dy), write("dx", Each, dx)]),
+            Op::Idle { code, idle } => Form::new("idle", Kernel::Each, 0, [read("code", Whole, code), counts(update("idle", Each, idle))]),
+            Op::Dead { x, idle, y, .. } => Form::new("dead", Kernel::Each, 0, [read("x", Each, x), counts(read("idle", Whole, idle)), write("y", Each, y)]),
             Op::Map { f, x, y } => Form::new(f.names()[0], Kernel::Each, f.flops()[0], [read("x", Each, x), write("y", Each, y)]),
             Op::MapGrad { f, x, dy, dx } => Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read("x", Each, x), read("dy", Each, dy), write("dx", Each, dx)]),
             Op::Zip { f, a, b, y } => {
@@ -292,6 +314,10 @@ impl<V> Op<V> {
             Op::DenseDw { ref dz, ref x, ref dw } => Op::DenseDw { dz: f(dz), x: f(x), dw: f(dw) },
             Op::DenseDb { ref dz, ref db } => Op::DenseDb { dz: f(dz), db: f(db) },
             Op::Rows { ref v, ref y } => Op::Rows { v: f(v), y: f(y) },
+            Op::Cut { ref x, ref cut, k } => Op::Cut { x: f(x), cut: f(cut), k },
+            Op::Select { ref x, ref cut, ref dy, ref dx } => Op::Select { x: f(x), cut: f(cut), dy: f(dy), dx: f(dx) },
+            Op::Idle { ref code, ref idle } => Op::Idle { code: f(code), idle: f(idle) },
+            Op::Dead { ref x, ref idle, ref y, least, other } => Op::Dead { x: f(x), idle: f(idle), y: f(y), least, other },
             Op::Map { f: of, ref x, ref y } => Op::Map { f: of, x: f(x), y: f(y) },
             Op::MapGrad { f: of, ref x, ref dy, ref dx } => Op::MapGrad { f: of, x: f(x), dy: f(dy), dx: f(dx) },
             Op::Zip { f: of, ref a, ref b, ref y } => Op::Zip { f: of, a: f(a), b: f(b), y: f(y) },
@@ -349,7 +375,7 @@ impl Op {
     /// The operand that determines the op's number of elements.
     pub(crate) fn along(&self) -> &View {
         let of = |reach| self.form().operands().find(|o| o.reach == reach).map(|o| o.of);
-        of(Reach::Each).unwrap_or_else(|| self.result())
+        of(Reach::Each).or_else(|| of(Reach::Row)).unwrap_or_else(|| self.result())
     }
 
     /// How many elements the op has.
@@ -370,6 +396,10 @@ impl Op {
             Op::DenseDw { dz, x, .. } => [x.shape.rows(), x.shape.columns(), dz.shape.columns()].map(size).into(),
             Op::DenseDb { dz, .. } => [dz.shape.rows(), dz.shape.columns()].map(size).into(),
             Op::Rows { v, .. } => vec![size(v.len())],
+            Op::Cut { x, k, .. } => vec![size(x.shape.columns()), Word::U32(*k)],
+            Op::Select { x, .. } => vec![size(x.shape.columns())],
+            Op::Idle { code, .. } => [code.shape.rows(), code.shape.columns()].map(size).into(),
+            Op::Dead { idle, least, other, .. } => vec![size(idle.len()), Word::U32(*least), Word::F32(*other)],
             Op::Map { .. } | Op::MapGrad { .. } | Op::Zip { .. } | Op::Copy { .. } => vec![],
             Op::Reduce { scale, .. } | Op::ReduceGrad { scale, .. } => vec![Word::F32(*scale)],
             Op::Clip { most, .. } => vec![Word::F32(*most)],
@@ -422,6 +452,6 @@ impl Op<Shape> {
     /// The op's number of elements: how much work it is, apart from the terms of a product.
     pub(crate) fn size(&self) -> usize {
         let of = |reach| self.form().operands().find(|o| o.reach == reach).map(|o| o.of.len());
-        of(Reach::Each).unwrap_or_else(|| self.result().len())
+        of(Reach::Each).or_else(|| of(Reach::Row)).unwrap_or_else(|| self.result().len())
     }
 }

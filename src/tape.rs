@@ -1,6 +1,7 @@
 //! Tapes: they run ops as they are called, and record them. Gradients are in `tape/backward.rs`.
 
 mod backward;
+mod choose;
 mod elementwise;
 mod layers;
 mod losses;

@@ -22,16 +22,19 @@ impl Dice {
 pub(super) static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| row::names(&row::all()));
 /// Those of which the sizes are three, and those of which they are two.
 const THREE: [&str; 4] = ["dense", "dense_dx", "dense_dw", "gather"];
-const TWO: [&str; 2] = ["dense_db", "rows"];
+const TWO: [&str; 6] = ["dense_db", "rows", "cut", "select", "idle", "dead"];
 
 /// Buffers of a device, and a random list of ops on them.
 pub(super) struct World {
     buffers: Vec<View>,
+    /// Cuts and counters.
+    integers: View,
     clock: View,
     pub(super) ops: Vec<Op>,
 }
 
 pub(super) const ELEMENTS: usize = 12_000;
+const INTEGERS: usize = 256;
 
 impl World {
     pub(super) fn new(device: &Device, seed: u64, count: usize) -> World {
@@ -48,7 +51,10 @@ impl World {
         // Neither the first row of the order nor the first entry of a ring.
         device.backend().write(&clock, bytemuck::cast_slice(&[4u32, 1])).unwrap();
         device.backend().write(&bytes, &(0..4096).map(|_| dice.below(256) as u8).collect::<Vec<_>>()).unwrap();
-        let mut world = World { buffers, clock, ops: Vec::new() };
+        let integers = alloc(Dtype::U32, INTEGERS);
+        let numbers: Vec<u32> = (0..INTEGERS).map(|_| dice.below(2000) as u32).collect();
+        device.backend().write(&integers, bytemuck::cast_slice(&numbers)).unwrap();
+        let mut world = World { buffers, integers, clock, ops: Vec::new() };
         while world.ops.len() < count {
             let op = world.random(&mut dice, &order, &bytes);
             if op.check().is_ok() {
@@ -89,17 +95,18 @@ impl World {
             *b = None;
         }
         let form = op.form();
-        let about: Vec<_> = form.operands().map(|operand| (operand.name, operand.reach)).collect();
+        let about: Vec<_> = form.operands().map(|operand| (operand.name, operand.reach, operand.types[0])).collect();
         // In place: the result is the first or the second operand.
         let first = dice.below(4);
         let same = form.in_place && first + 1 < about.len() && about[first].1 == Reach::Each;
         let mut views: Vec<View> = Vec::new();
         op.map(|shape| {
-            let (name, reach) = about[views.len()];
+            let (name, reach, dtype) = about[views.len()];
             let view = match (name, reach) {
                 ("order", _) => order.part(0, *shape).unwrap(),
                 ("data", _) if dice.below(2) == 0 => bytes.part(0, *shape).unwrap(),
                 (_, Reach::Clock) => self.clock.clone(),
+                _ if dtype == Dtype::U32 => self.integers.part(dice.below(2) * (INTEGERS - shape.len()), *shape).unwrap(),
                 _ if same && views.len() == about.len() - 1 => views[first].clone(),
                 _ => self.view(dice, shape.dims()),
             };
@@ -116,7 +123,7 @@ impl World {
             bits
         };
         let same = |bits: u32| if f32::from_bits(bits).is_nan() { u32::MAX } else { bits };
-        self.buffers.iter().flat_map(read).map(same).chain(read(&self.clock)).collect()
+        self.buffers.iter().flat_map(read).map(same).chain(read(&self.integers)).chain(read(&self.clock)).collect()
     }
 }
 

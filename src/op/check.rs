@@ -78,7 +78,7 @@ impl Op {
                 Reach::One => 1,
                 Reach::Clock => 2,
                 Reach::Parts => chunks(self.elements()),
-                Reach::Whole | Reach::Entry | Reach::Matrix => continue,
+                Reach::Row | Reach::Whole | Reach::Entry | Reach::Matrix => continue,
             };
             self.check_length(name, view, needed)?;
         }
@@ -128,6 +128,23 @@ impl Op {
             Op::Rows { v, y } => {
                 self.check_matrix("y", y)?;
                 self.check_length("v", v, y.shape.columns())
+            }
+            Op::Cut { x, cut, k } => {
+                self.check_matrix("x", x)?;
+                let columns = x.shape.columns();
+                if *k == 0 || *k as usize > columns {
+                    return self.refuse(format!("{k} of {columns} numbers a row are wanted (x is {})", x.shape), "Take 1 up to all.");
+                }
+                self.check_cut(cut, x.shape.rows())
+            }
+            Op::Select { x, cut, .. } => {
+                self.check_matrix("x", x)?;
+                self.check_cut(cut, x.shape.rows())
+            }
+            Op::Idle { code: x, idle } | Op::Dead { x, idle, .. } => {
+                let name = self.form().operands().next().expect("it has two").name;
+                self.check_matrix(name, x)?;
+                self.check_inner(&format!("columns of {name}"), x.shape.columns(), "units", idle.len())
             }
             Op::Reduce { f, x, .. } if f.is_mean() && x.len() == 0 => {
                 self.refuse(format!("a mean over no elements ({} is {})", f.operands()[0], x.shape), "Pass at least one row.")
@@ -207,6 +224,11 @@ impl Op {
         }
         let problem = format!("{operand} has {} dimensions where 2 are needed ({operand} is {})", view.shape.dims().len(), view.shape);
         self.refuse(problem, "Reshape it to [rows, columns].")
+    }
+
+    /// The key and the index that a cut has for each row.
+    fn check_cut(&self, cut: &View, rows: usize) -> Result<()> {
+        self.check_product("cut", cut, rows, 2)
     }
 
     fn check_inner(&self, a: &str, m: usize, b: &str, n: usize) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::ops;
 use super::reference::Sums;
 use super::row::{Row, is_given};
+use crate::Dtype;
 use crate::op::Role;
 
 /// Host data of an operand.
@@ -95,7 +96,8 @@ impl Case {
             let (index, n) = (row.index_of(at), operand.of.len());
             let data = match is_given(operand.role) {
                 true => inputs.next().expect("data for each operand that is read"),
-                false => Data::F32(vec![f32::from_bits(UNWRITTEN); n]),
+                false if operand.types.contains(&Dtype::F32) => Data::F32(vec![f32::from_bits(UNWRITTEN); n]),
+                false => Data::U32(vec![UNWRITTEN; n]),
             };
             match case.operands.get_mut(index) {
                 Some(same) if operand.role != Role::Read => same.role = Role::Update,

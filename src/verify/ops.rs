@@ -1,6 +1,7 @@
 //! The ops by family: their rows, the data of a row, the expected results and their bounds.
 
 mod adam;
+mod choose;
 mod dense;
 mod elementwise;
 mod map;
@@ -21,6 +22,7 @@ pub(crate) fn rows(rows: &mut Collector) {
     reduce::rows(rows);
     moves::rows(rows);
     random::rows(rows);
+    choose::rows(rows);
     adam::rows(rows);
 }
 
@@ -43,23 +45,26 @@ pub(crate) fn make(row: &Row) -> Made {
         Op::ReduceGrad { f, dx, scale, .. } => reduce::make_grad(*f, dx, *scale, row),
         Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => moves::make(row),
         Op::Uniform { .. } | Op::Normal { .. } | Op::Mask { .. } => random::make(row),
+        Op::Cut { .. } | Op::Select { .. } | Op::Idle { .. } | Op::Dead { .. } => choose::make(row),
         Op::Adam { table, hyper, .. } => adam::make(table, *hyper, row),
     }
 }
 
 /// The ops that can be timed, each with the sizes of the article's network.
 pub(crate) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
-    [dense::sizes(), map::sizes(), elementwise::sizes(), reduce::sizes(), moves::sizes(), random::sizes(), adam::sizes()].concat()
+    [dense::sizes(), map::sizes(), elementwise::sizes(), reduce::sizes(), moves::sizes(), random::sizes(), choose::sizes(), adam::sizes()]
+        .concat()
 }
 
 /// The op of that name at those sizes, as in the article's training; `None` if it takes another number of sizes.
 pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Given)>> {
-    let given = Given { square: dims.iter().product::<usize>() as f32, bytes: true, ..Given::default() };
+    let columns = dims.last().copied().unwrap_or(0);
+    let given = Given { square: dims.iter().product::<usize>() as f32, bytes: true, taken: choose::some(columns), ..Given::default() };
     // Each operand must be a shape.
     let operands = match (name, dims) {
         ("dense" | "dense_dx" | "dense_dw", &[b, i, o]) => vec![[b, i], [o, i], [b, o]],
         ("gather", &[items, row, batch]) => vec![[items, row], [batch, row]],
-        ("dense_db" | "rows", &[b, o]) => vec![[b, o]],
+        ("dense_db" | "rows" | "cut" | "select" | "idle" | "dead", &[b, o]) => vec![[b, o]],
         _ => vec![],
     };
     operands.iter().try_for_each(|dims| Shape::new(dims).map(drop))?;
@@ -69,10 +74,14 @@ pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Giv
         ("dense_dw", &[b, i, o]) => dense::dense_dw([b, i, o]),
         ("dense_db", &[b, o]) => dense::dense_db([b, o]),
         ("rows", &[b, o]) => dense::repeated([b, o]),
+        ("cut", &[b, o]) => choose::cut([b, o], choose::some(o)),
+        ("select", &[b, o]) => choose::select([b, o]),
+        ("idle", &[b, o]) => choose::idle([b, o]),
+        ("dead", &[b, o]) => choose::dead([b, o], 1000, 0.0),
         ("gather", &[items, row, batch]) => moves::gather(items, &[row], items, batch),
         ("advance", _) => moves::advance(3, 9),
         ("store", _) => moves::store(2, Shape::new(dims)?),
-        ("dense" | "dense_dx" | "dense_dw" | "dense_db" | "rows" | "gather", _) => return Ok(None),
+        ("dense" | "dense_dx" | "dense_dw" | "dense_db" | "rows" | "cut" | "select" | "idle" | "dead" | "gather", _) => return Ok(None),
         _ => elements(name, Shape::new(dims)?),
     };
     Ok(Some((op, given)))

@@ -218,6 +218,51 @@ pub(crate) fn gather<T: Copy>(data: &[T], columns: usize, order: &[u32], cursor:
     (0..rows * columns).map(|i| data[row(i / columns) * columns + i % columns]).collect()
 }
 
+/// An integer in the order of the numbers, by their bits: those below 0 come first, from the largest magnitude on; NaN
+/// comes last.
+fn key(x: f32) -> u32 {
+    match x.to_bits() {
+        _ if x.is_nan() => u32::MAX,
+        bits if bits < 1 << 31 => (1 << 31) + bits,
+        bits => u32::MAX - bits,
+    }
+}
+
+/// The threshold of the `taken` largest numbers of each row, the lowest index first among equals: the key of the
+/// smallest of them, and the index of the last one that has it.
+pub(crate) fn cut(x: &[f32], columns: usize, taken: usize) -> Vec<u32> {
+    let of = |row: &[f32]| {
+        let mut order: Vec<usize> = (0..columns).collect();
+        let plain = |i: usize| if row[i].is_nan() { f32::NAN } else { row[i] };
+        order.sort_by(|&a, &b| plain(b).total_cmp(&plain(a)).then(a.cmp(&b)));
+        let last = order[taken - 1];
+        [key(row[last]), last as u32]
+    };
+    x.chunks(columns.max(1)).flat_map(of).collect()
+}
+
+/// `dy` where the cut of the row takes x, else 0.
+pub(crate) fn select<T: Copy + Default>(x: &[f32], cut: &[u32], columns: usize, dy: &[T]) -> Vec<T> {
+    let taken = |i: usize| (key(x[i]), u32::MAX - (i % columns) as u32) >= (cut[2 * (i / columns)], u32::MAX - cut[2 * (i / columns) + 1]);
+    (0..x.len()).map(|i| if taken(i) { dy[i] } else { T::default() }).collect()
+}
+
+/// How many rows each unit has been off for, after these.
+pub(crate) fn idle(code: &[f32], before: &[u32]) -> Vec<u32> {
+    let rows = code.chunks(before.len().max(1));
+    let is_on = |x: f32| x.is_nan() || x.abs() >= f32::MIN_POSITIVE;
+    let after = |(c, &before): (usize, &u32)| match rows.clone().any(|row| is_on(row[c])) {
+        true => 0,
+        false => (u64::from(before) + rows.len() as u64).min(u32::MAX.into()) as u32,
+    };
+    before.iter().enumerate().map(after).collect()
+}
+
+/// x of the units that have been off for at least that many rows, and another number of all others.
+pub(crate) fn dead<T: Copy>(x: &[T], idle: &[u32], least: u32, other: T) -> Vec<T> {
+    x.iter().enumerate().map(|(i, &x)| if idle[i % idle.len()] >= least { x } else { other }).collect()
+}
+
 /// The clock after a batch: the cursor goes round, the step wraps as u32 does.
 pub(crate) fn advance(clock: [u32; 2], rows: u32, period: u32) -> [u32; 2] {
     [((u64::from(clock[0]) + u64::from(rows)) % u64::from(period)) as u32, ((u64::from(clock[1]) + 1) % (1 << 32)) as u32]
@@ -300,6 +345,30 @@ mod tests {
         assert_eq!(dense_dx(&[2.0, 3.0], &[5.0, -6.0], [2, 2, 1]).value, [10.0, -12.0, 15.0, -18.0]);
         assert_eq!(dense_dw(&[2.0, 3.0], &[1.0, 2.0, 3.0, 4.0], [2, 2, 1]).value, [11.0, 16.0]);
         assert_eq!(dense_db(&[2.0, 3.0, 4.0, 5.0], [2, 2]).value, [6.0, 8.0]);
+    }
+
+    /// Every f32 that is no NaN, in steps: the keys are in the order of the numbers, and -0 comes before 0.
+    #[test]
+    fn keys_are_in_the_order_of_the_numbers() {
+        let mut numbers: Vec<f32> = (0..u32::MAX).step_by(99_991).map(f32::from_bits).filter(|x| !x.is_nan()).collect();
+        numbers.extend([f32::NEG_INFINITY, -0.0, 0.0, f32::INFINITY]);
+        numbers.sort_by(f32::total_cmp);
+        numbers.dedup_by(|a, b| a.to_bits() == b.to_bits());
+        assert!(numbers.windows(2).all(|w| key(w[0]) < key(w[1]) && w[0] <= w[1]));
+        assert_eq!(
+            [f32::NEG_INFINITY, -0.0, 0.0, f32::INFINITY, f32::NAN, -f32::NAN].map(key),
+            [0x007f_ffff, 0x7fff_ffff, 0x8000_0000, 0xff80_0000, u32::MAX, u32::MAX]
+        );
+    }
+
+    #[test]
+    fn ties_are_cut_at_the_lowest_index() {
+        let x = [2.0, 5.0, 2.0, 1.0, 2.0, f32::NAN, 7.0, -0.0, 0.0, 0.0];
+        let cuts = cut(&x, 5, 3);
+        assert_eq!(cuts, [key(2.0), 2, key(0.0), 3]);
+        assert_eq!(select(&x, &cuts, 5, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), [1, 2, 3, 0, 0, 6, 7, 0, 9, 0]);
+        assert_eq!(idle(&[0.0, 1e-40, 0.0, f32::NAN], &[7, 0]), [9, 0]);
+        assert_eq!(idle(&[-0.0, 0.0], &[u32::MAX - 1, u32::MAX]), [u32::MAX; 2]);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Given {
     pub(crate) bytes: bool,
     /// Whether the order names rows past the end of the data.
     pub(crate) beyond: bool,
+    /// How many numbers of each row the cut takes that select reads.
+    pub(crate) taken: u32,
 }
 
 /// Which operands of an in-place op are the same view.
@@ -45,6 +47,8 @@ pub(crate) enum Same {
     Operands,
     /// All are the same.
     All,
+    /// The third operand, which is only read, is the first.
+    Third,
 }
 
 /// Sizes on both sides of the powers of two of tiles, vectors and warps.
@@ -90,6 +94,8 @@ impl Row {
             Same::Second if operand == last => 1,
             Same::Operands => operand.saturating_sub(1),
             Same::All => 0,
+            Same::Third if operand == 2 => 0,
+            Same::Third => operand.min(operand.saturating_sub(1).max(1)),
             _ => operand,
         }
     }

@@ -1,7 +1,7 @@
 //! Gradients of random graphs against forward-mode dual numbers in f64: the tape differentiates backward, the mirror
 //! forward, and the two share nothing but the graph.
 
-use narrows::{Clock, Device, Level, Params, Tape, Tensor, Val};
+use narrows::{Clock, Device, Idle, Level, Params, Tape, Tensor, Val};
 use std::panic::AssertUnwindSafe;
 
 /// A number with its derivatives with respect to every scalar parameter, and with what bounds the f32 error of both:
@@ -344,6 +344,30 @@ impl Graph {
                 let val = self.tape.clamp(x.val, lo, hi)?;
                 self.margin = wide.iter().fold(self.margin, |least, &at| x.mirror.iter().fold(least, |least, d| least.min(d.margin(at))));
                 self.keep(val, x.dims, x.mirror.iter().map(|d| d.clamp(wide)).collect());
+            }
+            11 => {
+                let k = 1 + random.below(x.dims[1]);
+                let batch = random.below(2) == 0;
+                let val = if batch { self.tape.batch_topk(x.val, k)? } else { self.tape.topk(x.val, k)? };
+                // What is taken is decided by the numbers of the device, and its gradients by the mirror.
+                let numbers = self.tape.read(x.val)?;
+                let (row, k) = if batch { (numbers.len(), k * x.dims[0]) } else { (x.dims[1], k) };
+                let taken = |i: usize| {
+                    let others = i / row * row..(i / row + 1) * row;
+                    let before = |&j: &usize| numbers[j].total_cmp(&numbers[i]).reverse().then(j.cmp(&i)).is_lt();
+                    others.filter(before).count() < k
+                };
+                let zero = Dual::constant(0.0, self.scalars);
+                let mirror = x.mirror.iter().enumerate().map(|(i, d)| if taken(i) { d.clone() } else { zero.clone() });
+                self.keep(val, x.dims, mirror.collect());
+            }
+            12 => {
+                let idle = Idle::new(self.tape.device(), x.dims[1])?;
+                let rows: Vec<u32> = (0..x.dims[1]).map(|_| random.below(5) as u32).collect();
+                idle.write(&rows)?;
+                let val = self.tape.dead(x.val, &idle, 2)?;
+                let factor = |i: usize| f64::from(rows[i % rows.len()] >= 2);
+                self.keep(val, x.dims, x.mirror.iter().enumerate().map(|(i, d)| d.scale(factor(i))).collect());
             }
             _ => {
                 let fits: Vec<usize> = (0..LAYERS).filter(|l| self.layout[2 * l].1[1] == x.dims[1]).collect();

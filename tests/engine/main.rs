@@ -1,6 +1,7 @@
 //! Ops, their derivatives, the texts of their errors, and their machine code.
 
 mod assembly;
+mod choices;
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;

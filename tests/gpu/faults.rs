@@ -115,6 +115,13 @@ const FAULTS: &[Fault] = &[
     Fault { what: "what is dropped is kept", file: "mask.cu", from: "(w.v[j] >> 8) < keep", to: "(w.v[j] >> 8) >= keep", ops: &["mask"] },
     Fault { what: "rows in place of columns", file: "rows.cu", from: "v[i % C]", to: "v[i / C % C]", ops: &["rows"] },
     Fault { what: "the scale is forgotten", file: "total.cu", from: "total * scale", to: "total * (scale > 2.0f ? scale : 1.0f)", ops: &["mse", "bce"] },
+    Fault { what: "NaN is the smallest", file: "key.cuh", from: "return 0xffffffffu;", to: "return 0u;", ops: &["cut", "select"] },
+    Fault { what: "the highest index first", file: "cut.cu", from: "from_end = C - 1 - i;", to: "from_end = i;", ops: &["cut"] },
+    Fault { what: "one more is taken", file: "cut.cu", from: "above < left && left <= above + count[t]", to: "above <= left && left < above + count[t]", ops: &["cut"] },
+    Fault { what: "all ties are taken", file: "select.cu", from: "mine == least && i - row * C <= last", to: "mine == least", ops: &["select"] },
+    Fault { what: "subnormal numbers are on", file: "idle.cu", from: "most >= 0x00800000u", to: "most > 0u", ops: &["idle"] },
+    Fault { what: "the counter wraps", file: "idle.cu", from: "longer < R ? 0xffffffffu : longer", to: "longer", ops: &["idle"] },
+    Fault { what: "dead from one row later on", file: "dead.cu", from: "idle[i % C] >= least", to: "idle[i % C] > least", ops: &["dead"] },
     Fault { what: "an element too many", file: "fill.cu", from: "if (i < N)", to: "if (i <= N)", ops: &["fill"] },
 ];
 

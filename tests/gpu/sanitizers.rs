@@ -53,7 +53,7 @@ fn changed(sanitizer: &str, file: &str, text: &str) -> Option<PathBuf> {
 #[test]
 fn a_deleted_barrier_is_found() {
     // The file, how many barriers it has, and the kernel that shows that one is missing.
-    for (file, barriers, kernel) in [("dense.cu", 2, "dense"), ("tile.cuh", 4, "layer"), ("chain.cu", 2, "chain")] {
+    for (file, barriers, kernel) in [("dense.cu", 2, "dense"), ("tile.cuh", 4, "layer"), ("chain.cu", 2, "chain"), ("cut.cu", 4, "cut")] {
         let original = fs::read_to_string(standin::root().join("kernels").join(file)).unwrap();
         assert_eq!(original.lines().filter(|l| l.contains("__syncthreads()")).count(), barriers, "{file}");
         for deleted in 0..barriers {

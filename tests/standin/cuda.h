@@ -61,6 +61,9 @@ static inline unsigned __float_as_uint(float value) {
     return bits;
 }
 
+// Relaxed, as on a GPU: other memory is ordered by barriers alone.
+static inline unsigned atomicAdd(unsigned* at, unsigned more) { return __atomic_fetch_add(at, more, __ATOMIC_RELAXED); }
+
 namespace standin {
 
 // Subnormal numbers count as 0, as in PTX that is compiled with --ftz=true, while a `Flush` lives on a host thread.

@@ -65,11 +65,24 @@ static void gradients() {
     expect("the gradient of a bias", db[33], want);
 }
 
+// Three rows, the last one with ties; an index of two bytes.
+static void largest() {
+    unsigned C = 300, k = 7;
+    float* x = numbers(3 * C);
+    unsigned cuts[6] = {}, *cut = cuts;
+    go("cut_rows", 3, 256, {&x, &cut, &C, &k}, "ppuu");
+    // 3 is every seventh number, first at index 6 of each third row: 300 = 6 (mod 7).
+    expect("the key of a cut", cuts[0] == 0xc0400000u, 1);
+    expect("the index of a cut", static_cast<float>(cuts[1]), 6 * 7 + 6);
+    expect("the last one", static_cast<float>(cuts[5]), 6 * 7 + 1);
+}
+
 int main(int, char** argv) {
     const std::string only = argv[1] ? argv[1] : "";
     if (only.empty() || only == "layer") layer();
     if (only.empty() || only == "chain") chained();
     if (only.empty() || only == "weights") gradients();
+    if (only.empty() || only == "cut") largest();
     if (!only.empty() && only != "dense") return 0;
     const bool dense_only = !only.empty();
     unsigned B = 5, I = 37, O = 66; // two tiles; three of K, the last one short

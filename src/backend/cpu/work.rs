@@ -7,7 +7,7 @@ use super::memory::{Rectangle, Slices};
 use super::pack;
 use super::partition::Partition;
 use super::touch::{Cover, Touch};
-use super::{adam, advance, clip, copy, dense, fill, gather, map, random, reduce, scale, store, zip};
+use super::{adam, advance, clip, copy, cut, dead, dense, fill, gather, idle, map, random, reduce, scale, select, store, zip};
 use crate::device::View;
 use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Role, chunks};
 use crate::{Dtype, Level, Shape};
@@ -77,6 +77,7 @@ impl Work {
             // No part begins inside a block of four elements: the grain of elements is a multiple of four.
             (Kernel::Fours, _) if op.along().shape.columns().is_multiple_of(FOUR) => along(op.along(), threads),
             (Kernel::Fours, _) => Partition::elements(op.elements()),
+            (Kernel::Rows, _) => Partition::rows(op.along().shape.rows(), threads),
             (Kernel::Chunks, _) => Partition::each(chunks(op.elements())),
             (Kernel::One, _) => Partition::ONE,
         };
@@ -127,6 +128,8 @@ impl Work {
                         // The second stage writes it.
                         (Kernel::Chunks, Reach::One) => return None,
                         (_, Reach::Each) => along(o.of),
+                        (_, Reach::Row) if o.of.shape.rows() == self.partition.units => along(o.of),
+                        (_, Reach::Row) => Cover::Whole,
                         (_, Reach::One | Reach::Clock | Reach::Parts | Reach::Whole) => Cover::Whole,
                         (_, Reach::Entry) => Cover::Anywhere(op.elements() / units),
                         (_, Reach::Matrix) => match op {
@@ -237,6 +240,19 @@ impl Work {
             What::Op(Op::Rows { v, y }) => {
                 let (v, y) = (s.all::<f32>(v), s.write(y, of(y)));
                 y.chunks_exact_mut(v.len()).for_each(|row| copy::copy(v, row));
+            }
+            What::Op(Op::Cut { x, cut, k }) => cut::cut(level, s.read(x, of(x)), *k as usize, x.shape.columns(), s.write(cut, of(cut))),
+            What::Op(Op::Select { x, cut, dy, dx }) => {
+                let (columns, part) = (x.shape.columns(), of(x));
+                // By rows, the cut begins with that of the first; by elements, with that of the whole.
+                let (first, rows) = if cut.shape.rows() == all { (0, of(cut)) } else { (part.start, 0..cut.len()) };
+                select::select(level, s.read(x, part), s.read(cut, rows), s.read(dy, of(dy)), s.write(dx, of(dx)), first, columns);
+            }
+            What::Op(Op::Idle { code, idle }) => idle::idle(level, s.all(code), idle.len(), units.start, s.write(idle, units)),
+            What::Op(Op::Dead { x, idle, y, least, other }) => {
+                let part = of(x);
+                let first = part.start % idle.len();
+                dead::dead(level, s.read(x, part), s.all(idle), s.write(y, of(y)), first, *least, *other);
             }
             What::Op(Op::Map { f, x, y }) => map::map(level, *f, s.read(x, of(x)), s.write(y, of(y))),
             What::Op(Op::MapGrad { f, x, dy, dx }) => {

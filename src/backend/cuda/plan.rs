@@ -113,6 +113,9 @@ const ROOM: usize = 9216;
 const FEW: usize = 4;
 /// Threads of a block where nothing else is said; and the lanes of a reduction.
 const THREADS: usize = 256;
+/// Threads of a block that does a row longer than this.
+const WIDE_THREADS: usize = 1024;
+const WIDE_ROW: usize = 4096;
 /// Threads of a block of a chain.
 const CHAIN_THREADS: usize = 512;
 /// Threads of a block that sums columns: small, so that few columns still reach many multiprocessors.
@@ -180,6 +183,10 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
                 }
             };
             launch(entry.into(), threads, block, args)
+        }
+        Kernel::Rows => {
+            let threads = if op.along().shape.columns() > WIDE_ROW { WIDE_THREADS } else { THREADS };
+            launch(format!("{}_rows", form.name), op.along().shape.rows() * threads, threads, operands.chain(words).collect())
         }
         Kernel::One => launch(form.name.into(), 1, 1, operands.chain(words).collect()),
     }

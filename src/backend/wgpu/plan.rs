@@ -83,7 +83,7 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
         let words = [&[len as u32, start as u32], words].concat();
         Launch { op: form.name, shader: shader::find(shader), entry: "main", side: None, operands, words, grid: fold(groups) }
     };
-    const ALL: &[Reach] = &[Reach::Each, Reach::One, Reach::Clock, Reach::Parts, Reach::Whole, Reach::Entry, Reach::Matrix];
+    const ALL: &[Reach] = &[Reach::Each, Reach::One, Reach::Clock, Reach::Parts, Reach::Row, Reach::Whole, Reach::Entry, Reach::Matrix];
     match form.kernel {
         Kernel::Each | Kernel::Fours => {
             let each = if form.kernel == Kernel::Each { 1 } else { FOUR };
@@ -103,6 +103,20 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
                 Ok(launch("total", operands, (0, chunks(n)), &words, 1))
             });
             first.chain(second).collect()
+        }
+        Kernel::Rows => {
+            let (rows, columns) = (op.along().shape.rows(), op.along().shape.columns());
+            let most = (PIECE / columns.max(1)).max(1);
+            let piece = |start: usize| {
+                let count = most.min(rows - start);
+                let bind = |(index, o): (usize, Operand<View>)| {
+                    let width = o.of.shape.columns();
+                    Ok(Bind { name: o.name, index, view: part(o.of, start * width, count * width)? })
+                };
+                let operands = form.operands().enumerate().map(bind).collect::<Result<_>>()?;
+                Ok(launch(form.name, operands, (start, count), &words, count))
+            };
+            (0..rows).step_by(most).map(piece).collect()
         }
         Kernel::One => Ok(vec![launch(form.name, cut(ALL, (0, n))?, (0, 1), &words, 1)]),
         Kernel::Tiles => product(op),

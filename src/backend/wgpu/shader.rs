@@ -54,6 +54,7 @@ const LOG1P: File = file!("log1p");
 const LN: File = file!("ln");
 const KL_TERM: File = file!("kl_term");
 const TREE: File = file!("tree");
+const KEY: File = file!("key");
 const PHILOX: File = file!("philox");
 
 /// The file of a function, and what it needs.
@@ -128,6 +129,11 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
         add(own.0, own, &[GRID, PHILOX]);
     }
     add("normal", file!("normal"), &[GRID, LN, PHILOX]);
+    add("cut", file!("cut"), &[GRID, KEY]);
+    add("select", file!("select"), &[GRID, KEY, EACH]);
+    for own in [file!("idle"), file!("dead")] {
+        add(own.0, own, &[GRID, EACH]);
+    }
     add("advance", file!("advance"), &[]);
     add("dense", file!("dense"), &[GRID]);
     all

@@ -18,7 +18,7 @@ fn all() -> Vec<Op<Shape>> {
 fn of(name: &str) -> Op<Shape> {
     let dims: &[usize] = match name {
         "dense" | "dense_dx" | "dense_dw" => &[2, 3, 5],
-        "dense_db" | "rows" => &[2, 5],
+        "dense_db" | "rows" | "cut" | "select" | "idle" | "dead" => &[2, 5],
         "gather" => &[7, 5, 2],
         "store" => &[5],
         _ => &[3, 5],
@@ -101,7 +101,13 @@ fn an_operand_of_another_shape_is_refused() {
                     | ("scale_by", "table")
                     | ("gather", "order")
                     | ("sum" | "square_sum" | "abs_sum", "x") => true,
-                    ("dense_db", "dz") | ("rows", "y") | ("gather", "data" | "y") | ("adam", "table") | ("store", "ring") => at == 0,
+                    ("cut", "x") => at == 1,
+                    ("dense_db", "dz")
+                    | ("rows", "y")
+                    | ("idle", "code")
+                    | ("gather", "data" | "y")
+                    | ("adam", "table")
+                    | ("store", "ring") => at == 0,
                     _ => false,
                 };
                 for by in [-1, 1] {
@@ -231,6 +237,12 @@ fn the_costs_are_these() {
         ("dense_dw", 2 * 2 * 3 * 5, f * (10 + 6 + 15)),
         ("dense_db", 10, f * (10 + 5)),
         ("rows", 0, f * (10 + 5)),
+        // Ten numbers in two rows, and a key and an index for each of these.
+        ("cut", 0, f * (10 + 4)),
+        ("select", 0, f * (10 + 4 + 10 + 10)),
+        // Five counters, read and written.
+        ("idle", 0, f * (10 + 2 * 5)),
+        ("dead", 0, f * (10 + 5 + 10)),
         ("relu", 15, f * 30),
         ("relu_grad", 15, f * 45),
         ("sigmoid", 24 * 15, f * 30),

@@ -111,6 +111,20 @@ fn reductions_and_sums_have_their_gradients() {
     check("dense_db", &x, |dz| r::dense_db(dz, [2, 5]).value, |_, dy| r::rows(dy, 2));
 }
 
+/// What is taken stays what it is where no two numbers are near each other.
+#[test]
+fn a_choice_passes_gradients_to_what_it_takes() {
+    let x = values(21, 8);
+    let single = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<_>>();
+    for (columns, taken) in [(7, 3), (21, 5)] {
+        let cut = |x: &[f64]| r::cut(&single(x), columns, taken);
+        let top = |x: &[f64]| r::select(&single(x), &cut(x), columns, x);
+        check("select", &x, top, |x, dy| r::select(&single(x), &cut(x), columns, dy));
+    }
+    let idle = [5, 9, 10, 11, 0, 10, 3];
+    check("dead", &x, |x| r::dead(x, &idle, 10, -1.0), |_, dy| r::dead(dy, &idle, 10, 0.0));
+}
+
 /// The three products are linear in each factor, so that each is a derivative of another.
 #[test]
 fn products_turn_into_each_other() {

@@ -52,7 +52,9 @@ fn a_piece_knows_where_it_begins() {
         Op::Uniform { clock: clock.clone(), y: y.clone(), lo: 0.0, range: 1.0, stream },
         Op::Normal { clock: clock.clone(), y: y.clone(), mean: 0.0, std: 1.0, stream },
         Op::Mask { x: x.clone(), clock: clock.clone(), y: y.clone(), keep: 1, factor: 1.0, stream },
-        Op::Rows { v, y: rows },
+        Op::Rows { v, y: rows.clone() },
+        Op::Select { x: rows.clone(), cut: empty(&d, Dtype::U32, &[n / 4, 2]), dy: x.clone(), dx: y.clone() },
+        Op::Dead { x: rows, idle: empty(&d, Dtype::U32, &[4]), y: x.clone(), least: 1, other: 0.0 },
         Op::Store { x, clock, ring: y },
     ] {
         let launches = plan(&op).unwrap();
@@ -60,6 +62,17 @@ fn a_piece_knows_where_it_begins() {
         assert_eq!(pieces, [[1 << 24, 0], [8, 1 << 24]], "{}", op.name());
         assert!(launches.iter().all(|l| l.operands.iter().all(|o| o.view.len() <= 1 << 24 || o.name == "ring")));
     }
+}
+
+#[test]
+fn a_choice_is_cut_into_pieces_of_rows() {
+    let d = paper();
+    let (x, cut) = (floats(&d, &[5, 1 << 23]), empty(&d, Dtype::U32, &[5, 2]));
+    let launches = plan(&Op::Cut { x, cut, k: 3 }).unwrap();
+    let words: Vec<_> = launches.iter().map(|l| l.words.clone()).collect();
+    assert_eq!(words, [[2, 0, 1 << 23, 3], [2, 2, 1 << 23, 3], [1, 4, 1 << 23, 3]]);
+    assert!(launches.iter().all(|l| bind(l, REACH, "paper").is_ok() && l.grid == [l.words[0], 1]));
+    assert_eq!(launches.iter().map(|l| l.operands[1].view.offset).collect::<Vec<_>>(), [0, 4, 8]);
 }
 
 #[test]
