@@ -69,8 +69,8 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
                     tape.contribute(inputs[0], grad(Term::SquareSum, x.clone(), None))?;
                     tape.contribute(inputs[1], again(f, x, logvar))
                 }
-                // `Tape::bce_with_logits` rejects targets that need a gradient.
-                (Term::Sum | Term::SquareSum | Term::AbsSum | Term::Mse | Term::Bce, other) => {
+                // `Tape::bce_with_logits` rejects targets that need a gradient; that of `Tape::rho_kl` is a constant.
+                (Term::Sum | Term::SquareSum | Term::AbsSum | Term::Mse | Term::Bce | Term::RhoKl, other) => {
                     tape.contribute(inputs[0], grad(f, x, other))
                 }
             }

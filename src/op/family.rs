@@ -109,10 +109,14 @@ pub(crate) enum Term {
     /// `mu^2 + exp(logvar) - logvar - 1`: twice the divergence of N(mu, exp(logvar)) from N(0, 1). By mu its derivative
     /// is that of a sum of squares; its own, `kl_grad`, is that by logvar.
     Kl,
+    /// `t ln(t / x) + (1 - t) ln((1 - t) / (1 - x))`, x kept away from 0 and 1: how far Bernoulli(x) is from
+    /// Bernoulli(t).
+    RhoKl,
 }
 
 impl Term {
-    pub(crate) const ALL: [Term; 6] = [Term::Sum, Term::SquareSum, Term::AbsSum, Term::Mse, Term::Bce, Term::Kl];
+    pub(crate) const ALL: [Term; 7] =
+        [Term::Sum, Term::SquareSum, Term::AbsSum, Term::Mse, Term::Bce, Term::Kl, Term::RhoKl];
 
     /// The names of the sum and of its derivative.
     pub(crate) fn names(self) -> [&'static str; 2] {
@@ -123,6 +127,7 @@ impl Term {
             Term::Mse => ["mse", "mse_grad"],
             Term::Bce => ["bce", "bce_grad"],
             Term::Kl => ["kl", "kl_grad"],
+            Term::RhoKl => ["rho_kl", "rho_kl_grad"],
         }
     }
 
@@ -135,6 +140,7 @@ impl Term {
             Term::Mse => [3, 2],
             Term::Bce => [34, 26],
             Term::Kl => [26, 23],
+            Term::RhoKl => [56, 8],
         }
     }
 
@@ -145,6 +151,7 @@ impl Term {
             Term::Mse => ["y", "loss"],
             Term::Bce => ["z", "loss"],
             Term::Kl => ["mu", "loss"],
+            Term::RhoKl => ["q", "y"],
         }
     }
 
@@ -152,14 +159,14 @@ impl Term {
     pub(crate) fn other(self) -> Option<&'static str> {
         match self {
             Term::Sum | Term::SquareSum | Term::AbsSum => None,
-            Term::Mse | Term::Bce => Some("target"),
+            Term::Mse | Term::Bce | Term::RhoKl => Some("target"),
             Term::Kl => Some("logvar"),
         }
     }
 
-    /// Whether the sum is always a mean, which is undefined over no elements.
+    /// Whether the sum is one over rows or units that have to be there: a mean over no elements is undefined.
     pub(crate) fn is_mean(self) -> bool {
-        matches!(self, Term::Mse | Term::Bce)
+        matches!(self, Term::Mse | Term::Bce | Term::RhoKl)
     }
 
     /// Whether the derivative depends on x. That of a plain sum is the same for every element, and `kl_grad` depends on
@@ -172,7 +179,7 @@ impl Term {
     pub(crate) fn slope(self) -> f32 {
         match self {
             Term::SquareSum | Term::Mse => 2.0,
-            Term::Sum | Term::AbsSum | Term::Bce | Term::Kl => 1.0,
+            Term::Sum | Term::AbsSum | Term::Bce | Term::Kl | Term::RhoKl => 1.0,
         }
     }
 }

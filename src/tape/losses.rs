@@ -61,6 +61,39 @@ impl Tape {
         self.reduce(Term::Bce, z, Some(target), scale)
     }
 
+    /// How far the mean activities `q` of units are from a wanted one, of shape `[1]`: the sum over all units of
+    /// `rho ln(rho / q) + (1 - rho) ln((1 - rho) / (1 - q))`, the Kullback-Leibler divergence of Bernoulli(rho) from
+    /// Bernoulli(q). It is the sparsity penalty of Ng's lecture notes ("Sparse autoencoder", 2011).
+    ///
+    /// q is the means over a batch of a code between 0 and 1: `dense_db` of it, times 1 / B. It is kept 2^-20 away from
+    /// 0 and 1, and the derivative is that at the kept value, so that a unit that is off in all rows still feels it.
+    ///
+    /// ```
+    /// use narrows::{Device, Tape, Tensor};
+    /// let device = Device::cpu()?;
+    /// let mut tape = Tape::new(&device);
+    /// let code = tape.variable(&Tensor::new(&device, &[0.9, 0.1, 0.7, 0.3], &[2, 2])?)?;
+    /// let sums = tape.dense_db(code)?;
+    /// let q = tape.scale(sums, 0.5)?;
+    /// let penalty = tape.rho_kl(q, 0.2)?;
+    /// tape.backward(penalty)?;
+    /// // The first unit is on far too often; the second is right.
+    /// let grad = tape.read(tape.grad(code)?)?;
+    /// assert!(grad[0] > 1.0 && grad[1].abs() < 1e-6);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `rho` is not in (0, 1), or q has no elements.
+    pub fn rho_kl(&mut self, q: Val, rho: f32) -> Result<Val> {
+        if !(rho > 0.0 && rho < 1.0) {
+            return Err(Error::op("rho_kl", format!("the wanted activity is {rho}"), "Use a number between 0 and 1, such as 0.05."));
+        }
+        let shape = self.view(q)?.shape;
+        let target = self.fill(shape.dims(), rho)?;
+        self.reduce(Term::RhoKl, q, Some(target), 1.0)
+    }
+
     /// Scales all gradients of `params` down, so that their norm as one vector is at most `most`:
     /// `g = g * min(1, most / (norm + 1e-6))`. Call it between `backward` and the optimiser's step.
     ///

@@ -112,6 +112,10 @@ fn term(f: Term, lane: f32, x: f32, target: f32) -> f32 {
             add(lane, add(fma(-x, target, above), log1p(exp(-x.abs()))))
         }
         Term::Kl => add(lane, kl_term(x, target)),
+        Term::RhoKl => {
+            let (q, rest) = (away(x), minus(1.0, target));
+            add(lane, fma(target, ln(over(target, q)), times(rest, ln(over(rest, minus(1.0, q))))))
+        }
     }
 }
 
@@ -130,7 +134,14 @@ pub(crate) fn reduce_grad(f: Term, x: f32, target: f32, dy: f32, scale: f32) -> 
         Term::Mse => times(s, minus(x, target)),
         Term::Bce => times(s, minus(sigmoid(x), target)),
         Term::Kl => times(s, minus(exp(target), 1.0)),
+        Term::RhoKl => times(s, minus(over(minus(1.0, target), minus(1.0, away(x))), over(target, away(x)))),
     }
+}
+
+/// 2^-20 away from 0 and 1.
+fn away(q: f32) -> f32 {
+    let q = if z(q) < hex(0, -20) { hex(0, -20) } else { q };
+    if q > 1.0 - hex(0, -20) { 1.0 - hex(0, -20) } else { q }
 }
 
 fn kl_term(mu: f32, logvar: f32) -> f32 {

@@ -174,6 +174,10 @@ fn term(f: Term, x: f64, target: f64) -> Vec<f64> {
         // The binary cross-entropy of sigmoid(x) and target.
         Term::Bce => vec![if x < 0.0 { 0.0 } else { x }, -x * target, (-x.abs()).exp().ln_1p()],
         Term::Kl => kl_parts(x, target).into(),
+        Term::RhoKl => {
+            let q = away(x);
+            vec![target * (target / q).ln(), (1.0 - target) * ((1.0 - target) / (1.0 - q)).ln()]
+        }
     }
 }
 
@@ -182,6 +186,11 @@ pub(crate) fn reduce(f: Term, x: &[f64], target: &[f64], scale: f64) -> (f64, f6
     let terms = || x.iter().zip(target).map(|(&x, &target)| term(f, x, target));
     let sum = terms().fold(0.0, |sum, parts| sum + parts.iter().fold(0.0, |term, part| term + part));
     (scale * sum, scale.abs() * terms().flatten().fold(0.0, |sum, part| sum + part.abs()))
+}
+
+/// 2^-20 away from 0 and 1.
+pub(crate) fn away(q: f64) -> f64 {
+    q.clamp(0.5f64.powi(20), 1.0 - 0.5f64.powi(20))
 }
 
 /// One element of the gradient of a sum, of kl by logvar; `scale` includes [`Term::slope`].
@@ -195,6 +204,7 @@ pub(crate) fn reduce_grad(f: Term, x: f64, target: f64, dy: f64, scale: f64) -> 
             Term::Mse => x - target,
             Term::Bce => sigmoid(x) - target,
             Term::Kl => target.exp() - 1.0,
+            Term::RhoKl => (1.0 - target) / (1.0 - away(x)) - target / away(x),
         }
 }
 

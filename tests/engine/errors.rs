@@ -44,6 +44,7 @@ fn the_texts() {
         (text(tape.add(x, flat)), "add: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
         (text(tape.mul(x, flat)), "mul: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
         (text(tape.axpy(x, flat, 2.0)), "axpy: a has 100352 elements but b has 7 (a is 128x784, b is 7). Give both the same shape."),
+        (text(tape.rho_kl(x, 1.0)), "rho_kl: the wanted activity is 1. Use a number between 0 and 1, such as 0.05."),
         (
             text(tape.kl(x, flat, 1.0)),
             "kl: mu has 100352 elements but logvar has 7 (mu is 128x784, logvar is 7). Give both the same shape.",
@@ -61,6 +62,7 @@ fn the_texts() {
             "scale_by: column 0 of a table of 3. Write a row for each step, and count the columns from 0.",
         ),
         (text(tape.clamp(x, 1.0, 0.0)), "clamp: the bounds are 1 and 0. Use the lower first; -inf and inf bound nothing."),
+        (text(tape.rho_kl(x, 1.0)), "rho_kl: the wanted activity is 1. Use a number between 0 and 1, such as 0.05."),
         (text(tape.mse(none, none)), "mse: a mean over no elements (y is 0x784). Pass at least one row."),
         (text(tape.bce_with_logits(none, none)), "bce: a mean over no elements (z is 0x784). Pass at least one row."),
         (

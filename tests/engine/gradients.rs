@@ -44,6 +44,15 @@ impl Dual {
         self.map(self.v * on, self.size * on, on, on)
     }
 
+    /// How far this number is from a wanted activity: between 0 and 1, not near them.
+    fn rho_kl(&self, rho: f64) -> Dual {
+        let (q, rest, off) = (self.v, 1.0 - rho, 1.0 - self.v);
+        let (a, b) = (rho * (rho / q).ln(), rest * (rest / off).ln());
+        let size = rho / q + rest / off;
+        let gain = size * (1.0 + self.size * (1.0 / q + 1.0 / off));
+        self.map(a + b, a.abs() + b.abs() + 1.0 + size * self.size, rest / off - rho / q, gain)
+    }
+
     fn sigmoid(&self) -> Dual {
         let s = 1.0 / (1.0 + (-self.v).exp());
         let slope = s * (1.0 - s);
@@ -419,6 +428,19 @@ impl Graph {
             let terms: Vec<Dual> = y.mirror.iter().zip(&target.mirror).map(|(z, t)| z.bce(t.v)).collect();
             let n = terms.len() as f64;
             return Ok((self.tape.bce_with_logits(y.val, target.val)?, total(terms).scale(1.0 / n)));
+        }
+        if random.below(4) == 0 {
+            // The mean activity of each column.
+            let sigmoid = self.tape.sigmoid(y.val)?;
+            let sums = self.tape.dense_db(sigmoid)?;
+            let [rows, columns] = y.dims;
+            let q = self.tape.scale(sums, 1.0 / rows as f32)?;
+            let column = |c: usize| total((0..rows).map(|r| y.mirror[r * columns + c].sigmoid()).collect());
+            let means: Vec<Dual> = (0..columns).map(|c| column(c).scale(1.0 / rows as f64)).collect();
+            if means.iter().all(|q| q.v > 0.001 && q.v < 0.999 && q.size < 10.0) {
+                let rho = 0.5 + 0.45 * random.number();
+                return Ok((self.tape.rho_kl(q, rho)?, total(means.iter().map(|q| q.rho_kl(rho.into())).collect())));
+            }
         }
         let others: Vec<usize> = (0..self.nodes.len()).filter(|&i| self.nodes[i].dims == y.dims && i != last).collect();
         let target = if others.is_empty() {

@@ -113,6 +113,7 @@ const FAULTS: &[Fault] = &[
     Fault { what: "the first quarter in place of the nearest", file: "normal.cu", from: "turn + 0x200000u", to: "turn + 0x100000u", ops: &["normal"] },
     Fault { what: "ln 2 in one step", file: "ln.cuh", from: "y = fmaf(e, 0x1.62e400p-1f, y);", to: "y = fmaf(e, 0x1.62e430p-1f, r);", ops: &["normal"] },
     Fault { what: "what is dropped is kept", file: "mask.cu", from: "(w.v[j] >> 8) < keep", to: "(w.v[j] >> 8) >= keep", ops: &["mask"] },
+    Fault { what: "the derivative's sign", file: "rho_kl.cu", from: "- div_rn(rho, q))", to: "+ div_rn(rho, q))", ops: &["rho_kl_grad"] },
     Fault { what: "rows in place of columns", file: "rows.cu", from: "v[i % C]", to: "v[i / C % C]", ops: &["rows"] },
     Fault { what: "the scale is forgotten", file: "total.cu", from: "total * scale", to: "total * (scale > 2.0f ? scale : 1.0f)", ops: &["mse", "bce"] },
     Fault { what: "NaN is the smallest", file: "key.cuh", from: "return 0xffffffffu;", to: "return 0u;", ops: &["cut", "select"] },

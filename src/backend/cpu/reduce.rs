@@ -4,6 +4,7 @@ mod abs_sum;
 mod bce;
 mod kl;
 mod mse;
+mod rho_kl;
 mod square_sum;
 mod sum;
 
@@ -16,6 +17,7 @@ use bce::Bce;
 use kl::Kl;
 pub(super) use kl::kl_term;
 use mse::Mse;
+use rho_kl::RhoKl;
 use square_sum::SquareSum;
 use sum::Sum;
 
@@ -41,6 +43,7 @@ pub(super) fn chunks(level: Level, f: Term, x: &[f32], other: &[f32], parts: &mu
         Term::Mse => sums(level, Mse, x, other, parts),
         Term::Bce => sums(level, Bce, x, other, parts),
         Term::Kl => sums(level, Kl, x, other, parts),
+        Term::RhoKl => sums(level, RhoKl, x, other, parts),
     }
 }
 
@@ -53,6 +56,7 @@ pub(super) fn grad(level: Level, f: Term, x: &[f32], other: &[f32], s: f32, dx: 
         Term::Mse => grads(level, Mse, x, other, s, dx),
         Term::Bce => grads(level, Bce, x, other, s, dx),
         Term::Kl => grads(level, Kl, x, other, s, dx),
+        Term::RhoKl => grads(level, RhoKl, x, other, s, dx),
     }
 }
 

@@ -87,6 +87,7 @@ fn term(f: Term) -> (File, &'static [File]) {
         Term::Mse => (file!("mse"), &[]),
         Term::Bce => (file!("bce"), &[EXP, LOGISTIC, LOG1P]),
         Term::Kl => (file!("kl"), &[EXP, KL_TERM]),
+        Term::RhoKl => (file!("rho_kl"), &[EXP, LN]),
     }
 }
 

@@ -22,6 +22,8 @@ fn depth(f: Term) -> f64 {
         Term::Bce => 20.0,
         // exp, good to 4 ulp, the fma, two differences and the scale.
         Term::Kl => 12.0,
+        // The quotients, the logarithms, good to 2 ulp, the products.
+        Term::RhoKl => 12.0,
     }
 }
 
@@ -63,7 +65,7 @@ pub(super) fn rows(rows: &mut Collector) {
 fn limit(f: Term, n: usize) -> u32 {
     match f {
         Term::Sum | Term::AbsSum if n > 1 << 21 => 1,
-        Term::Sum | Term::AbsSum | Term::Bce | Term::Kl => 8,
+        Term::Sum | Term::AbsSum | Term::Bce | Term::Kl | Term::RhoKl => 8,
         Term::SquareSum | Term::Mse => (1..=8u32).rev().find(|r| n * 4 * (r * r) as usize <= 1 << 24).unwrap_or(1),
     }
 }
@@ -73,16 +75,28 @@ const LOGVARS: [f32; 11] = [-1.0, -0.0, 0.0, 1.0, 17.0, -17.0, 30.0, -88.0, -104
 
 /// Whether every step is exact on small integers.
 fn is_exact(f: Term) -> bool {
-    !matches!(f, Term::Bce | Term::Kl)
+    !matches!(f, Term::Bce | Term::Kl | Term::RhoKl)
 }
 
 /// Both operands; terms of one number get x twice.
 fn operands(f: Term, n: usize, limit: u32, row: &Row) -> (Vec<f32>, Vec<f32>) {
     let x = row.tame(0, n, limit);
+    if f == Term::RhoKl {
+        // Activities from 0 to 1, or anything; and wanted ones.
+        let mut source = Source::new(row.seed, 7);
+        let mut q = |i: usize| match row.kind {
+            Kind::Integers => 0.5 + x[i] / 16.0,
+            Kind::Edges if i % 2 == 1 || x[i].is_nan() => x[i],
+            _ => source.unit(),
+        };
+        let q = (0..n).map(&mut q).collect();
+        let mut rho = || if row.kind == Kind::Integers { 0.5 } else { 0.01 + 0.98 * source.unit() };
+        return (q, (0..n).map(|_| rho()).collect());
+    }
     let other = match f {
         Term::Mse | Term::Bce => row.tame(1, n, limit),
         Term::Kl => numbers(row.kind, n, row.seed, 1, limit, &LOGVARS),
-        Term::Sum | Term::SquareSum | Term::AbsSum => x.clone(),
+        Term::Sum | Term::SquareSum | Term::AbsSum | Term::RhoKl => x.clone(),
     };
     (x, other)
 }
@@ -101,7 +115,11 @@ pub(super) fn make(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
         x.copy_from_slice(&target);
         (x[0], target[0], x[LANES], target[LANES]) = (1.0, 0.0, 0.0, 4097.0);
     }
-    let (value, terms) = reference::reduce(f, &f64s(&x), &f64s(&target), scale.into());
+    let (value, mut terms) = reference::reduce(f, &f64s(&x), &f64s(&target), scale.into());
+    if f == Term::RhoKl {
+        // What a quotient is off by is off of its logarithm, however small that is.
+        terms += f64::from(scale.abs()) * n as f64;
+    }
     let depth = 32.0 + depth(f) + chunks(n).div_ceil(256) as f64;
     let sums = Sums { value: vec![value], terms: vec![terms] };
     let y = Result::summed(vec![contract::reduce(f, &x, &target, scale)], sums, depth, row.exact() && is_exact(f));
@@ -141,6 +159,12 @@ pub(super) fn make_grad(f: Term, s: &Shape, scale: f32, row: &Row) -> Made {
             // The sigmoid is good to 10; the difference and both products add one each.
             let terms = pairs(&wide_x, &wide_target, |z, t| factor.abs() * (reference::sigmoid(z) + t.abs()));
             within(13.0, Some(terms), 4.0, lost(&|_, t| 2.0 + t.abs() + factor.abs()))
+        }
+        Term::RhoKl => {
+            // Both differences, the quotient, the difference and both products.
+            let sizes = |q: f64, t: f64| (1.0 - t) / (1.0 - reference::away(q)) + t / reference::away(q);
+            let terms = pairs(&wide_x, &wide_target, |q, t| factor.abs() * sizes(q, t));
+            within(6.0, Some(terms), 4.0, lost(&|q, t| 2.0 + sizes(q, t) + factor.abs()))
         }
         Term::Kl => {
             // exp is good to 2, in WGSL to 4 ulp; the difference and both products.

@@ -95,6 +95,8 @@ fn reductions_and_sums_have_their_gradients() {
         let grad = |x: &[f64], t: &[f64], dy: &[f64]| -> Vec<f64> {
             x.iter().zip(t).map(|(&x, &t)| r::reduce_grad(f, x, t, dy[0], slope * scale)).collect()
         };
+        // Activities lie between 0 and 1.
+        let x: Vec<f64> = if f == Term::RhoKl { x.iter().map(|x| 0.5 + x / 5.0).collect() } else { x.clone() };
         if f == Term::Kl {
             // By mu it is a sum of squares, and its own derivative is that by logvar.
             let by_mu = |mu: &[f64], dy: &[f64]| mu.iter().map(|&mu| r::reduce_grad(Term::SquareSum, mu, mu, dy[0], 2.0 * scale)).collect();

@@ -166,7 +166,7 @@ fn every_op_catches_every_planted_fault() {
     let blind = |fault: Fault, op: &str| match fault {
         Fault::InputChanged => ["fill", "advance"].contains(&op),
         Fault::NanLost => ["advance", "uniform", "normal", "cut", "idle"].contains(&op),
-        Fault::Shifted => ["sum", "square_sum", "abs_sum", "mse", "bce", "kl", "sum_grad", "fill"].contains(&op),
+        Fault::Shifted => ["sum", "square_sum", "abs_sum", "mse", "bce", "kl", "rho_kl", "sum_grad", "fill"].contains(&op),
         _ => false,
     };
     for fault in FAULTS {
@@ -182,7 +182,7 @@ fn every_op_catches_every_planted_fault() {
 #[test]
 fn bounds_catch_faults_where_bits_are_not_demanded() {
     let blind = |fault: Fault, op: &str| match fault {
-        Fault::Shifted => ["sum", "square_sum", "abs_sum", "mse", "bce", "kl", "sum_grad", "fill"].contains(&op),
+        Fault::Shifted => ["sum", "square_sum", "abs_sum", "mse", "bce", "kl", "rho_kl", "sum_grad", "fill"].contains(&op),
         _ => false,
     };
     for fault in [Fault::Inexact, Fault::Sign, Fault::Zero, Fault::Shifted, Fault::MissingTail] {

@@ -69,6 +69,7 @@ const FAULTS: &[Fault] = &[
     fault("what is dropped is kept", "mask", ["words[j] < u.keep", "words[j] >= u.keep"], &["mask"]),
     fault("the sine in place of the cosine", "normal", ["select(c, s, odd)", "select(s, c, odd)"], &["normal"]),
     fault("columns in place of rows", "rows", ["% u.columns", "/ u.columns"], &["rows"]),
+    fault("the wanted activity in place of the rest", "rho_kl", ["rest * logarithm", "rho * logarithm"], &["rho_kl"]),
     fault("the highest index first", "cut", ["let from_end = u.columns - 1u - i;", "let from_end = i;"], &["cut"]),
     fault("NaN is the smallest", "select", ["select(ordered, 0xffffffffu,", "select(ordered, 0u,"], &["select"]),
     fault("subnormal numbers are on", "idle", [">= 0x00800000u", "> 0u"], &["idle"]),
