@@ -24,7 +24,6 @@ mod rng;
 mod shape;
 mod spelling;
 mod tape;
-#[cfg(feature = "pca")]
 pub mod tasks;
 mod tensor;
 pub mod train;

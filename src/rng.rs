@@ -12,6 +12,8 @@ pub(crate) mod purpose {
     pub(crate) const INITIAL: u32 = 1 << 16;
     /// Noise of a training: this plus the number of the stream within a pass.
     pub(crate) const NOISE: u32 = 1 << 24;
+    /// Noise that a trained network is tried with, and codes that are drawn: this plus a number of [`drawn`].
+    pub(crate) const IN_USE: u32 = 1 << 25;
 }
 
 /// Ten rounds of Philox4x32: four words of counter and two of key become four random words.

@@ -102,7 +102,7 @@ pub(crate) fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::data::Scale;
-    use crate::nn::{Activation, CodeActivation, Layer, Output};
+    use crate::nn::{Activation, CodeActivation, Corruption, Layer, Output, Sparsity, TopK};
     use crate::{Loss, Schedule};
     use std::fmt::Display;
     use std::str::FromStr;
@@ -119,6 +119,9 @@ mod tests {
         all::<Loss>(Loss::NAMES);
         all::<Scale>(Scale::NAMES);
         all::<Schedule>(&["constant", "step:3:0.5", "cosine", "cosine:0.00001"]);
+        all::<Corruption>(&["gaussian:0.4", "mask:0.3", "salt-pepper:0.1"]);
+        all::<TopK>(&["topk:25", "batchtopk:3"]);
+        all::<Sparsity>(&["l1:0.001", "kl:0.05:0.1"]);
         all::<Layer>(&["dense:128", "dropout:0.25", "relu", "tanh"]);
         assert_eq!("cosine:1e-5".parse::<Schedule>().unwrap(), Schedule::Cosine { to: 1e-5 });
     }

@@ -1,12 +1,13 @@
 //! `narrows encode`, `score`, `decode` and `reconstruct`: they run rows through a trained network, a chunk at a time.
 
+use super::common::{Common, Failure, check_place, counted, ends_in, print};
 use super::input::{Input, Of};
 use super::model::{Model, output_or_file};
 use super::outside::Outside;
-use super::{Common, Failure, check_place, counted, ends_in, print};
 use clap::Args;
 use narrows::data::{Chunks, Number, Remarks, RowWriter, Rows, Schema};
-use narrows::nn::contamination;
+use narrows::nn::{Corruption, contamination};
+use narrows::tasks::Denoised;
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,18 @@ pub(super) struct Apply {
     /// Prints one JSON document on the file.
     #[arg(long, requires = "out")]
     json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Reconstruct {
+    #[command(flatten)]
+    apply: Apply,
+    /// For a .png: adds noise to the rows, in the network's units, and draws them clean, noisy and denoised.
+    #[arg(long, value_name = "gaussian:S|mask:P|salt-pepper:P", value_parser = super::flags::noise, requires = "out")]
+    noise: Option<Corruption>,
+    /// Seed of the noise.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
 }
 
 #[derive(Args)]
@@ -67,9 +80,13 @@ impl Apply {
     }
 
     /// Writes rows to a table, or to a picture if the output is a .png.
-    pub(super) fn reconstruct(&self) -> Done {
+    fn reconstruct(&self, noise: Option<(Corruption, u64)>) -> Done {
         if let Some(path) = self.out().filter(|path| ends_in(path, "png")) {
-            return Ok(self.picture(path)?);
+            return Ok(self.picture(path, noise)?);
+        }
+        if noise.is_some() {
+            let problem = "it is drawn, and the output is not a picture".into();
+            return Err(Error::Argument { name: "--noise".into(), problem, remedy: "Name a .png with -o.".into() }.into());
         }
         let (ae, rows, beside) = self.open(Of::Rows)?;
         let names = rows.names().unwrap_or_else(|| columns(&ae));
@@ -173,7 +190,7 @@ impl Apply {
         }
     }
 
-    fn picture(&self, path: &Path) -> Result<()> {
+    fn picture(&self, path: &Path, noise: Option<(Corruption, u64)>) -> Result<()> {
         let (ae, rows, outside) = self.open_any(Of::Rows)?;
         let Some(dims) = rows.image_dims() else {
             return Err(Error::Argument {
@@ -190,13 +207,24 @@ impl Apply {
         if let Some(chosen) = chosen {
             self.common.say(format_args!("{} shows {chosen}; a .csv or .npy file holds all", path.display()));
         }
-        let originals = shown.rows_f32(0..PAIRS);
-        report::comparison(path, &originals, &ae.reconstruct(&shown)?.values, dims)?;
+        match noise {
+            None => report::comparison(path, &shown.rows_f32(0..PAIRS), &ae.reconstruct(&shown)?.values, dims)?,
+            Some((noise, seed)) => {
+                let tried = Denoised::of(&ae, &shown, noise, seed)?;
+                report::triples(path, &tried.clean, &tried.noisy, &tried.denoised, dims)?;
+            }
+        }
         outside.say(&self.common);
         match self.json {
             true => print(serde_json::json!({ "picture": path.display().to_string(), "rows": shown.len(), "outside": outside.count() })),
             false => print(path.display()),
         }
+    }
+}
+
+impl Reconstruct {
+    pub(super) fn run(&self) -> Done {
+        self.apply.reconstruct(self.noise.map(|noise| (noise, self.seed)))
     }
 }
 
@@ -233,7 +261,7 @@ fn marked(scores: Rows, threshold: f32) -> Rows {
 }
 
 /// What the columns of the network's rows are called.
-fn columns(ae: &Autoencoder) -> Vec<String> {
+pub(super) fn columns(ae: &Autoencoder) -> Vec<String> {
     ae.schema().and_then(Schema::names).unwrap_or_else(|| numbered("x", ae.inputs()))
 }
 

@@ -1,6 +1,6 @@
 //! `narrows bench`
 
-use super::{Common, Failure, print, say};
+use super::common::{Common, Failure, print, say};
 use clap::{Args, ValueEnum};
 use csv::WriterBuilder;
 use narrows::report::machine;

@@ -1,6 +1,6 @@
 //! `narrows data`
 
-use super::{print, say};
+use super::common::{print, say};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use narrows::Result;

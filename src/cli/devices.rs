@@ -1,6 +1,6 @@
 //! `narrows devices`
 
-use super::print;
+use super::common::print;
 use clap::Args;
 use narrows::{Device, Result};
 use serde_json::json;

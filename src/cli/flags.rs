@@ -3,14 +3,14 @@
 use super::defaults::Said;
 use super::input::{Columns, Reading};
 use super::settings::{self, Source};
+use super::widths::Widths;
 use clap::Args;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use narrows::data::Scale;
-use narrows::nn::{Activation, Builder, CodeActivation, Output};
+use narrows::nn::{Activation, Builder, CodeActivation, Corruption, Output, Sparsity, TopK};
 use narrows::train::Hyperparameters;
 use narrows::{Loss, Schedule};
 use std::ffi::OsString;
-use std::num::ParseIntError;
 use std::str::FromStr;
 
 /// What is built.
@@ -18,7 +18,7 @@ use std::str::FromStr;
 pub(super) struct ModelFlags {
     /// Widths from the first layer to the code, 128,64,32, or with that of the rows before them, 784-128-64-32; the
     /// decoder has them in reverse. [default: 128,64,32; for a table its code is a third of the columns, at most 32]
-    #[arg(long, value_parser = widths, value_name = "N,N,..|ROW-N-N..")]
+    #[arg(long, value_name = "N,N,..|ROW-N-N..")]
     layers: Option<Widths>,
     /// What follows each hidden layer. [default: relu; for a table leaky]
     #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = Activation::USAGE)]
@@ -26,6 +26,15 @@ pub(super) struct ModelFlags {
     /// What follows the encoder's last layer. [default: linear]
     #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = CodeActivation::USAGE)]
     code: Option<CodeActivation>,
+    /// Draws each code from a normal distribution whose mean and variance the encoder gives: a variational autoencoder.
+    /// --variational=false overrides --config.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    variational: Option<bool>,
+    /// Keeps the code sparse. l1: W times the mean over rows of the sum of |code| is added to the loss; kl: W times the
+    /// divergence of each unit's mean activity from RHO, for --code sigmoid; topk: all units but the K largest of a row
+    /// are 0; batchtopk: all but the K largest a row of the whole batch. [default: none]
+    #[arg(long, value_name = "l1:W|kl:RHO:W|topk:K|batchtopk:K|none")]
+    sparse: Option<Sparse>,
     /// The decoder's weights are the encoder's, transposed. Its biases are its own. --tied=false overrides --config.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     tied: Option<bool>,
@@ -35,6 +44,31 @@ pub(super) struct ModelFlags {
     /// What follows the last layer: sigmoid for rows in [0, 1], linear for rows of any size. [default: sigmoid]
     #[arg(long, value_parser = named::<Output>(Output::NAMES), value_name = Output::USAGE)]
     output: Option<Output>,
+}
+
+/// What keeps a code sparse: a penalty of the training, or a part of the network.
+#[derive(Clone, Copy, Debug)]
+enum Sparse {
+    Penalty(Sparsity),
+    TopK(TopK),
+    None,
+}
+
+impl FromStr for Sparse {
+    type Err = narrows::Error;
+
+    fn from_str(text: &str) -> narrows::Result<Sparse> {
+        match text.split(':').next() {
+            Some("none") if text == "none" => Ok(Sparse::None),
+            Some("l1" | "kl") => text.parse().map(Sparse::Penalty),
+            Some("topk" | "batchtopk") => text.parse().map(Sparse::TopK),
+            _ => Err(narrows::Error::Argument {
+                name: "sparsity".into(),
+                problem: format!("`{text}` is not a sparsity"),
+                remedy: format!("Use one of {}, {}, none.", Sparsity::USAGE, TopK::USAGE),
+            }),
+        }
+    }
 }
 
 /// How it is trained.
@@ -65,6 +99,23 @@ pub(super) struct FitFlags {
     /// Mean squared error, or binary cross-entropy. [default: mse]
     #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = Loss::USAGE)]
     loss: Option<Loss>,
+    /// What is done to the rows that the network sees in training, in its units: normal numbers of this standard
+    /// deviation are added, values become 0, or 0 or 1. Its output is compared with the clean rows. [default: none]
+    #[arg(long, value_name = "gaussian:S|mask:P|salt-pepper:P|none", value_parser = or_none::<Corruption>)]
+    noise: Option<OrNone<Corruption>>,
+    /// With --variational: the weight of the codes' divergence from a normal distribution. [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    beta: Option<f32>,
+    /// With --variational: epochs in which that weight rises from 0. [default: 0]
+    #[arg(long, value_name = "EPOCHS")]
+    kl_warmup: Option<usize>,
+    /// With --variational: nats of divergence that each unit of the code has for free. [default: 0]
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    free_bits: Option<f32>,
+    /// Adds this much of the squared norm of the code's Jacobian to the loss: exact for one layer, estimated by a
+    /// random direction a row for deep encoders. [default: 0]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    contractive: Option<f32>,
     /// Epochs from one evaluation to the next: each is a line, a row of metrics.csv and a checkpoint. [default: 1, or
     /// as many as make 50 steps, but at least 20 evaluations in all]
     #[arg(long, value_name = "EPOCHS")]
@@ -109,25 +160,14 @@ fn or_none<T: FromStr>(text: &str) -> Result<OrNone<T>, T::Err> {
     if text == "none" { Ok(OrNone(None)) } else { text.parse().map(|value| OrNone(Some(value))) }
 }
 
+/// What is done to rows.
+pub(super) fn noise(text: &str) -> narrows::Result<Corruption> {
+    text.parse()
+}
+
 /// A path that a file of settings can hold.
 fn text(path: OsString) -> Result<String, &'static str> {
     path.into_string().map_err(|_| "it is not UTF-8, so config.toml can't name it; give it another name, or a link that has one")
-}
-
-/// The widths of a network as people write them.
-#[derive(Clone, Debug)]
-struct Widths {
-    /// The width of a row, where they begin with it.
-    row: Option<usize>,
-    layers: Vec<usize>,
-}
-
-fn widths(text: &str) -> Result<Widths, ParseIntError> {
-    let list = |by: char| text.split(by).map(str::parse).collect::<Result<Vec<usize>, _>>();
-    match text.contains('-') {
-        true => list('-').map(|mut layers| Widths { row: Some(layers.remove(0)), layers }),
-        false => list(',').map(|layers| Widths { row: None, layers }),
-    }
 }
 
 /// One of these names.
@@ -155,13 +195,21 @@ fn put_or_none<T: Copy>(given: Option<OrNone<T>>, stands: &mut Option<T>) {
 impl ModelFlags {
     pub(super) fn over(&self, mut model: Builder) -> Builder {
         if let Some(layers) = &self.layers {
-            model = model.layers(layers.layers.clone());
+            model = model.layers(layers.of_layers().1);
         }
         if let Some(activation) = self.activation {
             model = model.activation(activation);
         }
         if let Some(code) = self.code {
             model = model.code_activation(code);
+        }
+        if let Some(variational) = self.variational {
+            model = if variational { model.variational() } else { model.deterministic() };
+        }
+        match self.sparse {
+            Some(Sparse::TopK(units)) => model = model.sparse(units),
+            Some(_) => model = model.sparse(None),
+            None => {}
         }
         if let Some(tied) = self.tied {
             model = if tied { model.tied() } else { model.untied() };
@@ -175,8 +223,17 @@ impl ModelFlags {
         }
     }
 
+    /// Replaces what a training's penalty is, if the flag says so.
+    pub(super) fn over_fit(&self, fit: &mut Hyperparameters) {
+        match self.sparse {
+            Some(Sparse::Penalty(sparsity)) => fit.sparse = Some(sparsity),
+            Some(_) => fit.sparse = None,
+            None => {}
+        }
+    }
+
     pub(super) fn say(&self, said: &mut Said) {
-        said.row = self.layers.as_ref().and_then(|widths| widths.row);
+        said.row = self.layers.as_ref().and_then(|widths| widths.of_layers().0);
         said.layers |= self.layers.is_some();
         said.activation |= self.activation.is_some();
     }
@@ -197,6 +254,11 @@ impl FitFlags {
         put(&self.weight_decay, &mut fit.weight_decay);
         put_or_none(self.clip, &mut fit.clip);
         put(&self.loss, &mut fit.loss);
+        put_or_none(self.noise, &mut fit.noise);
+        put(&self.beta, &mut fit.beta);
+        put(&self.kl_warmup, &mut fit.kl_warmup);
+        put(&self.free_bits, &mut fit.free_bits);
+        put(&self.contractive, &mut fit.contractive);
         put(&self.evaluate_every, &mut fit.evaluate_every);
         put_or_none(self.patience, &mut fit.patience);
         put(&self.min_delta, &mut fit.min_delta);

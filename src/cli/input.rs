@@ -1,9 +1,9 @@
 //! What all verbs that read rows share.
 
 use super::apply::numbered;
+use super::common::{Common, ends_in, is_same};
 use super::flags::named;
-use super::settings::Settings;
-use super::{Common, ends_in, is_same, run_of};
+use super::settings::{Settings, run_of};
 use clap::Args;
 use narrows::data::{Chunks, Column, Missing, Options, Schema, Split, has_fingerprint};
 use narrows::report::About;
@@ -123,7 +123,7 @@ fn yes_or_no(text: &str) -> std::result::Result<bool, String> {
     }
 }
 
-fn height_and_width(text: &str) -> std::result::Result<Size, String> {
+pub(super) fn height_and_width(text: &str) -> std::result::Result<Size, String> {
     if text == "none" {
         return Ok(Size::Said(No::None));
     }

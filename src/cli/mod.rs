@@ -2,6 +2,7 @@
 
 mod apply;
 mod bench;
+mod common;
 mod data;
 mod defaults;
 mod devices;
@@ -14,17 +15,18 @@ mod outside;
 mod plot;
 mod progress;
 mod report;
+mod sample;
 mod settings;
 mod signals;
 mod train;
 mod verify;
+mod widths;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand};
-use narrows::{Device, DeviceKind, Error};
+use clap::{CommandFactory, Parser, Subcommand};
+use common::{Failure, print, say};
+use narrows::Error;
 use signals::Signals;
-use std::fmt::Display;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -65,7 +67,9 @@ enum Verb {
     #[command(mut_arg("out", |arg| arg.help(
         "A .csv or .npy file, or a .png that shows 20 images over their reconstructions. [default: CSV to stdout]"
     )))]
-    Reconstruct(apply::Apply),
+    Reconstruct(apply::Reconstruct),
+    /// Writes rows that a variational autoencoder makes of codes drawn from a standard normal distribution.
+    Sample(sample::Sample),
     /// Times a training step and ops, each with its error against an f64 reference in the same line.
     Bench(bench::Bench),
     /// Fetches data sets.
@@ -82,36 +86,6 @@ enum Verb {
     },
 }
 
-/// Which device to use, and how much to print.
-#[derive(Args)]
-struct Common {
-    /// auto, cpu, cuda[:N] or wgpu[:N]. [default: auto]
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<String>,
-    /// Threads of the CPU device. [default: one per core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Prints only errors.
-    #[arg(short, long)]
-    quiet: bool,
-}
-
-/// Why a verb failed.
-enum Failure {
-    /// An error.
-    Error(Error),
-    /// The verb is a check, and the check failed.
-    Check,
-    /// A signal stopped a training, and its state is saved: the exit code.
-    Signal(u8),
-}
-
-impl From<Error> for Failure {
-    fn from(e: Error) -> Failure {
-        Failure::Error(e)
-    }
-}
-
 /// Parses the arguments, does what they say, and gives the exit code.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|e| hinted(e).exit());
@@ -124,7 +98,8 @@ pub(crate) fn run() -> ExitCode {
         Verb::Encode(apply) => apply.encode(),
         Verb::Score(score) => score.run(),
         Verb::Decode(apply) => apply.decode(),
-        Verb::Reconstruct(apply) => apply.reconstruct(),
+        Verb::Reconstruct(apply) => apply.run(),
+        Verb::Sample(sample) => sample.run().map_err(Failure::from),
         Verb::Bench(bench) => bench.run(),
         Verb::Data(data) => data.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),
@@ -167,78 +142,4 @@ fn code(e: &Error) -> u8 {
         Error::Diverged { .. } => 5,
         _ => 1,
     }
-}
-
-impl Common {
-    /// Opens the device, and prints which one unless it is to be quiet. `devices` says why others are absent.
-    fn open(&self) -> narrows::Result<Device> {
-        self.open_as(self.device.as_deref(), self.threads)
-    }
-
-    /// As [`Common::open`], with another device and other threads.
-    fn open_as(&self, device: Option<&str>, threads: Option<usize>) -> narrows::Result<Device> {
-        let device = Device::open_with(device.unwrap_or("auto"), threads)?;
-        if threads.is_some() && device.info().kind != DeviceKind::Cpu {
-            self.say("--threads is for the CPU and changes nothing here");
-        }
-        self.say(format_args!("device {}: {}", device.id(), device.info().name));
-        Ok(device)
-    }
-
-    /// Prints what was left out or changed where rows were read.
-    fn note(&self, notes: &[impl Display]) {
-        notes.iter().for_each(|note| self.say(note));
-    }
-
-    fn say(&self, text: impl Display) {
-        if !self.quiet {
-            say(text);
-        }
-    }
-}
-
-/// `1 row`, `2 rows`.
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-/// Prints a line on stderr. A closed stderr is not an error.
-fn say(text: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Prints a line on stdout. A closed stdout is not an error.
-fn print(text: impl Display) -> narrows::Result<()> {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::Io { path: "standard output".into(), action: "writing", source: e }),
-        _ => Ok(()),
-    }
-}
-
-/// The folder of the run that a model belongs to: the path itself, or the folder of the file.
-fn run_of(model: &Path) -> Option<&Path> {
-    let folder = if model.is_dir() { Some(model) } else { model.parent() };
-    folder.filter(|folder| settings::Settings::is_in(folder))
-}
-
-/// Whether two paths lead to one file that is there.
-fn is_same(a: &Path, b: &Path) -> bool {
-    same_file::is_same_file(a, b).unwrap_or(false)
-}
-
-/// Rejects a file to write if it would take the place of what it is made from.
-fn check_place(out: &Path, of: &str, taken: bool) -> narrows::Result<()> {
-    match taken {
-        false => Ok(()),
-        true => Err(Error::Argument {
-            name: "-o".into(),
-            problem: format!("{} would take the place of {of} that it is made from", out.display()),
-            remedy: "Name another file.".into(),
-        }),
-    }
-}
-
-/// Whether a path has this ending.
-fn ends_in(path: &Path, ending: &str) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
 }

@@ -1,15 +1,15 @@
 //! The trained network that a verb uses.
 
+use super::common::{Common, is_same};
 use super::flags::named;
-use super::settings::Settings;
-use super::{Common, is_same, run_of};
+use super::settings::{Settings, run_of};
+use super::widths::Widths;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use narrows::nn::{Activation, Builder, CodeActivation, Layer, Output, Spec};
 use narrows::{Autoencoder, Error, Result};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 #[derive(Args)]
 pub(super) struct Model {
@@ -18,7 +18,7 @@ pub(super) struct Model {
     path: PathBuf,
     /// For a file that says nothing but its tensors, as PyTorch writes it: the widths from a row to the code. The
     /// decoder has them in reverse.
-    #[arg(long, value_name = "N,N,..")]
+    #[arg(long, value_name = "ROW,N,N,..")]
     layers: Option<Widths>,
     /// With --layers: what follows each hidden layer. [default: relu]
     #[arg(long, value_parser = named::<Activation>(Activation::NAMES), value_name = Activation::USAGE, requires = "layers")]
@@ -26,6 +26,9 @@ pub(super) struct Model {
     /// With --layers: what follows the encoder's last layer. [default: linear]
     #[arg(long, value_parser = named::<CodeActivation>(CodeActivation::NAMES), value_name = CodeActivation::USAGE, requires = "layers")]
     code: Option<CodeActivation>,
+    /// With --layers: the code is drawn from a normal distribution, by the heads `encoder.mu` and `encoder.logvar`.
+    #[arg(long, requires = "layers")]
+    variational: bool,
     /// With --layers: the decoder's weights are the encoder's, transposed.
     #[arg(long, requires = "layers")]
     tied: bool,
@@ -49,25 +52,6 @@ pub(super) fn output_or_file(text: &str) -> std::result::Result<Last, Infallible
     Ok(text.parse().map_or_else(|_| Last::File(text.into()), Last::Output))
 }
 
-/// At least two widths, with commas or hyphens between them.
-#[derive(Clone, Debug)]
-struct Widths {
-    inputs: usize,
-    layers: Vec<usize>,
-}
-
-impl FromStr for Widths {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> std::result::Result<Widths, &'static str> {
-        let widths: std::result::Result<Vec<usize>, _> = text.split([',', '-']).map(str::parse).collect();
-        match widths.as_deref() {
-            Ok([inputs, layers @ ..]) if !layers.is_empty() => Ok(Widths { inputs: *inputs, layers: layers.into() }),
-            _ => Err("it is not like 784,128,64,32: from the numbers in a row to those in a code"),
-        }
-    }
-}
-
 impl Model {
     /// The file, or the folder of a run.
     pub(super) fn path(&self) -> &Path {
@@ -82,10 +66,9 @@ impl Model {
     /// Opens the device and loads the network.
     pub(super) fn load(&self, common: &Common) -> Result<Autoencoder> {
         let Some(widths) = &self.layers else { return of_run(&self.path, common) };
-        let (builder, path) = (self.builder(widths), file(&self.path));
+        let (builder, path) = (self.builder(widths)?, file(&self.path));
         let Some(theirs) = Spec::read(&path)? else { return builder.weights(&common.open()?, path) };
-        let network = |spec: &Spec| (spec.encoder.clone(), spec.decoder.clone(), spec.code, spec.output, spec.tied);
-        if network(&theirs) == network(&builder.spec()?) {
+        if theirs.network() == builder.spec()?.network() {
             return of_run(&self.path, common);
         }
         Err(Error::Argument {
@@ -95,16 +78,22 @@ impl Model {
         })
     }
 
-    fn builder(&self, widths: &Widths) -> Builder {
-        let builder = Autoencoder::builder(widths.inputs)
-            .layers(widths.layers.clone())
+    fn builder(&self, widths: &Widths) -> Result<Builder> {
+        let Some((inputs, layers)) = widths.of_file() else {
+            let problem = "it names one width".into();
+            let remedy = "Name those from the numbers in a row to those in a code, such as 784,128,64,32.".into();
+            return Err(Error::Argument { name: "--layers".into(), problem, remedy });
+        };
+        let builder = Autoencoder::builder(inputs)
+            .layers(layers)
             .activation(self.activation.unwrap_or_default())
             .code_activation(self.code.unwrap_or_default());
         let builder = if self.tied { builder.tied() } else { builder };
-        match self.output {
+        let builder = if self.variational { builder.variational() } else { builder };
+        Ok(match self.output {
             Some(Last::Output(output)) => builder.output(output),
             _ => builder,
-        }
+        })
     }
 
     /// The file that `--output` names.
@@ -118,13 +107,14 @@ impl Model {
 
 /// The flags that describe a network.
 fn flags(spec: &Spec) -> String {
-    let widths = spec.encoder.widths().iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+    let widths = spec.widths().iter().map(usize::to_string).collect::<Vec<_>>().join(",");
     let activation = spec.encoder.layers.iter().find_map(|layer| match layer {
         Layer::Act(activation) => Some(format!(" --activation {activation}")),
         _ => None,
     });
     let tied = if spec.tied { " --tied" } else { "" };
-    format!("--layers {widths}{} --code {}{tied} --output {}", activation.unwrap_or_default(), spec.code, spec.output)
+    let variational = if spec.variational { " --variational" } else { "" };
+    format!("--layers {widths}{} --code {}{variational}{tied} --output {}", activation.unwrap_or_default(), spec.code, spec.output)
 }
 
 /// The network of a run, or of a file of narrows; a line says when its training did not come to its end.

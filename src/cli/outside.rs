@@ -1,6 +1,6 @@
 //! Rows of another scale than the training's are noticed.
 
-use super::Common;
+use super::common::Common;
 use narrows::Autoencoder;
 use narrows::data::Chunks;
 use std::sync::Arc;

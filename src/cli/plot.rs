@@ -1,15 +1,18 @@
 //! `narrows plot`
 
+use super::common::{Common, Failure, check_place, ends_in, is_same, print};
 use super::input::Halves;
 use super::model::Model;
 use super::settings::Settings;
-use super::{Common, Failure, check_place, ends_in, is_same, print};
 use clap::Args;
-use narrows::data::Split;
-use narrows::tasks::Pca;
+use narrows::data::{Dataset, Rows, Split};
+use narrows::tasks::{self, Pca};
 use narrows::train::Hyperparameters;
 use narrows::{Autoencoder, Error, Fit, Result, report};
 use std::path::{Path, PathBuf};
+
+/// What --sizes and --epochs say nothing about.
+const NOT_RATE: [&str; 6] = ["codes", "weights", "atoms", "traverse", "between", "manifold"];
 
 #[derive(Args)]
 pub(super) struct Plot {
@@ -21,17 +24,17 @@ pub(super) struct Plot {
     halves: Halves,
     #[command(flatten)]
     what: What,
-    /// The picture, an .svg or .png. [default: codes.svg, weights.png or rate.svg]
+    /// The picture: an .svg or .png of --codes and --rate, else a .png. [default: named after what it shows]
     #[arg(short, alias = "out", value_name = "FILE")]
     out: Option<PathBuf>,
     /// Prints one JSON document instead of the picture's path.
     #[arg(long)]
     json: bool,
     /// Code sizes of --rate. [default: of 2, 4, 8, 16, 30 and 64 those that are shorter than a row]
-    #[arg(long, value_delimiter = ',', value_name = "N,N,..", conflicts_with_all = ["codes", "weights"])]
+    #[arg(long, value_delimiter = ',', value_name = "N,N,..", conflicts_with_all = NOT_RATE)]
     sizes: Option<Vec<usize>>,
     /// Passes over the training rows for each network of --rate. [default: as many as the run made]
-    #[arg(long, value_name = "N", conflicts_with_all = ["codes", "weights"])]
+    #[arg(long, value_name = "N", conflicts_with_all = NOT_RATE)]
     epochs: Option<usize>,
 }
 
@@ -45,6 +48,19 @@ struct What {
     /// The first layer's weights as tiles.
     #[arg(long)]
     weights: bool,
+    /// What each unit of the code adds to an image, as tiles.
+    #[arg(long)]
+    atoms: bool,
+    /// Of a variational network: for each unit of the code a line of images in which it goes from -3 to 3, from the
+    /// mean code of the test rows.
+    #[arg(long)]
+    traverse: bool,
+    /// The images between two codes: those of test rows, counted from 0, or the mean codes of two classes.
+    #[arg(long, value_name = "row:N,row:N|class:C,class:C", value_parser = ends)]
+    between: Option<[End; 2]>,
+    /// Of a network with a code of two units: the images of a grid over the plane that the test rows fill.
+    #[arg(long)]
+    manifold: bool,
     /// Test error against code size: trains networks with the model's hidden layers and the settings of its run, or the
     /// usual ones if it is in no folder of a run, and compares them with PCA.
     #[arg(long)]
@@ -71,8 +87,12 @@ impl Plot {
     fn path(&self) -> Result<PathBuf> {
         let (name, endings) = match &self.what {
             What { codes: true, .. } => ("codes.svg", &["svg", "png"][..]),
+            What { rate: true, .. } => ("rate.svg", &["svg", "png"][..]),
             What { weights: true, .. } => ("weights.png", &["png"][..]),
-            _ => ("rate.svg", &["svg", "png"][..]),
+            What { atoms: true, .. } => ("atoms.png", &["png"][..]),
+            What { traverse: true, .. } => ("traverse.png", &["png"][..]),
+            What { manifold: true, .. } => ("manifold.png", &["png"][..]),
+            _ => ("between.png", &["png"][..]),
         };
         let path = self.out.clone().unwrap_or_else(|| name.into());
         match endings.iter().any(|ending| ends_in(&path, ending)) {
@@ -90,15 +110,15 @@ impl Plot {
         let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
         let svg = match &self.what {
             What { codes: true, .. } => report::scatter(&format!("Codes of {}{synthetic}", test.name()), &ae.encode(test)?, test)?,
-            What { weights: true, .. } => {
+            What { rate: true, .. } => self.rate(ae, split, &format!("{}{synthetic}", data.display()))?,
+            what => {
                 let dims = test.image_dims().ok_or_else(|| Error::Data {
                     path: data.into(),
                     problem: "its rows are not images".into(),
-                    remedy: "Draw the weights of a network that was trained on images.".into(),
+                    remedy: "Draw a network that was trained on images.".into(),
                 })?;
-                return Ok(report::weights(ae, dims)?.png);
+                return what.images(ae, test, dims);
             }
-            _ => self.rate(ae, split, &format!("{}{synthetic}", data.display()))?,
         };
         if is_png { report::png(&svg) } else { Ok(svg.into_bytes()) }
     }
@@ -106,7 +126,7 @@ impl Plot {
     /// How the networks of --rate are trained: as the run was, and for as many epochs, unless the flag says another
     /// number.
     fn hyper(&self) -> Result<Hyperparameters> {
-        let run = super::run_of(self.model.path());
+        let run = super::settings::run_of(self.model.path());
         let mut fit = run.map(Settings::read).transpose()?.map(|settings| settings.fit).unwrap_or_default();
         // There are no validation rows; where patience ended the run, its table says after which epoch.
         fit.patience = None;
@@ -141,6 +161,66 @@ impl Plot {
         }
         let epochs = format!("{} epoch{} each", hyper.epochs, if hyper.epochs == 1 { "" } else { "s" });
         report::rate(&format!("{data}, {epochs}"), &networks, &components)
+    }
+}
+
+impl What {
+    /// What is drawn as images of the rows' size.
+    fn images(&self, ae: &Autoencoder, test: &Dataset, dims: [usize; 3]) -> Result<Vec<u8>> {
+        let grid = |rows: Rows, columns: usize| report::grid(&rows.values, dims, columns);
+        match self {
+            What { weights: true, .. } => Ok(report::weights(ae, dims)?.png),
+            What { atoms: true, .. } => Ok(report::atoms(ae, &ae.encode(test)?, dims)?.png),
+            What { traverse: true, .. } => grid(tasks::traverse(ae, &tasks::mean_code(ae, test)?, STEPS)?, STEPS),
+            What { between: Some([from, to]), .. } => grid(tasks::between(ae, &from.code(ae, test)?, &to.code(ae, test)?, STEPS)?, STEPS),
+            _ => grid(tasks::manifold(ae, &ae.encode(test)?, SIDE)?, SIDE),
+        }
+    }
+}
+
+/// Images from one end of a line to the other, and along a side of a grid.
+const STEPS: usize = 11;
+const SIDE: usize = 20;
+
+/// Where a line through the codes begins or ends.
+#[derive(Clone, Debug, PartialEq)]
+enum End {
+    Row(usize),
+    /// By its name, or its number.
+    Class(String),
+}
+
+/// Two ends.
+fn ends(text: &str) -> std::result::Result<[End; 2], &'static str> {
+    let end = |text: &str| match text.split_once(':') {
+        Some(("row", number)) => number.parse().ok().map(End::Row),
+        Some(("class", name)) if !name.is_empty() => Some(End::Class(name.into())),
+        _ => None,
+    };
+    let both = text.split_once(',').and_then(|(from, to)| Some([end(from)?, end(to)?]));
+    both.ok_or("it is not like row:3,row:5 or class:3,class:5")
+}
+
+impl End {
+    fn code(&self, ae: &Autoencoder, test: &Dataset) -> Result<Vec<f32>> {
+        let refuse = |problem: String, remedy: String| Err(Error::Argument { name: "--between".into(), problem, remedy });
+        match self {
+            End::Row(row) if *row < test.len() => tasks::mean_code(ae, &test.rows(*row..row + 1)),
+            End::Row(row) => {
+                let most = test.len().saturating_sub(1);
+                refuse(format!("there is no test row {row}"), format!("Name rows from 0 to {most}."))
+            }
+            End::Class(name) => {
+                let Some(labels) = test.labels() else {
+                    return refuse("the test rows have no classes".into(), "Name rows: row:3,row:5.".into());
+                };
+                let rows: Vec<usize> = (0..test.len()).filter(|&row| test.class_name(labels[row]) == *name).collect();
+                if rows.is_empty() {
+                    return refuse(format!("no test row has the class {name}"), "Name one of the classes that `eval` lists.".into());
+                }
+                tasks::mean_code(ae, &test.selected(&rows))
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! `narrows report`
 
+use super::common::{Common, print};
 use super::input::Halves;
-use super::{Common, model, print};
+use super::model;
 use clap::Args;
 use narrows::Result;
 use narrows::report::{self, About};

@@ -1,6 +1,6 @@
 //! The settings of a training, as in `config.toml`: flags override a file, which overrides the defaults.
 
-use super::Common;
+use super::common::Common;
 use super::defaults::Said;
 use super::flags::{DataFlags, FitFlags, ModelFlags};
 use super::input::{Columns, Reading, known};
@@ -86,6 +86,7 @@ impl Flags<'_> {
     fn over(self, settings: &mut Settings) {
         settings.model = self.model.over(settings.model.clone());
         self.fit.over(&mut settings.fit);
+        self.model.over_fit(&mut settings.fit);
         self.data.over(&mut settings.data);
         settings.data.reading = self.reading.over(&settings.data.reading);
         settings.data.columns = self.columns.over(&settings.data.columns);
@@ -317,6 +318,12 @@ fn is_absent(path: &Path) -> bool {
 pub(super) fn whole(name: &str) -> String {
     let path = is_path(name).then(|| std::path::absolute(name).ok()).flatten();
     path.as_deref().and_then(Path::to_str).unwrap_or(name).into()
+}
+
+/// The folder of the run that a model belongs to: the path itself, or the folder of the file.
+pub(super) fn run_of(model: &Path) -> Option<&Path> {
+    let folder = if model.is_dir() { Some(model) } else { model.parent() };
+    folder.filter(|folder| Settings::is_in(folder))
 }
 
 /// What is wrong with a file of settings, and in which line.

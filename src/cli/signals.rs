@@ -1,7 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: they end the process, and of the files that are being written nothing is left. Only a
 //! training goes on until its state is saved; the second signal ends that at once, too.
 
-use super::say;
+use super::common::say;
 use narrows::{Error, Result, report};
 #[cfg(unix)]
 use signal_hook::consts::SIGHUP;

@@ -1,11 +1,11 @@
 //! `narrows train`
 
+use super::common::{Common, Failure, counted, print};
 use super::flags::{DataFlags, FitFlags, ModelFlags};
 use super::input::{Columns, Reading, check_rows};
 use super::progress::Progress;
-use super::settings::{self, Flags, Settings};
+use super::settings::{self, Flags, Settings, run_of};
 use super::signals::Signals;
-use super::{Common, Failure, counted, print, run_of};
 use clap::Args;
 use narrows::data::{Bounds, Dataset, Split, Values};
 use narrows::nn::Output;
@@ -156,8 +156,12 @@ impl Train {
 
     /// The untrained network, with what it keeps of the rows: their bounds, their columns and their scaling.
     fn network(&self, settings: &mut Settings, train: &Dataset, device: &Device) -> Result<Autoencoder> {
-        let ae = settings.model.clone().inputs(train.columns()).seed(settings.fit.seed).build(device)?;
+        let ae = settings.model.clone().inputs(train.columns()).seed(settings.fit.seed).build(device);
+        let ae = ae.map_err(|e| too_wide(e, settings, train))?;
         let mut ae = ae.with_bounds(Bounds::of(train)?)?;
+        if let Some(dims) = train.image_dims() {
+            ae = ae.with_image_dims(dims)?;
+        }
         if let Some(schema) = train.schema() {
             ae = ae.with_schema(schema.clone())?;
         }
@@ -415,6 +419,18 @@ fn document(ae: &Autoencoder, split: &Split, settings: &Settings, history: &Hist
 fn is_new(folder: &Path) -> bool {
     let trained = ["checkpoints/last.safetensors", "checkpoints/last.previous.safetensors", "metrics.csv", "model.safetensors"];
     !trained.iter().any(|file| folder.join(file).exists())
+}
+
+/// The error for images that make rows too wide for the layers: another size is the way out.
+fn too_wide(e: Error, settings: &Settings, train: &Dataset) -> Error {
+    match (e, train.image_dims()) {
+        (Error::Argument { name, problem, .. }, Some([channels, height, width])) if name == "shape" || name == "widths" => Error::Data {
+            path: settings.data().into(),
+            problem: format!("images of {channels}x{height}x{width} make rows that are too wide for these layers ({name}: {problem})"),
+            remedy: "Name a smaller size for them: --image-size HxW, such as 128x128.".into(),
+        },
+        (e, _) => e,
+    }
 }
 
 /// The error for a checkpoint of other rows, with what settles the rows in place of two hashes.

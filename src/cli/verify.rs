@@ -1,6 +1,6 @@
 //! `narrows verify`
 
-use super::{Failure, print, say};
+use super::common::{Failure, print, say};
 use clap::Args;
 use narrows::Device;
 use narrows::verify::{self, Report, Select};

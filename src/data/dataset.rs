@@ -352,6 +352,18 @@ impl Dataset {
         }
     }
 
+    /// The same rows with other values.
+    pub(crate) fn with_floats(&self, values: Vec<f32>) -> Dataset {
+        debug_assert_eq!(values.len(), self.len() * self.columns());
+        Dataset { values: Arc::new(Values::Floats(values)), ..self.clone() }
+    }
+
+    /// A copy of the rows with these numbers, counted from 0. Those that do not exist are left out.
+    pub fn selected(&self, rows: &[usize]) -> Dataset {
+        let rows: Vec<u32> = rows.iter().filter(|&&row| row < self.len()).map(|&row| row as u32).collect();
+        self.pick(&rows)
+    }
+
     /// A copy of the rows with these numbers, all of which exist.
     pub(super) fn pick(&self, rows: &[u32]) -> Dataset {
         let labels = self.labels.as_ref().map(|labels| pick(labels, 1, rows).into());

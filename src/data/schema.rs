@@ -387,9 +387,10 @@ impl Maker {
     pub(super) fn unseen(&self, path: &Path) -> impl Iterator<Item = String> {
         self.unseen.iter().map(|(&at, (count, text))| {
             format!(
-                "{}: column `{}`: {count} rows have a category that training did not have, as `{}`: all zeros",
+                "{}: column `{}`: {count} {} a category that training did not have, as `{}`: all zeros",
                 path.display(),
                 self.name(at),
+                if *count == 1 { "row has" } else { "rows have" },
                 shorten(text)
             )
         })

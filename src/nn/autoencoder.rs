@@ -9,7 +9,7 @@ use crate::data::{Bounds, Chunks, Dataset, Rows, Scaler};
 use crate::op::{Op, Stream};
 use crate::rng::purpose;
 use crate::train::{Epoch, Fit, Flow, History, Metrics};
-use crate::{Clock, Device, Params, Result, Tape, Val};
+use crate::{Clock, Device, Error, Params, Result, Tape, Val};
 #[cfg(feature = "files")]
 use std::path::Path;
 use std::sync::Arc;
@@ -73,8 +73,8 @@ impl Autoencoder {
     /// An autoencoder with all weights 0.
     pub(super) fn blank(spec: Spec, device: &Device) -> Result<Autoencoder> {
         spec.check()?;
-        let params = Params::in_groups(device, &[(GROUP, spec.layout())], &[])?;
-        Ok(Autoencoder { widths: spec.encoder.widths(), spec: Arc::new(spec), params })
+        let params = Params::in_groups(device, &[(GROUP, spec.layout())], &spec.state())?;
+        Ok(Autoencoder { widths: spec.widths(), spec: Arc::new(spec), params })
     }
 
     /// The model that was built.
@@ -82,7 +82,7 @@ impl Autoencoder {
         &self.spec
     }
 
-    /// The encoder's widths, from the input to the code. A [`Builder`]'s decoder has them in reverse; another's has its
+    /// The widths from a row to the code. A [`Builder`]'s decoder has them in reverse; another's has its
     /// own, `spec().decoder.widths()`.
     pub fn widths(&self) -> &[usize] {
         &self.widths
@@ -123,6 +123,11 @@ impl Autoencoder {
         self.with(|spec| spec.scaler = Some(scaler))
     }
 
+    /// The same network, with shared weights, for rows as it sees them: scaled already.
+    pub(crate) fn without_scaler(self) -> Result<Autoencoder> {
+        self.with(|spec| spec.scaler = None)
+    }
+
     /// The same network, with shared weights, whose spec says something else beside its layers.
     fn with(self, change: impl FnOnce(&mut Spec)) -> Result<Autoencoder> {
         let mut spec = Spec::clone(&self.spec);
@@ -148,6 +153,20 @@ impl Autoencoder {
     /// The bounds of the rows of training, if they are known: rows far outside of them are of another scale.
     pub fn bounds(&self) -> Option<&Bounds> {
         self.spec.bounds.as_ref()
+    }
+
+    /// The same network, with shared weights, that knows the dimensions of the images that its rows are: channels,
+    /// height and width. The model file includes them.
+    ///
+    /// # Errors
+    /// When images of that size have another number of values than the rows.
+    pub fn with_image_dims(self, dims: [usize; 3]) -> Result<Autoencoder> {
+        self.with(|spec| spec.image = Some(dims))
+    }
+
+    /// The dimensions of the images that its rows are, if it knows them.
+    pub fn image_dims(&self) -> Option<[usize; 3]> {
+        self.spec.image
     }
 
     /// The same network, with shared weights, that knows what the columns of its tables are. The model file includes
@@ -223,6 +242,28 @@ impl Autoencoder {
     /// When the rows have another number of columns, or the device fails.
     pub fn encode(&self, data: &Dataset) -> Result<Rows> {
         rows::all(self, data, Way::Encode)
+    }
+
+    /// The distributions that a variational encoder gives for all rows: the means, which are what
+    /// [`encode`](Autoencoder::encode) gives, and the log variances.
+    ///
+    /// # Errors
+    /// When the network is not variational, the rows have another number of columns, or the device fails.
+    pub fn distributions(&self, data: &Dataset) -> Result<[Rows; 2]> {
+        self.check_variational()?;
+        Ok([rows::all(self, data, Way::Encode)?, rows::all(self, data, Way::LogVariance)?])
+    }
+
+    /// Rejects a network whose codes follow no known distribution.
+    pub(crate) fn check_variational(&self) -> Result<()> {
+        match self.spec.variational {
+            true => Ok(()),
+            false => Err(Error::argument(
+                "network",
+                "it is not variational: its codes follow no known distribution",
+                "Train a variational one (--variational).",
+            )),
+        }
     }
 
     /// The rows of all codes.
@@ -327,11 +368,6 @@ impl Autoencoder {
         self.spec.encoder.record(on, "encoder", x)
     }
 
-    /// The code's activation, which follows the encoder.
-    pub(super) fn narrow_in(&self, on: &mut Recording, h: Val) -> Result<Val> {
-        self.spec.code.act().map_or(Ok(h), |act| act.record(on.tape(), h))
-    }
-
     /// The decoder's layers: [B, code] gives [B, inputs], before the final sigmoid.
     pub(super) fn decode_in(&self, on: &mut Recording, code: Val) -> Result<Val> {
         self.spec.decoder.record_with(on, "decoder", code, |at| self.decoder_weight(at))
@@ -348,7 +384,7 @@ impl Autoencoder {
     pub(super) fn relus_in(&self, on: &mut Recording, x: Val) -> Result<Vec<(String, Val)>> {
         let Spec { encoder, decoder, .. } = self.spec();
         let down = encoder.record_each(on, "encoder", x, |at| Weight::Own(format!("encoder.{at}.weight")))?;
-        let code = self.narrow_in(on, down.last().copied().unwrap_or(x))?;
+        let code = self.narrow_in(on, down.last().copied().unwrap_or(x))?.z;
         let up = decoder.record_each(on, "decoder", code, |at| self.decoder_weight(at))?;
         let halves = [("encoder", encoder, down), ("decoder", decoder, up)];
         let relus = halves.into_iter().flat_map(|(half, net, outputs)| {

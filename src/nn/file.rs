@@ -1,6 +1,7 @@
 //! Model files: safetensors under PyTorch's names, with our own metadata beside the tensors.
 
-use super::{Autoencoder, Builder, Net, Spec};
+use super::bottleneck::HEADS;
+use super::{Autoencoder, Builder, Spec};
 use crate::data::Scaler;
 use crate::params::Layout;
 use crate::{Device, Error, Result, files};
@@ -26,7 +27,7 @@ pub(super) fn save(ae: &Autoencoder, path: &Path) -> Result<()> {
     }
     let failed = |e: &dyn std::fmt::Display| Error::data(path, format!("the tensors can't be written: {e}"), "Report this as a defect.");
     let layout = whole_layout(ae.spec());
-    let values = layout.iter().map(|(name, shape)| weight(ae, name, shape)).collect::<Result<Vec<_>>>()?;
+    let values = layout.iter().map(|(name, shape)| value(ae, name, shape)).collect::<Result<Vec<_>>>()?;
     let views = layout.iter().zip(&values).map(|((name, shape), values)| {
         TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map(|view| (name.as_str(), view))
     });
@@ -47,10 +48,10 @@ pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
         return Err(Error::data(path, "it has no metadata of narrows", remedy));
     };
     // The metadata may be wrong; the size of the file is not.
-    let pairs = |net: &Net| net.widths().windows(2).map(|w| w[0] as u128 * w[1] as u128).sum::<u128>();
-    let numbers = pairs(&spec.encoder) + pairs(&spec.decoder);
+    let pairs = |widths: Vec<usize>| widths.windows(2).map(|w| w[0] as u128 * w[1] as u128).sum::<u128>();
+    let numbers = pairs(spec.widths()) + pairs(spec.decoder.widths());
     if 4 * numbers > bytes.len() as u128 {
-        let widths = spec.encoder.widths();
+        let widths = spec.widths();
         return Err(not_ours(path, format!("widths of {widths:?} need {} bytes of weights but it has {}", 4 * numbers, bytes.len())));
     }
     let ae = Autoencoder::blank(spec, device).map_err(|e| not_ours(path, reason(e)))?;
@@ -58,13 +59,18 @@ pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
     Ok(ae)
 }
 
-/// Names and shapes of a model file's tensors, including a tied decoder's weights.
+/// Names and shapes of a model file's tensors, including a tied decoder's weights and what is kept but not trained.
 fn whole_layout(spec: &Spec) -> Layout {
-    Spec { tied: false, ..spec.clone() }.layout()
+    let mut all = Spec { tied: false, ..spec.clone() }.layout();
+    all.extend(spec.state());
+    all
 }
 
-/// A tensor of the file: a parameter, or the transpose of the parameter that it is tied to.
-fn weight(ae: &Autoencoder, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+/// A tensor of the file: a parameter, the transpose of the parameter that it is tied to, or state.
+fn value(ae: &Autoencoder, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    if ae.params().state_names().any(|state| state == name) {
+        return ae.params().state(name)?.read();
+    }
     match tied_to(ae.spec(), name) {
         Some(own) => Ok(transposed(&ae.params().read(&own)?, shape[1])),
         None => ae.params().read(name),
@@ -122,7 +128,10 @@ fn take_weights(ae: &Autoencoder, path: &Path, bytes: &[u8]) -> Result<()> {
         }
     }
     // Nothing is written before everything has been checked.
-    all.iter().try_for_each(|(name, values)| ae.params().write(name, values))
+    all.iter().try_for_each(|(name, values)| match ae.params().state(name) {
+        Ok(state) => state.write(values),
+        Err(_) => ae.params().write(name, values),
+    })
 }
 
 /// Names and values.
@@ -192,10 +201,13 @@ impl Spec {
 fn widths(file: &SafeTensors) -> Option<String> {
     let place = |name: &str| name.strip_prefix("encoder.")?.strip_suffix(".weight")?.parse().ok();
     let all: BTreeMap<usize, Vec<usize>> = file.iter().filter_map(|(name, view)| Some((place(name)?, view.shape().to_vec()))).collect();
-    let inputs = all.values().next()?.get(1)?;
-    let widths: Option<Vec<String>> =
-        std::iter::once(Some(inputs)).chain(all.values().map(|shape| shape.first())).map(|width| Some(width?.to_string())).collect();
-    Some(widths?.join(","))
+    // The first tensor's inputs, and everybody's outputs; a variational code is as wide as its mean.
+    let mu = file.tensor(&format!("{}.weight", HEADS[0])).ok().map(|mu| mu.shape().to_vec());
+    let shapes: Vec<&Vec<usize>> = all.values().chain(&mu).collect();
+    let inputs = shapes.first()?.get(1)?;
+    let outputs = shapes.iter().map(|shape| shape.first());
+    let widths: Option<Vec<String>> = std::iter::once(Some(inputs)).chain(outputs).map(|width| Some(width?.to_string())).collect();
+    Some(widths?.join(",") + if mu.is_some() { " --variational" } else { "" })
 }
 
 /// The model that our metadata describes, if there is any.

@@ -1,20 +1,27 @@
 //! Models: layers and models as data, the objective of training, and running rows through a network.
 
 mod autoencoder;
+mod bottleneck;
+mod contraction;
+mod corruption;
 #[cfg(feature = "files")]
 mod file;
 mod net;
 mod objective;
+mod penalty;
 mod recording;
 mod rows;
 mod spec;
 
 pub use autoencoder::{Autoencoder, DeadUnits};
+pub use bottleneck::TopK;
+pub use corruption::Corruption;
 pub use net::{Activation, Layer, Net};
-pub use objective::{Loss, Objective};
+pub use objective::{Divergence, Loss, Objective};
+pub use penalty::Sparsity;
 pub(crate) use recording::Training;
 pub use recording::{Recording, Stream};
 pub use rows::contamination;
-pub(crate) use rows::{Way, compare, mean_square};
+pub(crate) use rows::{Decoder, Way, compare, mean_square};
 pub(crate) use spec::GROUP;
 pub use spec::{Builder, CodeActivation, Output, Spec};

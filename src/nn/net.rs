@@ -1,6 +1,7 @@
 //! Layers as data: a network is a list, and a layer's index in it is its number in PyTorch's `nn.Sequential`.
 
 use super::Recording;
+use crate::op::Map;
 use crate::params::Layout;
 use crate::spelling::{as_text, none, spelled};
 use crate::{Error, Result, Tape, Val};
@@ -168,7 +169,8 @@ pub(super) fn check_share(p: f32) -> Result<()> {
     }
 }
 
-fn dense(on: &mut Recording, x: Val, weight: &Weight, bias: &str) -> Result<Val> {
+/// A dense layer.
+pub(super) fn dense(on: &mut Recording, x: Val, weight: &Weight, bias: &str) -> Result<Val> {
     match weight {
         Weight::Own(name) => {
             let (w, b) = (on.param(name)?, on.param(bias)?);
@@ -196,6 +198,36 @@ impl Activation {
             Activation::Tanh => tape.tanh(x),
             Activation::Sigmoid => tape.sigmoid(x),
             Activation::Silu => tape.silu(x),
+        }
+    }
+
+    /// The derivative at x, where the activation is y, as a value that has derivatives of its own.
+    pub(super) fn slope(self, tape: &mut Tape, x: Val, y: Val) -> Result<Val> {
+        let shape = tape.shape(x)?.to_vec();
+        // A step: its own derivative is 0 wherever it has one.
+        let step = |tape: &mut Tape, f: Map| {
+            let (at, ones) = (tape.detach(x)?, tape.fill(&shape, 1.0)?);
+            tape.map_grad(f, at, ones)
+        };
+        match self {
+            Activation::Relu => step(tape, Map::Relu),
+            Activation::Leaky => step(tape, Map::Leaky),
+            Activation::Sigmoid => {
+                let square = tape.mul(y, y)?;
+                tape.axpy(y, square, -1.0)
+            }
+            Activation::Tanh => {
+                let (square, ones) = (tape.mul(y, y)?, tape.fill(&shape, 1.0)?);
+                tape.axpy(ones, square, -1.0)
+            }
+            // s + x s (1 - s)
+            Activation::Silu => {
+                let s = tape.sigmoid(x)?;
+                let square = tape.mul(s, s)?;
+                let slope = tape.axpy(s, square, -1.0)?;
+                let rise = tape.mul(x, slope)?;
+                tape.add(s, rise)
+            }
         }
     }
 }

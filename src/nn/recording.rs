@@ -113,10 +113,20 @@ impl<'a> Recording<'a> {
     /// # Errors
     /// When `draw` fails.
     pub fn noise(&mut self, draw: impl FnOnce(&mut Tape, Stream) -> Result<Val>) -> Result<Option<Val>> {
-        let Some(Training { seed, clock, .. }) = self.training else { return Ok(None) };
+        self.stream().map(|stream| draw(self.tape, stream)).transpose()
+    }
+
+    /// A stream of random numbers of its own; `None` in use.
+    pub(super) fn stream(&mut self) -> Option<Stream<'a>> {
+        let &Training { seed, clock, .. } = self.training.as_ref()?;
         let purpose = purpose::NOISE + self.streams;
         self.streams += 1;
-        draw(self.tape, Stream { seed, purpose, clock }).map(Some)
+        Some(Stream { seed, purpose, clock })
+    }
+
+    /// The clock of the steps; `None` in use.
+    pub(super) fn clock(&self) -> Option<&'a Clock> {
+        self.training.as_ref().map(|training| training.clock)
     }
 
     /// Dropout: in training each number becomes 0 with probability `p`, and the others are multiplied by `1 / (1 - p)`;

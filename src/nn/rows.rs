@@ -121,6 +121,20 @@ pub(crate) fn compare<T: Send>(ae: &Autoencoder, data: &Dataset, way: Way, f: im
     Ok(all)
 }
 
+/// A decoder that is run many times: from codes to what comes before the output's activation, as the network sees it.
+pub(crate) struct Decoder<'a>(Pass<'a>);
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(ae: &'a Autoencoder) -> Decoder<'a> {
+        Decoder(Pass { ae, way: Way::DecodeLogits, name: "codes".into(), most: most(ae), compiled: None })
+    }
+
+    /// Whole codes, one after the other.
+    pub(crate) fn logits(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        self.0.run(codes)
+    }
+}
+
 /// The score from which a row counts as an anomaly, if the share `contamination` of the rows are anomalies: the k-th
 /// largest score, where k is `contamination` times the number of rows, rounded; infinity if k is 0. Equal scores all
 /// count. NaN counts as the largest.
@@ -150,6 +164,8 @@ pub fn contamination(scores: &[f32], contamination: f64) -> Result<f32> {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Way {
     Encode,
+    /// The log variances of variational codes.
+    LogVariance,
     Decode,
     /// Back to the units of the rows.
     Reconstruct,
@@ -157,14 +173,16 @@ pub(crate) enum Way {
     Compare,
     /// The input of the final sigmoid.
     Logits,
+    /// The same, of codes.
+    DecodeLogits,
 }
 
 impl Way {
     /// The columns of the input and of the output.
     fn columns(self, ae: &Autoencoder) -> (usize, usize) {
         match self {
-            Way::Encode => (ae.inputs(), ae.code_width()),
-            Way::Decode => (ae.code_width(), ae.inputs()),
+            Way::Encode | Way::LogVariance => (ae.inputs(), ae.code_width()),
+            Way::Decode | Way::DecodeLogits => (ae.code_width(), ae.inputs()),
             Way::Reconstruct | Way::Compare | Way::Logits => (ae.inputs(), ae.inputs()),
         }
     }
@@ -172,17 +190,20 @@ impl Way {
     pub(super) fn on(self, ae: &Autoencoder, tape: &mut Tape, x: Val) -> Result<Val> {
         let on = &mut Recording::in_use(tape, ae.params());
         let code = match self {
-            Way::Decode => x,
+            Way::Decode | Way::DecodeLogits => x,
             _ => {
                 let h = ae.encode_in(on, x)?;
-                ae.narrow_in(on, h)?
+                if self == Way::LogVariance {
+                    return Ok(ae.heads_in(on, h)?[1]);
+                }
+                ae.narrow_in(on, h)?.z
             }
         };
         if self == Way::Encode {
             return Ok(code);
         }
         let z = ae.decode_in(on, code)?;
-        if self == Way::Logits { Ok(z) } else { ae.output_in(on, z) }
+        if matches!(self, Way::Logits | Way::DecodeLogits) { Ok(z) } else { ae.output_in(on, z) }
     }
 }
 

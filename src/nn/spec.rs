@@ -1,7 +1,7 @@
 //! A model as data, and the builder that describes it.
 
 use super::net::check_share;
-use super::{Activation, Autoencoder, Layer, Net};
+use super::{Activation, Autoencoder, Layer, Net, TopK, bottleneck};
 #[cfg(feature = "files")]
 use crate::data::Schema;
 use crate::data::{Bounds, Scaler};
@@ -76,12 +76,22 @@ pub struct Spec {
     /// Whether the decoder's weights are the encoder's, transposed. Its biases are its own.
     #[cfg_attr(feature = "files", serde(default))]
     pub tied: bool,
+    /// Whether a code is drawn from a normal distribution: the encoder is followed by two dense layers, `encoder.mu`
+    /// and `encoder.logvar`, which give its mean and its log variance.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "is_zero"))]
+    pub variational: bool,
+    /// How many units of a code are on, if not all.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub sparse: Option<TopK>,
     /// The scaling of rows, if there is one.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub scaler: Option<Scaler>,
     /// The bounds of the rows of training, if they are known.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub bounds: Option<Bounds>,
+    /// The dimensions of the images that rows are, if they are: channels, height and width.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub image: Option<[usize; 3]>,
     /// What the columns of a table are, if rows come from one.
     #[cfg(feature = "files")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,15 +103,15 @@ impl Spec {
     ///
     /// # Errors
     /// When a half has no dense layer or more than 4,000 layers, a width is 0 or above 16,777,216, a dropout is not in
-    /// [0, 1), encoder and decoder do not fit together, a tied decoder does not mirror its encoder, or a scaler or
-    /// bounds are for another number of columns.
+    /// [0, 1), encoder and decoder do not fit together, a tied decoder does not mirror its encoder, a variational code
+    /// has an activation, or a scaler, bounds or the dimensions of images are for another number of columns.
     pub fn check(&self) -> Result<()> {
         for (half, net) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
             if net.layers.len() > MOST_LAYERS {
                 let problem = format!("the {half} has {} layers", net.layers.len());
                 return Err(Error::argument("layers", problem, format!("Use at most {MOST_LAYERS}.")));
             }
-            if net.dense().is_empty() {
+            if net.dense().is_empty() && !(self.variational && half == "encoder") {
                 let problem = format!("the {half} has no dense layer");
                 return Err(Error::argument("layers", problem, "Give each half at least one."));
             }
@@ -111,7 +121,12 @@ impl Spec {
                 return Err(Error::argument("widths", problem, format!("Use at most {WIDEST}.")));
             }
         }
-        let (down, up) = (self.encoder.widths(), self.decoder.widths());
+        if self.variational && self.code != CodeActivation::Linear {
+            let problem = format!("it is {}, and a variational code is drawn from a normal distribution", self.code);
+            return Err(Error::argument("code", problem, "Leave it linear."));
+        }
+        self.check_sparse()?;
+        let (down, up) = (self.widths(), self.decoder.widths());
         if down.last() != up.first() || down.first() != up.last() {
             let problem = format!("the encoder's widths are {down:?} and the decoder's {up:?}");
             return Err(Error::argument("widths", problem, "Let the decoder begin with the code and end with a row."));
@@ -136,6 +151,12 @@ impl Spec {
                 "Learn it on the rows that the network was built for.",
             ));
         }
+        if let Some(dims) = &self.image
+            && dims.iter().try_fold(1usize, |all, &size| all.checked_mul(size)) != Some(self.encoder.inputs)
+        {
+            let problem = format!("they are {dims:?} but the network takes {} numbers", self.encoder.inputs);
+            return Err(Error::argument("image dimensions", problem, "Use those of the rows that the network was built for."));
+        }
         if let Some(bounds) = &self.bounds
             && ![1, self.encoder.inputs].contains(&bounds.columns())
         {
@@ -145,9 +166,49 @@ impl Spec {
         Ok(())
     }
 
+    fn check_sparse(&self) -> Result<()> {
+        let (Some(sparse), width) = (self.sparse, self.decoder.inputs) else { return Ok(()) };
+        if self.variational {
+            let problem = format!("{sparse} takes units of a code, and a variational code is drawn as a whole");
+            return Err(Error::argument("sparse", problem, "Leave one of the two out."));
+        }
+        match (1..=width).contains(&sparse.units()) {
+            true => Ok(()),
+            false => Err(Error::argument("sparse", format!("{sparse} of a code of {width}"), format!("Use 1 to {width}."))),
+        }
+    }
+
+    /// Names and shapes of what is kept with the parameters but not trained.
+    pub fn state(&self) -> Layout {
+        match self.sparse {
+            Some(TopK::Batch(_)) => vec![(bottleneck::THRESHOLD.to_string(), vec![1])],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The network alone, without what is known of its rows.
+    pub fn network(&self) -> Spec {
+        Spec {
+            scaler: None,
+            bounds: None,
+            image: None,
+            #[cfg(feature = "files")]
+            schema: None,
+            ..self.clone()
+        }
+    }
+
+    /// The widths from a row to the code.
+    pub fn widths(&self) -> Vec<usize> {
+        let code = self.variational.then_some(self.decoder.inputs);
+        self.encoder.widths().into_iter().chain(code).collect()
+    }
+
     /// The same model with a code of another width.
     pub fn with_code(mut self, width: usize) -> Spec {
-        if let Some(Layer::Dense(last)) = self.encoder.layers.iter_mut().rfind(|layer| matches!(layer, Layer::Dense(_))) {
+        if self.variational {
+            self.decoder.inputs = width;
+        } else if let Some(Layer::Dense(last)) = self.encoder.layers.iter_mut().rfind(|layer| matches!(layer, Layer::Dense(_))) {
             *last = width;
             self.decoder.inputs = width;
         }
@@ -157,6 +218,9 @@ impl Spec {
     /// Names and shapes of the trained parameters, the encoder's first. A tied decoder has only biases.
     pub fn layout(&self) -> Layout {
         let mut all = self.encoder.layout("encoder");
+        if self.variational {
+            all.extend(bottleneck::layout(self.encoder.outputs(), self.decoder.inputs));
+        }
         all.extend(self.decoder.layout("decoder").into_iter().filter(|(name, _)| !self.tied || name.ends_with("bias")));
         all
     }
@@ -169,15 +233,21 @@ impl Spec {
             net.layout(half).into_iter().enumerate().map(each).collect::<Vec<_>>()
         };
         let mut all = half(&self.encoder, "encoder");
+        if self.variational {
+            let inputs = self.encoder.outputs();
+            all.extend(bottleneck::layout(inputs, self.decoder.inputs).into_iter().map(|(name, _)| (name, inputs)));
+        }
         all.extend(half(&self.decoder, "decoder").into_iter().filter(|(name, _)| !self.tied || name.ends_with("bias")));
         all
     }
 
     /// The encoder's weight whose transpose is the weight of the decoder's layer at that index.
     pub(super) fn tied_to(&self, at: usize) -> String {
-        let (encoder, decoder) = (self.encoder.dense(), self.decoder.dense());
-        let from_the_end = decoder.iter().filter(|&&place| place > at).count();
-        format!("encoder.{}.weight", encoder[from_the_end])
+        let from_the_end = self.decoder.dense().into_iter().filter(|&place| place > at).count();
+        match self.encoder.dense().get(from_the_end) {
+            Some(place) => format!("encoder.{place}.weight"),
+            None => format!("{}.weight", bottleneck::HEADS[0]),
+        }
     }
 }
 
@@ -194,6 +264,10 @@ pub struct Builder {
     layers: Vec<usize>,
     activation: Activation,
     code: CodeActivation,
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_zero"))]
+    variational: bool,
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
+    sparse: Option<TopK>,
     tied: bool,
     dropout: f32,
     output: Output,
@@ -213,6 +287,8 @@ impl Default for Builder {
             layers: vec![128, 64, 32],
             activation: Activation::default(),
             code: CodeActivation::default(),
+            variational: false,
+            sparse: None,
             tied: false,
             dropout: 0.0,
             output: Output::default(),
@@ -262,6 +338,25 @@ impl Builder {
     /// What follows the encoder's last layer. Default nothing: the code is linear.
     pub fn code_activation(mut self, code: CodeActivation) -> Builder {
         self.code = code;
+        self
+    }
+
+    /// A code is drawn from a normal distribution whose mean and variance the encoder gives (Kingma and Welling 2014),
+    /// and costs its divergence from a standard one: see [`Fit::beta`](crate::Fit::beta). In use the code is the mean.
+    pub fn variational(mut self) -> Builder {
+        self.variational = true;
+        self
+    }
+
+    /// The code is what the encoder gives, which is the default.
+    pub fn deterministic(mut self) -> Builder {
+        self.variational = false;
+        self
+    }
+
+    /// All units of the code but the largest are 0. Default: none are.
+    pub fn sparse(mut self, units: impl Into<Option<TopK>>) -> Builder {
+        self.sparse = units.into();
         self
     }
 
@@ -325,13 +420,16 @@ impl Builder {
         let down: Vec<usize> = std::iter::once(self.inputs).chain(self.layers.iter().copied()).collect();
         let up: Vec<usize> = down.iter().rev().copied().collect();
         let spec = Spec {
-            encoder: self.half(&down),
-            decoder: self.half(&up),
+            encoder: self.half(&down, self.variational),
+            decoder: self.half(&up, false),
             code: self.code,
             output: self.output,
+            variational: self.variational,
+            sparse: self.sparse,
             tied: self.tied,
             scaler: None,
             bounds: None,
+            image: None,
             #[cfg(feature = "files")]
             schema: None,
         };
@@ -339,12 +437,16 @@ impl Builder {
         Ok(spec)
     }
 
-    /// Dense layers from width to width, an activation and a dropout between any two of them.
-    fn half(&self, widths: &[usize]) -> Net {
+    /// Dense layers from width to width, an activation and a dropout between any two of them. The last one is left to
+    /// the heads of a variational bottleneck.
+    fn half(&self, widths: &[usize], heads: bool) -> Net {
         let mut layers = Vec::new();
         for (at, &width) in widths.iter().enumerate().skip(1) {
-            layers.push(Layer::Dense(width));
-            if at + 1 < widths.len() {
+            let last = at + 1 == widths.len();
+            if !(last && heads) {
+                layers.push(Layer::Dense(width));
+            }
+            if !last {
                 layers.push(Layer::Act(self.activation));
                 if self.dropout != 0.0 {
                     layers.push(Layer::Dropout(self.dropout));

@@ -115,8 +115,7 @@ pub(crate) enum Term {
 }
 
 impl Term {
-    pub(crate) const ALL: [Term; 7] =
-        [Term::Sum, Term::SquareSum, Term::AbsSum, Term::Mse, Term::Bce, Term::Kl, Term::RhoKl];
+    pub(crate) const ALL: [Term; 7] = [Term::Sum, Term::SquareSum, Term::AbsSum, Term::Mse, Term::Bce, Term::Kl, Term::RhoKl];
 
     /// The names of the sum and of its derivative.
     pub(crate) fn names(self) -> [&'static str; 2] {

@@ -4,6 +4,7 @@
 mod about;
 mod charts;
 mod components;
+mod family;
 mod gallery;
 mod metrics;
 mod page;
@@ -20,12 +21,12 @@ pub use about::{About, machine};
 pub use charts::{histogram, loss, rate, scatter};
 pub use components::Components;
 pub use metrics::{Point, metrics, read_metrics};
-pub use picture::comparison;
+pub use picture::{comparison, grid, triples};
 #[cfg(feature = "cli")]
 pub use raster::png;
 pub use run::{Written, run};
 pub use verdict::Verdict;
-pub use weights::{Tiles, weights};
+pub use weights::{Tiles, atoms, weights};
 
 use crate::{Result, files};
 use std::path::Path;

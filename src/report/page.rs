@@ -31,6 +31,8 @@ pub(super) struct Page<'a> {
     pub(super) errors: &'a str,
     /// Some of the rows, as images or as lines of a table.
     pub(super) rows: &'a str,
+    /// The sections of its parts.
+    pub(super) parts: &'a str,
     pub(super) tiles: Option<&'a Tiles>,
     /// What could not be drawn, and why.
     pub(super) absent: &'a [String],
@@ -53,6 +55,7 @@ pub(super) fn html(page: &Page) -> String {
     out += &page.absent();
     let images = page.split.test.image_dims().is_some();
     out += if images { page.rows } else { "" };
+    out += page.parts;
     let [mask, whole] = match page.drops() {
         true => [" and with part of each hidden layer dropped", ", with nothing dropped"],
         false => ["", ""],
@@ -335,7 +338,7 @@ fn flags_whole(command: &str) -> String {
 
 /// The widths to the code, and on to the row where the way back is another.
 fn shape(spec: &Spec) -> String {
-    let (mut widths, up) = (spec.encoder.widths(), spec.decoder.widths());
+    let (mut widths, up) = (spec.widths(), spec.decoder.widths());
     if !widths.iter().eq(up.iter().rev()) {
         widths.extend(&up[1..]);
     }

@@ -1,5 +1,6 @@
 //! Originals over reconstructions, as one PNG.
 
+use super::weights;
 use crate::{Error, Result, files};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
@@ -35,49 +36,107 @@ const MOST: usize = 1 << 28;
 /// No images, lengths that differ or are not whole images, a picture over 268 million pixels, or a file that cannot be
 /// written.
 pub fn comparison(path: &Path, originals: &[f32], reconstructions: &[f32], dims: [usize; 3]) -> Result<()> {
-    let (width, height, pixels) = paint(originals, reconstructions, dims)?;
+    write(path, paint(&[originals, reconstructions], dims)?, dims)
+}
+
+/// Writes a PNG to `path` as [`comparison`] does, with the noisy images between the clean and the denoised ones.
+///
+/// # Errors
+/// As [`comparison`].
+pub fn triples(path: &Path, clean: &[f32], noisy: &[f32], denoised: &[f32], dims: [usize; 3]) -> Result<()> {
+    write(path, paint(&[clean, noisy, denoised], dims)?, dims)
+}
+
+fn write(path: &Path, (width, height, pixels): (u32, u32, Vec<u8>), dims: [usize; 3]) -> Result<()> {
     let colour = colour_type(dims[0]);
     files::write_atomic(path, |w| PngEncoder::new(w).write_image(&pixels, width, height, colour).map_err(io::Error::other))
 }
 
-/// The width, the height and the pixels of the picture.
-fn paint(originals: &[f32], reconstructions: &[f32], dims: [usize; 3]) -> Result<(u32, u32, Vec<u8>)> {
+/// A PNG of images in a grid, this many to a line, each four times enlarged.
+///
+/// `images` holds whole images of `dims`; values and their tones are as in [`comparison`].
+///
+/// # Errors
+/// No images, values that are not whole images, or a picture over 268 million pixels.
+pub fn grid(images: &[f32], dims: [usize; 3], columns: usize) -> Result<Vec<u8>> {
+    let [channels, h, w] = dims;
+    let image = size("grid", images.len(), dims)?;
+    let (count, columns) = (images.len() / image, columns.clamp(1, images.len() / image));
+    let (width, height) = (MARGIN + columns * (SCALE * w + MARGIN), MARGIN + count.div_ceil(columns) * (SCALE * h + MARGIN));
+    if width.checked_mul(height).is_none_or(|n| n > MOST) {
+        let problem = format!("{count} images of {h}x{w} make a picture of {width}x{height} pixels");
+        return Err(Error::argument("grid", problem, "Pass fewer or smaller images."));
+    }
+    let tones = Tones::of(images);
+    let mut canvas = Canvas { width, channels, pixels: vec![PAPER; width * height * channels] };
+    for (i, image) in images.chunks_exact(image).enumerate() {
+        let place = |at: usize, side: usize| MARGIN + at * (SCALE * side + MARGIN);
+        canvas.draw(image, [h, w], (place(i % columns, w), place(i / columns, h)), &tones);
+    }
+    weights::png(width, height, &canvas.pixels, colour_type(channels))
+}
+
+/// The values of an image, of which there are some and no parts.
+fn size(of: &str, values: usize, dims: [usize; 3]) -> Result<usize> {
+    let [channels, h, w] = dims;
+    let image = h.checked_mul(w).and_then(|size| size.checked_mul(channels)).filter(|_| matches!(channels, 1 | 3)).unwrap_or(0);
+    if image == 0 || values == 0 || !values.is_multiple_of(image) {
+        let problem = format!("{values} values are not one or more images of {channels}x{h}x{w}");
+        return Err(Error::argument(of, problem, "Pass whole images of 1 or 3 channels, and their dimensions."));
+    }
+    Ok(image)
+}
+
+/// Pixels on which images are drawn.
+struct Canvas {
+    width: usize,
+    channels: usize,
+    pixels: Vec<u8>,
+}
+
+impl Canvas {
+    /// Draws an image, enlarged, with its corner at this place.
+    fn draw(&mut self, image: &[f32], [h, w]: [usize; 2], (left, top): (usize, usize), tones: &Tones) {
+        let Canvas { width, channels, pixels } = self;
+        for y in 0..SCALE * h {
+            let line = &mut pixels[((top + y) * *width + left) * *channels..][..SCALE * w * *channels];
+            for (x, pixel) in line.chunks_exact_mut(*channels).enumerate() {
+                let values = image.iter().skip(y / SCALE * w + x / SCALE).step_by(h * w);
+                pixel.iter_mut().zip(values).for_each(|(pixel, &value)| *pixel = byte(tones.of_one(value)));
+            }
+        }
+    }
+}
+
+/// The width, the height and the pixels of a picture of images that stand below the first ones. Those give the tones.
+fn paint(rows: &[&[f32]], dims: [usize; 3]) -> Result<(u32, u32, Vec<u8>)> {
     let [channels, h, w] = dims;
     let refuse = |problem, remedy| Err(Error::argument("comparison", problem, remedy));
-    if originals.len() != reconstructions.len() {
-        let problem = format!("there are {} values of originals and {} of reconstructions", originals.len(), reconstructions.len());
+    let originals = rows[0];
+    if let Some(other) = rows.iter().find(|other| other.len() != originals.len()) {
+        let problem = format!("there are {} values of originals and {} of reconstructions", originals.len(), other.len());
         return refuse(problem, "Pass one reconstruction for each original.");
     }
-    let image = h.checked_mul(w).and_then(|size| size.checked_mul(channels)).filter(|_| matches!(channels, 1 | 3)).unwrap_or(0);
-    if image == 0 || originals.is_empty() || !originals.len().is_multiple_of(image) {
-        let problem = format!("{} values are not one or more images of {channels}x{h}x{w}", originals.len());
-        return refuse(problem, "Pass whole images of 1 or 3 channels, and their dimensions.");
-    }
+    let image = size("comparison", originals.len(), dims)?;
     let pairs = originals.len() / image;
     let columns = pairs.min(COLUMNS);
     let bands = pairs.div_ceil(COLUMNS);
-    let band = 2 * SCALE * h + GAP;
+    let band = rows.len() * (SCALE * h + GAP) - GAP;
     let width = MARGIN + columns * (SCALE * w + MARGIN);
     let height = 2 * MARGIN + bands * band + (bands - 1) * BAND_GAP;
     if width.checked_mul(height).is_none_or(|n| n > MOST) {
         return refuse(format!("{pairs} pairs of {h}x{w} make a picture of {width}x{height} pixels"), "Pass fewer or smaller images.");
     }
     let tones = Tones::of(originals);
-    let mut pixels = vec![PAPER; width * height * channels];
-    for (row, images) in [originals, reconstructions].into_iter().enumerate() {
+    let mut canvas = Canvas { width, channels, pixels: vec![PAPER; width * height * channels] };
+    for (row, images) in rows.iter().enumerate() {
         for (i, image) in images.chunks_exact(image).enumerate() {
             let left = MARGIN + i % COLUMNS * (SCALE * w + MARGIN);
             let top = MARGIN + i / COLUMNS * (band + BAND_GAP) + row * (SCALE * h + GAP);
-            for y in 0..SCALE * h {
-                let line = &mut pixels[((top + y) * width + left) * channels..][..SCALE * w * channels];
-                for (x, pixel) in line.chunks_exact_mut(channels).enumerate() {
-                    let values = image.iter().skip(y / SCALE * w + x / SCALE).step_by(h * w);
-                    pixel.iter_mut().zip(values).for_each(|(pixel, &value)| *pixel = byte(tones.of_one(value)));
-                }
-            }
+            canvas.draw(image, [h, w], (left, top), &tones);
         }
     }
-    Ok((width as u32, height as u32, pixels))
+    Ok((width as u32, height as u32, canvas.pixels))
 }
 
 /// Which value is dark and which is white.
@@ -127,7 +186,7 @@ mod tests {
         // Twelve pairs of 1x2 pixels: ten in the first band, two in the second.
         let originals: Vec<f32> = (0..24).map(|i| i as f32 / 255.0).collect();
         let reconstructions: Vec<f32> = (0..24).map(|i| (100 + i) as f32 / 255.0).collect();
-        let (width, height, pixels) = paint(&originals, &reconstructions, [1, 1, 2]).unwrap();
+        let (width, height, pixels) = paint(&[&originals, &reconstructions], [1, 1, 2]).unwrap();
         assert_eq!((width, height), (4 + 10 * 12, 2 * 4 + 2 * (8 + 12) + 28));
         let at = |x: usize, y: usize| pixels[y * width as usize + x];
         for i in 0..12 {
@@ -157,7 +216,7 @@ mod tests {
         comparison(&path, &originals, &reconstructions, [1, 3, 1]).unwrap();
         let picture = image::open(&path).unwrap();
         assert_eq!(picture.color(), image::ColorType::L8);
-        let (width, height, pixels) = paint(&originals, &reconstructions, [1, 3, 1]).unwrap();
+        let (width, height, pixels) = paint(&[&originals, &reconstructions], [1, 3, 1]).unwrap();
         assert_eq!((picture.width(), picture.height()), (width, height));
         assert_eq!(picture.into_luma8().into_raw(), pixels);
     }

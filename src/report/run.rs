@@ -2,6 +2,7 @@
 
 use super::about::About;
 use super::components::Components;
+use super::family;
 use super::gallery::{self, Samples};
 use super::page::{self, Page};
 use super::verdict::Course;
@@ -59,8 +60,10 @@ pub fn run(folder: &Path, ae: &Autoencoder, split: &Split, about: &About) -> Res
         Some(dims) => images(folder, ae, test, dims, row_errors, &mut absent)?,
         None => table(ae, test, row_errors, &mut absent)?,
     };
+    let parts = made("sections of its parts", family::html(ae, test, &about), &mut absent)?;
     let page = Page {
         about: &about,
+        parts: parts.as_deref().unwrap_or_default(),
         ae,
         split,
         evaluation: &evaluation,
@@ -216,14 +219,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         let gap = |i: usize| ["?", "", "NA"][i % 3].to_string();
-        let line = |i: usize| format!("n{i},{},{}\n", i % 7, if i % 4 == 0 { (i % 8).to_string() } else { gap(i) });
+        let line = |i: usize| format!("n{i},{},{}\n", i % 7, if i.is_multiple_of(4) { (i % 8).to_string() } else { gap(i) });
         std::fs::write(&path, "name,x,long_name\n".to_string() + &(0..30).map(line).collect::<String>()).unwrap();
         let split = data::Options::default().id("name").missing(data::Missing::Mean).open(&path).unwrap();
         let split = Split::new(split.train.scaled_by(&data::Scaler::min_max(&split.train).unwrap()).unwrap(), split.test.head(4));
         let (folder, ae, about) = trained(&split);
         let about = about.setting("validation", 0.2).setting("batch size", 128);
         let html = std::fs::read_to_string(run(folder.path(), &ae, &split, &about).unwrap().page).unwrap();
-        assert!(html.contains("<b>long_<wbr>name</b> (gap, filled with 0."), "{html}");
+        assert!(html.contains("<b>long_<wbr>name</b> (gap, filled with 2.000)"), "{html}");
         assert!(!html.contains("PSNR") && html.contains("<th>id</th><th>MSE</th>"), "{html}");
         assert!(html.contains("All test rows (4 rows), those with the largest errors first: "), "{html}");
         assert!(html.contains("<dd>5 rows, held out of those to train on</dd>") && html.contains("<dd>20 rows</dd>"), "{html}");

@@ -122,7 +122,10 @@ impl Verdict {
         if self.collapsed && relu {
             return vec![format!("{command} --activation leaky")];
         }
-        let behind = !self.exact && self.components.is_some_and(|left| self.error > left);
+        // A training for more than the error of clean rows pays for it in that error.
+        let for_more =
+            spec.variational || spec.sparse.is_some() || ["noise", "sparse", "contractive"].iter().any(|part| about.get(part).is_some());
+        let behind = !for_more && !self.exact && self.components.is_some_and(|left| self.error > left);
         if !behind && !self.collapsed {
             return Vec::new();
         }
@@ -135,7 +138,7 @@ impl Verdict {
                 .filter_map(|(helps, flag)| helps.then(|| format!("{command} {flag}")))
                 .collect();
         }
-        let widths = spec.encoder.widths();
+        let widths = spec.widths();
         let hidden = widths[1..widths.len() - 1].iter().map(|width| format!("{},", 2 * width)).collect::<String>();
         let hidden = if hidden.is_empty() { format!("{},", 4 * self.code) } else { hidden };
         let wider = format!("{command} --layers {hidden}{}", self.code);

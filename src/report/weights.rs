@@ -1,6 +1,8 @@
 //! The weights of the first layer as images, and the colours for values above and below 0.
 
 use super::picture::byte;
+use crate::data::Rows;
+use crate::nn::Decoder;
 use crate::{Autoencoder, Error, Result};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
@@ -28,7 +30,7 @@ const SCALE: [[f32; 3]; 9] = [
     [103.0, 0.0, 31.0],
 ];
 
-/// The first layer's weights, a tile for each unit.
+/// A tile for each unit of a layer.
 pub struct Tiles {
     /// The picture.
     pub png: Vec<u8>,
@@ -46,14 +48,47 @@ pub struct Tiles {
 ///
 /// # Errors
 /// When the network does not take such images, the picture would have over 67 million pixels, or the device fails.
-pub fn weights(ae: &Autoencoder, [channels, h, w]: [usize; 3]) -> Result<Tiles> {
+pub fn weights(ae: &Autoencoder, dims: [usize; 3]) -> Result<Tiles> {
+    check("weights", ae, dims)?;
+    // A variational encoder without hidden layers begins with the heads.
+    let first = ae.spec().layout().into_iter().next().map_or_else(String::new, |(name, _)| name);
+    tiles("weights", &ae.params().read(&first)?, dims)
+}
+
+/// Draws what each unit of the code adds to a row: a tile for each, blue where it takes light and red where it adds it,
+/// all on one scale. It is the difference that the unit at its largest value over some rows makes to a code of zeros,
+/// before the output's activation; with one layer, a column of the decoder's weights.
+///
+/// # Errors
+/// As [`weights`], or when there are no codes.
+pub fn atoms(ae: &Autoencoder, codes: &Rows, dims: [usize; 3]) -> Result<Tiles> {
+    check("atoms", ae, dims)?;
+    let units = ae.code_width();
+    let largest = |unit: usize| codes.values.iter().skip(unit).step_by(units).fold(0.0f32, |most, v| most.max(v.abs()));
+    let alone = |unit: usize| (0..units).map(move |at| if at == unit { largest(unit) } else { 0.0 });
+    let mut decoder = Decoder::new(ae);
+    let nothing = decoder.logits(&vec![0.0; units])?;
+    let mut values = Vec::with_capacity(units.min(MOST) * ae.inputs());
+    for unit in 0..units.min(MOST) {
+        let with = decoder.logits(&alone(unit).collect::<Vec<_>>())?;
+        values.extend(with.iter().zip(&nothing).map(|(with, without)| with - without));
+    }
+    Ok(Tiles { units, ..tiles("atoms", &values, dims)? })
+}
+
+/// Rejects dimensions of other images than the network takes.
+fn check(of: &str, ae: &Autoencoder, [channels, h, w]: [usize; 3]) -> Result<()> {
     if !matches!(channels, 1 | 3) || h.checked_mul(w).and_then(|size| size.checked_mul(channels)) != Some(ae.inputs()) {
         let problem = format!("the network takes {} numbers, which is not an image of {channels}x{h}x{w}", ae.inputs());
-        return Err(Error::argument("weights", problem, "Pass the dimensions of the images that it was trained on."));
+        return Err(Error::argument(of, problem, "Pass the dimensions of the images that it was trained on."));
     }
-    let first = ae.spec().encoder.dense()[0];
-    let values = ae.params().read(&format!("encoder.{first}.weight"))?;
-    let units = ae.widths()[1];
+    Ok(())
+}
+
+/// A tile for each image of values.
+fn tiles(of: &str, values: &[f32], [channels, h, w]: [usize; 3]) -> Result<Tiles> {
+    let image = channels * h * w;
+    let units = values.len() / image;
     let shown = units.min(MOST);
     let mut sizes: Vec<f32> = values.iter().map(|v| v.abs()).collect();
     sizes.sort_by(f32::total_cmp);
@@ -64,10 +99,10 @@ pub fn weights(ae: &Autoencoder, [channels, h, w]: [usize; 3]) -> Result<Tiles> 
     let (width, height) = (columns * (tile_w + GAP) - GAP, rows * (tile_h + GAP) - GAP);
     if width.checked_mul(height).is_none_or(|n| n > MOST_PIXELS) {
         let problem = format!("{shown} tiles of {tile_h}x{tile_w} make a picture of {width}x{height} pixels");
-        return Err(Error::argument("weights", problem, "Train on smaller images."));
+        return Err(Error::argument(of, problem, "Train on smaller images."));
     }
     let mut pixels = vec![0u8; width * height * 4];
-    for (at, tile) in values.chunks_exact(ae.inputs()).take(shown).enumerate() {
+    for (at, tile) in values.chunks_exact(image).take(shown).enumerate() {
         let (left, top) = (at % COLUMNS * (tile_w + GAP), at / COLUMNS * (tile_h + GAP));
         for y in 0..tile_h {
             let line = &mut pixels[((top + y) * width + left) * 4..][..tile_w * 4];

@@ -162,6 +162,13 @@ impl Tape {
         self.unary(x, |x, y| Op::Map { f, x, y })
     }
 
+    /// `dx = dy f'(x)`, elementwise, as a value.
+    pub(crate) fn map_grad(&mut self, f: Map, x: Val, dy: Val) -> Result<Val> {
+        let (xv, dyv) = (self.view(x)?.clone(), self.view(dy)?.clone());
+        let dx = self.new_view(xv.shape)?;
+        self.value(dx.clone(), Op::MapGrad { f, x: xv, dy: dyv, dx }, &[x, dy])
+    }
+
     fn zip(&mut self, f: Zip, a: Val, b: Val) -> Result<Val> {
         self.binary(a, b, |a, b, y| Op::Zip { f, a, b, y })
     }

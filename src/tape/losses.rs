@@ -40,6 +40,11 @@ impl Tape {
     /// When the numbers of elements differ, or there are none.
     pub fn mse(&mut self, y: Val, target: Val) -> Result<Val> {
         let scale = self.one_over(y)?;
+        self.squares(y, target, scale)
+    }
+
+    /// `scale` times the sum over all elements of `(y - target)^2`.
+    pub(crate) fn squares(&mut self, y: Val, target: Val, scale: f32) -> Result<Val> {
         self.reduce(Term::Mse, y, Some(target), scale)
     }
 
@@ -50,6 +55,12 @@ impl Tape {
     /// # Errors
     /// When the numbers of elements differ, there are none, or the target depends on a variable or a parameter.
     pub fn bce_with_logits(&mut self, z: Val, target: Val) -> Result<Val> {
+        let scale = self.one_over(z)?;
+        self.entropies(z, target, scale)
+    }
+
+    /// `scale` times the sum over all elements of what [`Tape::bce_with_logits`] takes the mean of.
+    pub(crate) fn entropies(&mut self, z: Val, target: Val, scale: f32) -> Result<Val> {
         if self.get(target)?.tracked {
             return Err(Error::op(
                 "bce",
@@ -57,7 +68,6 @@ impl Tape {
                 "Pass the target with `input`.",
             ));
         }
-        let scale = self.one_over(z)?;
         self.reduce(Term::Bce, z, Some(target), scale)
     }
 

@@ -1,8 +1,8 @@
 //! What a training rejects before it begins.
 
-use super::Fit;
+use super::{Fit, Hyperparameters};
 use crate::data::{Dataset, Values};
-use crate::nn::{Loss, Output};
+use crate::nn::{CodeActivation, Loss, Output, Sparsity};
 use crate::{Autoencoder, Error, Result};
 
 /// The most steps between two evaluations: their losses take 4 bytes each on the device.
@@ -18,6 +18,7 @@ impl Fit {
                 format!("Build it with `Autoencoder::builder({})`.", data.columns()),
             ));
         }
+        self.check_parts(ae)?;
         if self.hyper.loss == Loss::Bce && ae.output() == Output::Linear {
             return Err(Error::argument(
                 "loss",
@@ -38,6 +39,36 @@ impl Fit {
             _ => Ok(()),
         };
         checked(data)
+    }
+
+    /// Rejects parts of the objective that are out of range, or mean nothing to this network.
+    fn check_parts(&self, ae: &Autoencoder) -> Result<()> {
+        let Hyperparameters { noise, beta, kl_warmup, free_bits, sparse, contractive, .. } = self.hyper;
+        if let Some(noise) = noise {
+            noise.check()?;
+        }
+        for (name, value, usual) in [("beta", beta, "1"), ("free bits", free_bits, "0.1"), ("contractive", contractive, "0.01")] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::argument(
+                    name,
+                    format!("it is {value}"),
+                    format!("Use a finite number of at least 0; {usual} is usual."),
+                ));
+            }
+        }
+        let asked = [("beta", beta != 1.0), ("kl warmup", kl_warmup > 0), ("free bits", free_bits > 0.0)];
+        if let Some((name, _)) = asked.into_iter().find(|(_, asked)| *asked && !ae.spec().variational) {
+            let problem = "it weighs the divergence of a variational code, and this code is not variational";
+            return Err(Error::argument(name, problem, "Leave it out, or build a variational network (--variational)."));
+        }
+        if let Some(sparse) = sparse {
+            sparse.check()?;
+            if matches!(sparse, Sparsity::Kl { .. }) && ae.spec().code != CodeActivation::Sigmoid {
+                let problem = format!("{sparse} is for activities between 0 and 1, and this code is {}", ae.spec().code);
+                return Err(Error::argument("sparse", problem, "Build it with a sigmoid code (--code sigmoid), or use l1."));
+            }
+        }
+        Ok(())
     }
 
     /// Rejects evaluations too seldom for their losses to be kept, and a least improvement that is no share.

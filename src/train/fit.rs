@@ -3,7 +3,7 @@
 use super::schedule::Steps;
 use super::{Hyperparameters, Schedule};
 use crate::data::Dataset;
-use crate::nn::Loss;
+use crate::nn::{Corruption, Loss, Sparsity};
 use crate::{AdamConfig, Result};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -174,6 +174,48 @@ impl Fit {
     /// The loss to minimise. Default the mean squared error.
     pub fn loss(mut self, loss: Loss) -> Fit {
         self.hyper.loss = loss;
+        self
+    }
+
+    /// What is done to the rows before the network sees them, in training: a denoising autoencoder. Its output is
+    /// compared with the clean rows. Default nothing.
+    pub fn noise(mut self, corruption: Corruption) -> Fit {
+        self.hyper.noise = Some(corruption);
+        self
+    }
+
+    /// The weight of a variational code's divergence from a normal distribution, at least 0. Default 1: the evidence
+    /// lower bound; above 1, this is a beta-VAE (Higgins et al. 2017). With the squared error, the model is Gaussian
+    /// with a variance of beta / 2.
+    pub fn beta(mut self, weight: f32) -> Fit {
+        self.hyper.beta = weight;
+        self
+    }
+
+    /// Epochs in which that weight rises from 0, step by step (Sønderby et al. 2016). Default 0.
+    pub fn kl_warmup(mut self, epochs: usize) -> Fit {
+        self.hyper.kl_warmup = epochs;
+        self
+    }
+
+    /// Nats that each unit of a variational code has for free: its divergence, mean over the batch, costs at least this
+    /// much, and less brings nothing (Kingma et al. 2016). Default 0.
+    pub fn free_bits(mut self, nats: f32) -> Fit {
+        self.hyper.free_bits = nats;
+        self
+    }
+
+    /// A penalty that keeps the code sparse. Default none.
+    pub fn sparse(mut self, sparsity: Sparsity) -> Fit {
+        self.hyper.sparse = Some(sparsity);
+        self
+    }
+
+    /// The weight of the squared Frobenius norm of the code's Jacobian, mean over the rows, at least 0: a contractive
+    /// autoencoder (Rifai et al. 2011). Exact for one layer; for deep encoders estimated by one random direction a row
+    /// and step. Default 0.
+    pub fn contractive(mut self, weight: f32) -> Fit {
+        self.hyper.contractive = weight;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::Schedule;
 use crate::AdamConfig;
-use crate::nn::{Loss, Objective};
+use crate::nn::{Corruption, Divergence, Loss, Objective, Sparsity};
 
 /// Everything that a training depends on besides the model and the rows. Files and checkpoints hold it under these
 /// names.
@@ -33,6 +33,24 @@ pub struct Hyperparameters {
     pub clip: Option<f32>,
     /// How a reconstruction is compared with its row. Default the mean squared error.
     pub loss: Loss,
+    /// What is done to the rows that the network sees in training. Default nothing.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
+    pub noise: Option<Corruption>,
+    /// The weight of a variational code's divergence. Default 1.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_one"))]
+    pub beta: f32,
+    /// Epochs in which that weight rises from 0. Default 0.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_zero"))]
+    pub kl_warmup: usize,
+    /// Nats of divergence that each unit of a variational code has for free. Default 0.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_zero"))]
+    pub free_bits: f32,
+    /// What keeps the code sparse. Default nothing.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
+    pub sparse: Option<Sparsity>,
+    /// The weight of the squared norm of the code's Jacobian. Default 0.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_zero"))]
+    pub contractive: f32,
     /// Epochs from one evaluation to the next, at least 1. Default 1.
     // Checkpoints of a training that is evaluated after every epoch do not hold it.
     #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_one"))]
@@ -50,8 +68,13 @@ pub struct Hyperparameters {
 }
 
 #[cfg(feature = "files")]
-fn is_one(number: &usize) -> bool {
-    *number == 1
+fn is_one<T: From<u8> + PartialEq>(number: &T) -> bool {
+    *number == T::from(1)
+}
+
+#[cfg(feature = "files")]
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl Default for Hyperparameters {
@@ -70,6 +93,12 @@ impl Default for Hyperparameters {
             eps,
             clip: None,
             loss,
+            noise: None,
+            beta: 1.0,
+            kl_warmup: 0,
+            free_bits: 0.0,
+            sparse: None,
+            contractive: 0.0,
             evaluate_every: 1,
             patience: None,
             min_delta: 0.005,
@@ -84,7 +113,14 @@ impl Hyperparameters {
         AdamConfig { learning_rate, beta1, beta2, eps, weight_decay }
     }
 
-    pub(super) fn objective(&self) -> Objective {
-        Objective::new(self.loss)
+    /// The objective, with epochs of this many steps.
+    pub(super) fn objective(&self, steps: usize) -> Objective {
+        let Hyperparameters { loss, noise, beta, kl_warmup, free_bits, sparse, contractive, .. } = *self;
+        let mut objective = Objective::new(loss);
+        objective.corruption = noise;
+        objective.divergence = Divergence { beta, warmup: kl_warmup.saturating_mul(steps), free_bits };
+        objective.sparsity = sparse;
+        objective.contraction = contractive;
+        objective
     }
 }

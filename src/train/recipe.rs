@@ -26,7 +26,7 @@ impl Training<'_> {
         // The fingerprint of the data is that of scaled rows. The validation rows are scaled later, by the scaler's
         // bits.
         let (model, scaler) = match self.task.model {
-            Model::Spec(spec) => (json!(Spec { scaler: None, bounds: None, schema: None, ..spec.clone() }), spec.scaler.as_ref()),
+            Model::Spec(spec) => (json!(spec.network()), spec.scaler.as_ref()),
             Model::Named(name) => (json!({ "name": name }), None),
         };
         let bits = |scaler: &Scaler| digits(&[bytemuck::cast_slice(scaler.shift()), bytemuck::cast_slice(scaler.scale())]);
@@ -46,9 +46,9 @@ impl Training<'_> {
     pub(super) fn first_recipe(&self) -> Option<Map<String, Value>> {
         let (fit, hyper) = (self.fit, &self.fit.hyper);
         let Model::Spec(spec) = self.task.model else { return None };
-        let widths = spec.encoder.widths();
+        let widths = spec.widths();
         let known = Builder::default().inputs(widths[0]).layers(&widths[1..]).output(spec.output).spec().ok()?;
-        if (Spec { scaler: None, bounds: None, schema: None, ..spec.clone() }) != known {
+        if spec.network() != known {
             return None;
         }
         let epochs = matches!(hyper.schedule, Schedule::Cosine { .. }).then_some(hyper.epochs);
@@ -91,7 +91,7 @@ fn of_models(theirs: &Map<String, Value>, ours: &Map<String, Value>) -> Option<S
     let spec = |model: &Map<String, Value>| Spec::deserialize(Value::Object(model.clone())).ok();
     let (theirs, ours) = (spec(theirs)?, spec(ours)?);
     let settings = |spec: &Spec| {
-        let (down, up) = (spec.encoder.widths(), spec.decoder.widths());
+        let (down, up) = (spec.widths(), spec.decoder.widths());
         let all = || spec.encoder.layers.iter().chain(&spec.decoder.layers);
         let dropout: BTreeSet<String> = all().filter(|l| matches!(l, Layer::Dropout(_))).map(|l| l.to_string()[8..].to_string()).collect();
         let acts: BTreeSet<String> = all().filter(|l| matches!(l, Layer::Act(_))).map(Layer::to_string).collect();

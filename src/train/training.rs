@@ -36,13 +36,14 @@ pub(super) enum Model<'a> {
 pub(crate) fn autoencoder<F: Flow>(ae: &Autoencoder, data: &Dataset, fit: &Fit, report: impl FnMut(&Epoch) -> F) -> Result<History> {
     let data = &ae.scaled(data)?;
     fit.check_for(ae, data)?;
-    let objective = fit.hyper.objective();
-    let task = Task {
-        params: ae.params(),
-        model: Model::Spec(ae.spec()),
-        pass: &|on, x| objective.record(ae, on, x),
-        error: &|rows| ae.evaluate_by(rows, objective.loss),
+    // What `check` rejects later must not end here.
+    let objective = fit.hyper.objective(data.len().div_ceil(fit.hyper.batch_size.max(1)));
+    let pass = |on: &mut Recording, x| objective.record(ae, on, x);
+    let error = |rows: &Dataset| match objective.is_plain(ae) {
+        true => ae.evaluate_by(rows, objective.loss),
+        false => in_use(ae.params(), fit, &ae.scaled(rows)?, &pass),
     };
+    let task = Task { params: ae.params(), model: Model::Spec(ae.spec()), pass: &pass, error: &error };
     run(&task, data, fit, report)
 }
 
@@ -73,13 +74,17 @@ impl Fit {
     /// # Errors
     /// As [`Autoencoder::fit`], or when `pass` fails.
     pub fn train(&self, params: &Params, data: &Dataset, name: &str, pass: impl Fn(&mut Recording, Val) -> Result<()>) -> Result<History> {
-        let error = |rows: &Dataset| {
-            let mut passes = Passes::new(Step::in_use(params, &resident(params.device(), rows)?, steps(self, rows))?, self, rows, &pass)?;
-            passes.all()?;
-            Ok(mean(&passes.step.losses()?[0].1, self, rows.len()))
-        };
+        let error = |rows: &Dataset| in_use(params, self, rows, &pass);
         run(&Task { params, model: Model::Named(name), pass: &pass, error: &error }, data, self, |_| {})
     }
+}
+
+/// The mean of the pass's loss over other rows, in use.
+fn in_use(params: &Params, fit: &Fit, rows: &Dataset, pass: Pass) -> Result<f64> {
+    let step = Step::in_use(params, &resident(params.device(), rows)?, steps(fit, rows))?;
+    let mut passes = Passes::new(step, fit, rows, pass)?;
+    passes.all()?;
+    Ok(mean(&passes.step.losses()?[0].1, fit, rows.len()))
 }
 
 fn run<F: Flow>(task: &Task, data: &Dataset, fit: &Fit, mut report: impl FnMut(&Epoch) -> F) -> Result<History> {

@@ -4,6 +4,7 @@
 #[path = "../common/bytes.rs"]
 mod bytes;
 mod cli;
+mod family;
 mod first_hour;
 mod pictures;
 #[cfg(target_os = "linux")]

@@ -253,7 +253,7 @@ impl Graph {
         let at = if random.below(2) == 0 { n - 1 } else { random.below(n) };
         let x = self.take(at);
         let small = x.mirror.iter().all(|d| d.size < SMALL);
-        match random.below(16) {
+        match random.below(18) {
             0..3 => {
                 let (map, dual) = MAPS[random.below(MAPS.len())];
                 if !small && dual as usize == Dual::exp as fn(&Dual) -> Dual as usize {
@@ -354,7 +354,7 @@ impl Graph {
                 self.margin = wide.iter().fold(self.margin, |least, &at| x.mirror.iter().fold(least, |least, d| least.min(d.margin(at))));
                 self.keep(val, x.dims, x.mirror.iter().map(|d| d.clamp(wide)).collect());
             }
-            11 => {
+            12 => {
                 let k = 1 + random.below(x.dims[1]);
                 let batch = random.below(2) == 0;
                 let val = if batch { self.tape.batch_topk(x.val, k)? } else { self.tape.topk(x.val, k)? };
@@ -370,7 +370,7 @@ impl Graph {
                 let mirror = x.mirror.iter().enumerate().map(|(i, d)| if taken(i) { d.clone() } else { zero.clone() });
                 self.keep(val, x.dims, mirror.collect());
             }
-            12 => {
+            13 => {
                 let idle = Idle::new(self.tape.device(), x.dims[1])?;
                 let rows: Vec<u32> = (0..x.dims[1]).map(|_| random.below(5) as u32).collect();
                 idle.write(&rows)?;

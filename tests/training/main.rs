@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "files")]
+mod family;
 mod groups;
 #[cfg(feature = "files")]
 mod models;

@@ -245,5 +245,8 @@ pub fn image_cases(table: &mut Table) {
     let many: Vec<(String, &[u8])> = (0..128).map(|i| (format!("bad/{i}.png"), &png[..])).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
     table.add(&many, &format!("{TRAIN} bad --image-size 4096x4096"), 3, "have more than 2147483647 values. Name a smaller size");
+    let wide = "train --device cpu -q --layers 128 --epochs 1 --out new --data bad --image-size 4096x4096";
+    let said = "images of 1x4096x4096 make rows that are too wide for these layers (shape: ";
+    table.add(&[("bad/a.png", &png), ("bad/b.png", &png)], wide, 3, said);
     dark("bad/a.png", table, &[("bad/b.png", &png[..60])], "it can't be read as an image");
 }

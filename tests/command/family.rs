@@ -1,0 +1,143 @@
+//! Denoising, variational and sparse networks on the command line: what a user trains, measures and draws.
+
+use super::verbs::run;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+fn ok(folder: &Path, args: &str) -> (String, String) {
+    let (code, out, err) = run(folder, args);
+    assert_eq!(code, 0, "{args}: {err}");
+    (out, err)
+}
+
+fn json(folder: &Path, args: &str) -> Value {
+    serde_json::from_str(&ok(folder, args).0).unwrap()
+}
+
+/// Small digits: 8 x 8 bytes with a label, as a table of pixels.
+fn digits(folder: &Path) {
+    let mut table = String::from("label");
+    (0..64).for_each(|i| table += &format!(",pixel{i}"));
+    table.push('\n');
+    for row in 0..240 {
+        let class = row % 2;
+        table += &format!("{class}");
+        for i in 0..64 {
+            let (y, x) = (i / 8, i % 8);
+            let lit = if class == 0 { x == 1 + row / 2 % 6 } else { y == 1 + row / 2 % 6 };
+            table += if lit { ",255" } else { ",0" };
+        }
+        table.push('\n');
+    }
+    fs::write(folder.join("digits.csv"), table).unwrap();
+}
+
+fn size(path: &Path) -> (u32, u32) {
+    image::image_dimensions(path).unwrap()
+}
+
+#[test]
+fn a_denoising_network_is_trained_measured_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    digits(root);
+    ok(root, "train --device cpu --data digits.csv --label label --layers 32,8 --noise mask:0.3 --epochs 30 --out m");
+    assert!(fs::read_to_string(root.join("m/config.toml")).unwrap().contains("noise = \"mask:0.3\""));
+    let tried = json(root, "eval --device cpu --model m --noise mask:0.3 --seed 4 --json");
+    let of = |what: &str| tried["noise"][what]["psnr_of_mean"].as_f64().unwrap();
+    assert!(of("denoised") > 0.0 && of("noisy") > 0.0, "{tried}");
+    assert_eq!(json(root, "eval --device cpu --model m --noise mask:0.3 --seed 4 --json"), tried, "a seed has its noise");
+    assert!(ok(root, "eval --device cpu --model m --noise mask:0.3").0.contains("with noise mask:0.3"));
+    ok(root, "reconstruct --device cpu --model m --data digits.csv --noise mask:0.3 -o t.png");
+    // Two bands of ten columns, three images high.
+    assert_eq!(size(&root.join("t.png")), (4 + 10 * 36, 8 + 2 * (3 * 32 + 2 * 12) + 28));
+    assert!(fs::read_to_string(root.join("m/report.html")).unwrap().contains("Noise taken away"));
+}
+
+#[test]
+fn a_variational_network_is_trained_measured_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    digits(root);
+    let train = "train --device cpu --data digits.csv --label label --variational --loss bce --batch-size 16";
+    ok(root, &format!("{train} --layers 32,2 --epochs 40 --kl-warmup 5 --free-bits 0.05 --beta 1.5 --out m"));
+    let table = fs::read_to_string(root.join("m/metrics.csv")).unwrap();
+    assert!(table.lines().next().unwrap().ends_with("validation_loss,reconstruction,kl"), "{table}");
+    let found = json(root, "eval --device cpu --model m --nll 20 --json");
+    let latent = &found["latent"];
+    let number = |value: &Value| value.as_f64().unwrap();
+    let loss = number(&latent["reconstruction"]) + 1.5 * number(&latent["kl"]);
+    assert!((number(&latent["loss"]) - loss).abs() < 1e-9 && latent["units"].as_array().unwrap().len() == 2, "{latent}");
+    assert!(number(&found["log_likelihood"]["mean"]) < 0.0 && found["log_likelihood"]["model"] == "Bernoulli", "{found}");
+    let (text, _) = ok(root, "eval --device cpu --model m");
+    assert!(text.contains("active units") && text.contains("one drawn code a row"), "{text}");
+
+    // A class of PyTorch with these layers loads the file.
+    let file = fs::read(root.join("m/model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let mut names = tensors.names();
+    names.sort();
+    let halves = ["decoder.0", "decoder.2", "encoder.0", "encoder.logvar", "encoder.mu"];
+    assert_eq!(names, halves.iter().flat_map(|name| [format!("{name}.bias"), format!("{name}.weight")]).collect::<Vec<_>>());
+
+    ok(root, "sample --device cpu --model m -n 5 -o s.png");
+    assert_eq!(size(&root.join("s.png")), (4 + 3 * 36, 4 + 2 * 36));
+    let csv = ok(root, "sample --device cpu --model m -n 5 --seed 1").0;
+    assert_eq!(csv.lines().count(), 6, "{csv}");
+    assert_eq!(ok(root, "sample --device cpu --model m -n 5 --seed 1").0, csv);
+    assert_ne!(ok(root, "sample --device cpu --model m -n 5 --seed 2").0, csv);
+    ok(root, "sample --device cpu --model m -n 3 -o s.npy");
+    for (what, width, height) in
+        [("--traverse", 11, 2), ("--between class:0,class:1", 11, 1), ("--between row:0,row:3", 11, 1), ("--manifold", 20, 20)]
+    {
+        ok(root, &format!("plot --device cpu --model m {what} -o p.png"));
+        assert_eq!(size(&root.join("p.png")), (4 + width * 36, 4 + height * 36), "{what}");
+    }
+    let (code, _, err) = run(root, "plot --device cpu --model m --between class:0,class:7 -o p.png");
+    assert!(code == 2 && err.contains("no test row has the class 7"), "{err}");
+    let page = fs::read_to_string(root.join("m/report.html")).unwrap();
+    for title in ["Drawn from the prior", "One unit at a time", "What the code holds"] {
+        assert!(page.contains(title), "{title}");
+    }
+
+    // A network whose code says nothing is named.
+    ok(root, &format!("{train} --layers 32,4 --epochs 5 --beta 1000 --out idle"));
+    let (_, err) = ok(root, "eval --device cpu --model idle");
+    assert!(err.contains("4 of 4 units say nothing about a row: their posterior has collapsed"), "{err}");
+}
+
+#[test]
+fn a_contractive_network_has_a_smaller_jacobian() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    digits(root);
+    let train = "train --device cpu --data digits.csv --label label --layers 10 --code sigmoid --epochs 30";
+    ok(root, &format!("{train} --out plain"));
+    ok(root, &format!("{train} --contractive 0.1 --out still"));
+    let norm = |run: &str| json(root, &format!("eval --device cpu --model {run} --jacobian --json"))["jacobian"].as_f64().unwrap();
+    assert!(norm("still") < 0.5 * norm("plain"), "{} and {}", norm("still"), norm("plain"));
+    assert!(ok(root, "eval --device cpu --model still").0.contains("squared norm of the code's Jacobian, mean over rows: "));
+    assert!(!ok(root, "eval --device cpu --model plain").0.contains("Jacobian"));
+    assert!(fs::read_to_string(root.join("still/metrics.csv")).unwrap().lines().next().unwrap().ends_with(",reconstruction,penalty"));
+}
+
+#[test]
+fn a_sparse_network_is_trained_measured_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    digits(root);
+    ok(root, "train --device cpu --data digits.csv --label label --layers 40 --code relu --sparse l1:0.001 --epochs 20 --out m");
+    let activity = &json(root, "eval --device cpu --model m --json")["activity"];
+    assert!(activity["on"].as_f64().unwrap() < 40.0 && activity["units"] == 40, "{activity}");
+    ok(root, "plot --device cpu --model m --atoms -o a.png");
+    assert!(size(&root.join("a.png")).0 > 100);
+    assert!(fs::read_to_string(root.join("m/report.html")).unwrap().contains("Units at work"));
+    ok(root, "train --device cpu --data digits.csv --label label --layers 10 --code sigmoid --sparse kl:0.1:0.01 --epochs 2 --out k");
+    assert!(fs::read_to_string(root.join("k/metrics.csv")).unwrap().lines().next().unwrap().ends_with(",reconstruction,penalty"));
+    // --config repeats it, and `none` undoes the part.
+    ok(root, "train --device cpu --config k --out again");
+    assert_eq!(fs::read(root.join("k/model.safetensors")).unwrap(), fs::read(root.join("again/model.safetensors")).unwrap());
+    ok(root, "train --device cpu --config k --sparse none --out plain");
+    assert!(!fs::read_to_string(root.join("plain/config.toml")).unwrap().contains("sparse"));
+}
