@@ -69,8 +69,8 @@ impl Objective {
 
     /// One pass over rows x [B, inputs]: corrupt, encode, narrow, decode, compare. Training, validation and use record
     /// the same pass; only training has noise and steps of the optimiser. Where the loss has several terms, they are
-    /// kept as `reconstruction`, `kl` and `penalty`; beside
-    /// another penalty, that of a contractive network is `jacobian`.
+    /// kept as `reconstruction`, `kl` and `penalty`; beside another penalty, that of a contractive network is
+    /// `jacobian`.
     ///
     /// # Errors
     /// When x has another number of columns, or no rows.
