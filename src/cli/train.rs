@@ -421,14 +421,20 @@ fn is_new(folder: &Path) -> bool {
     !trained.iter().any(|file| folder.join(file).exists())
 }
 
+/// Images with more numbers than this may be too wide for a layer.
+const WIDE: usize = 1 << 20;
+
 /// The error for images that make rows too wide for the layers: another size is the way out.
 fn too_wide(e: Error, settings: &Settings, train: &Dataset) -> Error {
+    let wide = train.columns() > WIDE;
     match (e, train.image_dims()) {
-        (Error::Argument { name, problem, .. }, Some([channels, height, width])) if name == "shape" || name == "widths" => Error::Data {
-            path: settings.data().into(),
-            problem: format!("images of {channels}x{height}x{width} make rows that are too wide for these layers ({name}: {problem})"),
-            remedy: "Name a smaller size for them: --image-size HxW, such as 128x128.".into(),
-        },
+        (Error::Argument { name, problem, .. }, Some([channels, height, width])) if wide && (name == "shape" || name == "widths") => {
+            Error::Data {
+                path: settings.data().into(),
+                problem: format!("images of {channels}x{height}x{width} make rows that are too wide for these layers ({name}: {problem})"),
+                remedy: "Name a smaller size for them: --image-size HxW, such as 128x128.".into(),
+            }
+        }
         (e, _) => e,
     }
 }
