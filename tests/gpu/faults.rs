@@ -119,7 +119,7 @@ const FAULTS: &[Fault] = &[
     Fault { what: "NaN is the smallest", file: "key.cuh", from: "return 0xffffffffu;", to: "return 0u;", ops: &["cut", "select"] },
     Fault { what: "the highest index first", file: "cut.cu", from: "from_end = C - 1 - i;", to: "from_end = i;", ops: &["cut"] },
     Fault { what: "one more is taken", file: "cut.cu", from: "above < left && left <= above + count[t]", to: "above <= left && left < above + count[t]", ops: &["cut"] },
-    Fault { what: "all ties are taken", file: "select.cu", from: "mine == least && i - row * C <= last", to: "mine == least", ops: &["select"] },
+    Fault { what: "all ties are taken", file: "select.cu", from: "mine == least && i - row * C <= last", to: "mine == least && i - row * C <= last + C", ops: &["select"] },
     Fault { what: "subnormal numbers are on", file: "idle.cu", from: "most >= 0x00800000u", to: "most > 0u", ops: &["idle"] },
     Fault { what: "the counter wraps", file: "idle.cu", from: "longer < R ? 0xffffffffu : longer", to: "longer", ops: &["idle"] },
     Fault { what: "dead from one row later on", file: "dead.cu", from: "idle[i % C] >= least", to: "idle[i % C] > least", ops: &["dead"] },
