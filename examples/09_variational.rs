@@ -5,7 +5,7 @@ use narrows::{Autoencoder, Device, Fit, Loss, data};
 
 fn main() -> narrows::Result<()> {
     let digits = data::open("builtin")?;
-    let (train, test) = (digits.train.head(4_000), digits.test.head(1_000));
+    let (train, test) = (digits.train.head(2_000), digits.test.head(1_000));
     let ae = Autoencoder::builder(784).layers([128, 8]).variational().build(&Device::cpu()?)?;
     let history = ae.fit(&train, &Fit::default().epochs(10).loss(Loss::Bce).kl_warmup(3))?;
     let last = &history.epochs[9];

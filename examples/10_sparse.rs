@@ -8,7 +8,7 @@ fn main() -> narrows::Result<()> {
     let digits = data::open("builtin")?;
     let build = Autoencoder::builder(784).layers([256]).code_activation(CodeActivation::Relu);
     let ae = build.build(&Device::cpu()?)?;
-    ae.fit(&digits.train.head(4_000), &Fit::default().epochs(10).sparse(Sparsity::L1(3e-4)))?;
+    ae.fit(&digits.train.head(2_000), &Fit::default().epochs(10).sparse(Sparsity::L1(3e-4)))?;
     println!("{}", Activity::of(&ae, &digits.test.head(1_000))?);
     Ok(())
 }

@@ -5,7 +5,7 @@ use narrows::{Autoencoder, Device, Fit, data, tasks};
 
 fn main() -> narrows::Result<()> {
     let digits = data::open("builtin")?;
-    let (train, test) = (digits.train.head(4_000), digits.test.head(1_000));
+    let (train, test) = (digits.train.head(2_000), digits.test.head(1_000));
     for weight in [0.0, 1e-3, 1e-2] {
         let build = Autoencoder::builder(784).layers([64]).code_activation(CodeActivation::Sigmoid);
         let ae = build.build(&Device::cpu()?)?;
