@@ -3,9 +3,9 @@
 #include "ptx.cuh"
 
 extern "C" __global__ void dead_each(const unsigned* __restrict__ x,    // [R, C], N elements, as bits
-                                     const unsigned* __restrict__ idle, // [C]
+                                     const float* __restrict__ idle,    // [C]
                                      unsigned* __restrict__ y,          // [R, C]
-                                     unsigned N, unsigned C, unsigned least, float other) {
+                                     unsigned N, unsigned C, float least, float other) {
     const unsigned i = thread_number();
     if (i < N) y[i] = idle[i % C] >= least ? x[i] : __float_as_uint(other);
 }

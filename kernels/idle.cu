@@ -1,9 +1,9 @@
-// idle: 0 where any row of the code has the unit on, else as many rows more. NaN is on; subnormal numbers are off.
+// idle: 0 where any row of the code has the unit on, else as many rows more, at most 2^24. NaN is on; subnormal numbers are off.
 // A thread per unit, which ends where it finds its unit on. Bound by the latency of memory: eight rows at a time.
 #include "ptx.cuh"
 
 extern "C" __global__ void idle_each(const unsigned* __restrict__ code, // [R, C], as bits
-                                     unsigned* __restrict__ idle,       // [C], N elements
+                                     float* __restrict__ idle,          // [C], N elements
                                      unsigned N, unsigned R, unsigned C) {
     const unsigned c = thread_number();
     if (c >= N) return;
@@ -15,10 +15,10 @@ extern "C" __global__ void idle_each(const unsigned* __restrict__ code, // [R, C
             most = size > most ? size : most;
         }
         if (most >= 0x00800000u) {
-            idle[c] = 0;
+            idle[c] = 0.0f;
             return;
         }
     }
-    const unsigned longer = idle[c] + R;
-    idle[c] = longer < R ? 0xffffffffu : longer;
+    const float longer = idle[c] + (float)R;
+    idle[c] = longer > 0x1p24f ? 0x1p24f : longer;
 }

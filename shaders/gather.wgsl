@@ -1,5 +1,5 @@
 // gather:       y[r, c] = data[row, c], row = min(order[(cursor + r) mod M], N - 1), cursor = clock[0].
-//               Data of f32, moved as bits.
+//               Data of f32 or u32, moved as bits.
 // gather_bytes: the same for data of bytes, y = byte / 255 correctly rounded; bytes.wgsl and words.wgsl say what is
 // taken.
 //

@@ -75,6 +75,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
                 }
             }
         }
+        Op::Xent { z, label, lse, .. } => tape.contribute(inputs[0], |dz| Op::XentGrad { z, label, lse, dy, dz }),
         Op::Scale { factor, .. } => tape.contribute(inputs[0], |dx| Op::Scale { x: dy, y: dx, factor }),
         Op::ScaleBy { table, clock, column, .. } => tape.contribute(inputs[0], |dx| Op::ScaleBy { x: dy, table, clock, y: dx, column }),
         // The same mask, drawn again.
@@ -89,6 +90,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         Op::MapGrad { .. }
         | Op::ClampGrad { .. }
         | Op::ReduceGrad { .. }
+        | Op::XentGrad { .. }
         | Op::Clip { .. }
         | Op::Cut { .. }
         | Op::Idle { .. }

@@ -11,7 +11,6 @@ mod files;
 #[cfg(feature = "cuda")]
 mod fuse;
 mod grad;
-mod idle;
 pub mod nn;
 mod op;
 mod optim;
@@ -34,7 +33,6 @@ pub use backend::cpu::Level;
 pub use clock::Clock;
 pub use device::{Absent, Counts, Device, DeviceInfo, DeviceKind, DeviceList};
 pub use error::{Error, Result};
-pub use idle::Idle;
 pub use nn::{Autoencoder, Loss};
 pub use op::Cost;
 pub use optim::{Adam, AdamConfig};

@@ -33,10 +33,10 @@ pub(crate) enum Op<V = View> {
     Cut { x: V, cut: V, k: u32 },
     /// `dx = dy` where `cut` takes x, else 0: x [R, C], cut [R, 2] of u32, dy and dx R C each. dy may be x.
     Select { x: V, cut: V, dy: V, dx: V },
-    /// `idle = 0` where any row of the code has the unit on, else `idle + R`: code [R, C], idle [C] of u32.
+    /// `idle = 0` where any row of the code has the unit on, else `idle + R`, at most 2^24: code [R, C], idle [C].
     Idle { code: V, idle: V },
-    /// `y[r, c] = idle[c] >= least ? x[r, c] : other`: x [R, C], idle [C] of u32, y R C.
-    Dead { x: V, idle: V, y: V, least: u32, other: f32 },
+    /// `y[r, c] = idle[c] >= least ? x[r, c] : other`: x [R, C], idle [C], y R C.
+    Dead { x: V, idle: V, y: V, least: f32, other: f32 },
     /// `y = f(x)`, N each.
     Map { f: Map, x: V, y: V },
     /// `dx = dy f'(x)`, N each.
@@ -54,6 +54,11 @@ pub(crate) enum Op<V = View> {
     /// `dx = scale * dy * f'(x, other)`: x, other and dx as in `Reduce`, dy [1]. x is there where the derivative
     /// depends on it.
     ReduceGrad { f: Term, x: Option<V>, other: Option<V>, dy: V, dx: V, scale: f32 },
+    /// `loss[r] = ln(sum_c exp(z[r, c])) - z[r, label[r]]`, the logarithm in `lse`: z [R, C], label [R] u32, below C;
+    /// lse, loss [R].
+    Xent { z: V, label: V, lse: V, loss: V },
+    /// `dz[r, c] = dy[r] * (exp(z[r, c] - lse[r]) - (c == label[r]))`: z, dz [R, C]; label [R] u32; lse, dy [R].
+    XentGrad { z: V, label: V, lse: V, dy: V, dz: V },
     /// `y = x * min(1, most / (sqrt(square) + 1e-6))`: x, y N; square [1]. y may be x.
     Clip { x: V, square: V, y: V, most: f32 },
     /// `y = x * factor`, N each. y may be x.
@@ -64,8 +69,8 @@ pub(crate) enum Op<V = View> {
     Fill { y: V, value: f32 },
     /// `y = x`, N each.
     Copy { x: V, y: V },
-    /// `y[r, c] = data[order[(cursor + r) mod M], c]`: data [N, C] of f32 or u8, order [M] of u32, clock [2] of u32,
-    /// y [B, C]; cursor is clock[0].
+    /// `y[r, c] = data[order[(cursor + r) mod M], c]`: data [N, C] of f32, u8 or u32, order [M] of u32, clock [2] of
+    /// u32, y [B, C] of u32 where data is, else f32; cursor is clock[0]. A byte b becomes b / 255.
     Gather { data: V, order: V, clock: V, y: V },
     /// `clock[0] = (clock[0] + rows) mod period`, `clock[1] += 1`: clock [2] of u32, the cursor and the step.
     Advance { clock: V, rows: u32, period: u32 },
@@ -110,6 +115,8 @@ pub struct Cost {
 
 /// Elements that one chunk of a reduction covers.
 pub(crate) const CHUNK: usize = 4096;
+/// Where the counters of idle rows stop: up to here f32 counts one by one.
+pub(crate) const IDLE_MOST: f32 = 16_777_216.0;
 /// Lanes of a reduction.
 pub(crate) const LANES: usize = 256;
 /// Terms of a dense sum that are added before they join the total.
@@ -225,7 +232,8 @@ impl<'a, V> Form<'a, V> {
 
 const FLOATS: &[Dtype] = &[Dtype::F32];
 const INTEGERS: &[Dtype] = &[Dtype::U32];
-const ROWS: &[Dtype] = &[Dtype::F32, Dtype::U8];
+const ROWS: &[Dtype] = &[Dtype::F32, Dtype::U8, Dtype::U32];
+const WORDS: &[Dtype] = &[Dtype::F32, Dtype::U32];
 
 fn operand<'a, V>(name: &'static str, role: Role, reach: Reach, of: &'a V) -> Option<Operand<'a, V>> {
     let types = if reach == Reach::Clock { INTEGERS } else { FLOATS };
@@ -242,6 +250,11 @@ fn write<'a, V>(name: &'static str, reach: Reach, of: &'a V) -> Option<Operand<'
 
 fn update<'a, V>(name: &'static str, reach: Reach, of: &'a V) -> Option<Operand<'a, V>> {
     operand(name, Role::Update, reach, of)
+}
+
+/// The same operand, of f32 or u32.
+fn words<'a, V>(operand: Option<Operand<'a, V>>) -> Option<Operand<'a, V>> {
+    operand.map(|o| Operand { types: WORDS, ..o })
 }
 
 /// The same operand, of u32.
@@ -267,8 +280,8 @@ impl<V> Op<V> {
             Op::Rows { v, y } => Form::new("rows", Kernel::Each, 0, [read("v", Whole, v), write("y", Each, y)]),
             Op::Cut { x, cut, .. } => Form::new("cut", Kernel::Rows, 0, [read("x", Row, x), counts(write("cut", Row, cut))]),
             Op::Select { x, cut, dy, dx } => Form::new("select", Kernel::Each, 0, [read("x", Each, x), counts(read("cut", Row, cut)), read("dy", Each, dy), write("dx", Each, dx)]),
-            Op::Idle { code, idle } => Form::new("idle", Kernel::Each, 0, [read("code", Whole, code), counts(update("idle", Each, idle))]),
-            Op::Dead { x, idle, y, .. } => Form::new("dead", Kernel::Each, 0, [read("x", Each, x), counts(read("idle", Whole, idle)), write("y", Each, y)]),
+            Op::Idle { code, idle } => Form::new("idle", Kernel::Each, 0, [read("code", Whole, code), update("idle", Each, idle)]),
+            Op::Dead { x, idle, y, .. } => Form::new("dead", Kernel::Each, 0, [read("x", Each, x), read("idle", Whole, idle), write("y", Each, y)]),
             Op::Map { f, x, y } => Form::new(f.names()[0], Kernel::Each, f.flops()[0], [read("x", Each, x), write("y", Each, y)]),
             Op::MapGrad { f, x, dy, dx } => Form::new(f.names()[1], Kernel::Each, f.flops()[1], [read("x", Each, x), read("dy", Each, dy), write("dx", Each, dx)]),
             Op::Zip { f, a, b, y } => {
@@ -288,12 +301,14 @@ impl<V> Op<V> {
                 let other = other.as_ref().and_then(|other| read(f.other()?, Each, other));
                 Form::new(f.names()[1], Kernel::Each, f.flops()[1], [x, other, read("dy", One, dy), write("dx", Each, dx)])
             }
+            Op::Xent { z, label, lse, loss } => Form::new("xent", Kernel::Rows, 23, [read("z", Row, z), counts(read("label", Row, label)), write("lse", Row, lse), write("loss", Row, loss)]),
+            Op::XentGrad { z, label, lse, dy, dz } => Form::new("xent_grad", Kernel::Each, 23, [read("z", Each, z), counts(read("label", Row, label)), read("lse", Row, lse), read("dy", Row, dy), write("dz", Each, dz)]),
             Op::Clip { x, square, y, .. } => Form::new("clip", Kernel::Each, 1, [read("x", Each, x), read("square", One, square), write("y", Each, y)]).in_place(),
             Op::Scale { x, y, .. } => Form::new("scale", Kernel::Each, 1, [read("x", Each, x), write("y", Each, y)]).in_place(),
             Op::ScaleBy { x, table, clock, y, .. } => Form::new("scale_by", Kernel::Each, 1, [read("x", Each, x), read("table", Whole, table), read("clock", Clock, clock), write("y", Each, y)]),
             Op::Fill { y, .. } => Form::new("fill", Kernel::Each, 0, [write("y", Each, y)]),
             Op::Copy { x, y } => Form::new("copy", Kernel::Each, 0, [read("x", Each, x), write("y", Each, y)]),
-            Op::Gather { data, order, clock, y } => Form::new("gather", Kernel::Each, 0, [typed("data", ROWS, data), typed("order", INTEGERS, order), read("clock", Clock, clock), write("y", Each, y)]),
+            Op::Gather { data, order, clock, y } => Form::new("gather", Kernel::Each, 0, [typed("data", ROWS, data), typed("order", INTEGERS, order), read("clock", Clock, clock), words(write("y", Each, y))]),
             Op::Advance { clock, .. } => Form::new("advance", Kernel::One, 0, [update("clock", Clock, clock)]),
             Op::Store { x, clock, ring } => Form::new("store", Kernel::Each, 0, [read("x", Each, x), read("clock", Clock, clock), update("ring", Entry, ring)]),
             Op::Uniform { clock, y, .. } => Form::new("uniform", Fours, 2, [read("clock", Clock, clock), write("y", Each, y)]),
@@ -326,6 +341,8 @@ impl<V> Op<V> {
             Op::ClampGrad { ref x, ref dy, ref dx, lo, hi } => Op::ClampGrad { x: f(x), dy: f(dy), dx: f(dx), lo, hi },
             Op::Reduce { f: of, ref x, ref other, ref parts, ref y, scale } => Op::Reduce { f: of, x: f(x), other: other.as_ref().map(&mut f), parts: f(parts), y: f(y), scale },
             Op::ReduceGrad { f: of, ref x, ref other, ref dy, ref dx, scale } => Op::ReduceGrad { f: of, x: x.as_ref().map(&mut f), other: other.as_ref().map(&mut f), dy: f(dy), dx: f(dx), scale },
+            Op::Xent { ref z, ref label, ref lse, ref loss } => Op::Xent { z: f(z), label: f(label), lse: f(lse), loss: f(loss) },
+            Op::XentGrad { ref z, ref label, ref lse, ref dy, ref dz } => Op::XentGrad { z: f(z), label: f(label), lse: f(lse), dy: f(dy), dz: f(dz) },
             Op::Clip { ref x, ref square, ref y, most } => Op::Clip { x: f(x), square: f(square), y: f(y), most },
             Op::Scale { ref x, ref y, factor } => Op::Scale { x: f(x), y: f(y), factor },
             Op::ScaleBy { ref x, ref table, ref clock, ref y, column } => Op::ScaleBy { x: f(x), table: f(table), clock: f(clock), y: f(y), column },
@@ -397,9 +414,9 @@ impl Op {
             Op::DenseDb { dz, .. } => [dz.shape.rows(), dz.shape.columns()].map(size).into(),
             Op::Rows { v, .. } => vec![size(v.len())],
             Op::Cut { x, k, .. } => vec![size(x.shape.columns()), Word::U32(*k)],
-            Op::Select { x, .. } => vec![size(x.shape.columns())],
+            Op::Select { x, .. } | Op::Xent { z: x, .. } | Op::XentGrad { z: x, .. } => vec![size(x.shape.columns())],
             Op::Idle { code, .. } => [code.shape.rows(), code.shape.columns()].map(size).into(),
-            Op::Dead { idle, least, other, .. } => vec![size(idle.len()), Word::U32(*least), Word::F32(*other)],
+            Op::Dead { idle, least, other, .. } => vec![size(idle.len()), Word::F32(*least), Word::F32(*other)],
             Op::Map { .. } | Op::MapGrad { .. } | Op::Zip { .. } | Op::Copy { .. } => vec![],
             Op::Reduce { scale, .. } | Op::ReduceGrad { scale, .. } => vec![Word::F32(*scale)],
             Op::Clip { most, .. } => vec![Word::F32(*most)],

@@ -4,13 +4,14 @@ use crate::{Error, Result};
 use std::fmt;
 
 /// The element type of a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// 32-bit IEEE floats: all arithmetic.
+    #[default]
     F32,
     /// Bytes: images, which are only gathered.
     U8,
-    /// 32-bit unsigned integers: orders, cursors and step counters.
+    /// 32-bit unsigned integers: orders, labels, cursors and step counters.
     U32,
 }
 

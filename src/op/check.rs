@@ -2,7 +2,7 @@
 
 use super::{Op, Operand, Reach, Role, chunks};
 use crate::device::View;
-use crate::{Error, Result};
+use crate::{Dtype, Error, Result};
 
 impl Op {
     /// Proves one device, the element types, bounds, shapes, and that nothing written overlaps another operand.
@@ -158,10 +158,27 @@ impl Op {
             Op::Clamp { lo, hi, .. } | Op::ClampGrad { lo, hi, .. } if lo.is_nan() || hi.is_nan() || lo > hi => {
                 self.refuse(format!("the bounds are {lo} and {hi}"), "Use the lower first; -inf and inf bound nothing.")
             }
+            Op::Xent { z, label, lse, loss } => {
+                self.check_matrix("z", z)?;
+                if z.shape.columns() == 0 {
+                    return self.refuse(format!("there is no class (z is {})", z.shape), "Pass a column for each class.");
+                }
+                [("label", label), ("lse", lse), ("loss", loss)]
+                    .iter()
+                    .try_for_each(|(name, of)| self.check_length(name, of, z.shape.rows()))
+            }
+            Op::XentGrad { z, label, lse, dy, .. } => {
+                self.check_matrix("z", z)?;
+                [("label", label), ("lse", lse), ("dy", dy)].iter().try_for_each(|(name, of)| self.check_length(name, of, z.shape.rows()))
+            }
             Op::Clip { most, .. } if !(*most > 0.0 && most.is_finite()) => {
                 self.refuse(format!("the largest norm is {most}"), "Use a finite number above 0; 1 is usual.")
             }
             Op::Gather { data, order, y, .. } => {
+                if (data.dtype() == Dtype::U32) != (y.dtype() == Dtype::U32) {
+                    let problem = format!("data has elements of {} but y of {}", data.dtype(), y.dtype());
+                    return self.refuse(problem, "Gather integers as integers, everything else as f32.");
+                }
                 let (have, takes) = (data.shape.columns(), y.shape.columns());
                 if have != takes {
                     let problem = format!("data has {have} columns but y has {takes} (data is {}, y is {})", data.shape, y.shape);

@@ -2,9 +2,8 @@
 
 use super::{Tape, Val};
 use crate::device::View;
-use crate::idle::Idle;
-use crate::op::Op;
-use crate::{Dtype, Error, Result, Shape};
+use crate::op::{IDLE_MOST, Op};
+use crate::{Dtype, Error, Result, Shape, Tensor};
 
 impl Tape {
     /// The `k` largest numbers of each row, by value and not by magnitude, and 0 elsewhere: `x [R, C]` gives
@@ -50,23 +49,24 @@ impl Tape {
     }
 
     /// Counts for how many rows each unit has been idle: 0 where any row of `code` has it on, which is anything but 0;
-    /// else as many more as `code` has rows, at most 2^32 - 1. `code [R, C]` for `C` units. A gradient that selects by
+    /// else as many more as `code` has rows, at most 2^24. `code [R, C]`, `idle [C]`. A gradient that selects by
     /// the counters must come before, or be of a later forward pass.
     ///
     /// # Errors
     /// When `code` is not a matrix with as many columns as there are units.
-    pub fn idle(&mut self, code: Val, idle: &Idle) -> Result<()> {
+    pub fn idle(&mut self, code: Val, idle: &Tensor) -> Result<()> {
         let code = self.view(code)?.clone();
-        self.push(Op::Idle { code, idle: idle.tensor.view.clone() }).map(drop)
+        self.push(Op::Idle { code, idle: idle.view.clone() }).map(drop)
     }
 
-    /// The numbers of units that have been idle for at least `least` rows, and 0 elsewhere: `x [R, C]` for `C` units
+    /// The numbers of units that have been idle for at least `least` rows, and 0 elsewhere: `x [R, C]` for `idle [C]`
     /// gives `y [R, C]`.
     ///
     /// # Errors
-    /// When `x` is not a matrix with as many columns as there are units.
-    pub fn dead(&mut self, x: Val, idle: &Idle, least: u32) -> Result<Val> {
-        let idle = idle.tensor.view.clone();
+    /// When `x` is not a matrix with as many columns as there are units, or `least` is above 2^24, which no counter
+    /// exceeds.
+    pub fn dead(&mut self, x: Val, idle: &Tensor, least: u32) -> Result<Val> {
+        let (idle, least) = (idle.view.clone(), rows_idle(least)?);
         self.unary(x, |x, y| Op::Dead { x, idle, y, least, other: 0.0 })
     }
 
@@ -76,13 +76,14 @@ impl Tape {
     /// reconstructs the residual from.
     ///
     /// # Errors
-    /// When `x` is not a matrix with as many columns as there are units, or `k` is 0 or more than that.
-    pub fn topk_dead(&mut self, x: Val, k: usize, idle: &Idle, least: u32) -> Result<Val> {
+    /// When `x` is not a matrix with as many columns as there are units, `k` is 0 or more than that, or `least` is above
+    /// 2^24.
+    pub fn topk_dead(&mut self, x: Val, k: usize, idle: &Tensor, least: u32) -> Result<Val> {
         let xv = self.view(x)?.clone();
         let by = self.new_view(xv.shape)?;
-        let counters = idle.tensor.view.clone();
+        let (counters, rows) = (idle.view.clone(), rows_idle(least)?);
         // Units that are not dead come last in the choice. Where it reaches them, they count as 0.
-        self.push(Op::Dead { x: xv, idle: counters, y: by.clone(), least, other: f32::NEG_INFINITY })?;
+        self.push(Op::Dead { x: xv, idle: counters, y: by.clone(), least: rows, other: f32::NEG_INFINITY })?;
         let x = self.dead(x, idle, least)?;
         self.largest("topk_dead", by, x, k)
     }
@@ -95,6 +96,14 @@ impl Tape {
         self.push(Op::Cut { x: by.clone(), cut: cut.clone(), k: k as u32 })?;
         let y = self.new_view(xv.shape)?;
         self.value(y.clone(), Op::Select { x: by, cut, dy: xv, dx: y }, &[x])
+    }
+}
+
+/// A number of rows as a counter has it.
+fn rows_idle(least: u32) -> Result<f32> {
+    match least as f32 {
+        rows if rows <= IDLE_MOST => Ok(rows),
+        _ => Err(Error::op("dead", format!("idle for at least {least} rows"), format!("Use at most {IDLE_MOST}."))),
     }
 }
 

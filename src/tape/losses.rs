@@ -4,6 +4,7 @@ use super::{Tape, Val};
 use crate::device::View;
 use crate::op::{Op, Term, chunks};
 use crate::params::Params;
+use crate::tensor::Tensor;
 use crate::{Error, Result, Shape};
 
 impl Tape {
@@ -69,6 +70,51 @@ impl Tape {
             ));
         }
         self.reduce(Term::Bce, z, Some(target), scale)
+    }
+
+    /// The mean over all rows of the cross-entropy of softmax(z) and a label, `ln sum_c exp(z[r, c]) - z[r, label[r]]`,
+    /// of shape `[1]`: `z [R, C]`, a number for each of C classes; R labels below C, as [`Tensor::indices`] makes them.
+    /// The largest z of a row is taken out before the exponentials, so that none overflows.
+    ///
+    /// ```
+    /// use narrows::{Device, Tape, Tensor};
+    /// let device = Device::cpu()?;
+    /// let labels = Tensor::indices(&device, &[2, 0], 3)?;
+    /// let mut tape = Tape::new(&device);
+    /// let z = tape.variable(&Tensor::new(&device, &[0.0, 0.0, 0.0, 1000.0, 0.0, 0.0], &[2, 3])?)?;
+    /// let loss = tape.xent(z, &labels)?;
+    /// tape.backward(loss)?;
+    /// // One row knows nothing, the other is sure and right.
+    /// assert!((tape.read(loss)?[0] - 3f32.ln() / 2.0).abs() < 1e-6);
+    /// assert_eq!(tape.read(tape.grad(z)?)?[3..], [0.0; 3]);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When z is not a matrix or has no elements, there is not a label for each row, or the labels were made for more
+    /// classes than z has.
+    pub fn xent(&mut self, z: Val, labels: &Tensor) -> Result<Val> {
+        let zv = self.view(z)?.clone();
+        let (rows, classes) = (zv.shape.rows(), zv.shape.columns());
+        if labels.below.is_none_or(|below| below as usize > classes) {
+            let below = labels.below.map_or("no".into(), |b| b.to_string());
+            return Err(Error::op(
+                "xent",
+                format!("the labels are for {below} classes but z has {classes} columns (z is {})", zv.shape),
+                "Make them with `Tensor::indices(device, labels, columns of z)`.",
+            ));
+        }
+        if zv.len() == 0 {
+            return Err(Error::op(
+                "xent",
+                format!("a mean over no elements (z is {})", zv.shape),
+                "Pass at least one row of at least one class.",
+            ));
+        }
+        let of = |n: usize| self.new_view(Shape::new(&[n])?);
+        let (lse, loss) = (of(rows)?, of(rows)?);
+        let each = self.value(loss.clone(), Op::Xent { z: zv, label: labels.view.clone(), lse, loss }, &[z])?;
+        self.reduce(Term::Sum, each, None, (1.0 / rows as f64) as f32)
     }
 
     /// How far the mean activities `q` of units are from a wanted one, of shape `[1]`: the sum over all units of

@@ -2,9 +2,10 @@
 
 use super::{Tape, Val};
 use crate::clock::Clock;
+use crate::device::View;
 use crate::op::Op;
 use crate::tensor::Tensor;
-use crate::{Error, Result, Shape};
+use crate::{Dtype, Error, Result, Shape};
 
 impl Tape {
     /// `rows` rows of `data`, f32 or bytes, in the order of `order` from the clock's cursor on; past its end the order
@@ -13,6 +14,10 @@ impl Tape {
     /// # Errors
     /// When the order names rows that `data` does not have.
     pub fn gather(&mut self, data: &Tensor, order: &Tensor, clock: &Clock, rows: usize) -> Result<Val> {
+        Ok(self.gathered(data, order, clock, rows, Dtype::F32)?.0)
+    }
+
+    fn gathered(&mut self, data: &Tensor, order: &Tensor, clock: &Clock, rows: usize, dtype: Dtype) -> Result<(Val, View)> {
         let have = data.view.shape.rows();
         if order.below.is_none_or(|below| below as usize > have) {
             let below = order.below.map_or("no".into(), |b| b.to_string());
@@ -24,9 +29,21 @@ impl Tape {
         }
         let mut dims = data.shape().to_vec();
         dims[0] = rows;
-        let y = self.new_view(Shape::new(&dims)?)?;
+        let y = self.device.alloc(dtype, Shape::new(&dims)?)?;
         let op = Op::Gather { data: data.view.clone(), order: order.view.clone(), clock: clock.tensor.view.clone(), y: y.clone() };
-        self.value(y, op, &[])
+        Ok((self.value(y.clone(), op, &[])?, y))
+    }
+
+    /// Labels, or other integers, of the rows that [`Tape::gather`] takes: `labels` of [`Tensor::indices`], one a row of
+    /// the data, give `rows` of them. What is gathered counts as below the same number.
+    ///
+    /// # Errors
+    /// As [`Tape::gather`]; also when `labels` are no indices.
+    pub fn gather_indices(&mut self, labels: &Tensor, order: &Tensor, clock: &Clock, rows: usize) -> Result<Tensor> {
+        if labels.below.is_none() {
+            return Err(Error::op("gather", "the labels are no indices", "Make them with `Tensor::indices`."));
+        }
+        Ok(Tensor { view: self.gathered(labels, order, clock, rows, Dtype::U32)?.1, below: labels.below })
     }
 
     /// Advances the clock: the cursor by `rows`, modulo the length of `order`; the step by one.

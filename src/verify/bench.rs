@@ -123,6 +123,7 @@ fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
             format!("{shape:?} for {op}"),
             match op {
                 "gather" => "Name rows, columns and batch, such as 4096x784x128.",
+                "xent" | "xent_grad" => "Name rows and classes, such as 128x10.",
                 "dense_db" | "rows" => "Name batch and outputs, such as 128x784.",
                 _ => "Name batch, inputs and outputs, such as 128x784x128.",
             },

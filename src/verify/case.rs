@@ -94,18 +94,19 @@ impl Case {
         let mut case = Case { operands: Vec::new(), expects: Vec::new() };
         for (at, operand) in row.op.form().operands().enumerate() {
             let (index, n) = (row.index_of(at), operand.of.len());
-            let data = match is_given(operand.role) {
-                true => inputs.next().expect("data for each operand that is read"),
-                false if operand.types.contains(&Dtype::F32) => Data::F32(vec![f32::from_bits(UNWRITTEN); n]),
-                false => Data::U32(vec![UNWRITTEN; n]),
+            let result = matches!(operand.role, Role::Write | Role::Update)
+                .then(|| results.next().expect("a result for each operand that is written"));
+            let data = match (is_given(operand.role), &result) {
+                (true, _) => inputs.next().expect("data for each operand that is read"),
+                (false, Some(result)) if result.contract.dtype() == Dtype::U32 => Data::U32(vec![UNWRITTEN; n]),
+                (false, _) => Data::F32(vec![f32::from_bits(UNWRITTEN); n]),
             };
             match case.operands.get_mut(index) {
                 Some(same) if operand.role != Role::Read => same.role = Role::Update,
                 Some(same) => assert!(same.data.bytes() == data.bytes(), "one operand can't hold two things"),
                 None => case.operands.push(Operand { role: operand.role, shape: operand.of.dims().to_vec(), data }),
             }
-            if matches!(operand.role, Role::Write | Role::Update) {
-                let Result { contract, within } = results.next().expect("a result for each operand that is written");
+            if let Some(Result { contract, within }) = result {
                 case.expects.push(Expect { operand: index, contract, within });
             }
         }

@@ -81,8 +81,13 @@ fn sum(n: usize, step: impl Fn(usize, f32) -> f32) -> f32 {
             tree(lane)
         })
         .collect();
+    total(&work)
+}
+
+/// The second stage.
+fn total(parts: &[f32]) -> f32 {
     let mut lane = [0.0; LANES];
-    for (i, part) in work.iter().enumerate() {
+    for (i, part) in parts.iter().enumerate() {
         lane[i % LANES] = add(lane[i % LANES], *part);
     }
     tree(lane)
@@ -347,6 +352,23 @@ pub(crate) fn ln(x: f32) -> f32 {
     let p = LN[1..].iter().fold(LN[0], |p, &c| fma(p, f, c));
     let r = fma(times(f, f), p, f);
     fma(e as f32, LN2_HIGH, fma(e as f32, LN2_LOW, r))
+}
+
+/// Rows of as many columns, one label each: `lse` and the loss of each row. `total` sums 256 apart, as a row here does.
+pub(crate) fn xent(x: &[f32], columns: usize, label: &[u32]) -> [Vec<f32>; 2] {
+    let lse = |row: &[f32]| {
+        let most = row.iter().fold(row[0], |most, &x| if z(x) > z(most) { x } else { most });
+        add(most, ln(total(&row.iter().map(|&x| exp(minus(x, most))).collect::<Vec<_>>())))
+    };
+    let lse: Vec<f32> = x.chunks(columns).map(lse).collect();
+    let rows = x.chunks(columns).zip(label).zip(&lse);
+    let loss = rows.map(|((row, &label), &lse)| minus(lse, row[(label as usize).min(columns - 1)])).collect();
+    [lse, loss]
+}
+
+/// `hit`: whether the element's column is the row's label.
+pub(crate) fn xent_grad(x: f32, lse: f32, hit: bool, dy: f32) -> f32 {
+    times(dy, minus(exp(minus(x, lse)), f32::from(u8::from(hit))))
 }
 
 pub(crate) fn clip(x: f32, square: f32, most: f32) -> f32 {

@@ -8,11 +8,12 @@ mod map;
 mod moves;
 mod random;
 mod reduce;
+mod xent;
 
 use super::case::Made;
 use super::row::{self, Collector, Given, Row};
 use crate::op::{AdamHyper, Map, Op, Stream, Term, Zip};
-use crate::{Result, Shape};
+use crate::{Dtype, Result, Shape};
 
 /// The rows of all ops, in the order of the instruction set.
 pub(crate) fn rows(rows: &mut Collector) {
@@ -20,6 +21,7 @@ pub(crate) fn rows(rows: &mut Collector) {
     map::rows(rows);
     elementwise::rows(rows);
     reduce::rows(rows);
+    xent::rows(rows);
     moves::rows(rows);
     random::rows(rows);
     choose::rows(rows);
@@ -43,6 +45,7 @@ pub(crate) fn make(row: &Row) -> Made {
         | Op::Copy { .. } => elementwise::make(row),
         Op::Reduce { f, x, scale, .. } => reduce::make(*f, x, *scale, row),
         Op::ReduceGrad { f, dx, scale, .. } => reduce::make_grad(*f, dx, *scale, row),
+        Op::Xent { .. } | Op::XentGrad { .. } => xent::make(row),
         Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => moves::make(row),
         Op::Uniform { .. } | Op::Normal { .. } | Op::Mask { .. } => random::make(row),
         Op::Cut { .. } | Op::Select { .. } | Op::Idle { .. } | Op::Dead { .. } => choose::make(row),
@@ -52,19 +55,29 @@ pub(crate) fn make(row: &Row) -> Made {
 
 /// The ops that can be timed, each with the sizes of the article's network.
 pub(crate) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
-    [dense::sizes(), map::sizes(), elementwise::sizes(), reduce::sizes(), moves::sizes(), random::sizes(), choose::sizes(), adam::sizes()]
-        .concat()
+    [
+        dense::sizes(),
+        map::sizes(),
+        elementwise::sizes(),
+        reduce::sizes(),
+        xent::sizes(),
+        moves::sizes(),
+        random::sizes(),
+        choose::sizes(),
+        adam::sizes(),
+    ]
+    .concat()
 }
 
 /// The op of that name at those sizes, as in the article's training; `None` if it takes another number of sizes.
 pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Given)>> {
     let columns = dims.last().copied().unwrap_or(0);
-    let given = Given { square: dims.iter().product::<usize>() as f32, bytes: true, taken: choose::some(columns), ..Given::default() };
+    let given = Given { square: dims.iter().product::<usize>() as f32, data: Dtype::U8, taken: choose::some(columns), ..Given::default() };
     // Each operand must be a shape.
     let operands = match (name, dims) {
         ("dense" | "dense_dx" | "dense_dw", &[b, i, o]) => vec![[b, i], [o, i], [b, o]],
         ("gather", &[items, row, batch]) => vec![[items, row], [batch, row]],
-        ("dense_db" | "rows" | "cut" | "select" | "idle" | "dead", &[b, o]) => vec![[b, o]],
+        ("dense_db" | "rows" | "cut" | "select" | "idle" | "dead" | "xent" | "xent_grad", &[b, o]) => vec![[b, o]],
         _ => vec![],
     };
     operands.iter().try_for_each(|dims| Shape::new(dims).map(drop))?;
@@ -77,11 +90,16 @@ pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Giv
         ("cut", &[b, o]) => choose::cut([b, o], choose::some(o)),
         ("select", &[b, o]) => choose::select([b, o]),
         ("idle", &[b, o]) => choose::idle([b, o]),
-        ("dead", &[b, o]) => choose::dead([b, o], 1000, 0.0),
+        ("dead", &[b, o]) => choose::dead([b, o], 1000.0, 0.0),
+        ("xent", &[b, c]) => xent::xent([b, c]),
+        ("xent_grad", &[b, c]) => xent::xent_grad([b, c]),
         ("gather", &[items, row, batch]) => moves::gather(items, &[row], items, batch),
         ("advance", _) => moves::advance(3, 9),
         ("store", _) => moves::store(2, Shape::new(dims)?),
-        ("dense" | "dense_dx" | "dense_dw" | "dense_db" | "rows" | "cut" | "select" | "idle" | "dead" | "gather", _) => return Ok(None),
+        (
+            "dense" | "dense_dx" | "dense_dw" | "dense_db" | "rows" | "cut" | "select" | "idle" | "dead" | "xent" | "xent_grad" | "gather",
+            _,
+        ) => return Ok(None),
         _ => elements(name, Shape::new(dims)?),
     };
     Ok(Some((op, given)))

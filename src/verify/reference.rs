@@ -181,16 +181,16 @@ fn term(f: Term, x: f64, target: f64) -> Vec<f64> {
     }
 }
 
+/// 2^-20 away from 0 and 1.
+pub(crate) fn away(q: f64) -> f64 {
+    q.clamp(0.5f64.powi(20), 1.0 - 0.5f64.powi(20))
+}
+
 /// `scale * sum` of the terms, and the same of the absolute values of their parts.
 pub(crate) fn reduce(f: Term, x: &[f64], target: &[f64], scale: f64) -> (f64, f64) {
     let terms = || x.iter().zip(target).map(|(&x, &target)| term(f, x, target));
     let sum = terms().fold(0.0, |sum, parts| sum + parts.iter().fold(0.0, |term, part| term + part));
     (scale * sum, scale.abs() * terms().flatten().fold(0.0, |sum, part| sum + part.abs()))
-}
-
-/// 2^-20 away from 0 and 1.
-pub(crate) fn away(q: f64) -> f64 {
-    q.clamp(0.5f64.powi(20), 1.0 - 0.5f64.powi(20))
 }
 
 /// One element of the gradient of a sum, of kl by logvar; `scale` includes [`Term::slope`].
@@ -213,6 +213,22 @@ pub(crate) fn scale_by(x: f64, table: &[f32], columns: usize, column: usize, ste
     let rows = table.chunks_exact(columns);
     let last = rows.len() - 1;
     x * rows.map(|row| f64::from(row[column])).nth((step as usize).min(last)).expect("a row")
+}
+
+/// The logarithm of the sum of the exponentials of a row.
+pub(crate) fn lse(row: &[f64]) -> f64 {
+    let most = row.iter().fold(row[0], |most, &x| most.max(x));
+    most + row.iter().fold(0.0, |sum, x| sum + (x - most).exp()).ln()
+}
+
+/// The cross-entropy of a row's softmax and a label, which is the last class if it is past it.
+pub(crate) fn xent(row: &[f64], label: u32) -> f64 {
+    lse(row) - row[(label as usize).min(row.len() - 1)]
+}
+
+/// `dy (p - hit)`, p the row's softmax at x, `hit` 1 where x is the label's and else 0.
+pub(crate) fn xent_grad(x: f64, lse: f64, hit: f64, dy: f64) -> f64 {
+    dy * ((x - lse).exp() - hit)
 }
 
 /// `x` made shorter where the norm, the root of `square`, is above `most`.
@@ -258,18 +274,18 @@ pub(crate) fn select<T: Copy + Default>(x: &[f32], cut: &[u32], columns: usize, 
 }
 
 /// How many rows each unit has been off for, after these.
-pub(crate) fn idle(code: &[f32], before: &[u32]) -> Vec<u32> {
+pub(crate) fn idle(code: &[f32], before: &[f32]) -> Vec<f32> {
     let rows = code.chunks(before.len().max(1));
     let is_on = |x: f32| x.is_nan() || x.abs() >= f32::MIN_POSITIVE;
-    let after = |(c, &before): (usize, &u32)| match rows.clone().any(|row| is_on(row[c])) {
-        true => 0,
-        false => (u64::from(before) + rows.len() as u64).min(u32::MAX.into()) as u32,
+    let after = |(c, &before): (usize, &f32)| match rows.clone().any(|row| is_on(row[c])) {
+        true => 0.0,
+        false => (f64::from(before) + rows.len() as f64).min(f64::from(1 << 24)) as f32,
     };
     before.iter().enumerate().map(after).collect()
 }
 
 /// x of the units that have been off for at least that many rows, and another number of all others.
-pub(crate) fn dead<T: Copy>(x: &[T], idle: &[u32], least: u32, other: T) -> Vec<T> {
+pub(crate) fn dead<T: Copy>(x: &[T], idle: &[f32], least: f32, other: T) -> Vec<T> {
     x.iter().enumerate().map(|(i, &x)| if idle[i % idle.len()] >= least { x } else { other }).collect()
 }
 
@@ -377,8 +393,8 @@ mod tests {
         let cuts = cut(&x, 5, 3);
         assert_eq!(cuts, [key(2.0), 2, key(0.0), 3]);
         assert_eq!(select(&x, &cuts, 5, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), [1, 2, 3, 0, 0, 6, 7, 0, 9, 0]);
-        assert_eq!(idle(&[0.0, 1e-40, 0.0, f32::NAN], &[7, 0]), [9, 0]);
-        assert_eq!(idle(&[-0.0, 0.0], &[u32::MAX - 1, u32::MAX]), [u32::MAX; 2]);
+        assert_eq!(idle(&[0.0, 1e-40, 0.0, f32::NAN], &[7.0, 0.0]), [9.0, 0.0]);
+        assert_eq!(idle(&[-0.0, 0.0], &[16_777_215.0, 16_777_216.0]), [16_777_216.0; 2]);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use super::data::{Kind, Source, numbers};
 use super::layout::Layout;
 use super::ops;
-use crate::Shape;
 use crate::device::View;
 use crate::op::{Op, Role};
+use crate::{Dtype, Shape};
 use std::collections::{HashMap, HashSet};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +25,8 @@ pub(crate) struct Given {
     pub(crate) clock: [u32; 2],
     /// The square of the norm that clip reads.
     pub(crate) square: f32,
-    /// Whether the data set holds bytes.
-    pub(crate) bytes: bool,
+    /// Of what type the data set is.
+    pub(crate) data: Dtype,
     /// Whether the order names rows past the end of the data.
     pub(crate) beyond: bool,
     /// How many numbers of each row the cut takes that select reads.

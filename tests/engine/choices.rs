@@ -2,7 +2,7 @@
 
 #[cfg(all(feature = "cuda", feature = "standin"))]
 use crate::common::standin;
-use narrows::{Device, Idle, Tape, Tensor};
+use narrows::{Device, Tape, Tensor};
 
 fn devices() -> Vec<Device> {
     let mut all: Vec<Device> = Device::list().found.iter().map(|info| Device::open(&info.id).unwrap()).collect();
@@ -66,8 +66,7 @@ fn a_batch_keeps_k_times_its_rows_wherever_they_lie() -> narrows::Result<()> {
 fn dead_units_are_chosen_alone_and_no_other_leaves_a_trace() -> narrows::Result<()> {
     let x = [5.0, -3.0, 4.0, -1.0, 7.0, -2.0, f32::NAN, -8.0];
     for device in devices() {
-        let idle = Idle::new(&device, 4)?;
-        idle.write(&[0, 100, 99, 250])?;
+        let idle = Tensor::new(&device, &[0.0, 100.0, 99.0, 250.0], &[4])?;
         let dead = |k: usize| taken(&device, &x, [2, 4], |tape, x| tape.topk_dead(x, k, &idle, 100));
         let (y, dx) = dead(1)?;
         assert_eq!((&y[..], &dx[..]), (&[0.0, 0.0, 0.0, -1.0, 0.0, -2.0, 0.0, 0.0][..], &[0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0][..]));
@@ -77,7 +76,7 @@ fn dead_units_are_chosen_alone_and_no_other_leaves_a_trace() -> narrows::Result<
             assert_eq!(bits(&y), bits(&[0.0, -3.0, 0.0, -1.0, 0.0, -2.0, 0.0, -8.0]), "{k}");
             assert_eq!(bits(&dx), bits(&[0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]), "{k}");
         }
-        idle.write(&[0; 4])?;
+        idle.write(&[0.0; 4])?;
         let (y, dx) = dead(3)?;
         assert_eq!((bits(&y), bits(&dx)), (vec![0; 8], vec![0; 8]), "none is dead");
     }
@@ -87,14 +86,13 @@ fn dead_units_are_chosen_alone_and_no_other_leaves_a_trace() -> narrows::Result<
 #[test]
 fn units_are_idle_until_a_row_has_them_on_in_every_step_of_a_program() -> narrows::Result<()> {
     for device in devices() {
-        let idle = Idle::new(&device, 3)?;
-        idle.write(&[7, 7, u32::MAX - 3])?;
+        let idle = Tensor::new(&device, &[7.0, 7.0, 16_777_213.0], &[3])?;
         let code = Tensor::new(&device, &[0.0, -1.0, -0.0, 0.0, 0.0, 1e-40], &[2, 3])?;
         let mut tape = Tape::plan(&device);
         let x = tape.input(&code)?;
         tape.idle(x, &idle)?;
         tape.compile()?.run(3)?;
-        assert_eq!(idle.read()?, [13, 0, u32::MAX]);
+        assert_eq!(idle.read()?, [13.0, 0.0, 16_777_216.0]);
     }
     Ok(())
 }
@@ -103,7 +101,7 @@ fn units_are_idle_until_a_row_has_them_on_in_every_step_of_a_program() -> narrow
 #[test]
 fn counters_that_have_changed_since_are_noticed() -> narrows::Result<()> {
     let device = Device::cpu()?;
-    let idle = Idle::new(&device, 2)?;
+    let idle = Tensor::zeros(&device, &[2])?;
     let mut tape = Tape::new(&device);
     let x = tape.variable(&Tensor::new(&device, &[1.0, 2.0], &[1, 2])?)?;
     let y = tape.dead(x, &idle, 0)?;
@@ -121,7 +119,7 @@ fn what_cannot_be_chosen_is_refused_with_the_numbers() -> narrows::Result<()> {
     let x = tape.input(&Tensor::zeros(&device, &[2, 3])?)?;
     let deep = tape.input(&Tensor::zeros(&device, &[2, 3, 1])?)?;
     let none = tape.input(&Tensor::zeros(&device, &[0, 3])?)?;
-    let idle = Idle::new(&device, 4)?;
+    let idle = Tensor::zeros(&device, &[4])?;
     let text = |result: narrows::Result<narrows::Val>| result.unwrap_err().to_string();
     assert_eq!(
         text(tape.topk(x, 4)),
@@ -132,6 +130,7 @@ fn what_cannot_be_chosen_is_refused_with_the_numbers() -> narrows::Result<()> {
     assert_eq!(text(tape.batch_topk(none, 1)), "batch_topk: x is 0x3. Pass a matrix of at least one row.");
     assert_eq!(text(tape.topk(deep, 1)), "cut: x has 3 dimensions where 2 are needed (x is 2x3x1). Reshape it to [rows, columns].");
     assert_eq!(text(tape.dead(x, &idle, 1)), "dead: 3 columns of x but 4 units. Make the two agree.");
+    assert_eq!(text(tape.dead(x, &idle, (1 << 24) + 2)), "dead: idle for at least 16777218 rows. Use at most 16777216.");
     assert_eq!(tape.idle(x, &idle).unwrap_err().to_string(), "idle: 3 columns of code but 4 units. Make the two agree.");
     assert_eq!(tape.topk(none, 3).and_then(|y| tape.shape(y).map(<[usize]>::to_vec))?, [0, 3]);
     Ok(())

@@ -22,6 +22,7 @@ fn the_texts() {
     let w = tape.variable(&tensor(&[64, 128])).unwrap();
     let b = tape.variable(&tensor(&[64])).unwrap();
     let flat = tape.input(&tensor(&[7])).unwrap();
+    let few = tape.input(&tensor(&[3, 2])).unwrap();
     let none = tape.input(&tensor(&[0, 784])).unwrap();
     let params = Params::new(&device, &[("w".into(), vec![2, 2]), ("b".into(), vec![2])]).unwrap();
     let clock = Clock::new(&device).unwrap();
@@ -62,13 +63,17 @@ fn the_texts() {
             "scale_by: column 0 of a table of 3. Write a row for each step, and count the columns from 0.",
         ),
         (text(tape.clamp(x, 1.0, 0.0)), "clamp: the bounds are 1 and 0. Use the lower first; -inf and inf bound nothing."),
-        (text(tape.rho_kl(x, 1.0)), "rho_kl: the wanted activity is 1. Use a number between 0 and 1, such as 0.05."),
         (text(tape.mse(none, none)), "mse: a mean over no elements (y is 0x784). Pass at least one row."),
         (text(tape.bce_with_logits(none, none)), "bce: a mean over no elements (z is 0x784). Pass at least one row."),
         (
             text(tape.bce_with_logits(x, x)),
             "bce: the target depends on a variable or a parameter, and the loss has no derivative with respect to its target. Pass the target with `input`.",
         ),
+        (
+            text(tape.xent(few, &order)),
+            "xent: the labels are for 3 classes but z has 2 columns (z is 3x2). Make them with `Tensor::indices(device, labels, columns of z)`.",
+        ),
+        (text(tape.xent(x, &order)), "xent: label has 3 elements where 128 are needed (label is 3). Give it that many elements."),
         (text(tape.clip_grads(&params, -1.0)), "clip: the largest norm is -1. Use a finite number above 0; 1 is usual."),
         (text(tape.backward(x)), "backward: the loss has 100352 elements (128x784). Reduce it with `sum` or `mse`."),
         (
@@ -86,6 +91,10 @@ fn the_texts() {
             "input: it is on cpu but the tape is for cpu. Put everything on one device (opening the same one twice gives two devices).",
         ),
         (text(tape.uniform(&[2], (1.0, 0.0), 0, 0, &clock)), "uniform: the range is [1, 0). Use finite bounds, the lower first."),
+        (
+            text(tape.normal(&[2], 0.0, -1.0, 0, 0, &clock)),
+            "normal: the mean is 0, the standard deviation -1. Use finite numbers, the second at least 0.",
+        ),
         (
             text(Tensor::new(&device, &[1.0, 2.0], &[3])),
             "tensor: 2 numbers for a shape of 3 (3). Pass as many numbers as the shape has elements.",

@@ -5,7 +5,7 @@ use super::level::leveled;
 
 /// x begins with unit `first` of a row.
 #[inline(always)]
-fn dead_body(x: &[f32], idle: &[u32], y: &mut [f32], first: usize, least: u32, other: f32) {
+fn dead_body(x: &[f32], idle: &[f32], y: &mut [f32], first: usize, least: f32, other: f32) {
     let mut done = 0;
     let mut first = first;
     while done < x.len() {
@@ -18,4 +18,4 @@ fn dead_body(x: &[f32], idle: &[u32], y: &mut [f32], first: usize, least: u32, o
     }
 }
 
-leveled!(pub(super) fn dead(x: &[f32], idle: &[u32], y: &mut [f32], first: usize, least: u32, other: f32) = dead_body);
+leveled!(pub(super) fn dead(x: &[f32], idle: &[f32], y: &mut [f32], first: usize, least: f32, other: f32) = dead_body);

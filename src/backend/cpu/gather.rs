@@ -23,18 +23,18 @@ impl Selection<'_> {
 }
 
 /// y starts at output row `first`; a row has `columns`, which is not 0.
-pub(super) fn gather_floats(data: &[f32], selection: Selection, first: usize, columns: usize, y: &mut [f32]) {
+pub(super) fn gather_words<T: Copy>(data: &[T], selection: Selection, first: usize, columns: usize, y: &mut [T]) {
     each(data, selection, first, columns, y, |row, y| y.copy_from_slice(row));
 }
 
-/// As [`gather_floats`], from bytes.
+/// As [`gather_words`], from bytes.
 pub(super) fn gather_bytes(level: Level, data: &[u8], selection: Selection, first: usize, columns: usize, y: &mut [f32]) {
     each(data, selection, first, columns, y, |row, y| convert(level, row, y));
 }
 
 /// Calls `f` with each row of y and its source. A data set larger than the caches lies in memory, and the processor
 /// can't guess which row comes next, so some are fetched ahead.
-fn each<T>(data: &[T], selection: Selection, first: usize, columns: usize, y: &mut [f32], f: impl Fn(&[T], &mut [f32])) {
+fn each<T, Y>(data: &[T], selection: Selection, first: usize, columns: usize, y: &mut [Y], f: impl Fn(&[T], &mut [Y])) {
     const AHEAD: usize = 4;
     let row = |r: usize| &data[selection.source(first + r) * columns..][..columns];
     let fetch = |r: usize| row(r).iter().step_by(64 / size_of::<T>()).for_each(|x| tile::fetch::<{ tile::NEAR }, T>(x));

@@ -37,6 +37,7 @@ mod touch;
 mod transpose;
 mod vector;
 mod work;
+mod xent;
 mod zip;
 
 pub use level::Level;

@@ -69,10 +69,11 @@ pub(super) fn total(parts: &[f32]) -> f32 {
     tree(&mut lanes)
 }
 
-/// Adds the lanes pairwise: 128 apart, then 64, down to 1.
+/// Adds the lanes pairwise: 128 apart, then 64, down to 1. Where the upper half holds 0 it may be left out: the number
+/// of lanes is a power of 2.
 #[inline(always)]
-fn tree(lanes: &mut [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
+pub(super) fn tree(lanes: &mut [f32]) -> f32 {
+    let mut half = lanes.len() / 2;
     while half > 0 {
         for l in 0..half {
             lanes[l] += lanes[l + half];

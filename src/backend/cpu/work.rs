@@ -7,7 +7,7 @@ use super::memory::{Rectangle, Slices};
 use super::pack;
 use super::partition::Partition;
 use super::touch::{Cover, Touch};
-use super::{adam, advance, clip, copy, cut, dead, dense, fill, gather, idle, map, random, reduce, scale, select, store, zip};
+use super::{adam, advance, clip, copy, cut, dead, dense, fill, gather, idle, map, random, reduce, scale, select, store, xent, zip};
 use crate::device::View;
 use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Role, chunks};
 use crate::{Dtype, Level, Shape};
@@ -69,8 +69,8 @@ impl Work {
         let partition = match (op.form().kernel, op) {
             (Kernel::Tiles, Op::DenseDb { db, .. }) => Partition::elements(db.len()),
             (Kernel::Tiles, _) => product(op.result()),
-            // These write whole rows.
-            (Kernel::Each, Op::Gather { y, .. } | Op::Rows { y, .. }) => {
+            // These go by whole rows.
+            (Kernel::Each, Op::Gather { y, .. } | Op::Rows { y, .. } | Op::XentGrad { dz: y, .. }) => {
                 Partition::rows(if y.len() == 0 { 0 } else { y.shape.rows() }, threads)
             }
             (Kernel::Each, _) => along(op.along(), threads),
@@ -242,6 +242,14 @@ impl Work {
                 y.chunks_exact_mut(v.len()).for_each(|row| copy::copy(v, row));
             }
             What::Op(Op::Cut { x, cut, k }) => cut::cut(level, s.read(x, of(x)), *k as usize, x.shape.columns(), s.write(cut, of(cut))),
+            What::Op(Op::Xent { z, label, lse, loss }) => {
+                let (z, columns) = (s.read(z, of(z)), z.shape.columns());
+                xent::xent(level, z, columns, s.read(label, of(label)), s.write(lse, of(lse)), s.write(loss, of(loss)));
+            }
+            What::Op(Op::XentGrad { z, label, lse, dy, dz }) => {
+                let (z, columns) = (s.read(z, of(z)), z.shape.columns());
+                xent::grad(level, z, columns, s.read(label, of(label)), s.read(lse, of(lse)), s.read(dy, of(dy)), s.write(dz, of(dz)));
+            }
             What::Op(Op::Select { x, cut, dy, dx }) => {
                 let (columns, part) = (x.shape.columns(), of(x));
                 // By rows, the cut begins with that of the first; by elements, with that of the whole.
@@ -296,10 +304,11 @@ impl Work {
             What::Op(Op::Copy { x, y }) => copy::copy(s.read(x, of(x)), s.write(y, of(y))),
             What::Op(Op::Gather { data, order, clock, y }) => {
                 let selection = gather::Selection { order: s.all(order), cursor: s.all(clock)[0], count: data.shape.rows() };
-                let (first, columns, y) = (units.start, y.shape.columns(), s.write(y, of(y)));
+                let (first, columns) = (units.start, y.shape.columns());
                 match data.dtype() {
-                    Dtype::U8 => gather::gather_bytes(level, s.all(data), selection, first, columns, y),
-                    _ => gather::gather_floats(s.all(data), selection, first, columns, y),
+                    Dtype::U8 => gather::gather_bytes(level, s.all(data), selection, first, columns, s.write(y, of(y))),
+                    Dtype::F32 => gather::gather_words::<f32>(s.all(data), selection, first, columns, s.write(y, of(y))),
+                    Dtype::U32 => gather::gather_words::<u32>(s.all(data), selection, first, columns, s.write(y, of(y))),
                 }
             }
             What::Op(Op::Advance { clock, rows, period }) => advance::advance(s.write(clock, 0..2), *rows, *period),

@@ -185,7 +185,9 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
             launch(entry.into(), threads, block, args)
         }
         Kernel::Rows => {
-            let threads = if op.along().shape.columns() > WIDE_ROW { WIDE_THREADS } else { THREADS };
+            // A sum has as many lanes as the contract says.
+            let wide = matches!(op, Op::Cut { .. }) && op.along().shape.columns() > WIDE_ROW;
+            let threads = if wide { WIDE_THREADS } else { THREADS };
             launch(format!("{}_rows", form.name), op.along().shape.rows() * threads, threads, operands.chain(words).collect())
         }
         Kernel::One => launch(form.name.into(), 1, 1, operands.chain(words).collect()),

@@ -115,6 +115,8 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
             _ => add(grad, own, &[needs, &[GRID, file!("reduce_grad"), EACH]].concat()),
         }
     }
+    add("xent", file!("xent"), &[GRID, TREE, EXP, LN]);
+    add("xent_grad", file!("xent_grad"), &[GRID, EXP, EACH]);
     add("total", file!("total"), &[TREE]);
     for own in [file!("clip"), file!("clamp"), file!("clamp_grad")] {
         add(own.0, own, &[GRID, EXP, EACH]);

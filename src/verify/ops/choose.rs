@@ -20,7 +20,7 @@ pub(crate) fn idle([rows, columns]: [usize; 2]) -> Op<Shape> {
     Op::Idle { code: shape(&[rows, columns]), idle: shape(&[columns]) }
 }
 
-pub(crate) fn dead([rows, columns]: [usize; 2], least: u32, other: f32) -> Op<Shape> {
+pub(crate) fn dead([rows, columns]: [usize; 2], least: f32, other: f32) -> Op<Shape> {
     let s = shape(&[rows, columns]);
     Op::Dead { x: s, idle: shape(&[columns]), y: s, least, other }
 }
@@ -63,13 +63,13 @@ pub(super) fn rows(rows: &mut Collector) {
         for (n, count) in [0, 1, 8, 9, 130].into_iter().enumerate() {
             let s = [count, columns];
             rows.given(KINDS[(turn + n) % 3], idle(s), Given::default());
-            let (least, other) = ([0, 1, 1000, u32::MAX][(turn + n) % 4], [0.0, f32::NEG_INFINITY, -2.5][n % 3]);
+            let (least, other) = ([0.0, 1.0, 1000.0, 16_777_216.0][(turn + n) % 4], [0.0, f32::NEG_INFINITY, -2.5][n % 3]);
             rows.given(KINDS[(turn + n) % 3], dead(s, least, other), Given::default());
         }
     }
     for kind in KINDS {
         rows.given(kind, idle([1024, 512]), Given::default());
-        rows.given(kind, dead([1024, 512], 10_000, f32::NEG_INFINITY), Given::default());
+        rows.given(kind, dead([1024, 512], 10_000.0, f32::NEG_INFINITY), Given::default());
     }
     rows.given(Kind::Reals, idle([3, 70_000]), Given::default());
 }
@@ -104,17 +104,16 @@ pub(super) fn make(row: &Row) -> Made {
                     *x = [0.0, -0.0, 1e-40][source.below(3)];
                 }
             }
-            let before: Vec<u32> = (0..columns).map(|_| [0, 5, 60_000, u32::MAX - 1, u32::MAX][source.below(5)]).collect();
-            let contract = Data::U32(reference::idle(&numbers, &before));
-            Made { inputs: vec![Data::F32(numbers), Data::U32(before)], results: vec![Result { contract, within: None }] }
+            let before: Vec<f32> = (0..columns).map(|_| [0.0, 5.0, 60_000.0, 16_777_215.0, 16_777_216.0][source.below(5)]).collect();
+            let after = Result::exactly(reference::idle(&numbers, &before));
+            Made { inputs: floats([&numbers, &before]), results: vec![after] }
         }
         Op::Dead { x, idle, least, other, .. } => {
             let numbers = nonzero(row, 0, x.len());
-            let mut idle: Vec<u32> =
-                (0..idle.len()).map(|_| [0, least.saturating_sub(1), *least, least.saturating_add(1)][source.below(4)]).collect();
+            let mut idle: Vec<f32> = (0..idle.len()).map(|_| [0.0, least - 1.0, *least, least + 1.0][source.below(4)]).collect();
             idle.iter_mut().take(1).for_each(|first| *first = *least);
             let y = Result::exactly(reference::dead(&numbers, &idle, *least, *other));
-            Made { inputs: vec![Data::F32(numbers), Data::U32(idle)], results: vec![y] }
+            Made { inputs: floats([&numbers, &idle]), results: vec![y] }
         }
         op => unreachable!("{} is of another family", op.name()),
     }

@@ -5,8 +5,8 @@ use super::super::data::{Kind, Source, numbers};
 use super::super::layout::Layout;
 use super::super::reference;
 use super::super::row::{Collector, Given, KINDS, Row, SIZES, any, shape};
-use crate::Shape;
 use crate::op::Op;
+use crate::{Dtype, Shape};
 
 /// `row` are the dimensions of one row.
 pub(crate) fn gather(items: usize, row: &[usize], order: usize, batch: usize) -> Op<Shape> {
@@ -29,24 +29,30 @@ pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
 
 pub(super) fn rows(rows: &mut Collector) {
     let mut source = Source::new(2011, 0);
-    let at = |cursor: u32, bytes: bool, beyond: bool| Given { clock: [cursor, 77], bytes, beyond, ..Given::default() };
+    let at = |cursor: u32, data: Dtype, beyond: bool| Given { clock: [cursor, 77], data, beyond, ..Given::default() };
     for (turn, &batch) in SIZES.iter().chain(&[300]).enumerate() {
         for row in [&[7, 7][..], &[1], &[3], &[784], &[1, 28, 28], &[4, 33]] {
-            for bytes in [true, false] {
+            for data in [Dtype::U8, Dtype::F32] {
                 let (items, order) = ([1, 5, 40, 129][(turn + row.len()) % 4], [batch.max(1), 17, 1, 64][turn % 4]);
-                let given = at(source.below(order) as u32, bytes, turn % 2 == 1);
-                rows.given(if bytes { Kind::Integers } else { KINDS[turn % 3] }, gather(items, row, order, batch), given);
+                let given = at(source.below(order) as u32, data, turn % 2 == 1);
+                let kind = if data == Dtype::U8 { Kind::Integers } else { KINDS[turn % 3] };
+                rows.given(kind, gather(items, row, order, batch), given);
             }
         }
     }
     // The last entry first, then round: and a row of nothing.
-    for bytes in [true, false] {
+    for data in [Dtype::U8, Dtype::F32, Dtype::U32] {
         for (order, cursor) in [(9, 8), (2, 1), (64, 63), (3, u32::MAX), (5, 1 << 31)] {
-            rows.given(Kind::Reals, gather(33, &[7, 7], order, 65), at(cursor, bytes, true));
+            rows.given(Kind::Reals, gather(33, &[7, 7], order, 65), at(cursor, data, true));
         }
-        rows.given(Kind::Integers, gather(4, &[0], 3, 5), at(0, bytes, false));
-        rows.given(Kind::Integers, gather(0, &[49], 3, 0), at(0, bytes, false));
-        rows.laid(Kind::Integers, gather(300, &[784], 128, 128), at(100, bytes, true), Layout::Far);
+        rows.given(Kind::Integers, gather(4, &[0], 3, 5), at(0, data, false));
+        rows.given(Kind::Integers, gather(0, &[49], 3, 0), at(0, data, false));
+        rows.laid(Kind::Integers, gather(300, &[784], 128, 128), at(100, data, true), Layout::Far);
+    }
+    // Labels: one a row, of two kinds of batches.
+    for (turn, &batch) in SIZES.iter().chain(&[300]).enumerate() {
+        let order = [batch.max(1), 17, 1, 64][turn % 4];
+        rows.given(KINDS[turn % 3], gather([1, 5, 40, 129][turn % 4], &[], order, batch), at(5, Dtype::U32, turn % 2 == 1));
     }
     let half = 1 << 31;
     for (cursor, step, n, period) in [
@@ -96,17 +102,27 @@ pub(super) fn make(row: &Row) -> Made {
                 order[at] = u32::MAX;
             }
             let pick = |floats: &[f32]| reference::gather(floats, data.columns(), &order, clock[0] as usize, y.rows());
-            let (data, y) = if row.given.bytes {
-                let byte = |i: usize| if i < 256 { (i + 1) as u8 } else { source.next() as u8 };
-                let bytes: Vec<u8> = (0..data.len()).map(byte).collect();
-                let floats: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
-                (Data::U8(bytes), pick(&floats))
-            } else {
-                let floats = row.numbers(0, data.len());
-                let y = pick(&floats);
-                (Data::F32(floats), y)
+            let (data, y) = match row.given.data {
+                Dtype::U8 => {
+                    let byte = |i: usize| if i < 256 { (i + 1) as u8 } else { source.next() as u8 };
+                    let bytes: Vec<u8> = (0..data.len()).map(byte).collect();
+                    let floats: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
+                    let y = pick(&floats);
+                    (Data::U8(bytes), Result::exactly(y))
+                }
+                Dtype::F32 => {
+                    let floats = row.numbers(0, data.len());
+                    let y = pick(&floats);
+                    (Data::F32(floats), Result::exactly(y))
+                }
+                // Small numbers, which as floats are subnormal, and those that are NaN.
+                Dtype::U32 => {
+                    let words: Vec<u32> = (0..data.len()).map(|i| if i % 2 == 0 { source.below(10) as u32 } else { !(i as u32) }).collect();
+                    let y = reference::gather(&words, data.columns(), &order, clock[0] as usize, y.rows());
+                    (Data::U32(words), Result { contract: Data::U32(y), within: None })
+                }
             };
-            Made { inputs: vec![data, Data::U32(order), Data::U32(clock.to_vec())], results: vec![Result::exactly(y)] }
+            Made { inputs: vec![data, Data::U32(order), Data::U32(clock.to_vec())], results: vec![y] }
         }
         Op::Advance { rows, period, .. } => {
             let after = reference::advance(clock, *rows, *period);

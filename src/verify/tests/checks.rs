@@ -101,7 +101,7 @@ fn an_operand_of_another_shape_is_refused() {
                     | ("scale_by", "table")
                     | ("gather", "order")
                     | ("sum" | "square_sum" | "abs_sum", "x") => true,
-                    ("cut", "x") => at == 1,
+                    ("cut" | "xent", "x" | "z") => at == 1,
                     ("dense_db", "dz")
                     | ("rows", "y")
                     | ("idle", "code")
@@ -258,6 +258,9 @@ fn the_costs_are_these() {
         ("axpy", 2 * 15, f * 45),
         ("clamp", 2 * 15, f * 30),
         ("clamp_grad", 2 * 15, f * 45),
+        // z, and the labels, lse and the loss of its rows.
+        ("xent", 23 * 15, f * (15 + 3 * 3)),
+        ("xent_grad", 23 * 15, f * (15 + 3 * 3 + 15)),
         ("clip", 15, f * (15 + 1 + 15)),
         ("scale", 15, f * 30),
         // A number of the table, and the clock.

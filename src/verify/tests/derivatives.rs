@@ -109,6 +109,14 @@ fn reductions_and_sums_have_their_gradients() {
             check("mse_grad of the target", &x, |t| vec![r::reduce(f, &other, t, scale).0], |t, dy| grad(t, &other, dy));
         }
     }
+    let label = [4, 0];
+    let loss = |z: &[f64]| z.chunks(5).zip(label).map(|(row, label)| r::xent(row, label)).fold(0.0, |sum, x| sum + x) / 2.0;
+    let grad = |z: &[f64], dy: f64| -> Vec<f64> {
+        let lse: Vec<f64> = z.chunks(5).map(r::lse).collect();
+        let hit = |i: usize| f64::from(u8::from(label[i / 5] as usize == i % 5));
+        (0..z.len()).map(|i| r::xent_grad(z[i], lse[i / 5], hit(i), dy * 0.5)).collect()
+    };
+    check("xent_grad", &x, |z| vec![loss(z)], |z, dy| grad(z, dy[0]));
     check("rows", &x, |v| r::rows(v, 3), |_, dy| r::dense_db(dy, [3, 10]).value);
     check("dense_db", &x, |dz| r::dense_db(dz, [2, 5]).value, |_, dy| r::rows(dy, 2));
 }
@@ -123,8 +131,8 @@ fn a_choice_passes_gradients_to_what_it_takes() {
         let top = |x: &[f64]| r::select(&single(x), &cut(x), columns, x);
         check("select", &x, top, |x, dy| r::select(&single(x), &cut(x), columns, dy));
     }
-    let idle = [5, 9, 10, 11, 0, 10, 3];
-    check("dead", &x, |x| r::dead(x, &idle, 10, -1.0), |_, dy| r::dead(dy, &idle, 10, 0.0));
+    let idle = [5.0, 9.0, 10.0, 11.0, 0.0, 10.0, 3.0];
+    check("dead", &x, |x| r::dead(x, &idle, 10.0, -1.0), |_, dy| r::dead(dy, &idle, 10.0, 0.0));
 }
 
 /// The three products are linear in each factor, so that each is a derivative of another.

@@ -116,10 +116,11 @@ fn every_launch_names_a_kernel_of_the_ptx() {
     let mut left: Vec<_> = entries(PTX).collect();
     let known = left.clone();
     for row in row::quick(row::all()) {
-        let of = |shape: &Shape, bytes: bool| d.alloc(if bytes { Dtype::U8 } else { Dtype::F32 }, *shape).unwrap();
         let mut first = true;
-        let gathers = row.name() == "gather" && row.given.bytes;
-        let op = row.op.map(|shape| of(shape, std::mem::take(&mut first) && gathers));
+        let op = row.op.map(|shape| {
+            let gathered = std::mem::take(&mut first) && row.name() == "gather";
+            d.alloc(if gathered { row.given.data } else { Dtype::F32 }, *shape).unwrap()
+        });
         for launch in plan(&op) {
             assert!(known.contains(&launch.entry.as_str()), "{} has no kernel", launch.entry);
             left.retain(|kernel| *kernel != launch.entry);

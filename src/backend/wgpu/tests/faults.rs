@@ -74,6 +74,8 @@ const FAULTS: &[Fault] = &[
     fault("NaN is the smallest", "select", ["select(ordered, 0xffffffffu,", "select(ordered, 0u,"], &["select"]),
     fault("subnormal numbers are on", "idle", [">= 0x00800000u", "> 0u"], &["idle"]),
     fault("dead from one row later on", "dead", [">= u.least", "> u.least"], &["dead"]),
+    fault("labels past the classes are the first", "xent", ["min(label[u.label_at + r], u.columns - 1u)", "select(label[u.label_at + r], 0u, label[u.label_at + r] >= u.columns)"], &["xent"]),
+    fault("the softmax alone", "xent_grad", ["select(0.0, 1.0, ", "select(0.0, 0.0, "], &["xent_grad"]),
     fault("the scale is forgotten", "total", ["total * u.scale", "total"], &["mse", "bce"]),
 ];
 

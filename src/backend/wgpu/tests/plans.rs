@@ -54,7 +54,7 @@ fn a_piece_knows_where_it_begins() {
         Op::Mask { x: x.clone(), clock: clock.clone(), y: y.clone(), keep: 1, factor: 1.0, stream },
         Op::Rows { v, y: rows.clone() },
         Op::Select { x: rows.clone(), cut: empty(&d, Dtype::U32, &[n / 4, 2]), dy: x.clone(), dx: y.clone() },
-        Op::Dead { x: rows, idle: empty(&d, Dtype::U32, &[4]), y: x.clone(), least: 1, other: 0.0 },
+        Op::Dead { x: rows, idle: floats(&d, &[4]), y: x.clone(), least: 1.0, other: 0.0 },
         Op::Store { x, clock, ring: y },
     ] {
         let launches = plan(&op).unwrap();
