@@ -112,6 +112,10 @@ pub(super) struct FitFlags {
     /// With --variational: nats of divergence that each unit of the code has for free. [default: 0]
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     free_bits: Option<f32>,
+    /// With --sparse topk or batchtopk: the weight of the loss by which units that have been off for 10,000 rows learn
+    /// to predict what the others leave over. [default: 0.03125 where one layer follows the code, else 0]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    revive: Option<f32>,
     /// Adds this much of the squared norm of the code's Jacobian to the loss: exact for one layer, estimated by a
     /// random direction a row for deep encoders. [default: 0]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
@@ -258,6 +262,9 @@ impl FitFlags {
         put(&self.beta, &mut fit.beta);
         put(&self.kl_warmup, &mut fit.kl_warmup);
         put(&self.free_bits, &mut fit.free_bits);
+        if self.revive.is_some() {
+            fit.revive = self.revive;
+        }
         put(&self.contractive, &mut fit.contractive);
         put(&self.evaluate_every, &mut fit.evaluate_every);
         put_or_none(self.patience, &mut fit.patience);

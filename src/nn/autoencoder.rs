@@ -77,6 +77,21 @@ impl Autoencoder {
         Ok(Autoencoder { widths: spec.widths(), spec: Arc::new(spec), params })
     }
 
+    /// Another network with the same weights. A clone is the same network.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn copied(&self) -> Result<Autoencoder> {
+        let copy = Autoencoder::blank(self.spec().clone(), self.device())?;
+        for name in self.params.names() {
+            copy.params.write(name, &self.params.read(name)?)?;
+        }
+        for name in self.params.state_names() {
+            copy.params.state(name)?.write(&self.params.state(name)?.read()?)?;
+        }
+        Ok(copy)
+    }
+
     /// The model that was built.
     pub fn spec(&self) -> &Spec {
         &self.spec
@@ -373,7 +388,7 @@ impl Autoencoder {
         self.spec.decoder.record_with(on, "decoder", code, |at| self.decoder_weight(at))
     }
 
-    fn decoder_weight(&self, at: usize) -> Weight {
+    pub(super) fn decoder_weight(&self, at: usize) -> Weight {
         match self.spec.tied {
             true => Weight::Transposed(self.spec.tied_to(at)),
             false => Weight::Own(format!("decoder.{at}.weight")),

@@ -12,6 +12,8 @@ use std::str::FromStr;
 /// The two heads of a variational bottleneck.
 pub(super) const HEADS: [&str; 2] = ["encoder.mu", "encoder.logvar"];
 
+/// The state of a network with a code of its largest units: for how many rows of training each unit has been off.
+pub(super) const IDLE: &str = "encoder.idle";
 /// The state of a network whose code is sparse over the batch: the value that a unit must exceed in use.
 pub(super) const THRESHOLD: &str = "encoder.threshold";
 /// How far a step of training moves it towards the smallest value that was kept.
@@ -69,6 +71,8 @@ as_text!(TopK);
 pub(super) struct Code {
     /// What the decoder gets: [B, code].
     pub(super) z: Val,
+    /// The same before units were chosen.
+    pub(super) all: Val,
     /// Mean and log variance of its distribution, where it is drawn from one: [B, code] each.
     pub(super) gaussian: Option<[Val; 2]>,
 }
@@ -90,7 +94,12 @@ impl Autoencoder {
                 Some(TopK::Row(units)) => on.tape().topk(all, units)?,
                 Some(TopK::Batch(units)) => self.largest_of_batch(on, all, units)?,
             };
-            return Ok(Code { z, gaussian: None });
+            if self.spec().sparse.is_some() && on.trains() {
+                // Before they are read: what is on in this batch is not dead.
+                let idle = self.params().state(IDLE)?;
+                on.tape().idle(z, &idle)?;
+            }
+            return Ok(Code { z, all, gaussian: None });
         }
         let gaussian @ [mu, logvar] = self.heads_in(on, h)?;
         let shape = on.tape().shape(mu)?.to_vec();
@@ -101,7 +110,8 @@ impl Autoencoder {
             let away = tape.mul(deviation, eps)?;
             tape.add(mu, away)
         })?;
-        Ok(Code { z: drawn.unwrap_or(mu), gaussian: Some(gaussian) })
+        let z = drawn.unwrap_or(mu);
+        Ok(Code { z, all: z, gaussian: Some(gaussian) })
     }
 
     /// In training the largest of the whole batch, and a step of the threshold; in use what exceeds it.
@@ -137,7 +147,7 @@ impl Autoencoder {
 
     /// Mean and log variance of the codes of the encoder's outputs h.
     pub(super) fn heads_in(&self, on: &mut Recording, h: Val) -> Result<[Val; 2]> {
-        let mut head = |name: &str| super::net::dense(on, h, &Weight::Own(format!("{name}.weight")), &format!("{name}.bias"));
+        let mut head = |name: &str| super::net::dense(on, h, &Weight::Own(format!("{name}.weight")), Some(&format!("{name}.bias")));
         Ok([head(HEADS[0])?, head(HEADS[1])?])
     }
 }

@@ -10,6 +10,7 @@ mod net;
 mod objective;
 mod penalty;
 mod recording;
+mod revival;
 mod rows;
 mod spec;
 

@@ -151,7 +151,7 @@ impl Net {
                 Layer::Dense(_) => {
                     let weight = weight(at);
                     let bias = format!("{name}.{at}.bias");
-                    dense(on, h, &weight, &bias)?
+                    dense(on, h, &weight, Some(&bias))?
                 }
                 Layer::Dropout(p) => on.dropout(h, *p)?,
                 Layer::Act(act) => act.record(on.tape(), h)?,
@@ -169,16 +169,15 @@ pub(super) fn check_share(p: f32) -> Result<()> {
     }
 }
 
-/// A dense layer.
-pub(super) fn dense(on: &mut Recording, x: Val, weight: &Weight, bias: &str) -> Result<Val> {
+/// A dense layer, with a bias or without.
+pub(super) fn dense(on: &mut Recording, x: Val, weight: &Weight, bias: Option<&str>) -> Result<Val> {
+    let (Weight::Own(name) | Weight::Transposed(name)) = weight;
+    let (w, b) = (on.param(name)?, bias.map(|bias| on.param(bias)).transpose()?);
     match weight {
-        Weight::Own(name) => {
-            let (w, b) = (on.param(name)?, on.param(bias)?);
-            on.tape().dense(x, w, b)
-        }
-        Weight::Transposed(name) => {
-            let (w, b) = (on.param(name)?, on.param(bias)?);
+        Weight::Own(_) => on.tape().dense(x, w, b),
+        Weight::Transposed(_) => {
             let y = on.tape().dense_dx(x, w)?;
+            let Some(b) = b else { return Ok(y) };
             let rows = on.tape().shape(y)?[0];
             let b = on.tape().rows(b, rows)?;
             on.tape().add(y, b)

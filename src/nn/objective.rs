@@ -52,6 +52,9 @@ pub struct Objective {
     pub divergence: Divergence,
     /// What keeps the code sparse.
     pub sparsity: Option<Sparsity>,
+    /// The weight of the loss by which dead units of a code of its largest units learn what the others leave over. Not
+    /// named, it is 1/32 where the decoder has one layer, and else 0.
+    pub revival: Option<f32>,
     /// The weight of the squared Frobenius norm of the code's Jacobian, mean over the rows. Default 0.
     pub contraction: f32,
 }
@@ -70,7 +73,7 @@ impl Objective {
     /// One pass over rows x [B, inputs]: corrupt, encode, narrow, decode, compare. Training, validation and use record
     /// the same pass; only training has noise and steps of the optimiser. Where the loss has several terms, they are
     /// kept as `reconstruction`, `kl` and `penalty`; beside another penalty, that of a contractive network is
-    /// `jacobian`.
+    /// `jacobian`. What revives dead units is kept as `revival` and is no part of the loss that is reported.
     ///
     /// # Errors
     /// When x has another number of columns, or no rows.
@@ -82,12 +85,16 @@ impl Objective {
         let z = ae.decode_in(on, code.z)?;
         let error = self.compare(ae, on, z, x)?;
         let loss = self.penalise(ae, on, error, seen, &code)?;
-        on.descend(loss, GROUP)
+        let Some((weight, revived)) = self.revive(ae, on, &code, z, x)? else { return on.descend(loss, GROUP) };
+        on.keep("revival", revived)?;
+        on.report(loss)?;
+        let all = on.tape().axpy(loss, revived, weight)?;
+        on.descend(all, GROUP)
     }
 
     /// The error of the decoder's outputs z, before the final sigmoid, on the rows x: the mean over all elements, or,
     /// for a variational code, over the rows.
-    fn compare(&self, ae: &Autoencoder, on: &mut Recording, z: Val, x: Val) -> Result<Val> {
+    pub(super) fn compare(&self, ae: &Autoencoder, on: &mut Recording, z: Val, x: Val) -> Result<Val> {
         let [rows, columns] = [on.tape().shape(x)?[0], ae.inputs()];
         let scale = (1.0 / if ae.spec().variational { rows as f64 } else { (rows * columns) as f64 }) as f32;
         match self.loss {

@@ -178,8 +178,18 @@ impl<'a> Recording<'a> {
         if self.params.hold(self.tape.view(value)?) { self.tape.sum(value) } else { Ok(value) }
     }
 
+    /// Names the training's loss, where it is not what the first descent minimises.
+    ///
+    /// # Errors
+    /// When it belongs to another tape.
+    pub fn report(&mut self, loss: Val) -> Result<()> {
+        self.loss = Some(self.as_it_is(loss)?);
+        Ok(())
+    }
+
     /// In training: the gradient of `loss` with respect to the parameters of one group, clipped if clipping is set, and
-    /// a step of the optimiser on that group. The first loss that a pass descends is the training's loss.
+    /// a step of the optimiser on that group. The first loss that a pass descends is the training's loss, unless
+    /// [`report`](Recording::report) has named it.
     ///
     /// # Errors
     /// When there is no such group, the loss is not one number or depends on no parameter of the group, or depends on

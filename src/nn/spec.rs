@@ -180,9 +180,11 @@ impl Spec {
 
     /// Names and shapes of what is kept with the parameters but not trained.
     pub fn state(&self) -> Layout {
+        let idle = (bottleneck::IDLE.to_string(), vec![self.decoder.inputs]);
         match self.sparse {
-            Some(TopK::Batch(_)) => vec![(bottleneck::THRESHOLD.to_string(), vec![1])],
-            _ => Vec::new(),
+            Some(TopK::Row(_)) => vec![idle],
+            Some(TopK::Batch(_)) => vec![idle, (bottleneck::THRESHOLD.to_string(), vec![1])],
+            None => Vec::new(),
         }
     }
 

@@ -43,11 +43,17 @@ impl Fit {
 
     /// Rejects parts of the objective that are out of range, or mean nothing to this network.
     fn check_parts(&self, ae: &Autoencoder) -> Result<()> {
-        let Hyperparameters { noise, beta, kl_warmup, free_bits, sparse, contractive, .. } = self.hyper;
+        let Hyperparameters { noise, beta, kl_warmup, free_bits, sparse, revive, contractive, .. } = self.hyper;
         if let Some(noise) = noise {
             noise.check()?;
         }
-        for (name, value, usual) in [("beta", beta, "1"), ("free bits", free_bits, "0.1"), ("contractive", contractive, "0.01")] {
+        let weights = [
+            ("beta", beta, "1"),
+            ("free bits", free_bits, "0.1"),
+            ("revive", revive.unwrap_or(0.0), "0.03125"),
+            ("contractive", contractive, "0.01"),
+        ];
+        for (name, value, usual) in weights {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(Error::argument(
                     name,
@@ -60,6 +66,13 @@ impl Fit {
         if let Some((name, _)) = asked.into_iter().find(|(_, asked)| *asked && !ae.spec().variational) {
             let problem = "it weighs the divergence of a variational code, and this code is not variational";
             return Err(Error::argument(name, problem, "Leave it out, or build a variational network (--variational)."));
+        }
+        if revive.is_some_and(|weight| weight > 0.0) && !ae.can_revive() {
+            let problem = match ae.spec().sparse {
+                None => "it revives units of a code of its largest units, and this code has no such choice",
+                Some(_) => "it revives units by what one layer of weights makes of them, and this decoder has more layers",
+            };
+            return Err(Error::argument("revive", problem, "Leave it out, or train one layer with --sparse topk:K or batchtopk:K."));
         }
         if let Some(sparse) = sparse {
             sparse.check()?;

@@ -211,6 +211,13 @@ impl Fit {
         self
     }
 
+    /// The weight of the loss that revives dead units of a code of its largest units, at least 0: what they make of a
+    /// row is to predict the residual (Gao et al. 2024). Default 1/32 where the decoder has one layer, else 0.
+    pub fn revive(mut self, weight: f32) -> Fit {
+        self.hyper.revive = Some(weight);
+        self
+    }
+
     /// The weight of the squared Frobenius norm of the code's Jacobian, mean over the rows, at least 0: a contractive
     /// autoencoder (Rifai et al. 2011). Exact for one layer; for deep encoders estimated by one random direction a row
     /// and step. Default 0.

@@ -48,6 +48,10 @@ pub struct Hyperparameters {
     /// What keeps the code sparse. Default nothing.
     #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
     pub sparse: Option<Sparsity>,
+    /// The weight of the loss that revives dead units of a code of its largest units. Default 1/32 where the decoder
+    /// has one layer, else 0.
+    #[cfg_attr(feature = "files", serde(skip_serializing_if = "Option::is_none"))]
+    pub revive: Option<f32>,
     /// The weight of the squared norm of the code's Jacobian. Default 0.
     #[cfg_attr(feature = "files", serde(skip_serializing_if = "is_zero"))]
     pub contractive: f32,
@@ -98,6 +102,7 @@ impl Default for Hyperparameters {
             kl_warmup: 0,
             free_bits: 0.0,
             sparse: None,
+            revive: None,
             contractive: 0.0,
             evaluate_every: 1,
             patience: None,
@@ -115,11 +120,12 @@ impl Hyperparameters {
 
     /// The objective, with epochs of this many steps.
     pub(super) fn objective(&self, steps: usize) -> Objective {
-        let Hyperparameters { loss, noise, beta, kl_warmup, free_bits, sparse, contractive, .. } = *self;
+        let Hyperparameters { loss, noise, beta, kl_warmup, free_bits, sparse, revive, contractive, .. } = *self;
         let mut objective = Objective::new(loss);
         objective.corruption = noise;
         objective.divergence = Divergence { beta, warmup: kl_warmup.saturating_mul(steps), free_bits };
         objective.sparsity = sparse;
+        objective.revival = revive;
         objective.contraction = contractive;
         objective
     }

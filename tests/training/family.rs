@@ -3,9 +3,9 @@
 
 use crate::common;
 use crate::common::assert_close;
-use narrows::data::Dataset;
+use narrows::data::{self, Dataset};
 use narrows::nn::{Builder, CodeActivation, Corruption, Output, Sparsity, TopK};
-use narrows::tasks::{Denoising, Latent, Likelihood};
+use narrows::tasks::{Activity, Denoising, Latent, Likelihood};
 use narrows::{Autoencoder, Device, Fit, Level, Loss, Schedule};
 use safetensors::SafeTensors;
 use std::f64::consts::PI;
@@ -31,6 +31,7 @@ fn variants() -> Vec<(&'static str, Builder, Fit)> {
         ("deep", plain(), fit().contractive(0.05)),
         ("one", Autoencoder::builder(20).layers([7]).code_activation(CodeActivation::Sigmoid), fit().contractive(0.05)),
         ("topk", plain().sparse(TopK::Row(2)), fit()),
+        ("revived", Autoencoder::builder(20).layers([7]).sparse(TopK::Row(2)), fit().revive(0.5)),
         ("batchtopk", plain().sparse(TopK::Batch(2)), fit()),
         ("kl", plain().code_activation(CodeActivation::Sigmoid), fit().sparse(Sparsity::Kl { rho: 0.05, weight: 0.1 })),
     ]
@@ -42,12 +43,22 @@ fn batches() -> (Dataset, Vec<u32>) {
     (Dataset::from_rows("batches", rows, &[20]).unwrap(), (0..160).collect())
 }
 
+/// A network of which every other unit has been off for long, if it counts that.
+fn built(device: &Device, network: &Builder) -> Autoencoder {
+    let ae = network.build(device).unwrap();
+    if let Ok(idle) = ae.params().state("encoder.idle") {
+        let rows: Vec<f32> = (0..ae.code_width()).map(|unit| [0.0, 20_000.0][unit % 2]).collect();
+        idle.write(&rows).unwrap();
+    }
+    ae
+}
+
 /// One epoch of ten steps.
 fn compare(device: &Device, name: &str, network: &Builder, fit: &Fit) {
-    let ae = network.build(device).unwrap();
+    let ae = built(device, network);
     let (file, stem) = match name {
         "vae" | "beta" => ("torch_family", "vae.init"),
-        "one" => ("torch_family", "one.init"),
+        "one" | "revived" => ("torch_family", "one.init"),
         _ => ("torch_fixture", "init"),
     };
     for parameter in ae.params().names() {
@@ -79,7 +90,7 @@ fn ten_steps_of_each_variant_end_where_pytorchs_do() {
 
 /// Weights after three epochs with a short last batch.
 fn trained(device: &Device, network: &Builder, fit: &Fit) -> Vec<u32> {
-    let ae = network.build(device).unwrap();
+    let ae = built(device, network);
     let rows = batches().0.head(150);
     ae.fit(&rows, &fit.clone().epochs(3).batch_size(16)).unwrap();
     bits(&ae)
@@ -112,7 +123,7 @@ fn every_variant_resumes_to_the_bit() {
         let folder = tempfile::tempdir().unwrap();
         let rows = batches().0.head(150);
         let kept = fit.clone().batch_size(16).checkpoints(folder.path());
-        let ae = network.build(&device).unwrap();
+        let ae = built(&device, &network);
         ae.fit(&rows, &kept.clone().epochs(1)).unwrap();
         // Another process has other weights before it reads the checkpoint.
         let again = network.clone().seed(9).build(&device).unwrap();
@@ -151,6 +162,8 @@ fn the_terms_of_a_loss_are_kept_and_add_up() {
             [] => assert!(["gaussian", "mask", "salt", "topk", "batchtopk"].contains(&name), "{name}"),
             [("reconstruction", error), ("kl", kl)] if name == "vae" => assert!((error + kl - train).abs() < 1e-4 * train),
             [("reconstruction", error), ("kl", kl)] => assert!(name == "beta" && error < train && kl > 0.0),
+            // No part of the loss.
+            [("revival", error)] => assert!(name == "revived" && error > 0.0 && train > 0.0),
             [("reconstruction", error), ("penalty", penalty)] => {
                 let weight = match name {
                     "l1" => 0.01f32,
@@ -253,6 +266,34 @@ fn exactly_k_units_are_on_and_a_threshold_takes_as_many_in_use() {
     assert_eq!(Autoencoder::load(&common::cpu(), &path).unwrap().encode(&rows).unwrap().values, codes);
 }
 
+/// Of 256 units of which four are on, half are never on after 60,000 rows; the auxiliary loss brings them back.
+#[test]
+fn units_that_never_fire_are_revived() {
+    let rows = data::digits(0, 0..4000);
+    let dead = |weight: f32| {
+        let ae = Autoencoder::builder(784).layers([256]).tied().sparse(TopK::Row(4)).build(&common::cpu()).unwrap();
+        ae.fit(&rows, &Fit::default().batch_size(64).learning_rate(3e-3).revive(weight).epochs(15)).unwrap();
+        let idle = ae.params().state("encoder.idle").unwrap().read().unwrap();
+        (Activity::of(&ae, &rows).unwrap().dead(), idle.iter().filter(|&&rows| rows >= 10_000.0).count())
+    };
+    let (without, counted) = dead(0.0);
+    assert!(without >= 64 && counted >= 64, "{without} and {counted} are dead");
+    let (with, counted) = dead(1.0 / 32.0);
+    assert!(with <= 8 && counted <= 8, "{with} and {counted} are dead, and {without} without the auxiliary loss");
+}
+
+/// Where no unit is dead, the auxiliary loss changes no bit.
+#[test]
+fn nothing_is_revived_where_nothing_is_dead() {
+    let rows = batches().0;
+    let trained = |fit: Fit| {
+        let ae = Autoencoder::builder(20).layers([12]).tied().sparse(TopK::Row(3)).build(&common::cpu()).unwrap();
+        ae.fit(&rows, &fit.epochs(2).batch_size(16)).unwrap();
+        bits(&ae)
+    };
+    assert!(trained(Fit::default()) == trained(Fit::default().revive(0.0)));
+}
+
 #[test]
 fn what_means_nothing_is_refused_with_its_reason() {
     let (rows, _) = batches();
@@ -277,6 +318,9 @@ fn what_means_nothing_is_refused_with_its_reason() {
         (refused(plain().sparse(TopK::Row(4)), fit()), "sparse: topk:4 of a code of 3. Use 1 to 3."),
         (refused(plain().sparse(TopK::Batch(0)), fit()), "sparse: batchtopk:0 of a code of 3"),
         (refused(plain().sparse(TopK::Row(1)).variational(), fit()), "a variational code is drawn as a whole"),
+        (refused(plain(), fit().revive(0.1)), "revive: it revives units of a code of its largest units"),
+        (refused(plain().hidden([9]).sparse(TopK::Row(1)), fit().revive(0.1)), "and this decoder has more layers"),
+        (refused(plain().sparse(TopK::Row(1)), fit().revive(-1.0)), "revive: it is -1"),
         (refused(plain(), fit().noise(Corruption::Mask(1.0))), "noise: it is 1"),
         (refused(plain(), fit().noise(Corruption::Gaussian(-0.5))), "noise: it is -0.5"),
     ] {
