@@ -189,7 +189,7 @@ impl Options {
                 None => (all, None),
             });
         }
-        let table = Table::read(path, self)?;
+        let mut table = Table::read(path, self)?;
         let (train, test) = match test {
             Some(fraction) => split_rows(&path.display().to_string(), table.len(), fraction, 0)?,
             None => ((0..table.len() as u32).collect(), Vec::new()),

@@ -199,7 +199,7 @@ impl Table {
     }
 
     /// What the columns are, by these rows.
-    pub(super) fn learn(&self, rows: &[u32], options: &Options) -> Result<Schema> {
+    pub(super) fn learn(&mut self, rows: &[u32], options: &Options) -> Result<Schema> {
         let mut faults = BTreeMap::new();
         let mut roles: HashMap<usize, Role> = HashMap::new();
         for (at, column) in self.columns.iter().enumerate() {
@@ -221,6 +221,9 @@ impl Table {
         let mut schema = Schema { fields: fields.collect(), missing: options.missing, ..Schema::default() };
         schema.said(options);
         self.pictures(&mut schema, options)?;
+        if options.image_size.is_none() && options.label.is_none() {
+            self.notes.extend(self.one_too_many(&schema));
+        }
         Ok(schema)
     }
 
@@ -316,6 +319,28 @@ impl Table {
         schema.pictures = size.map(|(height, width)| [1, height, width]);
         schema.bytes = bytes && size.is_some();
         Ok(())
+    }
+
+    /// What to say of columns that are the pixels of a square and one more: it is the label, as a rule, and someone forgot
+    /// to say so.
+    fn one_too_many(&self, schema: &Schema) -> Option<String> {
+        const LABELS: [&str; 6] = ["label", "labels", "class", "target", "digit", "y"];
+        let columns = schema.columns();
+        let side = columns.checked_sub(1)?.isqrt();
+        let bytes = || self.cells.iter().all(|x| (0.0..=255.0).contains(x) && x.fract() == 0.0) && self.cells.iter().any(|&x| x >= BRIGHT);
+        if side < SIDE || side * side + 1 != columns || schema.pictures.is_some() || !bytes() {
+            return None;
+        }
+        let of_row = |field: &usize| matches!(schema.fields[*field].role, Role::Number(_));
+        let fields: Vec<usize> = (0..schema.fields.len()).filter(of_row).collect();
+        let named =
+            |field: &&usize| schema.fields[**field].name.as_ref().is_some_and(|name| LABELS.contains(&name.to_lowercase().as_str()));
+        let field = *fields.iter().find(named).or(fields.first())?;
+        let name = schema.fields[field].name.clone().unwrap_or_else(|| field.to_string());
+        Some(format!(
+            "{}: {columns} columns are {side}x{side} pixels and one more, so they are taken for a table: if `{name}` is the label, say --label {name}",
+            self.path.display()
+        ))
     }
 
     /// The rows with these numbers.

@@ -205,6 +205,14 @@ fn a_wide_table_of_pixels_is_pictures_and_gives_the_error_of_the_same_pictures()
     assert_eq!((table.values(), table.image_dims(), table.labels()), (digits.values(), Some([1, 28, 28]), digits.labels()));
     let plain = read(&text, &Options::default().label("label").no_pictures()).unwrap();
     assert_eq!((plain.image_dims(), plain.row_dims()), (None, [784].as_slice()));
+    // A label that nobody named is one column too many for a square.
+    let forgotten = read(&text, &Options::default()).unwrap();
+    assert_eq!((forgotten.image_dims(), forgotten.columns()), (None, 785));
+    let note = "785 columns are 28x28 pixels and one more, so they are taken for a table: if `label` is the label, say --label label";
+    assert!(forgotten.notes().iter().any(|said| said.ends_with(note)), "{:?}", forgotten.notes());
+    for plain in [&table, &plain, &read("a,b\n1,200\n3,4\n", &Options::default()).unwrap()] {
+        assert!(!plain.notes().iter().any(|said| said.contains("and one more")), "{:?}", plain.notes());
+    }
     // Through the schema, a byte is the same number.
     assert_eq!(read_by(table.schema().unwrap(), &text).unwrap(), digits.rows_f64(0..60));
     let grades = "1,".repeat(63) + "16\n";
