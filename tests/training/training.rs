@@ -91,8 +91,9 @@ fn resumed_after_an_epoch_is_unbroken_to_the_bit() {
     let train = digits(250);
     for device in common::devices() {
         let folder = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
         let unbroken = network(device);
-        let whole = unbroken.fit(&train, &full(4)).unwrap();
+        let whole = unbroken.fit(&train, &full(4).checkpoints(other.path())).unwrap();
 
         let broken = network(device);
         broken.fit(&train, &full(2).checkpoints(folder.path())).unwrap();
@@ -104,8 +105,6 @@ fn resumed_after_an_epoch_is_unbroken_to_the_bit() {
         assert_eq!((history.best, history.ended), (whole.best, Ended::Complete));
 
         // And the checkpoints of both trainings hold the same state.
-        let other = tempfile::tempdir().unwrap();
-        network(device).fit(&train, &full(4).checkpoints(other.path())).unwrap();
         let [a, b] = [folder.path(), other.path()].map(|f| Checkpoint::read(f.join("last.safetensors")).unwrap());
         assert_eq!((a.step(), a.epochs()), (28, 4));
         assert_eq!((b.step(), b.epochs()), (28, 4));
