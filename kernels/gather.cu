@@ -1,6 +1,6 @@
 // gather: y[r, c] = data[row, c], row = min(order[(cursor + r) mod M], N - 1), cursor = clock[0]: one batch of a data
-// set that lives on the device. f32 and u32 are moved as bits. Bytes become byte / 255, correctly rounded: a multiplication by 1 / 255 has other bits
-// for some of them.
+// set that lives on the device. f32 and u32 are moved as bits. Bytes become byte / 255, correctly rounded: a
+// multiplication by 1 / 255 has other bits for some of them.
 // A thread per element of y; the 784 threads of a row read the same entry of the order, from cache.
 // Bound by bytes: 8 per element, 5 where the data are bytes.
 #include "ptx.cuh"

@@ -1,5 +1,6 @@
-// idle: 0 where any row of the code has the unit on, else as many rows more, at most 2^24. NaN is on; subnormal numbers are off.
-// A thread per unit, which ends where it finds its unit on. Bound by the latency of memory: eight rows at a time.
+// idle: 0 where any row of the code has the unit on, else as many rows more, at most 2^24. NaN is on; subnormal numbers
+// are off. A thread per unit, which ends where it finds its unit on. Bound by the latency of memory: eight rows at a
+// time.
 #include "ptx.cuh"
 
 extern "C" __global__ void idle_each(const unsigned* __restrict__ code, // [R, C], as bits

@@ -1,5 +1,5 @@
-// idle: 0 where any row of the code has the unit on, else as many rows more, at most 2^24. By the bits: NaN is on, subnormal numbers
-// are off. A thread per unit. Bound by the latency of memory.
+// idle: 0 where any row of the code has the unit on, else as many rows more, at most 2^24. By the bits: NaN is on,
+// subnormal numbers are off. A thread per unit. Bound by the latency of memory.
 
 // first: the number of the first unit, as this launch may be a piece.
 struct Params { code_at: u32, idle_at: u32, n: u32, first: u32, rows: u32, columns: u32 }

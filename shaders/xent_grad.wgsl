@@ -1,5 +1,5 @@
-// xent_grad: dz[r, c] = dy[r] (exp(z[r, c] - lse[r]) - (c == label[r])): the softmax of each row, less 1 at its label. A
-// label past the last class counts as it. Bound by bytes, 8 per element, and an exp.
+// xent_grad: dz[r, c] = dy[r] (exp(z[r, c] - lse[r]) - (c == label[r])): the softmax of each row, less 1 at its label.
+// A label past the last class counts as it. Bound by bytes, 8 per element, and an exp.
 
 // first: the number of the first element of z in the whole of it, of which this launch may be a piece.
 struct Params {

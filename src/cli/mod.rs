@@ -13,6 +13,7 @@ mod input;
 mod model;
 mod outside;
 mod plot;
+mod probe;
 mod progress;
 mod report;
 mod sample;
@@ -70,6 +71,8 @@ enum Verb {
     Reconstruct(apply::Reconstruct),
     /// Writes rows that a variational autoencoder makes of codes drawn from a standard normal distribution.
     Sample(sample::Sample),
+    /// Trains a linear classifier on the codes of labelled rows, beside one on principal components and on the rows.
+    Probe(probe::Probe),
     /// Times a training step and ops, each with its error against an f64 reference in the same line.
     Bench(bench::Bench),
     /// Fetches data sets.
@@ -100,6 +103,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Decode(apply) => apply.decode(),
         Verb::Reconstruct(apply) => apply.run(),
         Verb::Sample(sample) => sample.run().map_err(Failure::from),
+        Verb::Probe(probe) => probe.run().map_err(Failure::from),
         Verb::Bench(bench) => bench.run(),
         Verb::Data(data) => data.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),

@@ -321,8 +321,8 @@ impl Table {
         Ok(())
     }
 
-    /// What to say of columns that are the pixels of a square and one more: it is the label, as a rule, and someone forgot
-    /// to say so.
+    /// What to say of columns that are the pixels of a square and one more: it is the label, as a rule, and someone
+    /// forgot to say so.
     fn one_too_many(&self, schema: &Schema) -> Option<String> {
         const LABELS: [&str; 6] = ["label", "labels", "class", "target", "digit", "y"];
         let columns = schema.columns();

@@ -6,8 +6,8 @@ use crate::{Result, Val};
 
 /// The weight where none is named (Gao et al. 2024).
 pub(crate) const USUAL: f32 = 1.0 / 32.0;
-/// Rows after which a unit that has not been on counts as dead. Gao et al. wait for ten million tokens of a text; a data
-/// set of images has some ten thousand rows.
+/// Rows after which a unit that has not been on counts as dead. Gao et al. wait for ten million tokens of a text; a
+/// data set of images has some ten thousand rows.
 const LEAST: u32 = 10_000;
 
 /// How many dead units a row takes: the power of 2 that is nearest to half the inputs (Gao et al. 2024), or all.

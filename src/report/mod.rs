@@ -4,6 +4,7 @@
 mod about;
 mod charts;
 mod components;
+mod confusion;
 mod family;
 mod gallery;
 mod metrics;
@@ -20,6 +21,7 @@ mod weights;
 pub use about::{About, machine};
 pub use charts::{histogram, loss, rate, scatter};
 pub use components::Components;
+pub use confusion::confusion;
 pub use metrics::{Point, metrics, read_metrics};
 pub use picture::{comparison, grid, triples};
 #[cfg(feature = "cli")]

@@ -37,6 +37,15 @@ const STYLE: &str = "\
 .nw .d{stroke:#c39be0;fill:#c39be0}.nw .e{stroke:#ea8fbb;fill:#ea8fbb}.nw .f{stroke:#6cc5ca;fill:#6cc5ca}.nw .g{stroke:#d3bd62;fill:#d3bd62}\
 .nw .line{fill:none}.nw .name{fill:#f2f5f8;stroke:#161b21}}";
 
+/// The begin of a picture of this size, with its title from `left` on.
+pub(super) fn sheet((w, h): (f64, f64), title: &str, left: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"nw\" viewBox=\"0 0 {w} {h}\" role=\"img\" aria-label=\"{title}\">\
+         <style>{STYLE}</style><rect class=\"paper\" width=\"{w}\" height=\"{h}\"/><text class=\"title\" x=\"{left}\" y=\"24\">{title}</text>",
+        title = escape(title)
+    )
+}
+
 /// One of the two axes.
 pub(super) struct Axis {
     label: String,
@@ -237,11 +246,7 @@ impl Plot {
         let title = without_middle(&self.title, ((room - if beside { width } else { 0.0 }) / TITLE_LETTER) as usize);
         let lines = if beside { Vec::new() } else { lines(&self.legend, room) };
         let (w, h) = (self.width, self.height + LEGEND_LINE * lines.len() as f64);
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"nw\" viewBox=\"0 0 {w} {h}\" role=\"img\" aria-label=\"{title}\">\
-             <style>{STYLE}</style><rect class=\"paper\" width=\"{w}\" height=\"{h}\"/><text class=\"title\" x=\"{LEFT}\" y=\"24\">{title}</text>",
-            title = escape(&title)
-        );
+        let mut out = sheet((w, h), &title, LEFT);
         out += &self.axes();
         out += &self.marks;
         out += &self.placed_names();
@@ -345,7 +350,7 @@ fn dot(kind: &str, class: usize, (x, y): (f64, f64), r: f64) -> String {
 }
 
 /// A text of at most this many letters: a longer one loses its middle.
-fn without_middle(text: &str, most: usize) -> String {
+pub(super) fn without_middle(text: &str, most: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= most {
         return text.into();

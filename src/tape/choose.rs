@@ -76,8 +76,8 @@ impl Tape {
     /// reconstructs the residual from.
     ///
     /// # Errors
-    /// When `x` is not a matrix with as many columns as there are units, `k` is 0 or more than that, or `least` is above
-    /// 2^24.
+    /// When `x` is not a matrix with as many columns as there are units, `k` is 0 or more than that, or `least` is
+    /// above 2^24.
     pub fn topk_dead(&mut self, x: Val, k: usize, idle: &Tensor, least: u32) -> Result<Val> {
         let xv = self.view(x)?.clone();
         let by = self.new_view(xv.shape)?;

@@ -34,8 +34,8 @@ impl Tape {
         Ok((self.value(y.clone(), op, &[])?, y))
     }
 
-    /// Labels, or other integers, of the rows that [`Tape::gather`] takes: `labels` of [`Tensor::indices`], one a row of
-    /// the data, give `rows` of them. What is gathered counts as below the same number.
+    /// Labels, or other integers, of the rows that [`Tape::gather`] takes: `labels` of [`Tensor::indices`], one a row
+    /// of the data, give `rows` of them. What is gathered counts as below the same number.
     ///
     /// # Errors
     /// As [`Tape::gather`]; also when `labels` are no indices.

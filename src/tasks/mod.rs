@@ -6,6 +6,8 @@ mod denoising;
 mod latent;
 #[cfg(feature = "pca")]
 mod pca;
+mod probe;
+mod readout;
 mod sampling;
 
 pub use activity::Activity;
@@ -14,4 +16,6 @@ pub use denoising::{Denoised, Denoising, Quality};
 pub use latent::{Latent, Likelihood, Model};
 #[cfg(feature = "pca")]
 pub use pca::Pca;
+pub use probe::{Probe, ProbeConfig};
+pub use readout::{Features, Readout, ReadoutConfig};
 pub use sampling::{between, codes, manifold, mean_code, sample, traverse};

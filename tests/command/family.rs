@@ -141,3 +141,55 @@ fn a_sparse_network_is_trained_measured_and_drawn() {
     ok(root, "train --device cpu --config k --sparse none --out plain");
     assert!(!fs::read_to_string(root.join("plain/config.toml")).unwrap().contains("sparse"));
 }
+
+#[test]
+fn labels_are_read_in_codes_beside_components_and_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    digits(root);
+    ok(root, "train --device cpu --data digits.csv --label label --layers 16,4 --epochs 60 --out m");
+    let found = json(root, "probe --device cpu --model m --labelled 20 --draws 3 --fine-tune --json -o c.svg");
+    let of: Vec<_> =
+        found["readouts"].as_array().unwrap().iter().map(|line| (line["features"].as_str().unwrap(), line["columns"].as_u64())).collect();
+    assert_eq!(of, [("codes", Some(4)), ("fine-tuned codes", Some(4)), ("principal components", Some(4)), ("rows", Some(64))]);
+    for line in found["readouts"].as_array().unwrap() {
+        assert_eq!(line["errors"].as_array().unwrap().len(), 3);
+        assert!((0.0..=0.6).contains(&line["error"].as_f64().unwrap()), "{found}");
+    }
+    assert_eq!(
+        json(root, "probe --device cpu --model m --labelled 20 --draws 3 --fine-tune --json -o c.svg"),
+        found,
+        "a seed has its draws"
+    );
+    assert!(fs::read_to_string(root.join("c.svg")).unwrap().contains("fine-tuned codes, 20 labels"));
+    let (text, _) = ok(root, "probe --device cpu --model m -o c.png");
+    assert!(text.contains("error of a linear classifier, 216 labels") && size(&root.join("c.png")).0 > 100, "{text}");
+    let (code, _, err) = run(root, "probe --device cpu --model m --labelled 500");
+    assert!(code == 2 && err.contains("500 of 216 training rows"), "{code}: {err}");
+    let (code, _, err) = run(root, "probe --device cpu --model m -o c.txt");
+    assert!(code == 2 && err.contains("neither an .svg nor a .png"), "{code}: {err}");
+    ok(root, "train --device cpu --data digits.csv --drop label --layers 4 --epochs 2 --out bare");
+    let (code, _, err) = run(root, "probe --device cpu --model bare");
+    assert!(code == 3 && err.contains("the rows have no labels"), "{code}: {err}");
+}
+
+#[test]
+fn dead_units_are_revived_or_left_as_the_flag_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    digits(root);
+    let train = "train --device cpu --data digits.csv --label label --layers 32 --sparse topk:3 --epochs 3";
+    ok(root, &format!("{train} --out usual"));
+    let table = fs::read_to_string(root.join("usual/metrics.csv")).unwrap();
+    assert!(table.lines().next().unwrap().ends_with(",revival"), "{table}");
+    ok(root, &format!("{train} --revive 0 --out off"));
+    let table = fs::read_to_string(root.join("off/metrics.csv")).unwrap();
+    assert!(!table.contains("revival") && fs::read_to_string(root.join("off/config.toml")).unwrap().contains("revive = 0"), "{table}");
+    for (args, said) in [
+        ("--layers 32,8 --sparse topk:3 --revive 0.1", "this decoder has more layers"),
+        ("--layers 8 --revive 0.1", "this code has no such choice"),
+    ] {
+        let (code, _, err) = run(root, &format!("train --device cpu --data digits.csv --label label {args} --out no"));
+        assert!(code == 2 && err.contains(said), "{code}: {err}");
+    }
+}

@@ -1,0 +1,84 @@
+//! `narrows probe`
+
+use super::common::{Common, check_place, ends_in, print};
+use super::input::Halves;
+use super::model::Model;
+use clap::Args;
+use narrows::tasks::{Features, Readout, ReadoutConfig};
+use narrows::{Error, Result, report};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Draws where only some labels are known.
+const DRAWS: usize = 10;
+
+#[derive(Args)]
+pub(super) struct Probe {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    halves: Halves,
+    /// Training rows whose labels are known, as many of each class as there can be. [default: all]
+    #[arg(long, value_name = "N")]
+    labelled: Option<usize>,
+    /// Draws of these rows, of which the mean and the standard deviation are printed. [default: 10 with --labelled,
+    /// else 1]
+    #[arg(long, value_name = "N")]
+    draws: Option<usize>,
+    /// Trains the encoder with the classifier as well, beside the frozen codes.
+    #[arg(long)]
+    fine_tune: bool,
+    /// Seed of the first draw.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// An .svg or .png: which classes are taken for which.
+    #[arg(short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Prints one JSON document instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Probe {
+    /// Prints the errors of linear classifiers on the codes, on principal components and on the rows.
+    pub(super) fn run(&self) -> Result<()> {
+        if let Some(out) = &self.out {
+            check_place(out, "the model", self.model.is_at(out))?;
+            if !ends_in(out, "svg") && !ends_in(out, "png") {
+                let problem = format!("{} is neither an .svg nor a .png", out.display());
+                return Err(Error::Argument { name: "-o".into(), problem, remedy: "Name a picture.".into() });
+            }
+        }
+        let ae = self.model.load(&self.common)?;
+        let (split, _) = self.halves.open(self.model.path(), &ae, &self.common)?;
+        let mut config = ReadoutConfig::default();
+        config.labelled = self.labelled;
+        config.draws = self.draws.unwrap_or(if self.labelled.is_some() { DRAWS } else { 1 });
+        config.fine_tune = self.fine_tune;
+        config.probe.seed = self.seed;
+        let readout = Readout::of(&ae, &split.train, &split.test, config)?;
+        if let Some(out) = &self.out {
+            let names: Vec<String> = (0..readout.confusion.len()).map(|class| split.test.class_name(class as u8)).collect();
+            let what = if self.fine_tune { "fine-tuned codes" } else { "codes" };
+            let title = format!("{what}, {} labels", readout.labelled);
+            let svg = report::confusion(&title, &readout.confusion, &names)?;
+            let bytes = if ends_in(out, "png") { report::png(&svg)? } else { svg.into_bytes() };
+            report::write(out, &bytes)?;
+        }
+        if !self.json {
+            return print(&readout);
+        }
+        let line = |of: &Features| {
+            json!({
+                "features": of.name, "columns": of.columns, "error": of.mean(), "standard_deviation": of.deviation(),
+                "errors": of.errors,
+            })
+        };
+        print(json!({
+            "labelled": readout.labelled, "seed": self.seed, "readouts": readout.features.iter().map(line).collect::<Vec<_>>(),
+            "confusion": readout.confusion, "file": self.out.as_ref().map(|out| out.display().to_string()),
+        }))
+    }
+}
