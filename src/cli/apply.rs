@@ -270,7 +270,7 @@ pub(super) fn numbered(stem: &str, columns: usize) -> Vec<String> {
 }
 
 /// A closed stdout is not an error.
-fn unless_gone(f: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(super) fn unless_gone(f: impl FnOnce() -> Result<()>) -> Result<()> {
     match f() {
         Err(Error::Io { path, source, .. }) if path == Path::new("stdout") && source.kind() == ErrorKind::BrokenPipe => Ok(()),
         done => done,

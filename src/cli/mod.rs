@@ -17,6 +17,7 @@ mod probe;
 mod progress;
 mod report;
 mod sample;
+mod search;
 mod settings;
 mod signals;
 mod train;
@@ -73,6 +74,8 @@ enum Verb {
     Sample(sample::Sample),
     /// Trains a linear classifier on the codes of labelled rows, beside one on principal components and on the rows.
     Probe(probe::Probe),
+    /// Writes the rows of a gallery whose codes are nearest to those of others.
+    Search(search::Search),
     /// Times a training step and ops, each with its error against an f64 reference in the same line.
     Bench(bench::Bench),
     /// Fetches data sets.
@@ -104,6 +107,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Reconstruct(apply) => apply.run(),
         Verb::Sample(sample) => sample.run().map_err(Failure::from),
         Verb::Probe(probe) => probe.run().map_err(Failure::from),
+        Verb::Search(search) => search.run().map_err(Failure::from),
         Verb::Bench(bench) => bench.run(),
         Verb::Data(data) => data.run().map_err(Failure::from),
         Verb::Verify(verify) => verify.run(),

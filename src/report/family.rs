@@ -18,6 +18,8 @@ const SAMPLES: [usize; 2] = [16, 4];
 /// Units whose lines are drawn, and images in a line.
 const UNITS: usize = 10;
 const STEPS: usize = 11;
+/// Rows whose Jacobians are taken.
+const MOVED: usize = 1000;
 /// The seed of what is drawn for the page.
 const SEED: u64 = 0;
 
@@ -35,6 +37,9 @@ pub(super) fn html(ae: &Autoencoder, test: &Dataset, about: &About) -> Result<St
     let activity = Activity::of(ae, test)?;
     if activity.on < activity.shares.len() as f64 {
         out += &activities(ae, test, &activity)?;
+    }
+    if setting::<f32>(about, "contractive").is_some_and(|weight| weight > 0.0) {
+        out += &contraction(ae, test, setting(about, "seed").unwrap_or(0))?;
     }
     Ok(out)
 }
@@ -147,6 +152,20 @@ fn activities(ae: &Autoencoder, test: &Dataset, activity: &Activity) -> Result<S
         inside += &figure(&tiles.png, "atoms", &caption);
     }
     Ok(section("Units at work", &inside))
+}
+
+/// How far codes move with their rows, beside the network before it was trained: what a training without the penalty
+/// makes of it, another training has to say.
+fn contraction(ae: &Autoencoder, test: &Dataset, seed: u64) -> Result<String> {
+    let rows = test.head(MOVED);
+    let untrained = Autoencoder::new(ae.spec().clone(), seed, ae.device())?;
+    let norms = [tasks::jacobian_norm(ae, &rows)?, tasks::jacobian_norm(&untrained, &rows)?].map(short);
+    let mut inside = numbers(["trained", "untrained"], &[("squared norm of the code's Jacobian", norms)]);
+    inside += &format!(
+        "<p class=\"note\">The mean over {} test rows. A plain network's stands in a run without --contractive: <code>narrows eval --jacobian</code>.</p>",
+        grouped(rows.len())
+    );
+    Ok(section("How far codes move", &inside))
 }
 
 /// Largest first.

@@ -9,6 +9,7 @@ mod pca;
 mod probe;
 mod readout;
 mod sampling;
+mod search;
 
 pub use activity::Activity;
 pub use contraction::jacobian_norm;
@@ -19,3 +20,4 @@ pub use pca::Pca;
 pub use probe::{Probe, ProbeConfig};
 pub use readout::{Features, Readout, ReadoutConfig};
 pub use sampling::{between, codes, manifold, mean_code, sample, traverse};
+pub use search::{Hits, Metric, Neighbours};

@@ -119,6 +119,8 @@ fn a_contractive_network_has_a_smaller_jacobian() {
     assert!(norm("still") < 0.5 * norm("plain"), "{} and {}", norm("still"), norm("plain"));
     assert!(ok(root, "eval --device cpu --model still").0.contains("squared norm of the code's Jacobian, mean over rows: "));
     assert!(!ok(root, "eval --device cpu --model plain").0.contains("Jacobian"));
+    let page = |run: &str| fs::read_to_string(root.join(run).join("report.html")).unwrap();
+    assert!(page("still").contains("How far codes move") && !page("plain").contains("How far codes move"));
     assert!(fs::read_to_string(root.join("still/metrics.csv")).unwrap().lines().next().unwrap().ends_with(",reconstruction,penalty"));
 }
 
