@@ -1,6 +1,6 @@
 //! `narrows eval`
 
-use super::common::{Common, print};
+use super::common::{Common, check_place, ends_in, is_same, print};
 use super::input::Halves;
 use super::model::Model;
 use super::outside::Outside;
@@ -8,11 +8,13 @@ use super::settings::{Settings, run_of};
 use clap::Args;
 use narrows::data::Dataset;
 use narrows::nn::{Corruption, Output};
-use narrows::tasks::{self, Activity, Denoising, Latent, Likelihood};
+use narrows::tasks::{self, Activity, Denoising, Detection, Latent, Likelihood};
 use narrows::train::Evaluation;
-use narrows::{Autoencoder, Loss, Result};
+use narrows::{Autoencoder, Error, Loss, Result, report};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub(super) struct Eval {
@@ -32,6 +34,17 @@ pub(super) struct Eval {
     /// network.
     #[arg(long)]
     jacobian: bool,
+    /// Measures how well scores find anomalies among the test rows, or among all rows of a file that --data names: this
+    /// column of the table is 1, true or yes for them, and 0, false or no for usual rows.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "label")]
+    anomaly: Option<String>,
+    /// The same by classes: rows of these are usual, all others are anomalies. The classes are those of --anomaly, or
+    /// without it the labels.
+    #[arg(long, value_name = "CLASS,..", value_delimiter = ',')]
+    normal: Vec<String>,
+    /// With --anomaly or --normal: draws ROC and precision against recall, in an .svg or a .png.
+    #[arg(short, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Seed of the noise and of drawn codes.
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
@@ -49,15 +62,27 @@ struct More {
     likelihood: Option<Likelihood>,
     /// The squared norm of the code's Jacobian.
     jacobian: Option<f64>,
+    detection: Option<Detection>,
 }
 
 impl Eval {
     /// Prints the errors on training and test rows.
     pub(super) fn run(&self) -> Result<()> {
+        self.check_out()?;
         let ae = self.model.load(&self.common)?;
-        let (split, _) = self.halves.open(self.model.path(), &ae, &self.common)?;
+        let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;
+        if let Some(out) = &self.out {
+            check_place(out, "the model", self.model.is_at(out))?;
+            check_place(out, "the rows", is_same(out, &data))?;
+        }
         let both = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
-        let more = self.more(&ae, &split.test)?;
+        let mut more = self.more(&ae, &split.test)?;
+        if self.finds_anomalies() {
+            let labelled = self.halves.labelled(self.model.path(), &ae, &split, self.anomaly.as_deref())?;
+            let found = Detection::of(&ae.score(&labelled)?, &self.anomalies(&labelled)?)?;
+            self.draw(&found)?;
+            more.detection = Some(found);
+        }
         let outside = Outside::default();
         for part in [&both.train, &both.test] {
             outside.add(part.outside.unwrap_or(0), part.rows * part.columns);
@@ -73,6 +98,69 @@ impl Eval {
         match self.json {
             true => print(more.put_into(serde_json::from_str(&both.json()).unwrap_or_default())),
             false => print(more.after(&both)),
+        }
+    }
+
+    fn finds_anomalies(&self) -> bool {
+        self.anomaly.is_some() || !self.normal.is_empty()
+    }
+
+    /// Rejects a picture of nothing, or in a format that there is not.
+    fn check_out(&self) -> Result<()> {
+        let Some(out) = &self.out else { return Ok(()) };
+        let refuse = |problem: String, remedy: &str| Err(Error::Argument { name: "-o".into(), problem, remedy: remedy.into() });
+        match ["svg", "png"].iter().any(|ending| ends_in(out, ending)) {
+            _ if !self.finds_anomalies() => {
+                refuse("there are no curves to draw".into(), "Say which rows are anomalies: --anomaly COLUMN or --normal CLASS,..")
+            }
+            true => Ok(()),
+            false => refuse(format!("{} does not end in .svg or .png", out.display()), "Name a file that does."),
+        }
+    }
+
+    fn draw(&self, found: &Detection) -> Result<()> {
+        let Some(out) = &self.out else { return Ok(()) };
+        let svg = report::detection(found);
+        report::write(out, &if ends_in(out, "png") { report::png(&svg)? } else { svg.into_bytes() })?;
+        self.common.say(format_args!("ROC and precision against recall in {}", out.display()));
+        Ok(())
+    }
+
+    /// Which of the rows are anomalies.
+    fn anomalies(&self, rows: &Dataset) -> Result<Vec<bool>> {
+        let Some(labels) = rows.labels() else {
+            return Err(Error::Data {
+                path: rows.name().into(),
+                problem: "its rows have no labels".into(),
+                remedy: "Name the column that says which are anomalies: --anomaly COLUMN.".into(),
+            });
+        };
+        let names: BTreeMap<u8, String> = labels.iter().map(|&label| (label, rows.class_name(label))).collect();
+        let list = names.values().take(20).cloned().collect::<Vec<_>>().join(", ");
+        let is = |name: &str, words: [&str; 3]| words.iter().any(|word| name.eq_ignore_ascii_case(word));
+        let mut marks = BTreeMap::new();
+        for (&label, name) in &names {
+            let mark = match (is(name, ["1", "true", "yes"]), is(name, ["0", "false", "no"])) {
+                _ if !self.normal.is_empty() => !self.normal.contains(name),
+                (true, _) => true,
+                (_, true) => false,
+                _ => {
+                    return Err(Error::Argument {
+                        name: "--anomaly".into(),
+                        problem: format!("it has the class {name}, which is neither 0 nor 1"),
+                        remedy: format!("Say which classes are usual, --normal CLASS,..; there are {list}."),
+                    });
+                }
+            };
+            marks.insert(label, mark);
+        }
+        match self.normal.iter().find(|normal| !names.values().any(|name| name == *normal)) {
+            Some(absent) => Err(Error::Argument {
+                name: "--normal".into(),
+                problem: format!("no row has the class {absent}"),
+                remedy: format!("Name some of {list}."),
+            }),
+            None => Ok(labels.iter().map(|label| marks[label]).collect()),
         }
     }
 
@@ -103,13 +191,14 @@ impl Eval {
 impl More {
     fn after(&self, first: &dyn Display) -> String {
         let jacobian = self.jacobian.map(|norm| format!("squared norm of the code's Jacobian, mean over rows: {norm:.5}"));
-        let all: [Option<&dyn Display>; 6] = [
+        let all: [Option<&dyn Display>; 7] = [
             Some(first),
             self.noise.as_ref().map(|part| part as _),
             self.activity.as_ref().map(|part| part as _),
             self.latent.as_ref().map(|part| part as _),
             self.likelihood.as_ref().map(|part| part as _),
             jacobian.as_ref().map(|part| part as _),
+            self.detection.as_ref().map(|part| part as _),
         ];
         all.into_iter().flatten().map(|part| part.to_string()).collect::<Vec<_>>().join("\n")
     }
@@ -144,6 +233,12 @@ impl More {
         }
         if let Some(norm) = self.jacobian {
             document["jacobian"] = json!(norm);
+        }
+        if let Some(found) = &self.detection {
+            document["anomalies"] = json!({
+                "rows": found.rows, "anomalies": found.anomalies, "auroc": found.auroc,
+                "average_precision": found.average_precision, "precision_at_n": found.precision_at_n,
+            });
         }
         document
     }

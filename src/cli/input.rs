@@ -5,7 +5,7 @@ use super::common::{Common, ends_in, is_same};
 use super::flags::named;
 use super::settings::{Settings, run_of};
 use clap::Args;
-use narrows::data::{Chunks, Column, Missing, Options, Schema, Split, has_fingerprint};
+use narrows::data::{Chunks, Column, Dataset, Missing, Options, Schema, Split, has_fingerprint};
 use narrows::report::About;
 use narrows::{Autoencoder, Error, Result};
 use same_file::Handle;
@@ -223,6 +223,12 @@ pub(super) fn check_rows(folder: &Path, split: &Split, data: &Path) -> Result<()
     }
 }
 
+/// Whether these are the rows that a run was trained and tested on; none where it has no record.
+fn is_known(folder: &Path, split: &Split) -> Option<bool> {
+    let about = About::read(&folder.join("run.json")).ok()?;
+    Some(has_fingerprint(split, &about.sha256?))
+}
+
 impl Halves {
     /// The rows, and their name. Those of a run are as its record has them; a line says when named ones are others.
     pub(super) fn open(&self, model: &Path, ae: &Autoencoder, common: &Common) -> Result<(Split, PathBuf)> {
@@ -234,6 +240,27 @@ impl Halves {
             (checked, _) => checked?,
         }
         Ok((split, name))
+    }
+
+    /// The rows whose scores are judged by their labels, or by those in the column `label`: of the run's own data and
+    /// of data in parts the test rows, else all. `split` is what [`Halves::open`] has given.
+    pub(super) fn labelled(&self, model: &Path, ae: &Autoencoder, split: &Split, label: Option<&str>) -> Result<Dataset> {
+        let of = |reading: &Reading| match label {
+            Some(label) => Reading { label: Some(label.into()), ..reading.clone() },
+            None => reading.clone(),
+        };
+        let Some(data) = &self.data else {
+            let Some(folder) = run_of(model).filter(|_| label.is_some()) else { return Ok(split.test.clone()) };
+            let mut source = Settings::read(folder)?.data;
+            source.reading = of(&source.reading);
+            return Ok(source.open(Some(ae))?.test);
+        };
+        let options = known(of(&self.reading).over(&Reading::default()).options(), ae);
+        let trained_on = run_of(model).is_some_and(|folder| is_known(folder, split).unwrap_or(false));
+        match trained_on || !(options.is_stream(data) || options.is_images(data)) {
+            true => Ok(Reading::split(&options, data)?.test),
+            false => options.read(data),
+        }
     }
 
     fn rows(&self, model: &Path, ae: &Autoencoder) -> Result<(Split, PathBuf)> {

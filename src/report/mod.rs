@@ -5,6 +5,7 @@ mod about;
 mod charts;
 mod components;
 mod confusion;
+mod detection;
 mod family;
 mod gallery;
 mod metrics;
@@ -22,6 +23,7 @@ pub use about::{About, machine};
 pub use charts::{histogram, loss, rate, scatter};
 pub use components::Components;
 pub use confusion::confusion;
+pub use detection::detection;
 pub use metrics::{Point, metrics, read_metrics};
 pub use picture::{comparison, grid, triples};
 #[cfg(feature = "cli")]

@@ -202,6 +202,23 @@ impl Plot {
         }
     }
 
+    /// A dashed line through the points.
+    pub(super) fn dashed(&mut self, points: &[(f64, f64)]) {
+        let path: Vec<String> = points.iter().map(|p| format!("{:.1} {:.1}", self.x(p.0), self.y(p.1))).collect();
+        self.mark(format_args!("<path class=\"rule\" d=\"M{}\"/>", path.join("L")));
+    }
+
+    /// Two plots of one size side by side, as one SVG document.
+    pub(super) fn beside(plots: [Plot; 2]) -> String {
+        let (width, height) = (plots[0].width, plots[0].height);
+        let mut out = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {height}\">", 2.0 * width);
+        for (at, plot) in plots.into_iter().enumerate() {
+            let place = format!("<svg x=\"{}\" width=\"{width}\" height=\"{height}\" ", at as f64 * width);
+            out += &plot.svg().trim_end().replacen("<svg ", &place, 1);
+        }
+        out + "</svg>\n"
+    }
+
     /// A bar from `from` to `to`, from the lower edge up to `top`.
     pub(super) fn bar(&mut self, class: &str, from: f64, to: f64, top: f64) {
         let (left, right, upper, lower) = (self.x(from), self.x(to), self.y(top), self.y(self.y.lo));

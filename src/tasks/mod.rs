@@ -1,6 +1,7 @@
 //! What a trained code is for, and what it is compared with.
 
 mod activity;
+mod anomaly;
 mod contraction;
 mod denoising;
 mod latent;
@@ -12,6 +13,7 @@ mod sampling;
 mod search;
 
 pub use activity::Activity;
+pub use anomaly::Detection;
 pub use contraction::jacobian_norm;
 pub use denoising::{Denoised, Denoising, Quality};
 pub use latent::{Latent, Likelihood, Model};

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod detection;
 #[cfg(feature = "files")]
 mod family;
 mod groups;
