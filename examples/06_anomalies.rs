@@ -1,7 +1,8 @@
 //! 6. A table with columns in any unit: a row that a network trained on usual rows reconstructs badly is unusual.
 
 use narrows::data::{Dataset, Scaler};
-use narrows::nn::contamination;
+use narrows::nn::Quantiles;
+use narrows::tasks::Detection;
 use narrows::{Autoencoder, Device, Fit};
 
 fn main() -> narrows::Result<()> {
@@ -23,10 +24,17 @@ fn main() -> narrows::Result<()> {
     let ae = ae.with_scaler(Scaler::min_max(&train)?)?; // rows go in and come out in their own units
     ae.fit(&train, &Fit::default().epochs(60).batch_size(64).learning_rate(3e-3))?;
 
+    // What is rare is known from the training, so that it holds for a single row too.
+    let threshold = Quantiles::of(&ae.score(&train)?)?.threshold(0.001)?;
     let scores = ae.score(&new)?;
-    let threshold = contamination(&scores, 0.01)?;
     let found: Vec<usize> = (0..new.len()).filter(|&i| scores[i] >= threshold).collect();
     let right = found.iter().filter(|&&i| i % 100 == 99).count();
     println!("{} of 2,000 rows score {threshold:.2e} or more; {right} of the 20 broken ones are among them", found.len());
+    println!("{}", Detection::of(&scores, &(0..new.len()).map(|i| i % 100 == 99).collect::<Vec<_>>())?);
+    let worst = (0..new.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or_default();
+    for chunk in ae.explain_stream(new.rows(worst..worst + 1).chunks(), 1)? {
+        let cause = &chunk?.causes[0][0];
+        println!("row {worst}: {} is {}, back as {}: {:.0} %", cause.name, cause.value, cause.reconstruction, 100.0 * cause.share);
+    }
     Ok(())
 }

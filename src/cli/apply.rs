@@ -6,8 +6,8 @@ use super::model::{Model, output_or_file};
 use super::outside::Outside;
 use clap::Args;
 use narrows::data::{Chunks, Number, Remarks, RowWriter, Rows, Schema};
-use narrows::nn::{Corruption, contamination};
-use narrows::tasks::Denoised;
+use narrows::nn::{Corruption, Explained, contamination};
+use narrows::tasks::{Denoised, Highest};
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -48,19 +48,28 @@ pub(super) struct Reconstruct {
 pub(super) struct Score {
     #[command(flatten)]
     apply: Apply,
-    /// Adds the column `anomaly`: 1 for this share of the rows, those with the largest errors. Holds all errors, 4
-    /// bytes a row.
+    /// Adds the column `anomaly`: 1 where the score is as large as those of this share of the validation rows, or of
+    /// the training rows where there were none. The model knows them.
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, conflicts_with = "threshold")]
     contamination: Option<f64>,
-    /// Adds the column `anomaly`: 1 where the error is at least this.
+    /// With --contamination: marks this share of the rows that are read, those with the largest scores, whatever is
+    /// usual in training. Holds all scores, 4 bytes a row.
+    #[arg(long, requires = "contamination")]
+    among_these: bool,
+    /// Adds the column `anomaly`: 1 where the score is at least this.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     threshold: Option<f32>,
+    /// Adds the three columns that make most of the score, each with what the row and its reconstruction have there.
+    #[arg(long)]
+    why: bool,
 }
 
 /// What is said or written beside rows.
 struct Beside {
     /// The name of the column of ids.
     id: Option<String>,
+    /// The names of the columns of text behind it.
+    texts: Vec<String>,
     remarks: Remarks,
     outside: Outside,
 }
@@ -119,15 +128,20 @@ impl Apply {
 
     /// The network and the rows, after checking that the output can be written.
     fn open(&self, of: Of) -> Result<(Autoencoder, Chunks, Beside)> {
+        self.open_if(of, |_| Ok(()))
+    }
+
+    /// The same, for a network that suits: that is asked before the first row is waited for.
+    fn open_if(&self, of: Of, suits: impl FnOnce(&Autoencoder) -> Result<()>) -> Result<(Autoencoder, Chunks, Beside)> {
         if let Some(path) = self.out() {
             RowWriter::check(path)?;
         }
-        let (ae, rows, outside) = self.open_any(of)?;
-        let beside = Beside { id: self.id(&rows), remarks: rows.remarks(), outside };
+        let (ae, rows, outside) = self.open_any(of, suits)?;
+        let beside = Beside { id: self.id(&rows), texts: Vec::new(), remarks: rows.remarks(), outside };
         Ok((ae, rows, beside))
     }
 
-    fn open_any(&self, of: Of) -> Result<(Autoencoder, Chunks, Outside)> {
+    fn open_any(&self, of: Of, suits: impl FnOnce(&Autoencoder) -> Result<()>) -> Result<(Autoencoder, Chunks, Outside)> {
         if let (Some(one), Some(other)) = (&self.out, self.model.output_file()) {
             return Err(Error::Argument {
                 name: "-o".into(),
@@ -140,6 +154,7 @@ impl Apply {
             check_place(out, "the model", self.model.is_at(out))?;
         }
         let ae = self.model.load(&self.common)?;
+        suits(&ae)?;
         let rows = self.input.open(&ae, of)?;
         self.common.note(rows.notes());
         let outside = Outside::default();
@@ -150,12 +165,13 @@ impl Apply {
         Ok((ae, rows, outside))
     }
 
-    fn writer(&self, names: &[String], id: Option<&str>) -> Result<RowWriter> {
+    fn writer(&self, names: &[String], beside: &Beside) -> Result<RowWriter> {
         let writer = match self.out() {
             Some(path) => RowWriter::create(path, names),
             None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), names),
         }?;
-        Ok(match id {
+        let writer = writer.with_texts(&beside.texts);
+        Ok(match &beside.id {
             Some(id) => writer.with_ids(id),
             None => writer,
         })
@@ -168,14 +184,14 @@ impl Apply {
             return Ok(chunks.next().map_or(Ok(()), |e| e.map(drop))?);
         }
         Ok(unless_gone(|| {
-            let mut writer = self.writer(names, beside.id.as_deref())?;
+            let mut writer = self.writer(names, &beside)?;
             for chunk in chunks {
                 writer.write(&chunk?)?;
             }
             let rows = writer.finish()?;
             self.common.note(&beside.remarks.list());
             beside.outside.say(&self.common);
-            self.done(rows, names, &beside.outside)
+            self.done(rows, &[names, &beside.texts].concat(), &beside.outside)
         })?)
     }
 
@@ -191,14 +207,8 @@ impl Apply {
     }
 
     fn picture(&self, path: &Path, noise: Option<(Corruption, u64)>) -> Result<()> {
-        let (ae, rows, outside) = self.open_any(Of::Rows)?;
-        let Some(dims) = rows.image_dims() else {
-            return Err(Error::Argument {
-                name: "-o".into(),
-                problem: format!("{} is a picture, but the rows are not images", path.display()),
-                remedy: "Name a .csv or .npy file.".into(),
-            });
-        };
+        let (ae, rows, outside) = self.open_any(Of::Rows, |_| Ok(()))?;
+        let dims = image_dims(path, &rows)?;
         let name = rows.name();
         let (shown, chosen) = rows.some(PAIRS)?;
         if shown.is_empty() {
@@ -238,26 +248,120 @@ impl Score {
             let nan = Error::Argument { name: "--threshold".into(), problem: "it is NaN".into(), remedy: "Name a number.".into() };
             return Err(nan.into());
         }
-        let (ae, rows, beside) = self.apply.open(Of::Rows)?;
-        let scores = ae.score_stream(rows)?;
+        if let Some(path) = self.apply.out().filter(|path| self.why && ends_in(path, "npy")) {
+            let problem = format!("{} has no place for the names of columns", path.display());
+            return Err(Error::Argument { name: "--why".into(), problem, remedy: "Name a .csv with -o.".into() }.into());
+        }
+        if let Some(path) = self.apply.out().filter(|path| ends_in(path, "png")) {
+            return Ok(self.picture(path)?);
+        }
+        let mut threshold = self.threshold;
+        let known = |ae: &Autoencoder| {
+            threshold = self.known(ae)?.or(threshold);
+            Ok(())
+        };
+        let (ae, rows, mut beside) = self.apply.open_if(Of::Rows, known)?;
+        let scores: Box<dyn Iterator<Item = Result<Rows>>> = match self.why {
+            true => {
+                beside.texts = WHY.iter().map(|name| name.to_string()).collect();
+                Box::new(ae.explain_stream(rows, WHY.len() / 3)?.map(|chunk| chunk.map(with_causes)))
+            }
+            false => Box::new(ae.score_stream(rows)?),
+        };
         let names = ["score".to_string(), "anomaly".to_string()];
-        match (self.contamination, self.threshold) {
-            (Some(share), _) => {
+        match (self.contamination, threshold) {
+            (_, Some(threshold)) => self.apply.pour(scores.map(|chunk| Ok(marked(chunk?, threshold))), &names, beside),
+            (Some(share), None) => {
                 let all = scores.collect::<Result<Vec<_>>>()?;
                 let threshold = contamination(&all.iter().flat_map(|chunk| &chunk.values).copied().collect::<Vec<_>>(), share)?;
-                self.apply.common.say(format_args!("anomalies are rows with an error of at least {threshold}"));
+                self.apply.common.say(format_args!("anomalies are rows with a score of at least {threshold}"));
                 self.apply.pour(all.into_iter().map(|chunk| Ok(marked(chunk, threshold))), &names, beside)
             }
-            (None, Some(threshold)) => self.apply.pour(scores.map(|chunk| Ok(marked(chunk?, threshold))), &names, beside),
             (None, None) => self.apply.pour(scores, &names[..1], beside),
         }
     }
+
+    /// Draws the rows with the largest scores, their reconstructions, and where they differ.
+    fn picture(&self, path: &Path) -> Result<()> {
+        let marks = [("--contamination", self.contamination.is_some()), ("--threshold", self.threshold.is_some()), ("--why", self.why)];
+        if let Some((flag, _)) = marks.into_iter().find(|(_, given)| *given) {
+            let problem = format!("{} is a picture and has no place for it", path.display());
+            return Err(Error::Argument { name: flag.into(), problem, remedy: "Name a .csv with -o, or leave the flag out.".into() });
+        }
+        let (ae, rows, outside) = self.apply.open_any(Of::Rows, |_| Ok(()))?;
+        let dims = image_dims(path, &rows)?;
+        let name = rows.name();
+        let found = Highest::of(&ae, rows, PAIRS)?;
+        if found.of == 0 {
+            return Err(Error::Data { path: name.into(), problem: "there are no rows".into(), remedy: "Pass at least one.".into() });
+        }
+        let (back, errors) = (ae.reconstruct(&found.rows)?, ae.squared_errors(&found.rows)?);
+        report::heat(path, &found.rows.rows_f32(0..PAIRS), &back.values, &errors.values, dims)?;
+        let (shown, of) = (found.rows.len(), found.of);
+        let said = if shown < of { format!("the {shown} rows of {of} with the largest scores") } else { "all rows".into() };
+        self.apply.common.say(format_args!("{} shows {said}, the largest first, over their reconstructions and errors", path.display()));
+        outside.say(&self.apply.common);
+        let id = |at: usize| found.ids.as_ref().map(|ids| &ids[at]);
+        let row = |at: usize| serde_json::json!({ "row": found.places[at], "id": id(at), "score": found.scores[at] });
+        match self.apply.json {
+            true => print(serde_json::json!({
+                "picture": path.display().to_string(), "rows": of, "shown": (0..shown).map(row).collect::<Vec<_>>(),
+                "outside": outside.count(),
+            })),
+            false => print(path.display()),
+        }
+    }
+
+    /// The score from which a row is as rare as the share that --contamination names, by the scores that the network
+    /// knows from its training.
+    fn known(&self, ae: &Autoencoder) -> Result<Option<f32>> {
+        let Some(share) = self.contamination.filter(|_| !self.among_these) else { return Ok(None) };
+        let Some(scores) = ae.quantiles() else {
+            return Err(Error::Argument {
+                name: "--contamination".into(),
+                problem: "this model does not know the scores of its training: an older version wrote it, or another program".into(),
+                remedy: "Mark a share of the rows that are read, with --among-these; or train the model again.".into(),
+            });
+        };
+        let threshold = scores.threshold(share)?;
+        let (rows, count) = (scores.rows(), (scores.rows() as f64 * share).round());
+        self.apply.common.say(match count >= 1.0 {
+            true => format!("anomalies are rows with a score of at least {threshold}, as {count} of {rows} rows of the training have"),
+            false => format!("anomalies are rows with a score above those of all {rows} rows of the training: {share} of them is none"),
+        });
+        Ok(Some(threshold))
+    }
+}
+
+/// The names of the columns that say why a row has its score.
+const WHY: [&str; 9] =
+    ["why_1", "value_1", "reconstruction_1", "why_2", "value_2", "reconstruction_2", "why_3", "value_3", "reconstruction_3"];
+
+/// The scores with what makes them as texts. A table of fewer columns leaves fields empty.
+fn with_causes(Explained { scores, causes, .. }: Explained) -> Rows {
+    let mut texts = Vec::with_capacity(WHY.len() * causes.len());
+    for causes in causes {
+        let fields = causes.iter().flat_map(|cause| [cause.name.clone(), cause.value.to_string(), cause.reconstruction.to_string()]);
+        texts.extend(fields.chain(std::iter::repeat(String::new())).take(WHY.len()));
+    }
+    scores.with_texts(texts)
 }
 
 /// The scores, each with 1 if it reaches the threshold; NaN counts as reaching it.
 fn marked(scores: Rows, threshold: f32) -> Rows {
     let anomaly = |score: f32| if score >= threshold || score.is_nan() { 1.0 } else { 0.0 };
-    Rows::new(2, scores.values.into_iter().flat_map(|score| [score, anomaly(score)]).collect()).with_ids(scores.ids)
+    Rows::new(2, scores.values.into_iter().flat_map(|score| [score, anomaly(score)]).collect())
+        .with_ids(scores.ids)
+        .with_texts(scores.texts)
+}
+
+/// The dimensions of the images that the rows are, which are to be drawn.
+fn image_dims(path: &Path, rows: &Chunks) -> Result<[usize; 3]> {
+    rows.image_dims().ok_or_else(|| Error::Argument {
+        name: "-o".into(),
+        problem: format!("{} is a picture, but the rows are not images", path.display()),
+        remedy: "Name a .csv or .npy file.".into(),
+    })
 }
 
 /// What the columns of the network's rows are called.

@@ -57,7 +57,10 @@ enum Verb {
     /// Writes the codes of rows.
     Encode(apply::Apply),
     /// Writes the reconstruction error of each row: the mean over its columns of the squared difference, as the network
-    /// sees them.
+    /// sees them. Of images as a picture, if the output is a .png.
+    #[command(mut_arg("out", |arg| arg.help(
+        "A .csv or .npy file, or a .png that shows the 20 images with the largest scores, over their reconstructions and the error of each pixel. [default: CSV to stdout]"
+    )))]
     Score(apply::Score),
     /// Writes the rows that codes stand for.
     #[command(mut_args(|arg| {

@@ -8,7 +8,7 @@ use super::settings::{self, Flags, Settings, run_of};
 use super::signals::Signals;
 use clap::Args;
 use narrows::data::{Bounds, Dataset, Split, Values};
-use narrows::nn::Output;
+use narrows::nn::{Output, Quantiles};
 use narrows::report::{About, Written};
 use narrows::train::{Checkpoint, Ended};
 use narrows::{Autoencoder, Device, Error, Fit, History, Loss, Result, report};
@@ -118,6 +118,8 @@ impl Train {
         progress.finish();
         let history = history.inspect_err(|_| begun.undo(&folder)).map_err(other_rows)?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
+        let scores = ae.score(validation.as_ref().unwrap_or(&train))?;
+        let ae = ae.with_quantiles(Quantiles::of(&scores)?);
         ae.save(folder.join("model.safetensors"))?;
         if self.is_stopped(&mut settings, &history, &folder)? {
             return Err(Failure::Signal(signals.code()));

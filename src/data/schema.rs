@@ -184,6 +184,19 @@ impl Schema {
         Some(names)
     }
 
+    /// The columns of the file that have numbers in rows, in their order: the name of each, and its categories, each of
+    /// which is a number of a row; none where it is one number.
+    pub(crate) fn in_rows(&self) -> Vec<(String, Vec<String>)> {
+        let mut next = 0;
+        let mut fields = Vec::new();
+        for Field { name, role } in self.fields.iter().filter(|field| field.role.width() > 0) {
+            let categories = if let Role::Category(categories) = role { categories.clone() } else { Vec::new() };
+            fields.push((name.clone().unwrap_or_else(|| format!("x_{next}")), categories));
+            next += role.width();
+        }
+        fields
+    }
+
     /// What the rows' ids are called, if there are any.
     pub fn id(&self) -> Option<&str> {
         self.place(&Role::Id).map(|at| self.fields[at].name.as_deref().unwrap_or("id"))

@@ -59,7 +59,7 @@ impl Values {
     }
 
     /// As [`Values::f32`], with all digits.
-    pub(super) fn f64(&self, span: Range<usize>) -> Vec<f64> {
+    pub(crate) fn f64(&self, span: Range<usize>) -> Vec<f64> {
         match self {
             Values::Bytes(v) => v[span].iter().map(|&b| f64::from(unit(b))).collect(),
             Values::Floats(v) => v[span].iter().map(|&x| f64::from(x)).collect(),

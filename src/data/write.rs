@@ -29,6 +29,8 @@ pub struct RowWriter {
     names: Vec<String>,
     /// The name of the last column, which holds what the rows are called.
     id: Option<String>,
+    /// The names of the columns of text behind it.
+    texts: Vec<String>,
     /// Of the numbers in an array, once one was written.
     element: Option<&'static str>,
     rows: usize,
@@ -102,6 +104,12 @@ impl RowWriter {
         self
     }
 
+    /// CSV gets columns of text behind all others. An array has no place for them.
+    pub fn with_texts(mut self, columns: &[impl AsRef<str>]) -> RowWriter {
+        self.texts = columns.iter().map(|name| name.as_ref().to_string()).collect();
+        self
+    }
+
     /// Whether [`RowWriter::create`] knows how to write a file of this name.
     ///
     /// # Errors
@@ -119,7 +127,7 @@ impl RowWriter {
             return Err(Error::argument("columns", "there are none", "Name at least one column."));
         }
         let names = names.iter().map(|name| name.as_ref().to_string()).collect();
-        Ok(RowWriter { sink, names, id: None, element: None, rows: 0 })
+        Ok(RowWriter { sink, names, id: None, texts: Vec::new(), element: None, rows: 0 })
     }
 
     /// What stands before the first row: the names, or the place of a header.
@@ -128,7 +136,7 @@ impl RowWriter {
             return Ok(());
         }
         self.element = Some(element);
-        let header = self.names.iter().chain(&self.id).map(|name| quoted(name)).collect::<Vec<_>>().join(",");
+        let header = self.names.iter().chain(&self.id).chain(&self.texts).map(|name| quoted(name)).collect::<Vec<_>>().join(",");
         self.put(|sink| match sink {
             Sink::Npy(file) => file.write_all(&[0; NPY_HEADER]),
             Sink::Csv(file) => writeln!(file, "{header}"),
@@ -139,27 +147,30 @@ impl RowWriter {
     /// Appends rows; all that are written to one file are of one type. A pipe is flushed: who reads it has them then.
     ///
     /// # Errors
-    /// Rows of another width, ids that are missing, or an error of the system.
+    /// Rows of another width, ids or texts that are missing, or an error of the system.
     pub fn write<T: Number>(&mut self, rows: &Rows<T>) -> Result<()> {
         let columns = self.names.len();
         let ids = rows.ids.as_deref().filter(|_| self.id.is_some()).unwrap_or_default();
         let fits = rows.columns == columns && rows.values.len() == rows.rows * columns;
-        if !fits || self.id.is_some() && ids.len() != rows.rows || self.element.is_some_and(|e| e != T::ELEMENT) {
+        let whole = rows.texts.len() == rows.rows * self.texts.len();
+        if !fits || !whole || self.id.is_some() && ids.len() != rows.rows || self.element.is_some_and(|e| e != T::ELEMENT) {
             let problem = format!(
-                "{} {} numbers and {} ids are no {} rows of {columns} of the kind before",
+                "{} {} numbers, {} ids and {} texts are no {} rows of {columns} of the kind before",
                 rows.values.len(),
                 T::ELEMENT,
                 ids.len(),
+                rows.texts.len(),
                 rows.rows
             );
-            return Err(Error::argument("rows", problem, "Pass complete rows, each with its id if they have ids, all of one type."));
+            let remedy = "Pass complete rows, each with its id and its texts if they have any, all of one type.";
+            return Err(Error::argument("rows", problem, remedy));
         }
         self.head(T::ELEMENT)?;
         self.rows += rows.rows;
         self.put(|sink| match sink {
             Sink::Npy(file) => rows.values.iter().try_for_each(|v| file.write_all(v.little_endian().as_ref())),
-            Sink::Csv(file) => lines(file, &rows.values, columns, ids),
-            Sink::Pipe(_, pipe) => lines(pipe, &rows.values, columns, ids).and_then(|()| pipe.flush()),
+            Sink::Csv(file) => lines(file, &rows.values, columns, ids, &rows.texts),
+            Sink::Pipe(_, pipe) => lines(pipe, &rows.values, columns, ids, &rows.texts).and_then(|()| pipe.flush()),
         })
     }
 
@@ -204,8 +215,9 @@ fn npy_header(element: &str, rows: usize, columns: usize) -> Vec<u8> {
     header
 }
 
-fn lines<T: Number>(out: &mut dyn Write, values: &[T], columns: usize, ids: &[String]) -> io::Result<()> {
+fn lines<T: Number>(out: &mut dyn Write, values: &[T], columns: usize, ids: &[String], texts: &[String]) -> io::Result<()> {
     use std::fmt::Write as _;
+    let beside = texts.len() / (values.len() / columns).max(1);
     let mut text = String::new();
     for (row, values) in values.chunks_exact(columns).enumerate() {
         text.clear();
@@ -218,9 +230,9 @@ fn lines<T: Number>(out: &mut dyn Write, values: &[T], columns: usize, ids: &[St
             let plain = size == 0.0 || (1e-5..T::WHOLE).contains(&size) || !size.is_finite();
             let _ = if plain { write!(text, "{v}") } else { write!(text, "{v:e}") };
         }
-        if let Some(id) = ids.get(row) {
+        for beside in ids.get(row).into_iter().chain(&texts[row * beside..(row + 1) * beside]) {
             text.push(',');
-            text.push_str(&quoted(id));
+            text.push_str(&quoted(beside));
         }
         text.push('\n');
         out.write_all(text.as_bytes())?;

@@ -1,8 +1,9 @@
 //! The autoencoder: a strait between two wide waters.
 
+use super::causes::{self, Explained};
 use super::net::Weight;
 use super::rows::{self, Way};
-use super::{Activation, Builder, GROUP, Layer, Loss, Objective, Output, Recording, Spec};
+use super::{Activation, Builder, GROUP, Layer, Loss, Objective, Output, Quantiles, Recording, Spec};
 #[cfg(feature = "files")]
 use crate::data::Schema;
 use crate::data::{Bounds, Chunks, Dataset, Rows, Scaler};
@@ -130,12 +131,13 @@ impl Autoencoder {
 
     /// The same network, with shared weights, for unscaled rows: `fit`, `encode`, `score`, `evaluate` and `reconstruct`
     /// scale rows before the network sees them, `decode` and `reconstruct` undo the scaling of its output. Errors are
-    /// those of scaled rows. Rows on a tape are not scaled. The model file includes the scaler.
+    /// those of scaled rows. Rows on a tape are not scaled. The model file includes the scaler. What is known of scores
+    /// is forgotten, since they become others.
     ///
     /// # Errors
     /// When the scaler has another number of columns than the rows.
     pub fn with_scaler(self, scaler: Scaler) -> Result<Autoencoder> {
-        self.with(|spec| spec.scaler = Some(scaler))
+        self.with(|spec| (spec.scaler, spec.quantiles) = (Some(scaler), None))
     }
 
     /// The same network, with shared weights, for rows as it sees them: scaled already.
@@ -168,6 +170,19 @@ impl Autoencoder {
     /// The bounds of the rows of training, if they are known: rows far outside of them are of another scale.
     pub fn bounds(&self) -> Option<&Bounds> {
         self.spec.bounds.as_ref()
+    }
+
+    /// The same network, with shared weights, that knows how its scores are distributed, so that it can say of a single
+    /// row whether it is rare. The model file includes them. They hold for the weights that gave them: learn them after
+    /// a training, on rows like those of the training and best on others, `Quantiles::of(&ae.score(&rows)?)`.
+    #[must_use]
+    pub fn with_quantiles(self, scores: Quantiles) -> Autoencoder {
+        Autoencoder { spec: Arc::new(Spec { quantiles: Some(scores), ..Spec::clone(&self.spec) }), ..self }
+    }
+
+    /// How the scores of the rows of training are distributed, if that is known.
+    pub fn quantiles(&self) -> Option<&Quantiles> {
+        self.spec.quantiles.as_ref()
     }
 
     /// The same network, with shared weights, that knows the dimensions of the images that its rows are: channels,
@@ -307,6 +322,16 @@ impl Autoencoder {
         Ok(chunks.into_iter().flat_map(|chunk| chunk.values).collect())
     }
 
+    /// The parts of the score: of each row and column (x - y)^2, as the network sees them. A row's score is their mean.
+    ///
+    /// # Errors
+    /// When the rows have another number of columns, there are none, or the device fails.
+    pub fn squared_errors(&self, data: &Dataset) -> Result<Rows> {
+        let square = |(&x, &y): (&f32, &f32)| (f64::from(x) - f64::from(y)).powi(2) as f32;
+        let rows = rows::compare(self, data, Way::Compare, |x, y| x.iter().zip(y).map(square).collect::<Vec<f32>>())?;
+        Ok(Rows::new(self.inputs(), rows.concat()))
+    }
+
     /// The mean over all elements of (x - y)^2: the test error of the literature "per pixel".
     ///
     /// # Errors
@@ -376,6 +401,26 @@ impl Autoencoder {
     /// As [`Autoencoder::encode_stream`].
     pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
         rows::errors(self, rows)
+    }
+
+    /// The scores of a stream of rows, and of each row the columns that make most of its score, at most `most`: an item
+    /// for each chunk of it.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::encode_stream`].
+    ///
+    /// ```
+    /// use narrows::{Autoencoder, Device, data::Dataset};
+    /// let ae = Autoencoder::builder(3).layers([1]).build(&Device::cpu()?)?;
+    /// let row = Dataset::from_rows("row", vec![0.5, 900.0, 0.5], &[3])?;
+    /// for chunk in ae.explain_stream(row.chunks(), 2)? {
+    ///     let causes = &chunk?.causes[0];
+    ///     assert_eq!((causes.len(), causes[0].name.as_str(), causes[0].value.to_string()), (2, "x_1", "900".into()));
+    /// }
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    pub fn explain_stream(&self, rows: Chunks, most: usize) -> Result<impl Iterator<Item = Result<Explained>>> {
+        causes::explained(self, rows, most)
     }
 
     /// The encoder's layers: x [B, inputs] gives [B, code].

@@ -2,6 +2,7 @@
 
 mod autoencoder;
 mod bottleneck;
+mod causes;
 mod contraction;
 mod corruption;
 #[cfg(feature = "files")]
@@ -9,6 +10,7 @@ mod file;
 mod net;
 mod objective;
 mod penalty;
+mod quantiles;
 mod recording;
 mod revival;
 mod rows;
@@ -16,10 +18,12 @@ mod spec;
 
 pub use autoencoder::{Autoencoder, DeadUnits};
 pub use bottleneck::TopK;
+pub use causes::{Cause, Entry, Explained};
 pub use corruption::Corruption;
 pub use net::{Activation, Layer, Net};
 pub use objective::{Divergence, Loss, Objective};
 pub use penalty::Sparsity;
+pub use quantiles::Quantiles;
 pub(crate) use recording::Training;
 pub use recording::{Recording, Stream};
 pub use rows::contamination;

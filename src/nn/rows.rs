@@ -1,6 +1,7 @@
 //! Running rows through a trained network: all of a data set in few runs of the device, or a stream of which only a
 //! chunk is in memory.
 
+use super::quantiles::counted;
 use super::{Autoencoder, DeadUnits, Recording};
 use crate::data::Rows;
 use crate::data::{Chunk, Chunks, Dataset, Values, to_f32};
@@ -148,10 +149,7 @@ impl<'a> Decoder<'a> {
 /// # Ok::<(), narrows::Error>(())
 /// ```
 pub fn contamination(scores: &[f32], contamination: f64) -> Result<f32> {
-    if !(0.0..=1.0).contains(&contamination) {
-        return Err(Error::argument("contamination", format!("it is {contamination}"), "Use a share from 0 to 1, such as 0.01."));
-    }
-    let count = (scores.len() as f64 * contamination).round() as usize;
+    let count = counted(scores.len(), contamination)?;
     if count == 0 {
         return Ok(f32::INFINITY);
     }
@@ -215,7 +213,7 @@ fn most(ae: &Autoencoder) -> usize {
 }
 
 /// A network compiled for chunks of rows.
-struct Pass<'a> {
+pub(super) struct Pass<'a> {
     ae: &'a Autoencoder,
     way: Way,
     /// What errors call the rows.
@@ -233,7 +231,7 @@ struct Compiled {
 }
 
 impl<'a> Pass<'a> {
-    fn new(ae: &'a Autoencoder, way: Way, rows: &Chunks) -> Result<Pass<'a>> {
+    pub(super) fn new(ae: &'a Autoencoder, way: Way, rows: &Chunks) -> Result<Pass<'a>> {
         let columns = way.columns(ae).0;
         if rows.columns() != columns {
             return Err(Error::data(
@@ -246,7 +244,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The rows as the network sees them.
-    fn seen<'v>(&self, values: &'v Values) -> Result<Cow<'v, [f32]>> {
+    pub(super) fn seen<'v>(&self, values: &'v Values) -> Result<Cow<'v, [f32]>> {
         match self.ae.scaler() {
             Some(scaler) if self.way != Way::Decode => Ok(Cow::Owned(scaler.scale_values(values))),
             _ => values.unscaled(&self.name, self.way.columns(self.ae).0),
@@ -254,7 +252,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The results of rows as the network sees them, in its units.
-    fn run(&mut self, rows: &[f32]) -> Result<Vec<f32>> {
+    pub(super) fn run(&mut self, rows: &[f32]) -> Result<Vec<f32>> {
         let (from, to) = self.way.columns(self.ae);
         let mut out = Vec::with_capacity(rows.len() / from * to);
         for chunk in rows.chunks(self.most * from) {

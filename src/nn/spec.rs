@@ -1,7 +1,7 @@
 //! A model as data, and the builder that describes it.
 
 use super::net::check_share;
-use super::{Activation, Autoencoder, Layer, Net, TopK, bottleneck};
+use super::{Activation, Autoencoder, Layer, Net, Quantiles, TopK, bottleneck};
 #[cfg(feature = "files")]
 use crate::data::Schema;
 use crate::data::{Bounds, Scaler};
@@ -89,6 +89,9 @@ pub struct Spec {
     /// The bounds of the rows of training, if they are known.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub bounds: Option<Bounds>,
+    /// The scores of the rows of training, or of those to validate on, if they are known.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub quantiles: Option<Quantiles>,
     /// The dimensions of the images that rows are, if they are: channels, height and width.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub image: Option<[usize; 3]>,
@@ -193,6 +196,7 @@ impl Spec {
         Spec {
             scaler: None,
             bounds: None,
+            quantiles: None,
             image: None,
             #[cfg(feature = "files")]
             schema: None,
@@ -431,6 +435,7 @@ impl Builder {
             tied: self.tied,
             scaler: None,
             bounds: None,
+            quantiles: None,
             image: None,
             #[cfg(feature = "files")]
             schema: None,

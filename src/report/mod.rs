@@ -25,7 +25,7 @@ pub use components::Components;
 pub use confusion::confusion;
 pub use detection::detection;
 pub use metrics::{Point, metrics, read_metrics};
-pub use picture::{comparison, grid, triples};
+pub use picture::{comparison, grid, heat, triples};
 #[cfg(feature = "cli")]
 pub use raster::png;
 pub use run::{Written, run};

@@ -47,6 +47,41 @@ pub fn triples(path: &Path, clean: &[f32], noisy: &[f32], denoised: &[f32], dims
     write(path, paint(&[clean, noisy, denoised], dims)?, dims)
 }
 
+/// Writes a PNG to `path` as [`comparison`] does, with a third image below each pair: how much each pixel adds to the
+/// error, from black over red and yellow to white, which is the largest error of all. `errors` has a number at least 0
+/// for each value of the images; the channels of a pixel are added up.
+///
+/// # Errors
+/// As [`comparison`].
+pub fn heat(path: &Path, originals: &[f32], reconstructions: &[f32], errors: &[f32], dims: [usize; 3]) -> Result<()> {
+    let [channels, h, w] = dims;
+    let image = size("heat", originals.len(), dims)?;
+    if [reconstructions, errors].iter().any(|other| other.len() != originals.len()) {
+        let problem = format!(
+            "there are {} values of originals, {} of reconstructions and {} errors",
+            originals.len(),
+            reconstructions.len(),
+            errors.len()
+        );
+        return Err(Error::argument("heat", problem, "Pass one reconstruction and one error for each value."));
+    }
+    let tones = Tones::of(originals);
+    let coloured = |values: &[f32]| -> Vec<f32> {
+        let whole = tones.map(values);
+        whole.chunks_exact(image).flat_map(|image| image.repeat(3 / channels)).collect()
+    };
+    let pixel = |errors: &[f32], at: usize| (0..channels).map(|channel| errors[channel * h * w + at]).sum::<f32>();
+    let heats: Vec<f32> = errors.chunks_exact(image).flat_map(|errors| (0..h * w).map(move |at| pixel(errors, at))).collect();
+    let most = heats.iter().copied().filter(|heat| heat.is_finite()).fold(f32::MIN_POSITIVE, f32::max);
+    // Red comes first, then green, then blue.
+    let third = |heat: f32, place: f32| (3.0 * heat / most - place).clamp(0.0, 1.0);
+    let hot =
+        |image: &[f32]| [0.0, 1.0, 2.0].iter().flat_map(|&place| image.iter().map(move |&heat| third(heat, place))).collect::<Vec<_>>();
+    let heats: Vec<f32> = heats.chunks_exact(h * w).flat_map(hot).collect();
+    let dims = [3, h, w];
+    write(path, paint(&[&coloured(originals), &coloured(reconstructions), &heats], dims)?, dims)
+}
+
 fn write(path: &Path, (width, height, pixels): (u32, u32, Vec<u8>), dims: [usize; 3]) -> Result<()> {
     let colour = colour_type(dims[0]);
     files::write_atomic(path, |w| PngEncoder::new(w).write_image(&pixels, width, height, colour).map_err(io::Error::other))

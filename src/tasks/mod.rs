@@ -4,6 +4,7 @@ mod activity;
 mod anomaly;
 mod contraction;
 mod denoising;
+mod highest;
 mod latent;
 #[cfg(feature = "pca")]
 mod pca;
@@ -16,6 +17,7 @@ pub use activity::Activity;
 pub use anomaly::Detection;
 pub use contraction::jacobian_norm;
 pub use denoising::{Denoised, Denoising, Quality};
+pub use highest::Highest;
 pub use latent::{Latent, Likelihood, Model};
 #[cfg(feature = "pca")]
 pub use pca::Pca;

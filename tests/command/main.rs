@@ -1,6 +1,7 @@
 //! The command line: processes of their own.
 #![cfg(feature = "cli")]
 
+mod anomalies;
 #[path = "../common/bytes.rs"]
 mod bytes;
 mod cli;
