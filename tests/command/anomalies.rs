@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 fn ok(folder: &Path, args: &str) -> (String, String) {
     let (code, out, err) = run(folder, args);
@@ -59,7 +61,10 @@ fn a_row_is_marked_by_the_scores_of_the_training_also_alone() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+    let (mut input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let (send, lines) = channel();
+    let reader = std::thread::spawn(move || output.lines().for_each(|line| send.send(line.unwrap()).unwrap()));
+    let next = || lines.recv_timeout(Duration::from_secs(60)).expect("a line");
     for i in [1003, 1004] {
         let one = table(i, 1, true);
         let line = one.lines().nth(1).unwrap().rsplit_once(',').unwrap().0;
@@ -69,11 +74,12 @@ fn a_row_is_marked_by_the_scores_of_the_training_also_alone() {
         writeln!(input, "{line}").unwrap();
         input.flush().unwrap();
         if i == 1003 {
-            assert_eq!(output.next().unwrap().unwrap(), "score,anomaly,name");
+            assert_eq!(next(), "score,anomaly,name");
         }
-        assert_eq!(Some(output.next().unwrap().unwrap().as_str()), all.lines().nth(1 + i - 1000));
+        assert_eq!(Some(next().as_str()), all.lines().nth(1 + i - 1000));
     }
     drop(input);
+    reader.join().unwrap();
     assert!(child.wait().unwrap().success());
 
     // A share that is less than one row of the training.
@@ -104,9 +110,14 @@ fn a_model_that_does_not_know_its_scores_names_the_other_way() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
         said.contains("--contamination: this model does not know the scores of its training") && said.contains("--among-these"),
         "{said}"
