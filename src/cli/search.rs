@@ -68,8 +68,11 @@ impl Search {
             Some(bits) => Neighbours::by_bits(&near, &asked, self.k, bits)?,
             None => Neighbours::of(ae.device(), &near, &asked, self.k, self.by)?,
         };
-        let hits = gallery.labels().zip(queries.labels()).filter(|(_, queries)| !queries.is_empty());
-        let hits = hits.map(|(gallery, queries)| found.hits(gallery, queries)).transpose()?;
+        // Two files number their classes by themselves: what they call them is what counts.
+        let classes =
+            |rows: &Dataset| -> Option<Vec<String>> { Some(rows.labels()?.iter().map(|&label| rows.class_name(label)).collect()) };
+        let hits = classes(&gallery).zip(classes(&queries)).filter(|(_, queries)| !queries.is_empty());
+        let hits = hits.map(|(gallery, queries)| found.hits(&gallery, &queries)).transpose()?;
         if let Some(Hits { precision, mean_average_precision }) = hits {
             let k = found.k;
             self.common.say(format_args!(

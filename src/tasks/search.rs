@@ -49,8 +49,8 @@ pub struct Neighbours {
 pub struct Hits {
     /// The mean over the queries of the share of the neighbours that have its label.
     pub precision: f64,
-    /// The mean over the queries of the average precision: the mean, over the neighbours with its label, of the share of
-    /// such ones up to there. 0 for a query that has none.
+    /// The mean over the queries of the average precision: the mean, over the neighbours with its label, of the share
+    /// of such ones up to there. 0 for a query that has none.
     pub mean_average_precision: f64,
 }
 
@@ -124,7 +124,7 @@ impl Neighbours {
     ///
     /// # Errors
     /// When there are not as many labels as queries, or a neighbour has no label.
-    pub fn hits(&self, gallery: &[u8], queries: &[u8]) -> Result<Hits> {
+    pub fn hits<L: PartialEq>(&self, gallery: &[L], queries: &[L]) -> Result<Hits> {
         let fits = self.rows.len() == queries.len() * self.k && self.rows.iter().all(|&row| (row as usize) < gallery.len());
         if !fits || queries.is_empty() {
             let problem = format!("{} labels of queries and {} of the gallery", queries.len(), gallery.len());
@@ -392,6 +392,7 @@ mod tests {
         let second = (1.0 / 2.0 + 2.0 / 4.0) / 2.0;
         assert!((hits.mean_average_precision - ((1.0 + 2.0 / 3.0) / 2.0 + second) / 2.0).abs() < 1e-15, "{hits:?}");
         assert_eq!(found.hits(&[9; 4], &[1, 2]).unwrap(), Hits { precision: 0.0, mean_average_precision: 0.0 });
+        assert_eq!(found.hits(&["a", "b", "a", "c"], &["a", "a"]).unwrap(), hits);
         assert!(found.hits(&[5, 6, 5], &[5, 5]).is_err() && found.hits(&[5, 6, 5, 7], &[5]).is_err());
     }
 

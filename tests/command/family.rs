@@ -195,3 +195,40 @@ fn dead_units_are_revived_or_left_as_the_flag_says() {
         assert!(code == 2 && err.contains(said), "{code}: {err}");
     }
 }
+
+#[test]
+fn the_nearest_rows_of_a_gallery_are_found_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    digits(root);
+    ok(root, "train --device cpu --data digits.csv --label label --layers 16,6 --epochs 60 --out m");
+    let search = "search --device cpu --model m --data digits.csv --query digits.csv --label label";
+    let (table, err) = ok(root, &format!("{search} -k 3"));
+    let lines: Vec<Vec<f64>> = table.lines().skip(1).map(|line| line.split(',').map(|x| x.parse().unwrap()).collect()).collect();
+    assert_eq!((table.lines().next(), lines.len()), (Some("query,rank,row,distance"), 720), "{table}");
+    for (i, line) in lines.iter().enumerate() {
+        assert_eq!(line[..2], [(i / 3) as f64, (i % 3 + 1) as f64]);
+        // Every picture is there twenty times: the nearest are itself, or its equals before it.
+        assert!(line[3] == 0.0 && (line[2] - line[0]) % 12.0 == 0.0, "{line:?}");
+    }
+    assert!(err.contains("of the 3 neighbours 100.00 % have the label of their query; mean average precision 1.0000"), "{err}");
+    let found = json(root, &format!("{search} -k 5 --by cosine -o n.csv --json"));
+    assert_eq!((found["k"].as_u64(), found["queries"].as_u64(), found["gallery"].as_u64()), (Some(5), Some(240), Some(240)), "{found}");
+    assert!(found["precision"].as_f64().unwrap() > 0.9, "{found}");
+    assert_eq!(fs::read_to_string(root.join("n.csv")).unwrap().lines().count(), 1 + 5 * 240);
+    ok(root, &format!("{search} --bits 4 -k 2 -o n.png"));
+    // Twenty lines of a query and two neighbours.
+    let (width, height) = size(&root.join("n.png"));
+    assert!(width < height, "{width} x {height}");
+    for (args, said) in [
+        ("-k 0", "k: it is 0"),
+        ("--bits 7", "7 of codes of 6 numbers"),
+        ("-o n.npy", "neither a .csv nor a .png"),
+        ("-o digits.csv", "the rows"),
+    ] {
+        let (code, _, err) = run(root, &format!("{search} {args}"));
+        assert!(code == 2 && err.contains(said), "{code}: {err}");
+    }
+    let (code, _, err) = run(root, "search --device cpu --model m --data digits.csv --label label");
+    assert!(code == 2 && err.contains("--query"), "{code}: {err}");
+}

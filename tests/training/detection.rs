@@ -30,8 +30,8 @@ fn the_examples_of_scikit_learn_give_its_numbers() {
 #[test]
 fn equal_scores_count_one_half_in_any_order_of_the_rows() {
     // By score: 0.7 one anomaly; 0.5 one anomaly and two usual rows; 0.2 one anomaly and one usual row.
-    // Pairs of an anomaly above a usual row: 0.7 over three; 0.5 over one and half of two; 0.2 over half of one: 5.5 of 9.
-    // Precision 1, 2/4 and 3/6, each for a third of the anomalies.
+    // Pairs of an anomaly above a usual row: 0.7 over three; 0.5 over one and half of two; 0.2 over half of one: 5.5
+    // of 9. Precision 1, 2/4 and 3/6, each for a third of the anomalies.
     let (scores, marks) = ([0.5, 0.5, 0.5, 0.7, 0.2, 0.2], [0, 1, 0, 1, 1, 0]);
     for turn in 0..6 {
         let turned = |at: usize| (at + turn) % 6;
