@@ -1,6 +1,6 @@
 //! Model files: safetensors under PyTorch's names, with our own metadata beside the tensors.
 
-use super::bottleneck::HEADS;
+use super::bottleneck::{HEADS, IDLE};
 use super::{Autoencoder, Builder, Spec};
 use crate::data::Scaler;
 use crate::params::Layout;
@@ -60,9 +60,11 @@ pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
 }
 
 /// Names and shapes of a model file's tensors, including a tied decoder's weights and what is kept but not trained.
+/// What counts in training alone is in checkpoints: a file has no tensor that PyTorch's layers do not have without
+/// need.
 fn whole_layout(spec: &Spec) -> Layout {
     let mut all = Spec { tied: false, ..spec.clone() }.layout();
-    all.extend(spec.state());
+    all.extend(spec.state().into_iter().filter(|(name, _)| name != IDLE));
     all
 }
 

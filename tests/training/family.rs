@@ -143,6 +143,9 @@ fn every_variant_is_saved_and_loaded() {
         ae.save(&path).unwrap();
         let again = Autoencoder::load(&common::cpu(), &path).unwrap();
         assert_eq!((again.spec(), bits(&again)), (ae.spec(), bits(&ae)), "{name}");
+        let file = std::fs::read(&path).unwrap();
+        let names: Vec<String> = SafeTensors::deserialize(&file).unwrap().names().into_iter().map(Into::into).collect();
+        assert!(!names.contains(&"encoder.idle".into()), "{name}: it counts in training alone");
         assert_eq!(again.encode(&rows).unwrap(), ae.encode(&rows).unwrap(), "{name}");
         // The file alone, as PyTorch would write it.
         let bare = network.weights(&common::cpu(), &path).unwrap();
