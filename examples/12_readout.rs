@@ -1,6 +1,6 @@
 //! 12. What a code knows of labels that it never saw: a linear classifier on it, beside other features.
 
-use narrows::tasks::{Readout, ReadoutConfig};
+use narrows::tasks::{ProbeConfig, Readout, ReadoutConfig};
 use narrows::{Autoencoder, Device, Fit, data};
 
 fn main() -> narrows::Result<()> {
@@ -9,11 +9,9 @@ fn main() -> narrows::Result<()> {
     let ae = Autoencoder::builder(784).hidden([128]).code(32).build(&Device::cpu()?)?;
     ae.fit(&train, &Fit::default().epochs(5))?;
 
-    let mut config = ReadoutConfig::default();
-    config.labelled = Some(100); // ten of each digit, three times drawn
-    config.draws = 3;
-    config.fine_tune = true; // and the encoder trained with the classifier
-    config.probe.steps = 500;
+    // Ten of each digit, three times drawn; and the encoder trained with the classifier.
+    let probe = ProbeConfig { steps: 500, ..ProbeConfig::default() };
+    let config = ReadoutConfig { labelled: Some(100), draws: 3, fine_tune: true, probe };
     println!("{}", Readout::of(&ae, &train, &test, config)?);
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::common::{Common, check_place, ends_in, print};
 use super::input::Halves;
 use super::model::Model;
 use clap::Args;
-use narrows::tasks::{Features, Readout, ReadoutConfig};
+use narrows::tasks::{Features, ProbeConfig, Readout, ReadoutConfig};
 use narrows::{Error, Result, report};
 use serde_json::json;
 use std::path::PathBuf;
@@ -53,11 +53,12 @@ impl Probe {
         }
         let ae = self.model.load(&self.common)?;
         let (split, _) = self.halves.open(self.model.path(), &ae, &self.common)?;
-        let mut config = ReadoutConfig::default();
-        config.labelled = self.labelled;
-        config.draws = self.draws.unwrap_or(if self.labelled.is_some() { DRAWS } else { 1 });
-        config.fine_tune = self.fine_tune;
-        config.probe.seed = self.seed;
+        let config = ReadoutConfig {
+            labelled: self.labelled,
+            draws: self.draws.unwrap_or(if self.labelled.is_some() { DRAWS } else { 1 }),
+            fine_tune: self.fine_tune,
+            probe: ProbeConfig { seed: self.seed, ..ProbeConfig::default() },
+        };
         let readout = Readout::of(&ae, &split.train, &split.test, config)?;
         if let Some(out) = &self.out {
             let names: Vec<String> = (0..readout.confusion.len()).map(|class| split.test.class_name(class as u8)).collect();

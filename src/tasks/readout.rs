@@ -9,7 +9,6 @@ use crate::{Autoencoder, Error, Result};
 use std::fmt;
 
 /// How features are compared.
-#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReadoutConfig {
     /// Training rows whose labels are known in each draw, as many of each class as there can be. Default all.
