@@ -150,7 +150,7 @@ fn labels_are_read_in_codes_beside_components_and_rows() {
     let root = folder.path();
     digits(root);
     ok(root, "train --device cpu --data digits.csv --label label --layers 16,4 --epochs 60 --out m");
-    let found = json(root, "probe --device cpu --model m --labelled 20 --draws 3 --fine-tune --json -o c.svg");
+    let found = json(root, "probe --device cpu --model m --labelled 100 --draws 3 --fine-tune --json -o c.svg");
     let of: Vec<_> =
         found["readouts"].as_array().unwrap().iter().map(|line| (line["features"].as_str().unwrap(), line["columns"].as_u64())).collect();
     assert_eq!(of, [("codes", Some(4)), ("fine-tuned codes", Some(4)), ("principal components", Some(4)), ("rows", Some(64))]);
@@ -160,11 +160,11 @@ fn labels_are_read_in_codes_beside_components_and_rows() {
     }
     assert!(found["readouts"][3]["error"].as_f64().unwrap() < 0.2, "lines lie along or across: {found}");
     assert_eq!(
-        json(root, "probe --device cpu --model m --labelled 20 --draws 3 --fine-tune --json -o c.svg"),
+        json(root, "probe --device cpu --model m --labelled 100 --draws 3 --fine-tune --json -o c.svg"),
         found,
         "a seed has its draws"
     );
-    assert!(fs::read_to_string(root.join("c.svg")).unwrap().contains("fine-tuned codes, 20 labels"));
+    assert!(fs::read_to_string(root.join("c.svg")).unwrap().contains("fine-tuned codes, 100 labels"));
     let (text, _) = ok(root, "probe --device cpu --model m -o c.png");
     assert!(text.contains("error of a linear classifier, 200 labels") && size(&root.join("c.png")).0 > 100, "{text}");
     let (code, _, err) = run(root, "probe --device cpu --model m --labelled 500");
