@@ -2,7 +2,7 @@
 //!
 //! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with
 //! `-- --nocapture`. `NARROWS_EMULATED=1` is for emulators, which are slow: the CPU at its best level alone, with two
-//! threads, without the rows that take more than 2^20 operations of the oracle.
+//! threads, without the rows that take more than 2^18 operations of the oracle.
 
 #[cfg(all(feature = "cuda", feature = "standin"))]
 use crate::common::standin;
@@ -34,7 +34,7 @@ fn cpu_gives_the_same_bits_at_every_level_for_any_number_of_threads() {
     let mut few = Vec::new();
     let emulated = std::env::var_os("NARROWS_EMULATED").is_some();
     // A fiftieth of the rows have three quarters of the work.
-    let small = Select { most_work: Some(1 << 20), ..Select::default() };
+    let small = Select { most_work: Some(if emulated { 1 << 18 } else { 1 << 20 }), ..Select::default() };
     for level in Level::ALL.into_iter().filter(|&level| !emulated || level == Level::best()) {
         if !level.is_available() {
             absent(&level.to_string(), "this processor does not support the level");
@@ -49,8 +49,9 @@ fn cpu_gives_the_same_bits_at_every_level_for_any_number_of_threads() {
         many.push(cpu(2));
         if level == Level::best() { &mut many } else { &mut few }.extend([cpu(1), cpu(7)]);
     }
-    let reports = [run_each(&many, &Select::all()).unwrap(), run_each(&few, &small).unwrap()].concat();
-    for report in reports {
+    // Without devices the reference is not computed either.
+    let run = |devices: &[Device], select| if devices.is_empty() { Vec::new() } else { run_each(devices, select).unwrap() };
+    for report in [run(&many, &Select::all()), run(&few, &small)].concat() {
         demand(&report, 1500);
         assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
     }
