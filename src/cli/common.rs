@@ -1,7 +1,7 @@
 //! What all verbs share: the flags for the device and for how much is printed, what they print with, and why they fail.
 
 use clap::Args;
-use narrows::{Device, DeviceKind, Error};
+use narrows::{Device, DeviceKind, Error, Result, report};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -102,4 +102,21 @@ pub(super) fn check_place(out: &Path, of: &str, taken: bool) -> narrows::Result<
 /// Whether a path has this ending.
 pub(super) fn ends_in(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// Rejects a plot in a format that there is not.
+pub(super) fn check_plot(out: &Path) -> Result<()> {
+    match ends_in(out, "svg") || ends_in(out, "png") {
+        true => Ok(()),
+        false => Err(Error::Argument {
+            name: "-o".into(),
+            problem: format!("{} does not end in .svg or .png", out.display()),
+            remedy: "Name a file that does.".into(),
+        }),
+    }
+}
+
+/// What a file of a plot holds.
+pub(super) fn plotted(svg: String, is_png: bool) -> Result<Vec<u8>> {
+    if is_png { report::png(&svg) } else { Ok(svg.into_bytes()) }
 }

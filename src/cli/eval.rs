@@ -1,6 +1,6 @@
 //! `narrows eval`
 
-use super::common::{Common, check_place, ends_in, is_same, print};
+use super::common::{Common, check_place, check_plot, ends_in, is_same, plotted, print};
 use super::input::Halves;
 use super::model::Model;
 use super::outside::Outside;
@@ -109,19 +109,15 @@ impl Eval {
     fn check_out(&self) -> Result<()> {
         let Some(out) = &self.out else { return Ok(()) };
         let refuse = |problem: String, remedy: &str| Err(Error::Argument { name: "-o".into(), problem, remedy: remedy.into() });
-        match ["svg", "png"].iter().any(|ending| ends_in(out, ending)) {
-            _ if !self.finds_anomalies() => {
-                refuse("there are no curves to draw".into(), "Say which rows are anomalies: --anomaly COLUMN or --normal CLASS,..")
-            }
-            true => Ok(()),
-            false => refuse(format!("{} does not end in .svg or .png", out.display()), "Name a file that does."),
+        match self.finds_anomalies() {
+            true => check_plot(out),
+            false => refuse("there are no curves to draw".into(), "Say which rows are anomalies: --anomaly COLUMN or --normal CLASS,.."),
         }
     }
 
     fn draw(&self, found: &Detection) -> Result<()> {
         let Some(out) = &self.out else { return Ok(()) };
-        let svg = report::detection(found);
-        report::write(out, &if ends_in(out, "png") { report::png(&svg)? } else { svg.into_bytes() })?;
+        report::write(out, &plotted(report::detection(found), ends_in(out, "png"))?)?;
         self.common.say(format_args!("ROC and precision against recall in {}", out.display()));
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `narrows plot`
 
-use super::common::{Common, Failure, check_place, ends_in, is_same, print};
+use super::common::{Common, Failure, check_place, ends_in, is_same, plotted, print};
 use super::input::Halves;
 use super::model::Model;
 use super::settings::Settings;
@@ -120,7 +120,7 @@ impl Plot {
                 return what.images(ae, test, dims);
             }
         };
-        if is_png { report::png(&svg) } else { Ok(svg.into_bytes()) }
+        plotted(svg, is_png)
     }
 
     /// How the networks of --rate are trained: as the run was, and for as many epochs, unless the flag says another

@@ -1,11 +1,11 @@
 //! `narrows probe`
 
-use super::common::{Common, check_place, ends_in, print};
+use super::common::{Common, check_place, check_plot, ends_in, plotted, print};
 use super::input::Halves;
 use super::model::Model;
 use clap::Args;
 use narrows::tasks::{Features, ProbeConfig, Readout, ReadoutConfig};
-use narrows::{Error, Result, report};
+use narrows::{Result, report};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -46,10 +46,7 @@ impl Probe {
     pub(super) fn run(&self) -> Result<()> {
         if let Some(out) = &self.out {
             check_place(out, "the model", self.model.is_at(out))?;
-            if !ends_in(out, "svg") && !ends_in(out, "png") {
-                let problem = format!("{} is neither an .svg nor a .png", out.display());
-                return Err(Error::Argument { name: "-o".into(), problem, remedy: "Name a picture.".into() });
-            }
+            check_plot(out)?;
         }
         let ae = self.model.load(&self.common)?;
         let (split, _) = self.halves.open(self.model.path(), &ae, &self.common)?;
@@ -65,8 +62,7 @@ impl Probe {
             let what = if self.fine_tune { "fine-tuned codes" } else { "codes" };
             let title = format!("{what}, {} labels", readout.labelled);
             let svg = report::confusion(&title, &readout.confusion, &names)?;
-            let bytes = if ends_in(out, "png") { report::png(&svg)? } else { svg.into_bytes() };
-            report::write(out, &bytes)?;
+            report::write(out, &plotted(svg, ends_in(out, "png"))?)?;
         }
         if !self.json {
             return print(&readout);

@@ -78,12 +78,13 @@ impl Autoencoder {
         Ok(Autoencoder { widths: spec.widths(), spec: Arc::new(spec), params })
     }
 
-    /// Another network with the same weights. A clone is the same network.
+    /// Another network with the same weights, to be trained: what is known of scores is forgotten, since they become
+    /// others. A clone is the same network.
     ///
     /// # Errors
     /// When the device fails.
     pub fn copied(&self) -> Result<Autoencoder> {
-        let copy = Autoencoder::blank(self.spec().clone(), self.device())?;
+        let copy = Autoencoder::blank(Spec { quantiles: None, ..self.spec().clone() }, self.device())?;
         for name in self.params.names() {
             copy.params.write(name, &self.params.read(name)?)?;
         }

@@ -12,7 +12,7 @@ use std::str::FromStr;
 /// The two heads of a variational bottleneck.
 pub(super) const HEADS: [&str; 2] = ["encoder.mu", "encoder.logvar"];
 
-/// The state of a network with a code of its largest units: for how many rows of training each unit has been off.
+/// The state of a network whose units can be revived: for how many rows of such a training each unit has been off.
 pub(super) const IDLE: &str = "encoder.idle";
 /// The state of a network whose code is sparse over the batch: the value that a unit must exceed in use.
 pub(super) const THRESHOLD: &str = "encoder.threshold";
@@ -94,11 +94,6 @@ impl Autoencoder {
                 Some(TopK::Row(units)) => on.tape().topk(all, units)?,
                 Some(TopK::Batch(units)) => self.largest_of_batch(on, all, units)?,
             };
-            if self.spec().sparse.is_some() && on.trains() {
-                // Before they are read: what is on in this batch is not dead.
-                let idle = self.params().state(IDLE)?;
-                on.tape().idle(z, &idle)?;
-            }
             return Ok(Code { z, all, gaussian: None });
         }
         let gaussian @ [mu, logvar] = self.heads_in(on, h)?;

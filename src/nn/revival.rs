@@ -1,7 +1,7 @@
 //! Revival: units of a sparse code that never fire learn what the others leave over.
 
 use super::bottleneck::{Code, IDLE};
-use super::{Autoencoder, Layer, Objective, Recording, net};
+use super::{Autoencoder, Layer, Objective, Recording, Spec, net};
 use crate::{Result, Val};
 
 /// The weight where none is named (Gao et al. 2024).
@@ -19,17 +19,17 @@ fn units(inputs: usize, code: usize) -> usize {
     nearest.min(code)
 }
 
-impl Autoencoder {
+impl Spec {
     /// Whether units of this network can be revived: a code of its largest units, and a decoder of one layer.
     pub(crate) fn can_revive(&self) -> bool {
-        self.spec().sparse.is_some() && matches!(self.spec().decoder.layers[..], [Layer::Dense(_)])
+        self.sparse.is_some() && matches!(self.decoder.layers[..], [Layer::Dense(_)])
     }
 }
 
 impl Objective {
     /// The weight of the auxiliary loss in the training of this network.
     fn revival_of(&self, ae: &Autoencoder) -> f32 {
-        self.revival.unwrap_or(if ae.can_revive() { USUAL } else { 0.0 })
+        self.revival.unwrap_or(if ae.spec().can_revive() { USUAL } else { 0.0 })
     }
 
     /// The auxiliary loss of Gao et al. (2024), appendix A.2, with its weight: the error of the outputs, to which the
@@ -42,6 +42,8 @@ impl Objective {
             return Ok(None);
         }
         let idle = ae.params().state(IDLE)?;
+        // Before they are read: what is on in this batch is not dead.
+        on.tape().idle(code.z, &idle)?;
         let taken = units(ae.inputs(), ae.code_width());
         let spare = on.tape().topk_dead(code.all, taken, &idle, LEAST)?;
         let more = net::dense(on, spare, &ae.decoder_weight(0), None)?;

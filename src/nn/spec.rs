@@ -183,12 +183,9 @@ impl Spec {
 
     /// Names and shapes of what is kept with the parameters but not trained.
     pub fn state(&self) -> Layout {
-        let idle = (bottleneck::IDLE.to_string(), vec![self.decoder.inputs]);
-        match self.sparse {
-            Some(TopK::Row(_)) => vec![idle],
-            Some(TopK::Batch(_)) => vec![idle, (bottleneck::THRESHOLD.to_string(), vec![1])],
-            None => Vec::new(),
-        }
+        let idle = self.can_revive().then(|| (bottleneck::IDLE.to_string(), vec![self.decoder.inputs]));
+        let threshold = matches!(self.sparse, Some(TopK::Batch(_))).then(|| (bottleneck::THRESHOLD.to_string(), vec![1]));
+        idle.into_iter().chain(threshold).collect()
     }
 
     /// The network alone, without what is known of its rows.

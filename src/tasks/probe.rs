@@ -64,11 +64,14 @@ impl Probe {
             }
         }
         let classes = labels.iter().max().map_or(0, |&last| last as usize + 1);
-        let scaler = centred(rows)?;
+        let all = rows.rows_f64(0..rows.len());
+        let scaler = centred(&all, rows.columns())?;
         let layout = [("weight".into(), vec![classes, rows.columns()]), ("bias".into(), vec![classes])];
         // All zeros: the loss has one minimum, or none, wherever it is begun.
         let probe = Probe { params: Params::new(device, &layout)?, scaler, classes };
-        probe.train(&probe.scaled(rows), &labels, config, None)?;
+        let scaled = probe.scaler.apply(&all);
+        drop(all);
+        probe.train(&scaled, &labels, config, None)?;
         Ok(probe)
     }
 
@@ -201,11 +204,11 @@ impl Probe {
 }
 
 /// The mean of each column, and the root of the mean of their variances.
-fn centred(rows: &Dataset) -> Result<Scaler> {
-    let (columns, all) = (rows.columns(), rows.rows_f64(0..rows.len()));
+fn centred(all: &[f64], columns: usize) -> Result<Scaler> {
+    let rows = all.len() / columns;
     let mut mean = vec![0.0; columns];
     for row in all.chunks(columns) {
-        mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / rows.len() as f64);
+        mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / rows as f64);
     }
     let squares: f64 = all.chunks(columns).map(|row| row.iter().zip(&mean).map(|(x, mean)| (x - mean).powi(2)).sum::<f64>()).sum();
     let scale = (squares / all.len() as f64).sqrt();

@@ -147,7 +147,7 @@ impl Neighbours {
     }
 }
 
-/// How many neighbours there are of so many that are wanted.
+/// The neighbours of each query: k, or all rows of a smaller gallery.
 fn checked(gallery: &Rows, queries: &Rows, k: usize) -> Result<usize> {
     if k == 0 {
         return Err(Error::argument("k", "it is 0", "Use at least 1."));

@@ -67,7 +67,7 @@ impl Fit {
             let problem = "it weighs the divergence of a variational code, and this code is not variational";
             return Err(Error::argument(name, problem, "Leave it out, or build a variational network (--variational)."));
         }
-        if revive.is_some_and(|weight| weight > 0.0) && !ae.can_revive() {
+        if revive.is_some_and(|weight| weight > 0.0) && !ae.spec().can_revive() {
             let problem = match ae.spec().sparse {
                 None => "it revives units of a code of its largest units, and this code has no such choice",
                 Some(_) => "it revives units by what one layer of weights makes of them, and this decoder has more layers",

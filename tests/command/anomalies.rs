@@ -84,7 +84,7 @@ fn a_row_is_marked_by_the_scores_of_the_training_also_alone() {
 
     // A share that is less than one row of the training.
     let (none, err) = ok(root, &format!("{SCORE} new.csv --contamination 0.001"));
-    assert!(err.contains("a score above those of all 100 rows of the training: 0.001 of them is none"), "{err}");
+    assert!(err.contains("a score above those of all 100 rows of the training: 0.001 of 100 is less than one row"), "{err}");
     assert!((20..30).contains(&marks(&none).iter().filter(|mark| **mark).count()), "{none}");
     let (usual, _) = ok(root, &format!("{SCORE} t.csv --contamination 0"));
     assert!(marks(&usual).iter().filter(|mark| **mark).count() < 30, "rows like those of the training");

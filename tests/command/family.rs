@@ -170,7 +170,7 @@ fn labels_are_read_in_codes_beside_components_and_rows() {
     let (code, _, err) = run(root, "probe --device cpu --model m --labelled 500");
     assert!(code == 2 && err.contains("500 of 200 training rows"), "{code}: {err}");
     let (code, _, err) = run(root, "probe --device cpu --model m -o c.txt");
-    assert!(code == 2 && err.contains("neither an .svg nor a .png"), "{code}: {err}");
+    assert!(code == 2 && err.contains("does not end in .svg or .png"), "{code}: {err}");
     ok(root, "train --device cpu --data digits.csv --drop label --layers 4 --epochs 2 --out bare");
     let (code, _, err) = run(root, "probe --device cpu --model bare");
     assert!(code == 3 && err.contains("the rows have no labels"), "{code}: {err}");
