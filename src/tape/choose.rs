@@ -101,9 +101,9 @@ impl Tape {
 
 /// A number of rows as a counter has it.
 fn rows_idle(least: u32) -> Result<f32> {
-    match least as f32 {
-        rows if rows <= IDLE_MOST => Ok(rows),
-        _ => Err(Error::op("dead", format!("idle for at least {least} rows"), format!("Use at most {IDLE_MOST}."))),
+    match f64::from(least) <= f64::from(IDLE_MOST) {
+        true => Ok(least as f32),
+        false => Err(Error::op("dead", format!("idle for at least {least} rows"), format!("Use at most {IDLE_MOST}."))),
     }
 }
 

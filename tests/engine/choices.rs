@@ -130,7 +130,7 @@ fn what_cannot_be_chosen_is_refused_with_the_numbers() -> narrows::Result<()> {
     assert_eq!(text(tape.batch_topk(none, 1)), "batch_topk: x is 0x3. Pass a matrix of at least one row.");
     assert_eq!(text(tape.topk(deep, 1)), "cut: x has 3 dimensions where 2 are needed (x is 2x3x1). Reshape it to [rows, columns].");
     assert_eq!(text(tape.dead(x, &idle, 1)), "dead: 3 columns of x but 4 units. Make the two agree.");
-    assert_eq!(text(tape.dead(x, &idle, (1 << 24) + 2)), "dead: idle for at least 16777218 rows. Use at most 16777216.");
+    assert_eq!(text(tape.dead(x, &idle, (1 << 24) + 1)), "dead: idle for at least 16777217 rows. Use at most 16777216.");
     assert_eq!(tape.idle(x, &idle).unwrap_err().to_string(), "idle: 3 columns of code but 4 units. Make the two agree.");
     assert_eq!(tape.topk(none, 3).and_then(|y| tape.shape(y).map(<[usize]>::to_vec))?, [0, 3]);
     Ok(())
