@@ -14,6 +14,10 @@ pub(crate) mod purpose {
     pub(crate) const NOISE: u32 = 1 << 24;
     /// Noise that a trained network is tried with, and codes that are drawn: this plus a number of [`drawn`].
     pub(crate) const IN_USE: u32 = 1 << 25;
+    /// Mixtures of codes: step 0 fits them, step 1 draws from them.
+    pub(crate) const MIXTURE: u32 = 1 << 26;
+    /// Noise that rows are tried with to score them.
+    pub(crate) const SENSITIVITY: u32 = (1 << 26) + 1;
 }
 
 /// Ten rounds of Philox4x32: four words of counter and two of key become four random words.
@@ -67,6 +71,12 @@ impl Rng {
     /// A multiple of 2^-24 in [0, 1).
     pub fn uniform(&mut self) -> f32 {
         (self.next_u32() >> 8) as f32 / 16_777_216.0
+    }
+
+    /// A standard normal number (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let (u, v) = (1.0 - f64::from(self.uniform()), f64::from(self.uniform()));
+        (-2.0 * libm::log(u)).sqrt() * libm::cos(2.0 * std::f64::consts::PI * v)
     }
 
     /// An integer in 0 .. n, every one equally likely; 0 for n = 0. (Lemire, "Fast random integer generation in an

@@ -4,9 +4,10 @@ use super::common::{Common, Failure, check_place, counted, ends_in, print};
 use super::input::{Input, Of};
 use super::model::{Model, output_or_file};
 use super::outside::Outside;
+use super::scoring::{ScoreBy, Scorer};
 use clap::Args;
 use narrows::data::{Chunks, Number, Remarks, RowWriter, Rows, Schema};
-use narrows::nn::{Corruption, Explained, contamination};
+use narrows::nn::{Corruption, Ensemble, Explained, Quantiles, contamination};
 use narrows::tasks::{Denoised, Highest};
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::{BufWriter, ErrorKind};
@@ -59,6 +60,9 @@ pub(super) struct Score {
     /// Adds the column `anomaly`: 1 where the score is at least this.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     threshold: Option<f32>,
+    /// What the score is.
+    #[arg(long, value_enum, default_value_t = ScoreBy::Error, value_name = "error|distance|noise", hide_possible_values = true)]
+    score_by: ScoreBy,
     /// Adds the three columns that make most of the score, each with what the row and its reconstruction have there.
     #[arg(long)]
     why: bool,
@@ -128,11 +132,17 @@ impl Apply {
 
     /// The network and the rows, after checking that the output can be written.
     fn open(&self, of: Of) -> Result<(Autoencoder, Chunks, Beside)> {
-        self.open_if(of, |_| Ok(()))
+        self.open_if(of, |_, ensemble| self.first(&ensemble))
+    }
+
+    /// Says that of several networks the first is used.
+    fn first(&self, ensemble: &Option<Ensemble>) -> Result<()> {
+        self.model.say_first(ensemble.as_ref(), &self.common);
+        Ok(())
     }
 
     /// The same, for a network that suits: that is asked before the first row is waited for.
-    fn open_if(&self, of: Of, suits: impl FnOnce(&Autoencoder) -> Result<()>) -> Result<(Autoencoder, Chunks, Beside)> {
+    fn open_if(&self, of: Of, suits: impl FnOnce(&Autoencoder, Option<Ensemble>) -> Result<()>) -> Result<(Autoencoder, Chunks, Beside)> {
         if let Some(path) = self.out() {
             RowWriter::check(path)?;
         }
@@ -141,7 +151,7 @@ impl Apply {
         Ok((ae, rows, beside))
     }
 
-    fn open_any(&self, of: Of, suits: impl FnOnce(&Autoencoder) -> Result<()>) -> Result<(Autoencoder, Chunks, Outside)> {
+    fn open_any(&self, of: Of, suits: impl FnOnce(&Autoencoder, Option<Ensemble>) -> Result<()>) -> Result<(Autoencoder, Chunks, Outside)> {
         if let (Some(one), Some(other)) = (&self.out, self.model.output_file()) {
             return Err(Error::Argument {
                 name: "-o".into(),
@@ -153,8 +163,8 @@ impl Apply {
             check_place(out, "the rows", self.input.is_at(out))?;
             check_place(out, "the model", self.model.is_at(out))?;
         }
-        let ae = self.model.load(&self.common)?;
-        suits(&ae)?;
+        let (ae, ensemble) = self.model.load_all(&self.common)?;
+        suits(&ae, ensemble)?;
         let rows = self.input.open(&ae, of)?;
         self.common.note(rows.notes());
         let outside = Outside::default();
@@ -207,7 +217,7 @@ impl Apply {
     }
 
     fn picture(&self, path: &Path, noise: Option<(Corruption, u64)>) -> Result<()> {
-        let (ae, rows, outside) = self.open_any(Of::Rows, |_| Ok(()))?;
+        let (ae, rows, outside) = self.open_any(Of::Rows, |_, ensemble| self.first(&ensemble))?;
         let dims = image_dims(path, &rows)?;
         let name = rows.name();
         let (shown, chosen) = rows.some(PAIRS)?;
@@ -255,18 +265,28 @@ impl Score {
         if let Some(path) = self.apply.out().filter(|path| ends_in(path, "png")) {
             return Ok(self.picture(path)?);
         }
-        let mut threshold = self.threshold;
-        let known = |ae: &Autoencoder| {
-            threshold = self.known(ae)?.or(threshold);
+        let (mut threshold, mut scorer) = (self.threshold, None);
+        let known = |ae: &Autoencoder, ensemble: Option<Ensemble>| {
+            let by = Scorer::of(self.score_by, self.apply.model.path(), ae, ensemble)?;
+            if self.why && !matches!(by, Scorer::Error(_)) {
+                let problem = "columns make up the error of one network, and no other score".into();
+                return Err(Error::Argument { name: "--why".into(), problem, remedy: "Leave it out.".into() });
+            }
+            if let Scorer::Noise(_, deviation) = by {
+                self.apply.common.say(format_args!("the noise has a standard deviation of {deviation}, in the network's units"));
+            }
+            threshold = self.known(by.quantiles())?.or(threshold);
+            scorer = Some(by);
             Ok(())
         };
         let (ae, rows, mut beside) = self.apply.open_if(Of::Rows, known)?;
-        let scores: Box<dyn Iterator<Item = Result<Rows>>> = match self.why {
-            true => {
+        let scorer = scorer.unwrap_or(Scorer::Error(ae));
+        let scores: Box<dyn Iterator<Item = Result<Rows>>> = match &scorer {
+            Scorer::Error(ae) if self.why => {
                 beside.texts = WHY.iter().map(|name| name.to_string()).collect();
                 Box::new(ae.explain_stream(rows, WHY.len() / 3)?.map(|chunk| chunk.map(with_causes)))
             }
-            false => Box::new(ae.score_stream(rows)?),
+            scorer => scorer.stream(rows)?,
         };
         let names = ["score".to_string(), "anomaly".to_string()];
         match (self.contamination, threshold) {
@@ -283,12 +303,17 @@ impl Score {
 
     /// Draws the rows with the largest scores, their reconstructions, and where they differ.
     fn picture(&self, path: &Path) -> Result<()> {
-        let marks = [("--contamination", self.contamination.is_some()), ("--threshold", self.threshold.is_some()), ("--why", self.why)];
+        let marks = [
+            ("--contamination", self.contamination.is_some()),
+            ("--threshold", self.threshold.is_some()),
+            ("--why", self.why),
+            ("--score-by", self.score_by != ScoreBy::Error),
+        ];
         if let Some((flag, _)) = marks.into_iter().find(|(_, given)| *given) {
             let problem = format!("{} is a picture and has no place for it", path.display());
             return Err(Error::Argument { name: flag.into(), problem, remedy: "Name a .csv with -o, or leave the flag out.".into() });
         }
-        let (ae, rows, outside) = self.apply.open_any(Of::Rows, |_| Ok(()))?;
+        let (ae, rows, outside) = self.apply.open_any(Of::Rows, |_, ensemble| self.apply.first(&ensemble))?;
         let dims = image_dims(path, &rows)?;
         let name = rows.name();
         let found = Highest::of(&ae, rows, PAIRS)?;
@@ -314,12 +339,16 @@ impl Score {
 
     /// The score from which a row is as rare as the share that --contamination names, by the scores that the network
     /// knows from its training.
-    fn known(&self, ae: &Autoencoder) -> Result<Option<f32>> {
+    fn known(&self, scores: Option<&Quantiles>) -> Result<Option<f32>> {
         let Some(share) = self.contamination.filter(|_| !self.among_these) else { return Ok(None) };
-        let Some(scores) = ae.quantiles() else {
+        let Some(scores) = scores else {
+            let problem = match self.score_by {
+                ScoreBy::Error => "this model does not know the scores of its training: an older version wrote it, or another program",
+                _ => "a model knows no such scores of its training",
+            };
             return Err(Error::Argument {
                 name: "--contamination".into(),
-                problem: "this model does not know the scores of its training: an older version wrote it, or another program".into(),
+                problem: problem.into(),
                 remedy: "Mark a share of the rows that are read, with --among-these; or train the model again.".into(),
             });
         };

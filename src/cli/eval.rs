@@ -4,6 +4,7 @@ use super::common::{Common, check_place, check_plot, ends_in, is_same, plotted, 
 use super::input::Halves;
 use super::model::Model;
 use super::outside::Outside;
+use super::scoring::{ScoreBy, Scorer};
 use super::settings::{Settings, run_of};
 use clap::Args;
 use narrows::data::Dataset;
@@ -42,6 +43,9 @@ pub(super) struct Eval {
     /// without it the labels.
     #[arg(long, value_name = "CLASS,..", value_delimiter = ',')]
     normal: Vec<String>,
+    /// With --anomaly or --normal: what the score is.
+    #[arg(long, value_enum, default_value_t = ScoreBy::Error, value_name = "error|distance|noise", hide_possible_values = true)]
+    score_by: ScoreBy,
     /// With --anomaly or --normal: draws ROC and precision against recall, in an .svg or a .png.
     #[arg(short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -69,7 +73,8 @@ impl Eval {
     /// Prints the errors on training and test rows.
     pub(super) fn run(&self) -> Result<()> {
         self.check_out()?;
-        let ae = self.model.load(&self.common)?;
+        let (ae, ensemble) = self.model.load_all(&self.common)?;
+        self.model.say_first(ensemble.as_ref().filter(|_| !self.finds_anomalies()), &self.common);
         let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;
         if let Some(out) = &self.out {
             check_place(out, "the model", self.model.is_at(out))?;
@@ -79,7 +84,9 @@ impl Eval {
         let mut more = self.more(&ae, &split.test)?;
         if self.finds_anomalies() {
             let labelled = self.halves.labelled(self.model.path(), &ae, &split, self.anomaly.as_deref())?;
-            let found = Detection::of(&ae.score(&labelled)?, &self.anomalies(&labelled)?)?;
+            let scorer = Scorer::of(self.score_by, self.model.path(), &ae, ensemble)?;
+            let scores = scorer.scores(&labelled)?;
+            let found = Detection::of(&scores, &self.anomalies(&labelled)?)?;
             self.draw(&found)?;
             more.detection = Some(found);
         }

@@ -89,7 +89,7 @@ impl Settings {
             },
             fit,
             data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, ..Source::default() },
-            run: Run { device: self.device, threads: self.threads, stopped: None },
+            run: Run { device: self.device, threads: self.threads, ensemble: None, stopped: None },
             said: Said::all(),
         }
     }

@@ -230,6 +230,21 @@ fn is_known(folder: &Path, split: &Split) -> Option<bool> {
 }
 
 impl Halves {
+    /// Whether other rows than those of the run are named.
+    pub(super) fn is_named(&self) -> bool {
+        self.data.is_some()
+    }
+
+    /// The size of images that is named.
+    pub(super) fn image_size(&self) -> Option<Size> {
+        self.reading.image_size
+    }
+
+    /// Without that size, where it says how pictures are written and the rows are those of the run.
+    pub(super) fn without_image_size(&self) -> Halves {
+        Halves { data: self.data.clone(), reading: Reading { image_size: None, ..self.reading.clone() } }
+    }
+
     /// The rows, and their name. Those of a run are as its record has them; a line says when named ones are others.
     pub(super) fn open(&self, model: &Path, ae: &Autoencoder, common: &Common) -> Result<(Split, PathBuf)> {
         let (split, name) = self.rows(model, ae)?;
@@ -342,6 +357,20 @@ impl Input {
         }
         let split = options.open(&self.data)?;
         Ok(if self.part == "train" { split.train } else { split.test }.chunks())
+    }
+
+    /// The same rows with their labels, all in memory.
+    pub(super) fn whole(&self, ae: &Autoencoder) -> Result<Dataset> {
+        let options = known(self.reading.over(&Reading::default()).options(), ae);
+        if is_stdin(&self.data) {
+            let remedy = "Write the rows to a .csv file and name that.".into();
+            return Err(Error::Argument { name: "--data".into(), problem: "- is stdin, which has no end to wait for".into(), remedy });
+        }
+        if options.is_stream(&self.data) || options.is_images(&self.data) {
+            return options.read(&self.data);
+        }
+        let split = options.open(&self.data)?;
+        Ok(if self.part == "train" { split.train } else { split.test })
     }
 
     /// Whether a file that is to be written would take the place of these rows.

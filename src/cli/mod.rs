@@ -1,6 +1,7 @@
 //! The command line: verbs, flags, exit codes. Data goes to stdout, everything else to stderr.
 
 mod apply;
+mod augment;
 mod bench;
 mod common;
 mod data;
@@ -10,6 +11,7 @@ mod eval;
 mod first;
 mod flags;
 mod input;
+mod map;
 mod model;
 mod outside;
 mod plot;
@@ -17,6 +19,7 @@ mod probe;
 mod progress;
 mod report;
 mod sample;
+mod scoring;
 mod search;
 mod settings;
 mod signals;
@@ -50,8 +53,10 @@ enum Verb {
     Train(Box<train::Train>),
     /// Measures a trained autoencoder: squared error, PSNR and cross-entropy, on training and test rows.
     Eval(eval::Eval),
-    /// Draws the codes of a trained autoencoder, its weights, or its error against the size of the code.
+    /// Draws the weights of a trained autoencoder, what its code stands for, or its error against the size of the code.
     Plot(plot::Plot),
+    /// Places the codes of rows in the plane, and says how true that is to the rows.
+    Map(map::Map),
     /// Writes the pictures and the page of a run again.
     Report(report::Report),
     /// Writes the codes of rows.
@@ -73,8 +78,10 @@ enum Verb {
         "A .csv or .npy file, or a .png that shows 20 images over their reconstructions. [default: CSV to stdout]"
     )))]
     Reconstruct(apply::Reconstruct),
-    /// Writes rows that a variational autoencoder makes of codes drawn from a standard normal distribution.
+    /// Writes rows that the network makes of drawn codes.
     Sample(sample::Sample),
+    /// Writes new rows near given ones, with their labels.
+    Augment(augment::Augment),
     /// Trains a linear classifier on the codes of labelled rows, beside one on principal components and on the rows.
     Probe(probe::Probe),
     /// Writes the rows of a gallery whose codes are nearest to those of others.
@@ -103,12 +110,14 @@ pub(crate) fn run() -> ExitCode {
         Verb::Train(train) => train.run(&signals),
         Verb::Eval(eval) => eval.run().map_err(Failure::from),
         Verb::Plot(plot) => plot.run(),
+        Verb::Map(map) => map.run().map_err(Failure::from),
         Verb::Report(report) => report.run().map_err(Failure::from),
         Verb::Encode(apply) => apply.encode(),
         Verb::Score(score) => score.run(),
         Verb::Decode(apply) => apply.decode(),
         Verb::Reconstruct(apply) => apply.run(),
         Verb::Sample(sample) => sample.run().map_err(Failure::from),
+        Verb::Augment(augment) => augment.run().map_err(Failure::from),
         Verb::Probe(probe) => probe.run().map_err(Failure::from),
         Verb::Search(search) => search.run().map_err(Failure::from),
         Verb::Bench(bench) => bench.run(),

@@ -6,7 +6,7 @@ use super::settings::{Settings, run_of};
 use super::widths::Widths;
 use clap::Args;
 use clap::builder::TypedValueParser;
-use narrows::nn::{Activation, Builder, CodeActivation, Layer, Output, Spec};
+use narrows::nn::{Activation, Builder, CodeActivation, Ensemble, Layer, Output, Spec};
 use narrows::{Autoencoder, Error, Result};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -58,18 +58,48 @@ impl Model {
         &self.path
     }
 
+    /// Whether the file describes its network, so that no flag does.
+    pub(super) fn says_itself(&self) -> bool {
+        self.layers.is_none()
+    }
+
+    /// The file of the network.
+    pub(super) fn file(&self) -> PathBuf {
+        file(&self.path)
+    }
+
     /// Whether a file that is to be written would take the place of the model.
     pub(super) fn is_at(&self, out: &Path) -> bool {
         is_same(out, &file(&self.path))
     }
 
-    /// Opens the device and loads the network.
+    /// Opens the device and loads the network; of several the first, which a line says.
     pub(super) fn load(&self, common: &Common) -> Result<Autoencoder> {
-        let Some(widths) = &self.layers else { return of_run(&self.path, common) };
+        let (ae, ensemble) = self.load_all(common)?;
+        self.say_first(ensemble.as_ref(), common);
+        Ok(ae)
+    }
+
+    /// Says that a verb uses the first of several networks.
+    pub(super) fn say_first(&self, ensemble: Option<&Ensemble>, common: &Common) {
+        if let Some(ensemble) = ensemble {
+            let (path, count) = (self.path.display(), ensemble.members().len());
+            common.say(format_args!("{path} holds {count} networks; this is of the first"));
+        }
+    }
+
+    /// Opens the device and loads the network, and all of them where the file holds several.
+    pub(super) fn load_all(&self, common: &Common) -> Result<(Autoencoder, Option<Ensemble>)> {
+        let ours = || {
+            let ae = of_run(&self.path, common)?;
+            let ensemble = Ensemble::load(ae.device(), self.file())?;
+            Ok((ae, ensemble))
+        };
+        let Some(widths) = &self.layers else { return ours() };
         let (builder, path) = (self.builder(widths)?, file(&self.path));
-        let Some(theirs) = Spec::read(&path)? else { return builder.weights(&common.open()?, path) };
+        let Some(theirs) = Spec::read(&path)? else { return Ok((builder.weights(&common.open()?, path)?, None)) };
         if theirs.network() == builder.spec()?.network() {
-            return of_run(&self.path, common);
+            return ours();
         }
         Err(Error::Argument {
             name: "--layers".into(),

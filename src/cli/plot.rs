@@ -1,18 +1,20 @@
 //! `narrows plot`
 
+use super::apply::numbered;
 use super::common::{Common, Failure, check_place, ends_in, is_same, plotted, print};
 use super::input::Halves;
+use super::map::{drawn, placed};
 use super::model::Model;
 use super::settings::Settings;
 use clap::Args;
-use narrows::data::{Dataset, Rows, Split};
-use narrows::tasks::{self, Pca};
+use narrows::data::{Dataset, RowWriter, Rows, Split};
+use narrows::tasks::{self, Dream, Importance, Pca, Projection};
 use narrows::train::Hyperparameters;
 use narrows::{Autoencoder, Error, Fit, Result, report};
 use std::path::{Path, PathBuf};
 
 /// What --sizes and --epochs say nothing about.
-const NOT_RATE: [&str; 6] = ["codes", "weights", "atoms", "traverse", "between", "manifold"];
+const NOT_RATE: [&str; 9] = ["codes", "weights", "atoms", "traverse", "between", "manifold", "style", "dream", "features"];
 
 #[derive(Args)]
 pub(super) struct Plot {
@@ -24,7 +26,8 @@ pub(super) struct Plot {
     halves: Halves,
     #[command(flatten)]
     what: What,
-    /// The picture: an .svg or .png of --codes and --rate, else a .png. [default: named after what it shows]
+    /// The picture: an .svg or .png of --rate and of --features, which is a .csv too, else a .png. [default: named
+    /// after what it shows]
     #[arg(short, alias = "out", value_name = "FILE")]
     out: Option<PathBuf>,
     /// Prints one JSON document instead of the picture's path.
@@ -42,8 +45,8 @@ pub(super) struct Plot {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// The codes of the test rows in the plane, coloured by class.
-    #[arg(long)]
+    /// The older name of `narrows map`.
+    #[arg(long, hide = true)]
     codes: bool,
     /// The first layer's weights as tiles.
     #[arg(long)]
@@ -58,6 +61,19 @@ struct What {
     /// The images between two codes: those of test rows, counted from 0, or the mean codes of two classes.
     #[arg(long, value_name = "row:N,row:N|class:C,class:C", value_parser = ends)]
     between: Option<[End; 2]>,
+    /// The images of three codes, and of the first less the second plus the third: what tells the first class from the
+    /// second, put on the third.
+    #[arg(long, value_name = "class:A,class:B,class:C", value_parser = three)]
+    style: Option<[End; 3]>,
+    /// The image on its way from the mean of the test rows to what this unit of the code, counted from 0, answers most
+    /// to.
+    #[arg(long, value_name = "UNIT")]
+    dream: Option<usize>,
+    /// Which columns the code uses: the norm of the first layer's weights for each, and by how much the error of the
+    /// other columns rises where it is shuffled among the test rows, of which at most 1,000 are taken. Of images both
+    /// are pictures.
+    #[arg(long)]
+    features: bool,
     /// Of a network with a code of two units: the images of a grid over the plane that the test rows fill.
     #[arg(long)]
     manifold: bool,
@@ -75,7 +91,10 @@ impl Plot {
         let ae = self.model.load(&self.common)?;
         let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;
         check_place(&path, "the rows", is_same(&path, &data))?;
-        report::write(&path, &self.draw(&ae, &split, &data, ends_in(&path, "png"))?)?;
+        match self.what.features {
+            true => self.features(&ae, &split.test, &path)?,
+            false => report::write(&path, &self.draw(&ae, &split, &data, ends_in(&path, "png"))?)?,
+        }
         match self.json {
             true => print(serde_json::json!({ "picture": path.display().to_string(), "data": data.display().to_string() }))?,
             false => print(path.display())?,
@@ -92,6 +111,9 @@ impl Plot {
             What { atoms: true, .. } => ("atoms.png", &["png"][..]),
             What { traverse: true, .. } => ("traverse.png", &["png"][..]),
             What { manifold: true, .. } => ("manifold.png", &["png"][..]),
+            What { style: Some(_), .. } => ("style.png", &["png"][..]),
+            What { dream: Some(_), .. } => ("dream.png", &["png"][..]),
+            What { features: true, .. } => ("features.svg", &["svg", "png", "csv"][..]),
             _ => ("between.png", &["png"][..]),
         };
         let path = self.out.clone().unwrap_or_else(|| name.into());
@@ -109,7 +131,10 @@ impl Plot {
         let test = &split.test;
         let synthetic = if test.is_synthetic() { ", synthetic" } else { "" };
         let svg = match &self.what {
-            What { codes: true, .. } => report::scatter(&format!("Codes of {}{synthetic}", test.name()), &ae.encode(test)?, test)?,
+            What { codes: true, .. } => {
+                let plane = placed(ae, test, Projection::usual(ae.code_width()))?;
+                return drawn(&plane, test, is_png);
+            }
             What { rate: true, .. } => self.rate(ae, split, &format!("{}{synthetic}", data.display()))?,
             what => {
                 let dims = test.image_dims().ok_or_else(|| Error::Data {
@@ -117,10 +142,29 @@ impl Plot {
                     problem: "its rows are not images".into(),
                     remedy: "Draw a network that was trained on images.".into(),
                 })?;
-                return what.images(ae, test, dims);
+                return what.images(ae, test, dims, &self.common);
             }
         };
         plotted(svg, is_png)
+    }
+
+    /// Draws or writes what each column is worth.
+    fn features(&self, ae: &Autoencoder, test: &Dataset, path: &Path) -> Result<()> {
+        let found = Importance::of(ae, &test.head(MEASURED), 0)?;
+        let names = test.names().unwrap_or_else(|| numbered("x", ae.inputs()));
+        if !ends_in(path, "csv") {
+            let title = format!("What columns of {} are worth", test.name());
+            return match test.image_dims().filter(|_| ends_in(path, "png")) {
+                Some(dims) => report::write(path, &report::importance_of_pixels(&found, dims)?),
+                None => report::write(path, &plotted(report::importance(&title, &found, &names)?, ends_in(path, "png"))?),
+            };
+        }
+        let mut writer = RowWriter::create(path, &["norm", "loss", "own"])?.with_texts(&["column"]);
+        let order = found.order();
+        let line = |&at: &usize| [found.norms[at], found.losses[at], found.own[at]];
+        let rows = Rows::new(3, order.iter().flat_map(line).collect());
+        writer.write(&rows.with_texts(order.iter().map(|&at| names[at].clone()).collect()))?;
+        writer.finish().map(drop)
     }
 
     /// How the networks of --rate are trained: as the run was, and for as many epochs, unless the flag says another
@@ -166,18 +210,31 @@ impl Plot {
 
 impl What {
     /// What is drawn as images of the rows' size.
-    fn images(&self, ae: &Autoencoder, test: &Dataset, dims: [usize; 3]) -> Result<Vec<u8>> {
+    fn images(&self, ae: &Autoencoder, test: &Dataset, dims: [usize; 3], common: &Common) -> Result<Vec<u8>> {
         let grid = |rows: Rows, columns: usize| report::grid(&rows.values, dims, columns);
         match self {
             What { weights: true, .. } => Ok(report::weights(ae, dims)?.png),
             What { atoms: true, .. } => Ok(report::atoms(ae, &ae.encode(test)?, dims)?.png),
             What { traverse: true, .. } => grid(tasks::traverse(ae, &tasks::mean_code(ae, test)?, STEPS)?, STEPS),
             What { between: Some([from, to]), .. } => grid(tasks::between(ae, &from.code(ae, test)?, &to.code(ae, test)?, STEPS)?, STEPS),
+            What { style: Some([a, b, c]), .. } => {
+                let codes = [a.code(ae, test)?, b.code(ae, test)?, c.code(ae, test)?];
+                let last = tasks::analogy([&codes[0], &codes[1], &codes[2]])?;
+                grid(ae.decode(&Rows::new(ae.code_width(), [codes.concat(), last].concat()))?, 4)
+            }
+            What { dream: Some(unit), .. } => {
+                let Dream { rows, values } = Dream::of(ae, test, *unit)?;
+                common.say(format_args!("unit {unit} goes from {} to {}", values[0], values[values.len() - 1]));
+                let steps = rows.rows;
+                grid(rows, steps)
+            }
             _ => grid(tasks::manifold(ae, &ae.encode(test)?, SIDE)?, SIDE),
         }
     }
 }
 
+/// Rows that columns are shuffled among.
+const MEASURED: usize = 1000;
 /// Images from one end of a line to the other, and along a side of a grid.
 const STEPS: usize = 11;
 const SIDE: usize = 20;
@@ -192,18 +249,27 @@ enum End {
 
 /// Two ends.
 fn ends(text: &str) -> std::result::Result<[End; 2], &'static str> {
-    let end = |text: &str| match text.split_once(':') {
-        Some(("row", number)) => number.parse().ok().map(End::Row),
-        Some(("class", name)) if !name.is_empty() => Some(End::Class(name.into())),
-        _ => None,
-    };
     let both = text.split_once(',').and_then(|(from, to)| Some([end(from)?, end(to)?]));
     both.ok_or("it is not like row:3,row:5 or class:3,class:5")
 }
 
+/// Three of them.
+fn three(text: &str) -> std::result::Result<[End; 3], &'static str> {
+    let all: Option<Vec<End>> = text.split(',').map(end).collect();
+    all.and_then(|all| all.try_into().ok()).ok_or("it is not like class:3,class:5,class:8 or row:0,row:1,row:2")
+}
+
+fn end(text: &str) -> Option<End> {
+    match text.split_once(':') {
+        Some(("row", number)) => number.parse().ok().map(End::Row),
+        Some(("class", name)) if !name.is_empty() => Some(End::Class(name.into())),
+        _ => None,
+    }
+}
+
 impl End {
     fn code(&self, ae: &Autoencoder, test: &Dataset) -> Result<Vec<f32>> {
-        let refuse = |problem: String, remedy: String| Err(Error::Argument { name: "--between".into(), problem, remedy });
+        let refuse = |problem: String, remedy: String| Err(Error::Argument { name: "a code".into(), problem, remedy });
         match self {
             End::Row(row) if *row < test.len() => tasks::mean_code(ae, &test.rows(*row..row + 1)),
             End::Row(row) => {

@@ -62,6 +62,8 @@ pub(super) struct Run {
     pub(super) device: Option<String>,
     /// Threads of the CPU device, if given.
     pub(super) threads: Option<usize>,
+    /// The networks of an ensemble, if there are more than one.
+    pub(super) ensemble: Option<usize>,
     /// The epoch that the model is of, where a signal stopped the training.
     pub(super) stopped: Option<usize>,
 }
@@ -457,7 +459,7 @@ mod tests {
     fn the_report_shows_every_setting_as_the_file_spells_it() {
         let line = "--dropout 0.3 --clip 0.1 --layers 5,2 --data x.csv --label kind --header no --image-size 28x20";
         let mut all = settings(line, None);
-        all.run = Run { device: Some("cpu".into()), threads: Some(2), stopped: Some(1) };
+        all.run = Run { device: Some("cpu".into()), threads: Some(2), ensemble: None, stopped: Some(1) };
         let shown = all.shown();
         for (name, value) in [
             ("dropout", "0.3"),
@@ -485,7 +487,7 @@ mod tests {
         let line = "--data x.csv --scale none --output linear --layers 5,2 --epochs 7 --batch-size 3 --lr 0.5 --schedule cosine --warmup 1 --loss bce \
                     --seed 9 --label y";
         let mut same = settings(line, None);
-        same.run = Run { device: Some("cpu".into()), threads: Some(2), stopped: None };
+        same.run = Run { device: Some("cpu".into()), threads: Some(2), ensemble: None, stopped: None };
         assert_eq!(anywhere(Settings::read(folder.path()).unwrap()), anywhere(same));
         fs::write(folder.path().join(FILE), "layers = [5, 2]\nseed = 9\n").unwrap();
         let short = settings("", Some(folder.path()));

@@ -8,7 +8,7 @@ use super::settings::{self, Flags, Settings, run_of};
 use super::signals::Signals;
 use clap::Args;
 use narrows::data::{Bounds, Dataset, Split, Values};
-use narrows::nn::{Output, Quantiles};
+use narrows::nn::{Ensemble, Output, Quantiles, Typical};
 use narrows::report::{About, Written};
 use narrows::train::{Checkpoint, Ended};
 use narrows::{Autoencoder, Device, Error, Fit, History, Loss, Result, report};
@@ -59,6 +59,10 @@ pub(super) struct Train {
     /// they are read are not taken from it, and with another output the scale is not.
     #[arg(long, value_name = "FILE|DIR")]
     config: Option<PathBuf>,
+    /// Trains this many networks from seeds that count up from --seed, into one file: `score` and `eval --anomaly` use
+    /// them together, by the mean share of each one's training scores below a row's; other verbs use the first.
+    #[arg(long, value_name = "N")]
+    ensemble: Option<usize>,
     /// Prints one JSON document instead of a path.
     #[arg(long)]
     json: bool,
@@ -79,6 +83,7 @@ impl Train {
             Some(folder) => Settings::resumed(folder, &flags)?,
             None => Settings::new(self.config.as_deref(), &flags)?,
         };
+        self.members(&mut settings)?;
         let device = settings.open(&self.common)?;
         let split = settings.data.open(None)?;
         self.common.note(&split.notes());
@@ -118,15 +123,79 @@ impl Train {
         progress.finish();
         let history = history.inspect_err(|_| begun.undo(&folder)).map_err(other_rows)?;
         report::metrics(&folder.join("metrics.csv"), &history.epochs)?;
-        let scores = ae.score(validation.as_ref().unwrap_or(&train))?;
-        let ae = ae.with_quantiles(Quantiles::of(&scores)?);
-        ae.save(folder.join("model.safetensors"))?;
+        let judged = validation.as_ref().unwrap_or(&train);
+        let ae = with_scores(ae, judged)?;
+        let model = folder.join("model.safetensors");
+        // Of an ensemble this is replaced when all its networks are there.
+        ae.save(&model)?;
         if self.is_stopped(&mut settings, &history, &folder)? {
             return Err(Failure::Signal(signals.code()));
+        }
+        if settings.run.ensemble.is_some() {
+            let Some(others) = self.others(&settings, [&train, judged], &ae, &folder, signals)? else {
+                return Err(Failure::Signal(signals.code()));
+            };
+            let ensemble = Ensemble::of(std::iter::once(ae.clone()).chain(others).collect())?;
+            let scores = Quantiles::of(&ensemble.score(judged)?)?;
+            ensemble.with_quantiles(scores).save(&model)?;
         }
         signals.end_at_once();
         self.summary(&history, settings.fit.patience.is_some());
         Ok(self.report(&ae, &split, &settings, &history, &folder)?)
+    }
+
+    /// How many networks are trained: a run that goes on has those that it began with.
+    fn members(&self, settings: &mut Settings) -> Result<()> {
+        let refuse = |problem: String, remedy: &str| Err(Error::Argument { name: "--ensemble".into(), problem, remedy: remedy.into() });
+        let Some(count) = self.ensemble else { return Ok(()) };
+        let now = Some(count).filter(|&count| count > 1);
+        match (count, self.resume.is_some() && now != settings.run.ensemble) {
+            (0, _) => refuse("it has no networks".into(), "Name at least 2."),
+            (_, true) => {
+                let was = settings.run.ensemble.unwrap_or(1);
+                refuse(format!("this run has {}", counted(was, "network")), "Leave it out, or begin another run.")
+            }
+            _ => {
+                settings.run.ensemble = now;
+                Ok(())
+            }
+        }
+    }
+
+    /// Trains the other networks of an ensemble, each with checkpoints of its own; none if a signal ended it.
+    fn others(
+        &self,
+        settings: &Settings,
+        [train, judged]: [&Dataset; 2],
+        first: &Autoencoder,
+        folder: &Path,
+        signals: &Signals,
+    ) -> Result<Option<Vec<Autoencoder>>> {
+        let count = settings.run.ensemble.unwrap_or(1);
+        let mut others = Vec::new();
+        for member in 1..count {
+            let seed = settings.fit.seed.wrapping_add(member as u64);
+            let mut spec = first.spec().clone();
+            (spec.quantiles, spec.typical) = (None, None);
+            let ae = Autoencoder::new(spec, seed, first.device())?;
+            let checkpoints = folder.join(CHECKPOINTS).join(member.to_string());
+            let begun = checkpoints.join("last.safetensors").exists() || checkpoints.join("last.previous.safetensors").exists();
+            let fit = Fit::from(settings.fit.clone()).seed(seed).checkpoints(&checkpoints).resume(begun).interrupt(signals.gently());
+            let fit = if std::ptr::eq(train, judged) { fit } else { fit.validate(judged) };
+            let history = ae.fit(train, &fit).map_err(other_rows)?;
+            if history.ended == Ended::Interrupted {
+                let run = folder.display();
+                self.common.say(format_args!(
+                    "stopped by a signal in network {} of {count}; the model is the first alone. Go on with: narrows train --resume {run}",
+                    member + 1
+                ));
+                return Ok(None);
+            }
+            report::metrics(&folder.join(format!("metrics.{member}.csv")), &history.epochs)?;
+            self.common.say(format_args!("network {} of {count} is trained", member + 1));
+            others.push(with_scores(ae, judged)?);
+        }
+        Ok(Some(others))
     }
 
     /// Whether a signal ended the training: its settings then say of which epoch the model is.
@@ -348,6 +417,17 @@ impl Train {
                 Err(e) => return Err(failed(&folder, e)),
             }
         }
+    }
+}
+
+/// The network that knows the scores of some rows, and what is typical of them where its code is not too wide for that.
+fn with_scores(ae: Autoencoder, rows: &Dataset) -> Result<Autoencoder> {
+    let scores = Quantiles::of(&ae.score(rows)?)?;
+    let ae = ae.with_quantiles(scores);
+    match Typical::of(&ae, rows) {
+        Ok(typical) => ae.with_typical(typical),
+        Err(Error::Argument { .. }) => Ok(ae),
+        Err(e) => Err(e),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::causes::{self, Explained};
 use super::net::Weight;
 use super::rows::{self, Way};
-use super::{Activation, Builder, GROUP, Layer, Loss, Objective, Output, Quantiles, Recording, Spec};
+use super::{Activation, Builder, GROUP, Layer, Loss, Mixture, Objective, Output, Quantiles, Recording, Spec, Typical};
+use super::{sensitivity, typical};
 #[cfg(feature = "files")]
 use crate::data::Schema;
 use crate::data::{Bounds, Chunks, Dataset, Rows, Scaler};
@@ -78,13 +79,13 @@ impl Autoencoder {
         Ok(Autoencoder { widths: spec.widths(), spec: Arc::new(spec), params })
     }
 
-    /// Another network with the same weights, to be trained: what is known of scores is forgotten, since they become
-    /// others. A clone is the same network.
+    /// Another network with the same weights, to be trained: what is known of scores and codes is forgotten, since they
+    /// become others. A clone is the same network.
     ///
     /// # Errors
     /// When the device fails.
     pub fn copied(&self) -> Result<Autoencoder> {
-        let copy = Autoencoder::blank(Spec { quantiles: None, ..self.spec().clone() }, self.device())?;
+        let copy = Autoencoder::blank(Spec { quantiles: None, typical: None, mixture: None, ..self.spec().clone() }, self.device())?;
         for name in self.params.names() {
             copy.params.write(name, &self.params.read(name)?)?;
         }
@@ -133,12 +134,12 @@ impl Autoencoder {
     /// The same network, with shared weights, for unscaled rows: `fit`, `encode`, `score`, `evaluate` and `reconstruct`
     /// scale rows before the network sees them, `decode` and `reconstruct` undo the scaling of its output. Errors are
     /// those of scaled rows. Rows on a tape are not scaled. The model file includes the scaler. What is known of scores
-    /// is forgotten, since they become others.
+    /// and codes is forgotten, since they become others.
     ///
     /// # Errors
     /// When the scaler has another number of columns than the rows.
     pub fn with_scaler(self, scaler: Scaler) -> Result<Autoencoder> {
-        self.with(|spec| (spec.scaler, spec.quantiles) = (Some(scaler), None))
+        self.with(|spec| *spec = Spec { scaler: Some(scaler), quantiles: None, typical: None, mixture: None, ..spec.clone() })
     }
 
     /// The same network, with shared weights, for rows as it sees them: scaled already.
@@ -184,6 +185,34 @@ impl Autoencoder {
     /// How the scores of the rows of training are distributed, if that is known.
     pub fn quantiles(&self) -> Option<&Quantiles> {
         self.spec.quantiles.as_ref()
+    }
+
+    /// The same network, with shared weights, that knows how the codes of its training are distributed. The model file
+    /// includes it. It holds for the weights that gave the codes.
+    ///
+    /// # Errors
+    /// When it is of codes of another width.
+    pub fn with_mixture(self, mixture: Mixture) -> Result<Autoencoder> {
+        self.with(|spec| spec.mixture = Some(mixture))
+    }
+
+    /// The same network, with shared weights, that knows what is typical of its training rows, for
+    /// [`Autoencoder::distance_score`]. The model file includes it. It holds for the weights that it was learnt with.
+    ///
+    /// # Errors
+    /// When it is of codes of another width.
+    pub fn with_typical(self, typical: Typical) -> Result<Autoencoder> {
+        self.with(|spec| spec.typical = Some(typical))
+    }
+
+    /// What is typical of its training rows, if that is known.
+    pub fn typical(&self) -> Option<&Typical> {
+        self.spec.typical.as_ref()
+    }
+
+    /// How the codes of training are distributed, if that was fitted.
+    pub fn mixture(&self) -> Option<&Mixture> {
+        self.spec.mixture.as_ref()
     }
 
     /// The same network, with shared weights, that knows the dimensions of the images that its rows are: channels,
@@ -402,6 +431,44 @@ impl Autoencoder {
     /// As [`Autoencoder::encode_stream`].
     pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
         rows::errors(self, rows)
+    }
+
+    /// The error of each row plus the squared Mahalanobis distance of its code, each over its mean in training: see
+    /// [`Typical`].
+    ///
+    /// # Errors
+    /// When the network does not know what is typical, the rows have another number of columns, or the device fails.
+    pub fn distance_score(&self, data: &Dataset) -> Result<Vec<f32>> {
+        let chunks = self.distance_score_stream(data.chunks())?.collect::<Result<Vec<_>>>()?;
+        Ok(chunks.into_iter().flat_map(|chunk| chunk.values).collect())
+    }
+
+    /// The same of a stream of rows: an item for each chunk of it, with one column.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::distance_score`].
+    pub fn distance_score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
+        typical::stream(self, rows)
+    }
+
+    /// How sensitive the network is to noise at each row: the mean, over eight draws of normal noise and the columns,
+    /// of the squared change of the reconstruction, as the network sees rows. Near the rows of its training a network
+    /// that learnt to remove noise answers as before. `deviation` is the noise's standard deviation, in the network's
+    /// units. The noise is the same for every row.
+    ///
+    /// # Errors
+    /// When the deviation is not above 0, the rows have another number of columns, or the device fails.
+    pub fn noise_score(&self, data: &Dataset, deviation: f32) -> Result<Vec<f32>> {
+        let chunks = self.noise_score_stream(data.chunks(), deviation)?.collect::<Result<Vec<_>>>()?;
+        Ok(chunks.into_iter().flat_map(|chunk| chunk.values).collect())
+    }
+
+    /// The same of a stream of rows: an item for each chunk of it, with one column.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::noise_score`].
+    pub fn noise_score_stream(&self, rows: Chunks, deviation: f32) -> Result<impl Iterator<Item = Result<Rows>>> {
+        sensitivity::stream(self, rows, deviation, 0)
     }
 
     /// The scores of a stream of rows, and of each row the columns that make most of its score, at most `most`: an item

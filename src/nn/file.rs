@@ -1,7 +1,7 @@
 //! Model files: safetensors under PyTorch's names, with our own metadata beside the tensors.
 
 use super::bottleneck::{HEADS, IDLE};
-use super::{Autoencoder, Builder, Spec};
+use super::{Autoencoder, Builder, Quantiles, Spec};
 use crate::data::Scaler;
 use crate::params::Layout;
 use crate::{Device, Error, Result, files};
@@ -14,39 +14,90 @@ use std::path::Path;
 
 /// Our only metadata entry: a JSON text.
 const KEY: &str = "narrows";
-/// Increases when the meaning of the metadata changes.
+/// Increases when the meaning of the metadata changes; the next one is that of several networks in one file.
 const FORMAT: u64 = 2;
+const ENSEMBLE: u64 = 3;
 /// A tensor that every checkpoint has and no model has.
 const CHECKPOINT: &str = "narrows.m";
 
 /// Writes a model: the weights as in an untied PyTorch network, and the model as data.
 pub(super) fn save(ae: &Autoencoder, path: &Path) -> Result<()> {
-    if let Some(what) = ae.params().not_finite()? {
-        let problem = format!("some of {what} are infinite or NaN, so nothing was written");
-        return Err(Error::data(path, problem, "Train again with a lower learning rate."));
+    write(path, &[(String::new(), ae)], serde_json::json!({ "format": FORMAT, "spec": ae.spec() }))
+}
+
+/// Writes networks of one shape, each with its number before the names of its tensors, and what is known of their
+/// scores.
+pub(super) fn save_all(members: &[Autoencoder], scores: Option<&Quantiles>, path: &Path) -> Result<()> {
+    let first = members.first().map(|ae| Spec { quantiles: None, typical: None, mixture: None, ..ae.spec().clone() });
+    let known: Vec<_> = members.iter().map(Autoencoder::quantiles).collect();
+    let about = serde_json::json!({ "format": ENSEMBLE, "spec": first, "members": known, "scores": scores });
+    let members: Vec<_> = members.iter().enumerate().map(|(at, ae)| (prefix(at), ae)).collect();
+    write(path, &members, about)
+}
+
+/// What stands before the names of a member's tensors.
+fn prefix(member: usize) -> String {
+    format!("{member}.")
+}
+
+/// Writes the tensors of networks, with a text before the names of each.
+fn write(path: &Path, networks: &[(String, &Autoencoder)], about: Value) -> Result<()> {
+    for (_, ae) in networks {
+        if let Some(what) = ae.params().not_finite()? {
+            let problem = format!("some of {what} are infinite or NaN, so nothing was written");
+            return Err(Error::data(path, problem, "Train again with a lower learning rate."));
+        }
     }
     let failed = |e: &dyn std::fmt::Display| Error::data(path, format!("the tensors can't be written: {e}"), "Report this as a defect.");
-    let layout = whole_layout(ae.spec());
-    let values = layout.iter().map(|(name, shape)| value(ae, name, shape)).collect::<Result<Vec<_>>>()?;
-    let views = layout.iter().zip(&values).map(|((name, shape), values)| {
+    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+    for (prefix, ae) in networks {
+        for (name, shape) in whole_layout(ae.spec()) {
+            let values = value(ae, &name, &shape)?;
+            tensors.push((prefix.clone() + &name, shape, values));
+        }
+    }
+    let views = tensors.iter().map(|(name, shape, values)| {
         TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map(|view| (name.as_str(), view))
     });
-    let about = serde_json::json!({ "format": FORMAT, "spec": ae.spec() }).to_string();
     let bytes = views
         .collect::<std::result::Result<Vec<_>, _>>()
-        .and_then(|views| serialize(views, Some(HashMap::from([(KEY.to_string(), about)]))))
+        .and_then(|views| serialize(views, Some(HashMap::from([(KEY.to_string(), about.to_string())]))))
         .map_err(|e| failed(&e))?;
     files::write_atomic(path, |file| file.write_all(&bytes))
 }
 
-/// Reads a model that [`save`] wrote, in this format or the first one.
+/// Reads a model that [`save`] wrote, in this format or the first one; of several networks the first.
 pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
     let bytes = read_file(path)?;
-    let Some(spec) = about(path, &bytes)? else {
+    let Some(About { spec, members, .. }) = about(path, &bytes)? else {
         let widths = widths(&parse(path, &bytes)?).unwrap_or_else(|| "N,N,..".into());
         let remedy = format!("Name its widths: --layers {widths}, or `Autoencoder::builder(..).weights(device, file)`.");
         return Err(Error::data(path, "it has no metadata of narrows", remedy));
     };
+    let member = members.and_then(|members| members.into_iter().next());
+    let all = member.is_some();
+    network(
+        device,
+        path,
+        &bytes,
+        Spec { quantiles: member.or(spec.quantiles.clone()), ..spec },
+        &if all { prefix(0) } else { String::new() },
+    )
+}
+
+/// Reads all networks that [`save_all`] wrote, and what is known of their scores together; none of a file with one.
+pub(super) fn load_all(device: &Device, path: &Path) -> Result<Option<(Vec<Autoencoder>, Option<Quantiles>)>> {
+    let bytes = read_file(path)?;
+    let Some(About { spec, members: Some(members), scores }) = about(path, &bytes)? else { return Ok(None) };
+    let each = members
+        .into_iter()
+        .enumerate()
+        .map(|(at, quantiles)| network(device, path, &bytes, Spec { quantiles: Some(quantiles), ..spec.clone() }, &prefix(at)));
+    Ok(Some((each.collect::<Result<_>>()?, scores)))
+}
+
+/// A network with the weights whose names have a text before them.
+fn network(device: &Device, path: &Path, bytes: &[u8], spec: Spec, prefix: &str) -> Result<Autoencoder> {
     // The metadata may be wrong; the size of the file is not.
     let pairs = |widths: Vec<usize>| widths.windows(2).map(|w| w[0] as u128 * w[1] as u128).sum::<u128>();
     let numbers = pairs(spec.widths()) + pairs(spec.decoder.widths());
@@ -55,7 +106,7 @@ pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
         return Err(not_ours(path, format!("widths of {widths:?} need {} bytes of weights but it has {}", 4 * numbers, bytes.len())));
     }
     let ae = Autoencoder::blank(spec, device).map_err(|e| not_ours(path, reason(e)))?;
-    take_weights(&ae, path, &bytes)?;
+    take_weights(&ae, path, bytes, prefix)?;
     Ok(ae)
 }
 
@@ -92,13 +143,15 @@ fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
 }
 
 /// Rejects a file with other tensors than the network's, before anything is allocated for them.
-fn check_tensors(path: &Path, file: &SafeTensors, layout: &Layout) -> Result<()> {
+fn check_tensors(path: &Path, file: &SafeTensors, layout: &Layout, prefix: &str) -> Result<()> {
     let bad = |problem: String| Error::data(path, problem, "Build the network with the widths that the file was written with.");
-    if let Some(name) = file.names().into_iter().find(|&name| layout.iter().all(|(known, _)| known != name)) {
+    let own = file.names().into_iter().filter_map(|name| name.strip_prefix(prefix));
+    if let Some(name) = own.into_iter().find(|&name| layout.iter().all(|(known, _)| known != name)) {
         return Err(bad(format!("it holds a tensor `{name}` that this network does not have")));
     }
     for (name, shape) in layout {
-        let tensor = file.tensor(name).map_err(|_| bad(format!("the tensor `{name}` ({shape:?}) is missing")))?;
+        let tensor =
+            file.tensor(&format!("{prefix}{name}")).map_err(|_| bad(format!("the tensor `{prefix}{name}` ({shape:?}) is missing")))?;
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             return Err(bad(format!("`{name}` is {:?} of {:?} where F32 of {shape:?} is needed", tensor.shape(), tensor.dtype())));
         }
@@ -106,13 +159,13 @@ fn check_tensors(path: &Path, file: &SafeTensors, layout: &Layout) -> Result<()>
     Ok(())
 }
 
-fn take_weights(ae: &Autoencoder, path: &Path, bytes: &[u8]) -> Result<()> {
+fn take_weights(ae: &Autoencoder, path: &Path, bytes: &[u8], prefix: &str) -> Result<()> {
     let file = parse(path, bytes)?;
     let layout = whole_layout(ae.spec());
-    check_tensors(path, &file, &layout)?;
+    check_tensors(path, &file, &layout, prefix)?;
     let mut all: Layers = Vec::new();
     for (name, shape) in &layout {
-        let tensor = file.tensor(name).map_err(|e| not_ours(path, e.to_string()))?;
+        let tensor = file.tensor(&format!("{prefix}{name}")).map_err(|e| not_ours(path, e.to_string()))?;
         let values: Vec<f32> = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             let problem = format!("element {at} of `{name}` is {}", values[at]);
@@ -147,9 +200,9 @@ impl Builder {
     pub fn weights(&self, device: &Device, path: impl AsRef<Path>) -> Result<Autoencoder> {
         let (path, spec) = (path.as_ref(), self.spec()?);
         let bytes = read_file(path)?;
-        check_tensors(path, &parse(path, &bytes)?, &whole_layout(&spec))?;
+        check_tensors(path, &parse(path, &bytes)?, &whole_layout(&spec), "")?;
         let ae = Autoencoder::blank(spec, device)?;
-        take_weights(&ae, path, &bytes)?;
+        take_weights(&ae, path, &bytes, "")?;
         Ok(ae)
     }
 }
@@ -195,7 +248,7 @@ impl Spec {
     /// # Errors
     /// When the file is absent, is not a safetensors file, or describes no model that can be built.
     pub fn read(path: impl AsRef<Path>) -> Result<Option<Spec>> {
-        about(path.as_ref(), &read_file(path.as_ref())?)
+        Ok(about(path.as_ref(), &read_file(path.as_ref())?)?.map(|about| about.spec))
     }
 }
 
@@ -212,24 +265,42 @@ fn widths(file: &SafeTensors) -> Option<String> {
     Some(widths?.join(",") + if mu.is_some() { " --variational" } else { "" })
 }
 
-/// The model that our metadata describes, if there is any.
-fn about(path: &Path, bytes: &[u8]) -> Result<Option<Spec>> {
+/// What our metadata describe.
+struct About {
+    spec: Spec,
+    /// Of several networks in one file: what each knows of its scores.
+    members: Option<Vec<Quantiles>>,
+    /// What is known of their scores together.
+    scores: Option<Quantiles>,
+}
+
+/// What our metadata describe, if there are any.
+fn about(path: &Path, bytes: &[u8]) -> Result<Option<About>> {
     parse(path, bytes)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_ours(path, e.to_string()))?;
     let Some(about) = header.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
         return Ok(None);
     };
     let about: Value = serde_json::from_str(about).map_err(|e| not_ours(path, format!("its metadata is not JSON ({e})")))?;
+    let unreadable = |e: serde_json::Error| not_ours(path, format!("its model can't be read ({})", said(e)));
     let spec = match about["format"].as_u64() {
         Some(1) => first_format(path, &about)?,
-        Some(FORMAT) => Spec::deserialize(&about["spec"]).map_err(|e| not_ours(path, format!("its model can't be read ({})", said(e))))?,
+        Some(FORMAT | ENSEMBLE) => Spec::deserialize(&about["spec"]).map_err(unreadable)?,
         _ => {
-            let problem = format!("its format is {}; this version knows 1 and {FORMAT}", about["format"]);
+            let problem = format!("its format is {}; this version knows 1 to {ENSEMBLE}", about["format"]);
             return Err(Error::data(path, problem, "Use the version of narrows that wrote it, or a newer one."));
         }
     };
     spec.check().map_err(|e| not_ours(path, reason(e)))?;
-    Ok(Some(spec))
+    let [members, scores] = match about["format"].as_u64() {
+        Some(ENSEMBLE) => [&about["members"], &about["scores"]],
+        _ => [&Value::Null; 2],
+    };
+    let members = Option::<Vec<Quantiles>>::deserialize(members).map_err(unreadable)?;
+    if members.as_ref().is_some_and(Vec::is_empty) {
+        return Err(not_ours(path, "it has no members".into()));
+    }
+    Ok(Some(About { spec, members, scores: Option::deserialize(scores).map_err(unreadable)? }))
 }
 
 /// The first format knew one kind of model: its widths, relu between them, and a linear code.

@@ -69,7 +69,6 @@ impl Quantiles {
         if scores.is_empty() {
             return Err(Error::argument("quantiles", "there are no scores", "Pass at least one."));
         }
-        let finite = |&score: &f32| if score.is_nan() { f32::MAX } else { score.clamp(-f32::MAX, f32::MAX) };
         let mut all: Vec<f32> = scores.iter().map(finite).collect();
         all.sort_by(|a, b| b.total_cmp(a));
         let rows = all.len();
@@ -86,6 +85,30 @@ impl Quantiles {
     /// How many scores there were.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The share of the scores that are below this one, from 0 to 1. NaN counts as the largest number. Between two
+    /// scores that are kept, the share rises on a line.
+    ///
+    /// ```
+    /// use narrows::nn::Quantiles;
+    /// let scores = Quantiles::of(&[0.1, 0.9, 0.2, 0.3])?;
+    /// assert_eq!((scores.share_below(0.3), scores.share_below(2.0)), (0.5, 1.0));
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    pub fn share_below(&self, score: f32) -> f64 {
+        let score = finite(&score);
+        let rows = self.rows as f64;
+        let above = self.scores.partition_point(|&kept| kept >= score);
+        if self.places.is_empty() {
+            return 1.0 - above as f64 / rows;
+        }
+        let Some(last) = above.checked_sub(1) else { return 1.0 };
+        let Some((&next, &below)) = self.places.get(above).zip(self.scores.get(above)) else { return 0.0 };
+        // The last score that is no smaller, and the first that is.
+        let (place, kept) = (self.places[last], self.scores[last]);
+        let part = (f64::from(kept) - f64::from(score)) / (f64::from(kept) - f64::from(below));
+        1.0 - (place as f64 + part * (next - 1 - place) as f64) / rows
     }
 
     /// The score from which a row is as rare as this share of the scores: the k-th largest of them, where k is the
@@ -110,6 +133,11 @@ impl Quantiles {
         let part = (count as f64 - from) / (to - from);
         Ok((above + (below - above) * part) as f32)
     }
+}
+
+/// A score as it is compared.
+fn finite(score: &f32) -> f32 {
+    if score.is_nan() { f32::MAX } else { score.clamp(-f32::MAX, f32::MAX) }
 }
 
 /// How many rows a share of them is.
@@ -161,6 +189,23 @@ mod tests {
                     assert_eq!(found, exact, "{rows} rows, {share}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_share_below_is_counted_and_between_kept_scores_right_to_a_hundredth_of_the_rest() {
+        let few = Quantiles::of(&[3.0, 1.0, 2.0, 3.0]).unwrap();
+        let below = [0.5, 1.0, 1.5, 2.0, 3.0, 3.5, f32::NAN, f32::NEG_INFINITY].map(|score| few.share_below(score));
+        assert_eq!(below, [0.0, 0.0, 0.25, 0.25, 0.5, 1.0, 1.0, 0.0]);
+        for rows in [4096, 4097, 60_000, 1_000_000] {
+            let scores: Vec<f32> = (0..rows).map(|i| 1.0 / (i * 7919 % rows + 1) as f32).collect();
+            let kept = Quantiles::of(&scores).unwrap();
+            for n in [1, 2, 10, 1000, 1024, 1025, 3000, rows / 2, rows - 1, rows] {
+                // n scores are at least this large.
+                let (found, at_least) = (kept.share_below(1.0 / n as f32), n as f64 / rows as f64);
+                assert!((1.0 - found - at_least).abs() <= 0.01 * at_least, "{n} of {rows}: {found}");
+            }
+            assert_eq!((kept.share_below(2.0), kept.share_below(0.0)), (1.0, 0.0));
         }
     }
 

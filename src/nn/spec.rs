@@ -1,7 +1,7 @@
 //! A model as data, and the builder that describes it.
 
 use super::net::check_share;
-use super::{Activation, Autoencoder, Layer, Net, Quantiles, TopK, bottleneck};
+use super::{Activation, Autoencoder, Layer, Mixture, Net, Quantiles, TopK, Typical, bottleneck};
 #[cfg(feature = "files")]
 use crate::data::Schema;
 use crate::data::{Bounds, Scaler};
@@ -92,6 +92,12 @@ pub struct Spec {
     /// The scores of the rows of training, or of those to validate on, if they are known.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub quantiles: Option<Quantiles>,
+    /// What is typical of the rows of training, if that is known.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub typical: Option<Typical>,
+    /// The distribution of the codes of training, if one was fitted.
+    #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub mixture: Option<Mixture>,
     /// The dimensions of the images that rows are, if they are: channels, height and width.
     #[cfg_attr(feature = "files", serde(default, skip_serializing_if = "Option::is_none"))]
     pub image: Option<[usize; 3]>,
@@ -107,7 +113,8 @@ impl Spec {
     /// # Errors
     /// When a half has no dense layer or more than 4,000 layers, a width is 0 or above 16,777,216, a dropout is not in
     /// [0, 1), encoder and decoder do not fit together, a tied decoder does not mirror its encoder, a variational code
-    /// has an activation, or a scaler, bounds or the dimensions of images are for another number of columns.
+    /// has an activation, a mixture is of other codes, or a scaler, bounds or the dimensions of images are for another
+    /// number of columns.
     pub fn check(&self) -> Result<()> {
         for (half, net) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
             if net.layers.len() > MOST_LAYERS {
@@ -160,6 +167,13 @@ impl Spec {
             let problem = format!("they are {dims:?} but the network takes {} numbers", self.encoder.inputs);
             return Err(Error::argument("image dimensions", problem, "Use those of the rows that the network was built for."));
         }
+        let known = [("mixture", self.mixture.as_ref().map(Mixture::units)), ("typical rows", self.typical.as_ref().map(Typical::units))];
+        if let Some((name, units)) =
+            known.into_iter().find_map(|(name, units)| Some((name, units.filter(|&units| units != self.decoder.inputs)?)))
+        {
+            let problem = format!("it is of codes of {units} units but the network's have {}", self.decoder.inputs);
+            return Err(Error::argument(name, problem, "Fit it to the network's own codes."));
+        }
         if let Some(bounds) = &self.bounds
             && ![1, self.encoder.inputs].contains(&bounds.columns())
         {
@@ -194,6 +208,8 @@ impl Spec {
             scaler: None,
             bounds: None,
             quantiles: None,
+            typical: None,
+            mixture: None,
             image: None,
             #[cfg(feature = "files")]
             schema: None,
@@ -433,6 +449,8 @@ impl Builder {
             scaler: None,
             bounds: None,
             quantiles: None,
+            typical: None,
+            mixture: None,
             image: None,
             #[cfg(feature = "files")]
             schema: None,

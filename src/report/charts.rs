@@ -1,12 +1,8 @@
 //! The plots of a report.
 
 use super::metrics::Point;
-use super::plot::{Axis, CLASSES, Plot};
-use crate::data::Dataset;
-use crate::data::Rows;
-use crate::tasks::Pca;
+use super::plot::{Axis, Plot};
 use crate::{Error, Result};
-use std::collections::BTreeSet;
 
 /// Two of them stand beside each other on the page. On a telephone its letters are still those of a footnote.
 const WIDE: (f64, f64) = (440.0, 300.0);
@@ -14,8 +10,6 @@ const WIDE: (f64, f64) = (440.0, 300.0);
 const MOST_DOTS: usize = 60;
 /// Bars of a histogram.
 const BARS: usize = 48;
-/// Dots in a scatter plot: more would hide each other and make the file large.
-const MOST_POINTS: usize = 4000;
 
 /// The colours of losses by their names, over again where they are more.
 const NAMED: [&str; 4] = ["d", "e", "f", "g"];
@@ -92,77 +86,6 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
     plot.rule(median, &format!("median {}", short(median)), 0);
     plot.rule(rare, &format!("99 % below {}", short(rare)), 1);
     Ok(plot.svg())
-}
-
-/// The codes of rows in the plane, as SVG, with a mark for each of the first 30 classes. Codes of more than two numbers
-/// are drawn by their first two principal components; of more than 4,000 rows only the first 4,000 are drawn.
-///
-/// # Errors
-/// When there are no codes, or their number is not that of the rows.
-pub fn scatter(name: &str, codes: &Rows, rows: &Dataset) -> Result<String> {
-    if codes.rows == 0 || rows.len() != codes.rows {
-        let problem = format!("there are {} codes of {} rows", codes.rows, rows.len());
-        return Err(Error::argument("scatter", problem, "Pass at least one code, and the rows they belong to."));
-    }
-    let (mut points, [x_label, y_label]) = plane(codes)?;
-    let title = match points.len() {
-        ..=MOST_POINTS => name.to_string(),
-        _ => format!("{name}, the first {}", grouped(MOST_POINTS)),
-    };
-    points.truncate(MOST_POINTS);
-    let axis = |label: &str, of: fn(&(f64, f64)) -> f64| {
-        let (lo, hi) = points.iter().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
-        let margin = ((hi - lo) * 0.03).max(1e-9);
-        Axis::linear(label, lo - margin, hi + margin)
-    };
-    let mut plot = Plot::new(&title, (760.0, 640.0), axis(&x_label, |p| p.0), axis(&y_label, |p| p.1));
-    match rows.labels() {
-        None => points.iter().for_each(|&point| plot.dot(0, point)),
-        Some(labels) => dots_by_class(&mut plot, &points, &labels[..points.len()], rows),
-    }
-    Ok(plot.svg())
-}
-
-/// Dots with a mark for each class, its name among them and in the legend.
-fn dots_by_class(plot: &mut Plot, points: &[(f64, f64)], labels: &[u8], rows: &Dataset) {
-    let classes: Vec<u8> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let place = |label: u8| classes.partition_point(|&class| class < label);
-    points.iter().zip(labels).for_each(|(&point, &label)| plot.dot(place(label), point));
-    for &class in classes.iter().take(CLASSES) {
-        let median = |of: fn(&(f64, f64)) -> f64| {
-            let mut values: Vec<f64> = points.iter().zip(labels).filter(|(_, label)| **label == class).map(|(p, _)| of(p)).collect();
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
-        let name = rows.class_name(class);
-        plot.name((median(|p| p.0), median(|p| p.1)), &name);
-        plot.key(place(class), &name);
-    }
-    if classes.len() > CLASSES {
-        plot.key(CLASSES, &format!("{} others", classes.len() - CLASSES));
-    }
-}
-
-/// Codes as points of a plane, and the names of its axes.
-#[allow(clippy::type_complexity)]
-fn plane(codes: &Rows) -> Result<(Vec<(f64, f64)>, [String; 2])> {
-    let at = |i: usize, j: usize| f64::from(codes.values[i * codes.columns + j]);
-    Ok(match codes.columns {
-        1 => ((0..codes.rows).map(|i| (at(i, 0), i as f64)).collect(), ["the code".into(), "row".into()]),
-        2 => (
-            (0..codes.rows).map(|i| (at(i, 0), at(i, 1))).collect(),
-            ["first number of the code".into(), "second number of the code".into()],
-        ),
-        _ => {
-            let data = Dataset::from_rows("codes", codes.values.clone(), &[codes.columns])?;
-            let pca = Pca::fit(&data)?;
-            let flat = pca.encode(&data, 2)?;
-            let whole = pca.variances().iter().sum::<f64>().max(f64::MIN_POSITIVE);
-            let share =
-                |i: usize| format!("component {} of the codes: {:.0} % of their variance", i + 1, 100.0 * pca.variances()[i] / whole);
-            (flat.values.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1]))).collect(), [share(0), share(1)])
-        }
-    })
 }
 
 /// Test error against the size of the code, as SVG: (numbers in the code, sum over a row's elements of the squared
@@ -317,26 +240,5 @@ mod tests {
         assert!(svg.contains("Errors of 1,001 rows") && svg.contains("median 0.01500") && svg.contains("1 more in the last bar"), "{svg}");
         assert!(histogram(&[]).is_err());
         assert!(!histogram(&[0.0]).unwrap().contains("NaN"));
-    }
-
-    #[test]
-    fn codes_of_any_width_become_dots() {
-        for columns in [1, 2, 5] {
-            let values = (0..columns * 20).map(|i| (i * i % 17) as f32).collect();
-            let codes = Rows::new(columns, values);
-            let rows = Dataset::from_rows("rows", vec![0.5; 20], &[1]).unwrap();
-            let labelled = rows.clone().with_labels((0..20).map(|i| i % 3).collect()).unwrap();
-            let svg = scatter("codes", &codes, &labelled).unwrap();
-            assert_eq!(svg.matches("class=\"dot").count(), 20);
-            assert_eq!(svg.matches("class=\"name\"").count(), 3);
-            assert!(scatter("codes", &codes, &rows).unwrap().contains("dot c0"));
-            assert!(scatter("codes", &codes, &rows.head(19)).is_err());
-            // 33 classes, with labels that are far apart: thirty have a mark each, and the others one together.
-            let many = Dataset::from_rows("many", vec![0.5; 40], &[1]).unwrap().with_labels((0..40).map(|i| i % 33 * 7).collect()).unwrap();
-            let codes = Rows::new(columns, (0..columns * 40).map(|i| (i * i % 31) as f32).collect());
-            let svg = scatter("codes", &codes, &many).unwrap();
-            assert!(svg.contains(">203<") && !svg.contains(">210<") && svg.contains(">3 others<"), "{svg}");
-            assert_eq!(svg.matches("class=\"dot rest\"").count(), 3);
-        }
     }
 }

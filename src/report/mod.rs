@@ -8,6 +8,8 @@ mod confusion;
 mod detection;
 mod family;
 mod gallery;
+mod importance;
+mod map;
 mod metrics;
 mod page;
 mod picture;
@@ -20,10 +22,12 @@ mod verdict;
 mod weights;
 
 pub use about::{About, machine};
-pub use charts::{histogram, loss, rate, scatter};
+pub use charts::{histogram, loss, rate};
 pub use components::Components;
 pub use confusion::confusion;
 pub use detection::detection;
+pub use importance::{importance, importance_of_pixels};
+pub use map::map;
 pub use metrics::{Point, metrics, read_metrics};
 pub use picture::{comparison, grid, heat, triples};
 #[cfg(feature = "cli")]

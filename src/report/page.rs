@@ -33,6 +33,8 @@ pub(super) struct Page<'a> {
     pub(super) rows: &'a str,
     /// The sections of its parts.
     pub(super) parts: &'a str,
+    /// The section of the codes.
+    pub(super) map: &'a str,
     pub(super) tiles: Option<&'a Tiles>,
     /// What could not be drawn, and why.
     pub(super) absent: &'a [String],
@@ -71,6 +73,7 @@ pub(super) fn html(page: &Page) -> String {
     out += &page.numbers();
     out += &page.classes();
     out += if images { "" } else { page.rows };
+    out += page.map;
     if let Some(tiles) = page.tiles {
         let more = if tiles.shown < tiles.units { format!(" The first {} of {} units.", tiles.shown, tiles.units) } else { String::new() };
         let _ = writeln!(

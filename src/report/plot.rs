@@ -1,6 +1,7 @@
 //! Plots as SVG, written by hand: two axes, and lines, bars, dots and rules between them. They follow the reader's
 //! light or dark theme; on paper they are light.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 const LEFT: f64 = 74.0;
@@ -18,6 +19,9 @@ const LEGEND_LINE: f64 = 20.0;
 /// The most letters of a name among the dots, and in the legend.
 const NAME_LETTERS: usize = 16;
 const KEY_LETTERS: usize = 30;
+/// The side of a square of many points, and how many strengths they have.
+const CELL: f64 = 3.0;
+const STRENGTHS: usize = 5;
 /// Classes of dots that differ: ten colours in each of three shapes.
 pub(super) const CLASSES: usize = 30;
 
@@ -29,7 +33,7 @@ const STYLE: &str = "\
 .nw .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.nw .rule{stroke:#55626f;stroke-dasharray:4 3;fill:none}\
 .nw .a{stroke:#1f66a8;fill:#1f66a8}.nw .b{stroke:#cf6a12;fill:#cf6a12}.nw .c{stroke:#3b8a4e;fill:#3b8a4e}.nw .d{stroke:#8a5aa8;fill:#8a5aa8}.nw .e{stroke:#b5487f;fill:#b5487f}.nw .f{stroke:#2b8c92;fill:#2b8c92}\
 .nw .g{stroke:#8a7419;fill:#8a7419}.nw .line{fill:none}.nw .bar{stroke:none}\
-.nw .dot{stroke:none;fill-opacity:.62}.nw .name{font-size:15px;font-weight:700;fill:#1b2530;stroke:#fff;stroke-width:4;paint-order:stroke;stroke-linejoin:round}\
+.nw .dot{stroke:none;fill-opacity:.62}.nw .cell{stroke:none}.nw .name{font-size:15px;font-weight:700;fill:#1b2530;stroke:#fff;stroke-width:4;paint-order:stroke;stroke-linejoin:round}\
 .nw .c0{fill:#4e79a7}.nw .c1{fill:#f28e2b}.nw .c2{fill:#e15759}.nw .c3{fill:#5fb0aa}.nw .c4{fill:#59a14f}\
 .nw .c5{fill:#d9ad1f}.nw .c6{fill:#b07aa1}.nw .c7{fill:#ff8896}.nw .c8{fill:#9c755f}.nw .c9{fill:#8a8f96}.nw .rest{fill:#b9c0c7}\
 @media screen and (prefers-color-scheme:dark){.nw text{fill:#a3afbb}.nw .title{fill:#e9edf2}.nw .paper{fill:#161b21}.nw .grid{stroke:#29323c}\
@@ -238,10 +242,37 @@ impl Plot {
         self.mark(format_args!("<text x=\"{tx:.1}\" y=\"{ty:.1}\" text-anchor=\"{anchor}\">{}</text>", escape(text)));
     }
 
-    /// A dot of class number `class`. Those from [`CLASSES`] on look alike.
-    pub(super) fn dot(&mut self, class: usize, (x, y): (f64, f64)) {
-        let dot = dot("dot ", class, (self.x(x), self.y(y)), 2.3);
+    /// A dot of class number `class` with a radius. Those from [`CLASSES`] on look alike.
+    pub(super) fn dot(&mut self, class: usize, (x, y): (f64, f64), radius: f64) {
+        let dot = dot("dot ", class, (self.x(x), self.y(y)), radius);
         self.marks += &dot;
+    }
+
+    /// Points that are too many for dots, as squares: each has the colour of the class that most of its points have,
+    /// and is the stronger, the more there are.
+    pub(super) fn density(&mut self, points: &[(f64, f64)], class: impl Fn(usize) -> usize) {
+        let cell = |v: f64| (v / CELL) as usize;
+        let mut cells = BTreeMap::<(usize, usize), BTreeMap<usize, usize>>::new();
+        for (at, &(x, y)) in points.iter().enumerate() {
+            *cells.entry((cell(self.y(y)), cell(self.x(x)))).or_default().entry(class(at).min(CLASSES)).or_default() += 1;
+        }
+        let mut counts: Vec<usize> = cells.values().map(|classes| classes.values().sum()).collect();
+        counts.sort_unstable();
+        // A few cells that hold very many would make all others pale.
+        let most = counts.get(counts.len() * 95 / 100).copied().unwrap_or(1).max(1) as f64;
+        let mut paths = BTreeMap::<(usize, usize), String>::new();
+        for ((row, column), classes) in cells {
+            let all = classes.values().sum::<usize>() as f64;
+            let level = ((all / most).sqrt() * STRENGTHS as f64).ceil().clamp(1.0, STRENGTHS as f64) as usize;
+            // Of equally many the first class.
+            let Some((class, _)) = classes.into_iter().rev().max_by_key(|(_, count)| *count) else { continue };
+            let (x, y) = (column as f64 * CELL, row as f64 * CELL);
+            let _ = write!(paths.entry((class, level)).or_default(), "M{x} {y}h{CELL}v{CELL}h-{CELL}z");
+        }
+        for ((class, level), path) in paths {
+            let (colour, ink) = (colour(class), level as f64 / STRENGTHS as f64);
+            self.mark(format_args!("<path class=\"cell {colour}\" fill-opacity=\"{ink:.2}\" d=\"{path}\"/>"));
+        }
     }
 
     /// A name in the middle of its dots, or as near as another name lets it stand.
@@ -252,6 +283,11 @@ impl Plot {
     /// A line of the legend without a line of the plot.
     pub(super) fn key(&mut self, class: usize, name: &str) {
         self.legend.push(Key::new(Mark::Dot(class), name));
+    }
+
+    /// Left, top, right and bottom of the frame.
+    pub(super) fn frame(&self) -> [f64; 4] {
+        [LEFT, TOP, self.width - RIGHT, self.height - BOTTOM]
     }
 
     /// The whole SVG document. A legend of at most half the width stands beside the title. A wider one stands below the
@@ -282,14 +318,14 @@ impl Plot {
         for (v, text) in &self.y.ticks {
             let y = self.y(*v);
             let _ = write!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>");
-            let _ = write!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 8.0, y + 4.0);
+            let _ = write!(out, "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 8.0, y + 4.0);
         }
         let mut end = f64::NEG_INFINITY;
         for (v, text) in &self.x.ticks {
             let (x, half) = (self.x(*v), LETTER * text.len() as f64 / 2.0);
             let _ = write!(out, "<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/>");
             if x - half > end {
-                let _ = write!(out, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>", bottom + 18.0);
+                let _ = write!(out, "<text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>", bottom + 18.0);
                 end = x + half + 4.0;
             }
         }
@@ -350,9 +386,14 @@ fn row(entries: &[Key], mut x: f64, y: f64) -> String {
     entries.iter().map(entry).collect()
 }
 
+/// The style of a class of dots.
+fn colour(class: usize) -> String {
+    if class < CLASSES { format!("c{}", class % 10) } else { "rest".into() }
+}
+
 /// A circle, a square or a triangle of about the radius `r`.
 fn dot(kind: &str, class: usize, (x, y): (f64, f64), r: f64) -> String {
-    let colour = if class < CLASSES { format!("c{}", class % 10) } else { "rest".into() };
+    let colour = colour(class);
     match class / 10 {
         1 => {
             let (left, top, side) = (x - 0.9 * r, y - 0.9 * r, 1.8 * r);
@@ -458,7 +499,7 @@ mod tests {
     fn labels_of_an_axis_do_not_cover_each_other() {
         let axis = Axis::linear("", 0.0, 200_000.0).ticks(&(0..=200_000).step_by(10_000).collect::<Vec<_>>());
         let svg = Plot::new("", (520.0, 330.0), axis, Axis::linear("", 0.0, 1.0)).svg();
-        let labels: Vec<_> = boxes(&svg, "x=", LETTER).into_iter().filter(|text| text.2 == 330.0 - BOTTOM + 18.0).collect();
+        let labels: Vec<_> = boxes(&svg, "class=\"tick\"", LETTER).into_iter().filter(|text| text.2 == 330.0 - BOTTOM + 18.0).collect();
         assert!(labels.len() > 5 && labels.windows(2).all(|two| two[0].1 < two[1].0 + 0.2), "{labels:?}");
     }
 
@@ -468,10 +509,12 @@ mod tests {
         plot.line("a", "<one>", &[(0.0, 0.1), (1.0, f64::NAN), (f64::INFINITY, -1.0)], true);
         plot.bar("b", 0.0, 0.5, 0.4);
         plot.rule(0.9, "99 % & more", 1);
-        plot.dot(13, (0.5, 0.5));
+        plot.dot(13, (0.5, 0.5), 2.0);
+        plot.density(&[(0.5, 0.5), (f64::NAN, 0.2), (0.5, 0.5), (0.9, 0.9)], |at| at / 3);
         plot.name((0.5, 0.5), "7");
         plot.key(3, "3");
         let svg = plot.svg();
+        assert_eq!(svg.matches("class=\"cell c0\"").count() + svg.matches("class=\"cell c1\"").count(), 3, "{svg}");
         assert!(svg.contains("a &lt; b &amp; &quot;c&quot;") && svg.contains("&lt;one&gt;") && svg.contains("class=\"dot c3\""));
         let numbers = svg.split("</style>").nth(1).unwrap();
         assert!(!numbers.contains("NaN") && !numbers.contains("inf"), "{numbers}");

@@ -74,21 +74,23 @@ mod tests {
     use super::png;
     use crate::data::Dataset;
     use crate::data::Rows;
-    use crate::report::scatter;
+    use crate::report::map;
+    use crate::tasks::{Plane, Projection};
     use image::GenericImageView;
 
     #[test]
     fn a_plot_becomes_a_picture_with_its_text_in_the_light_theme() {
         let rows = Dataset::from_rows("rows", vec![0.5; 20], &[1]).unwrap().with_labels((0..20).map(|i| i % 3).collect()).unwrap();
         let codes = Rows::new(2, (0..40).map(|i| (i * i % 17) as f32).collect());
-        let svg = scatter("Grüße, εδώ и там", &codes, &rows).unwrap();
+        let plane = Plane { by: Projection::Code, points: codes, axes: ["x".into(), "y".into()] };
+        let svg = map("Grüße, εδώ и там", &plane, &rows).unwrap();
         let picture = image::load_from_memory(&png(&svg).unwrap()).unwrap();
         assert_eq!(picture.get_pixel(1, 1).0, [255; 4], "the paper is white");
         let ink = |svg: &str| image::load_from_memory(&png(svg).unwrap()).unwrap().to_luma8().pixels().filter(|p| p.0[0] < 90).count();
-        let blank = scatter(" ", &codes, &rows).unwrap();
+        let blank = map(" ", &plane, &rows).unwrap();
         assert!(ink(&svg) > ink(&blank) + 400, "{} {}", ink(&svg), ink(&blank));
         // No font has a letter for a private use.
-        let error = png(&scatter("\u{10fff0}", &codes, &rows).unwrap()).unwrap_err().to_string();
+        let error = png(&map("\u{10fff0}", &plane, &rows).unwrap()).unwrap_err().to_string();
         assert!(error.contains("no font here has the letter"), "{error}");
         assert!(png("<p>").is_err());
     }

@@ -1,4 +1,4 @@
-//! A table's part of the page: its codes, the error of each column, and the rows with the largest errors.
+//! A table's part of the page: the error of each column, and the rows with the largest errors.
 
 use super::charts::{counted, grouped, short, times, value};
 use super::gallery::{name, worst};
@@ -17,17 +17,10 @@ const MOST_NUMBERS: usize = 1 << 23;
 const STEPS: usize = 30;
 const SPARK: (f64, f64) = (150.0, 30.0);
 
-/// The part of the page: `codes` is a picture of them.
-pub(super) fn html(ae: &Autoencoder, test: &Dataset, errors: &[f64], codes: Option<&str>) -> Result<String> {
-    let figure = codes.map(|codes| {
-        format!(
-            "<section class=\"keep\"><h2>The codes</h2><figure class=\"codes\">{}<figcaption>A dot for each test row: near each other where their \
-             codes are alike.</figcaption></figure></section>\n",
-            codes.trim_end()
-        )
-    });
+/// The part of the page.
+pub(super) fn html(ae: &Autoencoder, test: &Dataset, errors: &[f64]) -> Result<String> {
     let names = test.names().unwrap_or_else(|| (0..test.columns()).map(|at| format!("column {at}")).collect());
-    Ok(columns(ae, test, &names)? + &worst_rows(ae, test, &names, errors)? + &figure.unwrap_or_default())
+    Ok(columns(ae, test, &names)? + &worst_rows(ae, test, &names, errors)?)
 }
 
 /// A column of the test rows and of their reconstructions, as the network sees it.

@@ -2,26 +2,39 @@
 
 mod activity;
 mod anomaly;
+mod augment;
 mod contraction;
 mod denoising;
+mod dream;
+mod fidelity;
 mod highest;
+mod importance;
 mod latent;
 #[cfg(feature = "pca")]
 mod pca;
+#[cfg(feature = "pca")]
+mod plane;
 mod probe;
+mod products;
 mod readout;
 mod sampling;
 mod search;
 
 pub use activity::Activity;
 pub use anomaly::Detection;
+pub use augment::augment;
 pub use contraction::jacobian_norm;
 pub use denoising::{Denoised, Denoising, Quality};
+pub use dream::Dream;
+pub use fidelity::Fidelity;
 pub use highest::Highest;
+pub use importance::Importance;
 pub use latent::{Latent, Likelihood, Model};
 #[cfg(feature = "pca")]
 pub use pca::Pca;
+#[cfg(feature = "pca")]
+pub use plane::{Plane, Projection};
 pub use probe::{Probe, ProbeConfig};
 pub use readout::{Features, Readout, ReadoutConfig};
-pub use sampling::{between, codes, manifold, mean_code, sample, traverse};
+pub use sampling::{analogy, between, codes, manifold, mean_code, mixture_codes, sample, traverse};
 pub use search::{Hits, Metric, Neighbours};

@@ -12,6 +12,9 @@ pub(super) mod drawn {
     pub(in super::super) const WEIGHTS: u32 = purpose::IN_USE + 17;
     pub(in super::super) const BITS: u32 = purpose::IN_USE + 18;
     pub(in super::super) const SAMPLES: u32 = purpose::IN_USE + 19;
+    pub(in super::super) const ROWS: u32 = purpose::IN_USE + 20;
+    pub(in super::super) const AUGMENT: u32 = purpose::IN_USE + 21;
+    pub(in super::super) const COLUMNS: u32 = purpose::IN_USE + 22;
 }
 
 /// Rows that are drawn at one step.
@@ -52,6 +55,33 @@ pub fn codes(ae: &Autoencoder, rows: usize, seed: u64) -> Result<Rows> {
         codes.extend(draws.next(BLOCK.min(rows - start))?);
     }
     Ok(Rows::new(ae.code_width(), codes))
+}
+
+/// Codes of a network from the distribution that its codes of training have, if it knows one: see
+/// [`Autoencoder::with_mixture`].
+///
+/// # Errors
+/// When it knows none.
+pub fn mixture_codes(ae: &Autoencoder, rows: usize, seed: u64) -> Result<Rows> {
+    match ae.mixture() {
+        Some(mixture) => Ok(mixture.codes(rows, seed)),
+        None => {
+            Err(Error::argument("network", "it does not know how its codes are distributed", "Fit a mixture to codes of training rows."))
+        }
+    }
+}
+
+/// The code that lies from the third as the first lies from the second: a - b + c. With means of classes it carries
+/// over what tells two of them apart.
+///
+/// # Errors
+/// When the codes have different widths.
+pub fn analogy([a, b, c]: [&[f32]; 3]) -> Result<Vec<f32>> {
+    if a.len() != b.len() || a.len() != c.len() {
+        let problem = format!("they have {}, {} and {} numbers", a.len(), b.len(), c.len());
+        return Err(Error::argument("codes", problem, "Pass codes of one network."));
+    }
+    Ok(a.iter().zip(b).zip(c).map(|((&a, &b), &c)| (f64::from(a) - f64::from(b) + f64::from(c)) as f32).collect())
 }
 
 /// Rows that a variational network makes of codes from a standard normal distribution.

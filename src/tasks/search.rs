@@ -2,11 +2,12 @@
 
 #[cfg(feature = "pca")]
 use super::Pca;
+use super::products::Products;
 #[cfg(feature = "pca")]
 use crate::data::Dataset;
 use crate::data::Rows;
 use crate::spelling::spelled;
-use crate::{Device, Error, Program, Result, Tape, Tensor, Val};
+use crate::{Device, Error, Result};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -72,13 +73,9 @@ impl Neighbours {
     pub fn of(device: &Device, gallery: &Rows, queries: &Rows, k: usize, by: Metric) -> Result<Neighbours> {
         let (k, columns) = (checked(gallery, queries, k)?, gallery.columns);
         let (near, asked) = by.prepared(gallery, queries);
-        // For L2, q g - g g / 2: the larger, the nearer.
-        let offsets: Vec<f32> = match by {
-            Metric::L2 => near.par_chunks(columns).map(|g| (-g.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / 2.0) as f32).collect(),
-            Metric::Cosine => vec![0.0; gallery.rows],
-        };
+        let offsets = by.offsets(&near, columns);
         let mut best: Vec<Best> = (0..queries.rows).map(|_| Best::new((k + SPARE).min(gallery.rows))).collect();
-        let mut products = Products { device, columns, known: Vec::new() };
+        let mut products = Products::new(device, columns);
         for (q, best) in asked.chunks(QUERIES * columns).zip(best.chunks_mut(QUERIES)) {
             for (at, (g, offsets)) in near.chunks(GALLERY * columns).zip(offsets.chunks(GALLERY)).enumerate() {
                 let scores = products.run(q, g, offsets)?;
@@ -120,6 +117,18 @@ impl Neighbours {
         Ok(Neighbours { k, rows, distances })
     }
 
+    /// Of neighbours of rows among themselves: each row, and its neighbours without itself, one fewer than were asked
+    /// for.
+    pub(super) fn others(&self) -> impl Iterator<Item = (usize, Others<'_>)> {
+        let each = self.rows.chunks(self.k).zip(self.distances.chunks(self.k)).enumerate();
+        each.map(|(row, (rows, distances))| {
+            // Among many equal rows the row itself may not be listed.
+            let own = rows.iter().position(|&other| other as usize == row).unwrap_or(rows.len() - 1);
+            let others = rows.iter().zip(distances).enumerate().filter(move |(at, _)| *at != own);
+            (row, Box::new(others.map(|(_, (&other, &distance))| (other, distance))) as Others)
+        })
+    }
+
     /// How many neighbours have the label of their query.
     ///
     /// # Errors
@@ -147,6 +156,9 @@ impl Neighbours {
     }
 }
 
+/// The other rows that are nearest to a row, with their distances.
+pub(super) type Others<'a> = Box<dyn Iterator<Item = (u32, f64)> + 'a>;
+
 /// The neighbours of each query: k, or all rows of a smaller gallery.
 fn checked(gallery: &Rows, queries: &Rows, k: usize) -> Result<usize> {
     if k == 0 {
@@ -171,7 +183,7 @@ fn checked(gallery: &Rows, queries: &Rows, k: usize) -> Result<usize> {
 impl Metric {
     /// Both sides of the product. Distances do not change where the mean of the gallery is taken from all, and with
     /// smaller numbers the products round less; a cosine is a product of codes of length 1.
-    fn prepared(self, gallery: &Rows, queries: &Rows) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn prepared(self, gallery: &Rows, queries: &Rows) -> (Vec<f32>, Vec<f32>) {
         let columns = gallery.columns;
         match self {
             Metric::L2 => {
@@ -196,6 +208,16 @@ impl Metric {
         }
     }
 
+    /// What is added to the product with each row of the gallery, so that it is the larger, the nearer the row: for L2
+    /// it is q g - g g / 2.
+    pub(super) fn offsets(self, gallery: &[f32], columns: usize) -> Vec<f32> {
+        let half = |g: &[f32]| (-g.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / 2.0) as f32;
+        match self {
+            Metric::L2 => gallery.par_chunks(columns).map(half).collect(),
+            Metric::Cosine => vec![0.0; gallery.len() / columns],
+        }
+    }
+
     fn distance(self, a: &[f32], b: &[f32]) -> f64 {
         let pairs = || a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
         match self {
@@ -210,39 +232,6 @@ impl Metric {
 
 fn norm(row: &[f32]) -> f64 {
     row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
-}
-
-/// The products of some queries with some rows of the gallery: a program for each pair of sizes.
-struct Products<'a> {
-    device: &'a Device,
-    columns: usize,
-    known: Vec<([usize; 2], [Val; 4], Program)>,
-}
-
-impl Products<'_> {
-    /// `q g' + offsets`: a row for each query.
-    fn run(&mut self, q: &[f32], g: &[f32], offsets: &[f32]) -> Result<Vec<f32>> {
-        let sizes = [q.len() / self.columns, offsets.len()];
-        let at = match self.known.iter().position(|(known, ..)| *known == sizes) {
-            Some(at) => at,
-            None => {
-                let mut tape = Tape::plan(self.device);
-                let zeros = |dims: &[usize]| Tensor::zeros(self.device, dims);
-                let x = tape.input(&zeros(&[sizes[0], self.columns])?)?;
-                let w = tape.input(&zeros(&[sizes[1], self.columns])?)?;
-                let b = tape.input(&zeros(&[sizes[1]])?)?;
-                let y = tape.dense(x, w, b)?;
-                self.known.push((sizes, [x, w, b, y], tape.compile()?));
-                self.known.len() - 1
-            }
-        };
-        let (_, [x, w, b, y], program) = &mut self.known[at];
-        program.write(*x, q)?;
-        program.write(*w, g)?;
-        program.write(*b, offsets)?;
-        program.run(1)?;
-        program.read(*y)
-    }
 }
 
 /// A score in the order of f32, and the row that has it.

@@ -254,3 +254,72 @@ fn images_with_the_largest_scores_are_drawn_with_their_errors() {
     assert!(code == 2 && err.contains("none.png is a picture, but the rows are not images"), "{err}");
     assert!(!root.join("none.png").exists() && ok(root, "score --help").0.contains("the 20 images with the largest scores"));
 }
+
+#[test]
+fn an_ensemble_scores_together_and_its_training_goes_on_after_a_stop() {
+    let folder = trained();
+    let root = folder.path();
+    let train = "train --device cpu --data t.csv --id name --drop bad --layers 8,1 --epochs 20 --batch-size 16 --lr 1e-2 --validation 0.2";
+    let (_, err) = ok(root, &format!("{train} --ensemble 3 --out e"));
+    assert!(err.contains("network 2 of 3 is trained") && err.contains("network 3 of 3 is trained"), "{err}");
+    for file in ["metrics.csv", "metrics.1.csv", "metrics.2.csv", "checkpoints/2/last.safetensors"] {
+        assert!(root.join("e").join(file).exists(), "{file}");
+    }
+    let score = |args: &str| ok(root, &format!("score --device cpu --model e --data new.csv {args}"));
+    let (out, err) = score("--contamination 0.05");
+    assert!(err.contains("as 5 of 100 rows of the training have"), "{err}");
+    let scores: Vec<f32> = out.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    assert!(scores.len() == 200 && scores.iter().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
+    assert!(scores.iter().skip(3).step_by(10).all(|score| *score == 1.0), "anomalies are beyond all of the training");
+    // The first network is the one that a run without the others has, and what has no ensemble uses it.
+    ok(root, &format!("{train} --out one"));
+    let codes = |model: &str| ok(root, &format!("encode --device cpu --model {model} --data new.csv"));
+    let (both, err) = codes("e");
+    assert!(both == codes("one").0 && err.contains("e holds 3 networks; this is of the first"), "{err}");
+    assert!(ok(root, "eval --device cpu --model e --data new.csv --anomaly bad").0.contains("AUROC"));
+    for (args, said) in [
+        ("score --device cpu --model e --data new.csv --why", "no other score"),
+        ("score --device cpu --model e --data new.csv --score-by noise", "an ensemble compares errors"),
+        ("train --device cpu --resume e --ensemble 4", "this run has 3 networks"),
+        ("train --device cpu --data t.csv --ensemble 0", "it has no networks"),
+    ] {
+        let (code, _, err) = run(root, args);
+        assert!(code == 2 && err.contains(said), "{args}: {err}");
+    }
+    // As after a stop in the third network: it is trained again, and the file has the same bits.
+    let model = fs::read(root.join("e/model.safetensors")).unwrap();
+    fs::remove_dir_all(root.join("e/checkpoints/2")).unwrap();
+    fs::remove_file(root.join("e/model.safetensors")).unwrap();
+    ok(root, "train -q --device cpu --resume e");
+    assert_eq!(fs::read(root.join("e/model.safetensors")).unwrap(), model);
+    ok(root, "train -q --device cpu --config e --out again");
+    assert_eq!(fs::read(root.join("again/model.safetensors")).unwrap(), model, "config.toml knows of them");
+}
+
+#[test]
+fn rows_are_scored_by_the_distance_of_their_code_and_by_noise() {
+    let folder = trained();
+    let root = folder.path();
+    let scores = |args: &str| {
+        let (out, err) = ok(root, &format!("{SCORE} new.csv {args}"));
+        (out.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect::<Vec<f64>>(), err)
+    };
+    let (distance, err) = scores("--score-by distance --contamination 0.02");
+    assert!(err.contains("as 2 of 100 rows of the training have"), "{err}");
+    let error = scores("").0;
+    assert!(distance.len() == 200 && distance.iter().zip(&error).all(|(distance, error)| distance >= error && distance != error));
+    let (noise, err) = scores("--score-by noise");
+    assert!(err.contains("the noise has a standard deviation of 0.1") && noise.iter().all(|score| *score > 0.0), "{err}");
+    assert_eq!(noise, scores("--score-by noise").0);
+    let found = ok(root, "eval --device cpu --model m --data new.csv --anomaly bad --score-by distance --json").0;
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert!(found["anomalies"]["auroc"].as_f64().unwrap() > 0.9, "{found}");
+    for (args, said) in [
+        ("--score-by noise --contamination 0.1", "a model knows no such scores"),
+        ("--score-by distance --why", "no other score"),
+        ("--score-by odd", "error, distance, noise"),
+    ] {
+        let (code, _, err) = run(root, &format!("{SCORE} new.csv {args}"));
+        assert!(code == 2 && err.contains(said), "{args}: {err}");
+    }
+}

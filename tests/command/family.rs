@@ -5,18 +5,18 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-fn ok(folder: &Path, args: &str) -> (String, String) {
+pub(super) fn ok(folder: &Path, args: &str) -> (String, String) {
     let (code, out, err) = run(folder, args);
     assert_eq!(code, 0, "{args}: {err}");
     (out, err)
 }
 
-fn json(folder: &Path, args: &str) -> Value {
+pub(super) fn json(folder: &Path, args: &str) -> Value {
     serde_json::from_str(&ok(folder, args).0).unwrap()
 }
 
 /// Small digits: 8 x 8 bytes with a label, as a table of pixels.
-fn digits(folder: &Path) {
+pub(super) fn digits(folder: &Path) {
     let mut table = String::from("label");
     (0..64).for_each(|i| table += &format!(",pixel{i}"));
     table.push('\n');
@@ -33,7 +33,7 @@ fn digits(folder: &Path) {
     fs::write(folder.join("digits.csv"), table).unwrap();
 }
 
-fn size(path: &Path) -> (u32, u32) {
+pub(super) fn size(path: &Path) -> (u32, u32) {
     image::image_dimensions(path).unwrap()
 }
 

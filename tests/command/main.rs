@@ -15,4 +15,5 @@ mod saving;
 #[cfg(unix)]
 mod stopping;
 mod tables;
+mod uses;
 mod verbs;

@@ -278,10 +278,10 @@ fn halves_that_no_model_has_are_refused_in_memory_and_from_a_file() {
         let problem = said.split_once(". ").unwrap().0;
         assert!(error.ends_with(&format!("{problem}. Use a model.safetensors that narrows wrote.")), "{error}");
     }
-    let about = serde_json::json!({ "format": 3 }).to_string();
+    let about = serde_json::json!({ "format": 4 }).to_string();
     fs::write(&path, safetensors::serialize(file.tensors(), Some([("narrows".to_string(), about)].into())).unwrap()).unwrap();
     let error = Autoencoder::load(&device, &path).unwrap_err().to_string();
-    assert!(error.contains("its format is 3; this version knows 1 and 2. Use the version of narrows that wrote it"), "{error}");
+    assert!(error.contains("its format is 4; this version knows 1 to 3. Use the version of narrows that wrote it"), "{error}");
 }
 
 #[test]
