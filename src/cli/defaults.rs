@@ -1,9 +1,9 @@
 //! Defaults that depend on the rows: what neither a flag nor a file settles.
 
 use super::settings::Settings;
-use narrows::data::{Dataset, Split};
+use narrows::data::{Dataset, Scale, Schema, Split};
 use narrows::nn::Activation;
-use narrows::{Error, Result};
+use narrows::{Error, Loss, Result};
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
@@ -21,6 +21,9 @@ const PATIENCE: usize = 10;
 /// The hidden layers for a table, and the widest code.
 const HIDDEN: [usize; 2] = [128, 64];
 const WIDEST_CODE: usize = 32;
+/// The hidden layers for texts, and the widest code: Hinton and Salakhutdinov (2006) had 500, 250, 125 and 10.
+const HIDDEN_OF_TEXTS: [usize; 2] = [500, 250];
+const CODE_OF_TEXTS: usize = 32;
 /// The activation for a table: its units can't die.
 const ACTIVATION: Activation = Activation::Leaky;
 
@@ -31,6 +34,8 @@ pub(super) struct Said {
     pub(super) row: Option<usize>,
     pub(super) layers: bool,
     pub(super) activation: bool,
+    pub(super) output: bool,
+    pub(super) loss: bool,
     pub(super) epochs: bool,
     pub(super) evaluate_every: bool,
     pub(super) patience: bool,
@@ -46,6 +51,8 @@ impl Said {
             row: None,
             layers: said("model", "layers"),
             activation: said("model", "activation"),
+            output: said("model", "output"),
+            loss: said("fit", "loss"),
             epochs: said("fit", "epochs"),
             evaluate_every: said("fit", "evaluate_every"),
             patience: said("fit", "patience"),
@@ -55,7 +62,17 @@ impl Said {
 
     /// Everything: a file of the first format means what it meant.
     pub(super) fn all() -> Said {
-        Said { row: None, layers: true, activation: true, epochs: true, evaluate_every: true, patience: true, validation: true }
+        Said {
+            row: None,
+            layers: true,
+            activation: true,
+            output: true,
+            loss: true,
+            epochs: true,
+            evaluate_every: true,
+            patience: true,
+            validation: true,
+        }
     }
 }
 
@@ -82,6 +99,10 @@ impl Settings {
         if train.row_dims().len() > 1 {
             return Ok(());
         }
+        if train.schema().is_some_and(Schema::is_of_texts) {
+            self.complete_texts(columns);
+            return Ok(());
+        }
         if !self.said.layers {
             self.model = self.model.clone().hidden(HIDDEN).code((columns / 3).clamp(1, WIDEST_CODE));
         }
@@ -89,6 +110,20 @@ impl Settings {
             self.model = self.model.clone().activation(ACTIVATION);
         }
         Ok(())
+    }
+
+    /// A network for texts: cross-entropy of each word, on rows as they are.
+    fn complete_texts(&mut self, words: usize) {
+        if !self.said.layers {
+            self.model = self.model.clone().hidden(HIDDEN_OF_TEXTS).code((words / 3).clamp(1, CODE_OF_TEXTS));
+        }
+        if !self.said.activation && self.model.is_deep() {
+            self.model = self.model.clone().activation(ACTIVATION);
+        }
+        if !self.said.loss && !self.said.output {
+            self.fit.loss = Loss::Bce;
+        }
+        self.data.scale.get_or_insert(Scale::None);
     }
 
     fn complete_fit(&mut self, split: &Split) {

@@ -17,7 +17,7 @@ use std::str::FromStr;
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ModelFlags {
     /// Widths from the first layer to the code, 128,64,32, or with that of the rows before them, 784-128-64-32; the
-    /// decoder has them in reverse. [default: 128,64,32; for a table its code is a third of the columns, at most 32]
+    /// decoder has them in reverse. [default: 128,64,32; for a table its code is a third of the columns, at most 32; 500,250,32 for texts]
     #[arg(long, value_name = "N,N,..|ROW-N-N..")]
     layers: Option<Widths>,
     /// What follows each hidden layer. [default: relu; for a table leaky]
@@ -96,7 +96,7 @@ pub(super) struct FitFlags {
     /// The largest norm of all gradients together. [default: none]
     #[arg(long, value_name = "NORM|none", allow_negative_numbers = true, value_parser = or_none::<f32>)]
     clip: Option<OrNone<f32>>,
-    /// Mean squared error, or binary cross-entropy. [default: mse]
+    /// Mean squared error, or binary cross-entropy. [default: mse, for texts bce]
     #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = Loss::USAGE)]
     loss: Option<Loss>,
     /// What is done to the rows that the network sees in training, in its units: normal numbers of this standard
@@ -141,13 +141,13 @@ pub(super) struct FitFlags {
 /// What it is trained on.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct DataFlags {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images, a table (.csv, .tsv, .txt or
-    /// .dat, also .gz), an .npy or .npz file. Data without a test part is split 5 to 1; of images, sub-folders called
-    /// train, valid and test are the parts. [default: mnist if it was downloaded before, else builtin]
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images or of .txt files, a table
+    /// (.csv, .tsv, .txt or .dat, also .gz), an .npy or .npz file. Data without a test part is split 5 to 1; of folders,
+    /// sub-folders called train, valid and test are the parts. [default: mnist if it was downloaded before, else builtin]
     #[arg(long = "data", value_name = "builtin|mnist|PATH", value_parser = OsStringValueParser::new().try_map(text))]
     name: Option<String>,
     /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,
-    /// or none. [default: for numbers minmax, or standard with a linear output; for bytes none]
+    /// or none. [default: for numbers minmax, or standard with a linear output; for bytes and texts none]
     #[arg(long, value_parser = named::<Scale>(Scale::NAMES), value_name = Scale::USAGE)]
     scale: Option<Scale>,
     /// The share of the training rows, from their end, to validate on instead of training on. [default: none, or the
@@ -240,6 +240,7 @@ impl ModelFlags {
         said.row = self.layers.as_ref().and_then(|widths| widths.of_layers().0);
         said.layers |= self.layers.is_some();
         said.activation |= self.activation.is_some();
+        said.output |= self.output.is_some();
     }
 
     /// Whether there is an output, and another than the model has.
@@ -274,6 +275,7 @@ impl FitFlags {
 
     pub(super) fn say(&self, said: &mut Said) {
         said.epochs |= self.epochs.is_some();
+        said.loss |= self.loss.is_some();
         said.evaluate_every |= self.evaluate_every.is_some();
         said.patience |= self.patience.is_some();
     }

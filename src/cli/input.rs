@@ -5,7 +5,7 @@ use super::common::{Common, ends_in, is_same};
 use super::flags::named;
 use super::settings::{Settings, run_of};
 use clap::Args;
-use narrows::data::{Chunks, Column, Dataset, Missing, Options, Schema, Split, has_fingerprint};
+use narrows::data::{Chunks, Column, Dataset, Missing, Options, Schema, Split, Weighting, has_fingerprint};
 use narrows::report::About;
 use narrows::{Autoencoder, Error, Result};
 use same_file::Handle;
@@ -27,6 +27,10 @@ pub(super) struct Reading {
     /// what they give; with none, it is not. [default: a first column without a name that counts up]
     #[arg(long, value_name = "COLUMN|none")]
     id: Option<String>,
+    /// CSV: the column of texts, by its name or its number, whose words make the rows; of the others only the label and
+    /// the id are kept. [default: none, or that of the model]
+    #[arg(long, value_name = "COLUMN|none")]
+    text: Option<String>,
     /// CSV: whether the first line names the columns. [default: yes if none of its fields is a number]
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     header: Option<bool>,
@@ -63,6 +67,13 @@ pub(super) struct Columns {
     /// zeros. [default: error]
     #[arg(long, value_parser = named::<Missing>(Missing::NAMES), value_name = Missing::USAGE)]
     missing: Option<Missing>,
+    /// Texts: how many words make a row, the most frequent of the training rows. [default: 2000]
+    #[arg(long, value_name = "N")]
+    words: Option<usize>,
+    /// Texts: what a row holds for each word: tf-idf, in rows of length 1; its share of the words of the text; or 1 if
+    /// the text has it. [default: tfidf]
+    #[arg(long, value_parser = named::<Weighting>(Weighting::NAMES), value_name = Weighting::USAGE)]
+    weighting: Option<Weighting>,
 }
 
 /// The size of a picture, or `none`.
@@ -106,12 +117,16 @@ impl Columns {
             drop: list(&self.drop, &stands.drop),
             categorical: list(&self.categorical, &stands.categorical),
             missing: self.missing.or(stands.missing),
+            words: self.words.or(stands.words),
+            weighting: self.weighting.or(stands.weighting),
         }
     }
 
     pub(super) fn put(&self, options: Options) -> Options {
         let of = |names: &[String]| names.iter().map(|name| column(name)).collect::<Vec<_>>();
-        options.drop(of(&self.drop)).categorical(of(&self.categorical)).missing(self.missing.unwrap_or_default())
+        let options = options.drop(of(&self.drop)).categorical(of(&self.categorical)).missing(self.missing.unwrap_or_default());
+        let options = options.weighting(self.weighting.unwrap_or_default());
+        if let Some(words) = self.words { options.words(words) } else { options }
     }
 }
 
@@ -144,6 +159,7 @@ impl Reading {
         Reading {
             label: or_none(&self.label, &stands.label),
             id: or_none(&self.id, &stands.id),
+            text: or_none(&self.text, &stands.text),
             delimiter: self.delimiter.or(stands.delimiter),
             decimal: self.decimal.or(stands.decimal),
             array: self.array.clone().or_else(|| stands.array.clone()),
@@ -172,6 +188,9 @@ impl Reading {
         }
         if let Some(id) = &self.id {
             options = options.id(column(id));
+        }
+        if let Some(text) = &self.text {
+            options = options.text(column(text));
         }
         if let Some(delimiter) = self.delimiter {
             options = options.delimiter(delimiter);
@@ -272,7 +291,7 @@ impl Halves {
         };
         let options = known(of(&self.reading).over(&Reading::default()).options(), ae);
         let trained_on = run_of(model).is_some_and(|folder| is_known(folder, split).unwrap_or(false));
-        match trained_on || !(options.is_stream(data) || options.is_images(data)) {
+        match trained_on || !(options.is_stream(data) || options.is_folder(data)) {
             true => Ok(Reading::split(&options, data)?.test),
             false => options.read(data),
         }
@@ -352,7 +371,7 @@ impl Input {
         if options.is_stream(&self.data) {
             return options.stream(&self.data);
         }
-        if options.is_images(&self.data) {
+        if options.is_folder(&self.data) {
             return Ok(options.read(&self.data)?.chunks());
         }
         let split = options.open(&self.data)?;

@@ -6,7 +6,7 @@ use super::flags::named;
 use super::input::{Reading, known};
 use super::model::Model;
 use clap::Args;
-use narrows::data::{Dataset, RowWriter, Split};
+use narrows::data::{Dataset, RowWriter, Schema, Split};
 use narrows::tasks::{Hits, Metric, Neighbours};
 use narrows::{Autoencoder, Error, Result, report};
 use serde_json::json;
@@ -27,8 +27,9 @@ pub(super) struct Search {
     /// The gallery: what `--data` takes elsewhere. Of data in two parts it is the training rows.
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
-    /// The rows to find neighbours of. Of data in two parts they are the test rows. [default: the other part of --data]
-    #[arg(long, value_name = "PATH")]
+    /// The rows to find neighbours of. Of data in two parts they are the test rows. For a model of texts, what is no
+    /// path is a text itself. [default: the other part of --data]
+    #[arg(long, value_name = "PATH|TEXT")]
     query: Option<PathBuf>,
     /// Neighbours of each.
     #[arg(short, value_name = "K", default_value_t = 10)]
@@ -80,6 +81,9 @@ impl Search {
                 100.0 * precision
             ));
         }
+        if self.is_text(&ae) {
+            self.tell(&gallery, &found);
+        }
         match &self.out {
             Some(out) if ends_in(out, "png") => draw(out, &gallery, &queries, &found)?,
             out => unless_gone(|| write(out.as_deref(), &found))?,
@@ -95,12 +99,27 @@ impl Search {
         }
     }
 
+    /// Whether the query is a text itself.
+    fn is_text(&self, ae: &Autoencoder) -> bool {
+        ae.schema().is_some_and(Schema::is_of_texts) && self.query.as_ref().is_some_and(|query| !matches!(query.try_exists(), Ok(true)))
+    }
+
+    /// Says what was found for a text: its id and its class, where it has these.
+    fn tell(&self, gallery: &Dataset, found: &Neighbours) {
+        for (rank, (&row, distance)) in found.rows.iter().zip(&found.distances).enumerate() {
+            let row = row as usize;
+            let id = gallery.ids().map_or_else(|| format!("row {row}"), |ids| ids[row].clone());
+            let class = gallery.labels().map(|labels| format!(", {}", gallery.class_name(labels[row]))).unwrap_or_default();
+            self.common.say(format_args!("{}. {id}{class}: {distance:.4}", rank + 1));
+        }
+    }
+
     /// Gallery and queries.
     fn rows(&self, ae: &Autoencoder) -> Result<(Dataset, Dataset)> {
         let options = known(self.reading.over(&Reading::default()).options(), ae);
         // What has no parts of its own is one.
         let open = |path: &Path| -> Result<(Dataset, Option<Dataset>)> {
-            if options.is_stream(path) || options.is_images(path) {
+            if options.is_stream(path) || options.is_folder(path) {
                 return Ok((options.read(path)?, None));
             }
             let Split { train, test, .. } = options.open(path)?;
@@ -112,6 +131,18 @@ impl Search {
             (None, None) => {
                 let problem = format!("{} is one part, so nothing says what to look for", self.data.display());
                 return Err(Error::Argument { name: "--query".into(), problem, remedy: "Name the rows to find neighbours of.".into() });
+            }
+            (Some(text), _) if self.is_text(ae) => {
+                let text = text.to_string_lossy();
+                let asked = ae.schema().map(|schema| schema.texts(&[&text])).transpose()?;
+                match asked.filter(|asked| asked.rows_f32(0..1).iter().any(|&x| x > 0.0)) {
+                    Some(asked) => asked,
+                    None => {
+                        let problem = "it is no path, and the model knows none of its words".into();
+                        let remedy = "Ask with words that are frequent in the texts of the training.".into();
+                        return Err(Error::Argument { name: "--query".into(), problem, remedy });
+                    }
+                }
             }
             (Some(path), _) => match open(path)? {
                 (_, Some(test)) => test,

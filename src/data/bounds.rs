@@ -5,7 +5,7 @@ use super::values::{Values, to_f32, unit};
 use crate::{Error, Result};
 
 /// The smallest and the largest value of each column of some rows, in their own units. Of pictures there is one pair
-/// for all pixels.
+/// for all pixels, and of texts one for all words: whatever their words are, their numbers lie in [0, 1].
 ///
 /// ```
 /// use narrows::data::{Bounds, Dataset};
@@ -50,6 +50,10 @@ impl Bounds {
     pub fn of(data: &Dataset) -> Result<Bounds> {
         if data.is_empty() {
             return Err(Error::data(data.name(), "there are no rows to train on", "Pass at least one row."));
+        }
+        #[cfg(feature = "files")]
+        if data.schema().is_some_and(|schema| schema.is_of_texts()) {
+            return Ok(Bounds { min: vec![0.0], max: vec![1.0] });
         }
         let pairs = if data.row_dims().len() == 1 { data.columns() } else { 1 };
         let mut bounds = Bounds { min: vec![f64::INFINITY; pairs], max: vec![f64::NEG_INFINITY; pairs] };

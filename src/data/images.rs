@@ -1,16 +1,14 @@
 //! Folders of images: PNG, JPEG, WebP, BMP, TIFF, and the first frame of a GIF. All take one size, and turn grey unless
 //! they are to keep their colours.
 
-mod folder;
-
 use super::dataset::{Dataset, Split, check_rows};
+use super::folder::{Files, Found, Parts, What, listed};
 use super::open::Options;
 use super::open::at_random;
 use super::schema::Schema;
 use super::values::Values;
 use crate::spelling::shorten;
 use crate::{Error, Result, Shape};
-use folder::{Files, Image, Parts, listed};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits, Luma, Rgb, RgbImage};
 use rayon::prelude::*;
@@ -31,14 +29,9 @@ const STRETCHED: f64 = 0.02;
 /// The most unreadable files that an error names.
 const NAMED: usize = 10;
 
-/// Whether the folder has training and test parts.
-pub(super) fn has_parts(folder: &Path) -> Result<bool> {
-    Ok(Parts::of(folder)?.is_some())
-}
-
 /// Reads all images of a folder without parts.
 pub(super) fn read(folder: &Path, options: &Options) -> Result<Dataset> {
-    let files = Files::of(folder)?;
+    let files = Files::of(folder, What::Images)?;
     let all = [&files];
     Form::of(folder, &all, options)?.read(&files).map_err(|e| unreadable(folder, &all).unwrap_or(e))
 }
@@ -46,8 +39,8 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Dataset> {
 /// Reads the parts of a folder; what has no test part is split at random.
 pub(super) fn open(folder: &Path, options: &Options) -> Result<Split> {
     let Some(parts) = Parts::of(folder)? else { return at_random(read(folder, options)?) };
-    let files = |part: Option<&Path>| part.map(Files::of).transpose();
-    let (train, validation) = (Files::of(&parts.train)?, files(parts.validation.as_deref())?);
+    let files = |part: Option<&Path>| part.map(|part| Files::of(part, What::Images)).transpose();
+    let (train, validation) = (Files::of(&parts.train, What::Images)?, files(parts.validation.as_deref())?);
     let test = files(parts.test.as_deref())?;
     let all: Vec<&Files> = [Some(&train), validation.as_ref(), test.as_ref()].into_iter().flatten().collect();
     let form = Form::of(folder, &all, options)?;
@@ -64,7 +57,7 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Split> {
 
 /// One error for all files that can't be read as images, where there are two or more.
 fn unreadable(folder: &Path, all: &[&Files]) -> Option<Error> {
-    let images: Vec<&Image> = all.iter().flat_map(|files| &files.images).collect();
+    let images: Vec<&Found> = all.iter().flat_map(|files| &files.found).collect();
     let bad: Vec<(&Path, Error)> = images.par_iter().filter_map(|image| Some((&*image.path, decode(&image.path, 1).err()?))).collect();
     if bad.len() < 2 {
         return None;
@@ -111,7 +104,7 @@ impl Form {
         let (height, width) = match size {
             Some(size) => size,
             None => {
-                let (first, _) = decode(&all[0].images[0].path, channels).map_err(|e| unreadable(folder, all).unwrap_or(e))?;
+                let (first, _) = decode(&all[0].found[0].path, channels).map_err(|e| unreadable(folder, all).unwrap_or(e))?;
                 (first.height() as usize, first.width() as usize)
             }
         };
@@ -124,7 +117,7 @@ impl Form {
                 None => Error::data(folder, problem, remedy),
             });
         }
-        let classes: BTreeSet<&String> = all.iter().flat_map(|files| &files.images).filter_map(|image| image.class.as_ref()).collect();
+        let classes: BTreeSet<&String> = all.iter().flat_map(|files| &files.found).filter_map(|image| image.class.as_ref()).collect();
         if classes.len() > 256 {
             let problem = format!("there are {} sub-folders, and 256 classes are the limit", classes.len());
             return Err(Error::data(folder, problem, "Give a folder with fewer."));
@@ -138,8 +131,8 @@ impl Form {
         let name = files.folder.display().to_string();
         let one = check_rows(&name, 0, &self.dims)?;
         let mut pixels = self.room(files, one)?;
-        let draw = |(place, image): (&mut [u8], &Image)| self.draw(&image.path, place);
-        let drawn: Vec<Result<Changed>> = pixels.par_chunks_mut(one).zip(&files.images).map(draw).collect();
+        let draw = |(place, image): (&mut [u8], &Found)| self.draw(&image.path, place);
+        let drawn: Vec<Result<Changed>> = pixels.par_chunks_mut(one).zip(&files.found).map(draw).collect();
         // The first bad file in the order of the names, whichever thread finished first.
         let changed = drawn.into_iter().collect::<Result<Vec<_>>>()?;
         let data = Dataset::trusted(&name, Values::Bytes(pixels), &self.dims, self.labels(files));
@@ -173,9 +166,9 @@ impl Form {
 
     /// Memory for all pixels.
     fn room(&self, files: &Files, one: usize) -> Result<Vec<u8>> {
-        let Some(total) = files.images.len().checked_mul(one).filter(|&n| n <= Shape::MAX_LEN) else {
+        let Some(total) = files.found.len().checked_mul(one).filter(|&n| n <= Shape::MAX_LEN) else {
             let [channels, height, width] = self.dims;
-            let problem = format!("{} images of {channels}x{height}x{width} have more than {} values", files.images.len(), Shape::MAX_LEN);
+            let problem = format!("{} images of {channels}x{height}x{width} have more than {} values", files.found.len(), Shape::MAX_LEN);
             return Err(Error::data(&files.folder, problem, "Name a smaller size for them: --image-size HxW, such as 128x128."));
         };
         let mut pixels = Vec::new();
@@ -200,8 +193,8 @@ impl Form {
 
     /// The number of each image's class, if the folder has classes.
     fn labels(&self, files: &Files) -> Option<Vec<u8>> {
-        let number = |image: &Image| self.classes.binary_search(image.class.as_ref()?).ok().map(|class| class as u8);
-        files.images.iter().map(number).collect()
+        let number = |image: &Found| self.classes.binary_search(image.class.as_ref()?).ok().map(|class| class as u8);
+        files.found.iter().map(number).collect()
     }
 }
 

@@ -11,6 +11,11 @@ pub(super) struct Labels {
 }
 
 impl Labels {
+    /// Those of these classes, sorted and at most 256, whether rows have them all or not.
+    pub(super) fn of_classes(classes: &[String]) -> Labels {
+        Labels { classes: classes.iter().cloned().zip(0..).collect(), rows: Vec::new() }
+    }
+
     pub(super) fn push(&mut self, text: &str) -> Result<(), String> {
         if text.is_empty() {
             return Err("the label is empty".into());

@@ -9,6 +9,8 @@ mod digits;
 #[cfg(feature = "files")]
 mod fingerprint;
 #[cfg(feature = "files")]
+mod folder;
+#[cfg(feature = "files")]
 mod idx;
 #[cfg(feature = "files")]
 mod images;
@@ -37,7 +39,11 @@ mod table;
 mod table_rows;
 #[cfg(feature = "files")]
 mod text;
+#[cfg(feature = "files")]
+mod texts;
 mod values;
+#[cfg(feature = "files")]
+mod words;
 #[cfg(feature = "files")]
 mod write;
 
@@ -57,6 +63,8 @@ pub use scaler::{Scale, Scaler};
 pub use schema::{Missing, Schema};
 pub use values::Values;
 pub(crate) use values::to_f32;
+#[cfg(feature = "files")]
+pub use words::Weighting;
 #[cfg(feature = "files")]
 pub use write::{Number, RowWriter};
 

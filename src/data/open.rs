@@ -3,10 +3,13 @@
 use super::chunks::Chunks;
 use super::dataset::{Dataset, Split, split_rows};
 use super::digits::builtin;
+use super::folder::{What, has_parts};
 use super::schema::{Missing, Schema};
 use super::table::Table;
 use super::table_rows::TableRows;
 use super::text::Wanted;
+use super::texts::{self, Texts};
+use super::words::Weighting;
 use super::{idx, images, mnist, npy, npy::NpyRows, npz::Npz};
 use crate::{Error, Result};
 use std::fmt::Display;
@@ -52,6 +55,9 @@ pub struct Options {
     pub(super) color: bool,
     pub(super) id: Option<Column>,
     pub(super) drop: Vec<Column>,
+    pub(super) text: Option<Column>,
+    pub(super) words: Option<usize>,
+    pub(super) weighting: Weighting,
     pub(super) categorical: Vec<Column>,
     pub(super) missing: Missing,
     pub(super) delimiter: Option<char>,
@@ -60,7 +66,7 @@ pub struct Options {
 }
 
 /// The share of the rows to test with, where data come in one part.
-const TEST: f64 = 1.0 / 6.0;
+pub(super) const TEST: f64 = 1.0 / 6.0;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -68,6 +74,8 @@ enum Kind {
     Mnist,
     Idx,
     Images,
+    /// A folder of texts.
+    Texts,
     Csv,
     Npy,
     Npz,
@@ -135,6 +143,29 @@ impl Options {
         self
     }
 
+    /// Tables: the column of texts, whose words make the rows; of the other columns only a label and an id are kept. A
+    /// row has a number for each of the most frequent words of the training rows, [`Options::words`] of them, by
+    /// [`Options::weighting`]. Words are what Unicode's boundaries say (UAX #29), in lower case; a Chinese character is
+    /// one, and an emoji. An empty field has no words: a row of zeros, unless gaps are dropped.
+    ///
+    /// A folder of `.txt` files is read so without being told: each file is a text, and each sub-folder a class.
+    pub fn text(mut self, column: impl Into<Column>) -> Options {
+        self.text = Some(column.into());
+        self
+    }
+
+    /// Texts: how many words make a row, 1 to 65,536. Default 2,000, as in Hinton and Salakhutdinov 2006.
+    pub fn words(mut self, words: usize) -> Options {
+        self.words = Some(words);
+        self
+    }
+
+    /// Texts: what a row holds for each word; see [`Weighting`].
+    pub fn weighting(mut self, weighting: Weighting) -> Options {
+        self.weighting = weighting;
+        self
+    }
+
     /// Tables: what becomes of a gap; see [`Missing`]. By default it is an error.
     pub fn missing(mut self, missing: Missing) -> Options {
         self.missing = missing;
@@ -176,7 +207,7 @@ impl Options {
 
     /// All columns that are said by name or place.
     pub(super) fn columns(&self) -> impl Iterator<Item = &Column> {
-        self.label.iter().chain(&self.id).chain(&self.drop).chain(&self.categorical)
+        self.label.iter().chain(&self.id).chain(&self.text).chain(&self.drop).chain(&self.categorical)
     }
 
     /// Reads a table whole, and splits it where there is a fraction: what its columns are is learnt from the first
@@ -189,11 +220,19 @@ impl Options {
                 None => (all, None),
             });
         }
-        let mut table = Table::read(path, self)?;
-        let (train, test) = match test {
-            Some(fraction) => split_rows(&path.display().to_string(), table.len(), fraction, 0)?,
-            None => ((0..table.len() as u32).collect(), Vec::new()),
+        let parts = |rows: usize| match test {
+            Some(fraction) => split_rows(&path.display().to_string(), rows, fraction, 0),
+            None => Ok(((0..rows as u32).collect(), Vec::new())),
         };
+        if let Some(text) = &self.text {
+            let texts = Texts::read(path, text, self)?;
+            let (train, test) = parts(texts.len())?;
+            let schema = texts.schema(&train, self)?;
+            let test = (!test.is_empty()).then(|| texts.rows(&schema, &test)).transpose()?;
+            return Ok((texts.rows(&schema, &train)?, test));
+        }
+        let mut table = Table::read(path, self)?;
+        let (train, test) = parts(table.len())?;
         let schema = Arc::new(table.learn(&train, self)?);
         let test = (!test.is_empty()).then(|| table.rows(&schema, &test)).transpose()?;
         Ok((table.rows(&schema, &train)?, test))
@@ -210,6 +249,7 @@ impl Options {
             Kind::Mnist => mnist(None),
             Kind::Idx => idx::open(path),
             Kind::Images => images::open(path, self),
+            Kind::Texts => texts::open(path, self),
             Kind::Csv => {
                 let (train, test) = self.table(path, Some(TEST))?;
                 let test = test.unwrap_or_else(|| train.head(0));
@@ -229,8 +269,9 @@ impl Options {
             Kind::Csv => Ok(self.table(path, None)?.0),
             Kind::Npy => NpyRows::open(path)?.everything(),
             Kind::Npz => Npz::open(path)?.everything(self.array.as_deref(), self.label_array()?),
-            Kind::Images if !images::has_parts(path)? => images::read(path, self),
-            Kind::Builtin | Kind::Mnist | Kind::Idx | Kind::Images => {
+            Kind::Images if !has_parts(path)? => images::read(path, self),
+            Kind::Texts if !has_parts(path)? => texts::read(path, self),
+            Kind::Builtin | Kind::Mnist | Kind::Idx | Kind::Images | Kind::Texts => {
                 Err(Error::data(path, "this is a data set of two parts", "Use `open`, which gives both."))
             }
         }
@@ -281,10 +322,10 @@ impl Options {
         matches!(self.kind(name.as_ref()), Ok(Kind::Csv | Kind::Npy | Kind::Npz))
     }
 
-    /// Whether this is a folder of images without training and test parts.
-    pub fn is_images(&self, name: impl AsRef<Path>) -> bool {
+    /// Whether this is a folder of images or of texts without training and test parts.
+    pub fn is_folder(&self, name: impl AsRef<Path>) -> bool {
         let path = name.as_ref();
-        self.kind(path).is_ok_and(|kind| kind == Kind::Images) && images::has_parts(path).is_ok_and(|has| !has)
+        self.kind(path).is_ok_and(|kind| matches!(kind, Kind::Images | Kind::Texts)) && has_parts(path).is_ok_and(|has| !has)
     }
 
     /// The array of the labels in an npz file.
@@ -305,7 +346,10 @@ impl Options {
             Some("builtin") => Kind::Builtin,
             Some("mnist") => Kind::Mnist,
             _ if idx::is_one(path) => Kind::Idx,
-            _ if path.is_dir() => Kind::Images,
+            _ if path.is_dir() => match What::of(path)? {
+                What::Images => Kind::Images,
+                What::Texts => Kind::Texts,
+            },
             _ if is_text(path) => Kind::Csv,
             _ if ending("npy") => Kind::Npy,
             _ if ending("npz") => Kind::Npz,
@@ -319,6 +363,13 @@ impl Options {
             (self.color, "color", "a folder of images", &[Kind::Images]),
             (self.label.is_some(), "label", "a CSV or npz file", &[Kind::Csv, Kind::Npz]),
             (self.array.is_some(), "array", "an npz file", &[Kind::Npz]),
+            tables("text", self.text.is_some()),
+            (
+                self.words.is_some() && self.text.is_none() && self.schema.is_none(),
+                "words",
+                "a folder of texts, and no column is said to be one (--text)",
+                &[Kind::Texts],
+            ),
             tables("header", self.header.is_some()),
             tables("id", self.id.is_some()),
             tables("drop", !self.drop.is_empty()),

@@ -5,6 +5,7 @@ use super::dataset::Dataset;
 use super::likely::likely;
 use super::open::Options;
 use super::values::{Values, to_f32};
+use super::words::Vocabulary;
 use crate::spelling::shorten;
 use crate::spelling::spelled;
 use crate::{Error, Result};
@@ -37,7 +38,8 @@ spelled!(Missing, "missing": Error "error", Drop "drop", Mean "mean", Median "me
 ///
 /// A number is a column of a row. A text with k categories is k columns, of which one is 1 and the others are 0; a
 /// category that the training rows did not have is all zeros. Labels, ids and dropped columns are no part of a row.
-/// Rows that are images have no columns; a schema then holds their size and the number of their channels.
+/// Of texts a row has a number for each word of a vocabulary, and the other columns are no part of it. Rows that are
+/// images have no columns; a schema then holds their size and the number of their channels.
 ///
 /// ```no_run
 /// use narrows::data::Options;
@@ -77,6 +79,8 @@ pub(super) enum Role {
     Number(Option<f64>),
     /// The categories, sorted.
     Category(Vec<String>),
+    /// A text, and the words that make its row.
+    Words(Box<Vocabulary>),
     Label,
     Id,
     Dropped,
@@ -132,6 +136,9 @@ impl TryFrom<Parts> for Schema {
             _ if schema.columns() == 0 => refuse("there is no column besides labels and ids"),
             _ if named != 0 && named != schema.fields.len() => refuse("some have a name and some have none"),
             _ if schema.fields.iter().any(|field| unsorted(&field.role)) => refuse("categories are not sorted, or more than 64"),
+            _ if schema.is_of_texts() && schema.fields.iter().filter(|field| field.role.is_in_rows()).count() > 1 => {
+                refuse("there are columns besides a text")
+            }
             Some(dims) if product(&dims) != Some(schema.columns()) => refuse("they are not the pixels of a picture"),
             _ => Ok(schema),
         }
@@ -162,23 +169,37 @@ impl Schema {
         }
     }
 
+    /// Whether rows are the words of texts.
+    pub fn is_of_texts(&self) -> bool {
+        self.vocabulary().is_some()
+    }
+
+    /// The words that make rows of texts.
+    pub(super) fn vocabulary(&self) -> Option<&Vocabulary> {
+        self.fields.iter().find_map(|field| if let Role::Words(vocabulary) = &field.role { Some(&**vocabulary) } else { None })
+    }
+
     /// Whether it is that of images, which have no columns.
     pub(super) fn is_of_images(&self) -> bool {
         self.fields.is_empty()
     }
 
-    /// What the numbers of a row are called, where the file names its columns: a category is `column=category`.
+    /// What the numbers of a row are called, where the file names its columns: a category is `column=category`. Those
+    /// of texts are called by their words.
     pub fn names(&self) -> Option<Vec<String>> {
         if self.is_of_images() {
             return None;
         }
         let mut names = Vec::with_capacity(self.columns());
+        if let Some(vocabulary) = self.vocabulary() {
+            return Some(vocabulary.words().to_vec());
+        }
         for Field { name, role } in &self.fields {
             let name = name.as_ref()?;
             match role {
                 Role::Number(_) => names.push(name.clone()),
                 Role::Category(categories) => names.extend(categories.iter().map(|category| format!("{name}={category}"))),
-                Role::Label | Role::Id | Role::Dropped => {}
+                Role::Words(_) | Role::Label | Role::Id | Role::Dropped => {}
             }
         }
         Some(names)
@@ -187,6 +208,9 @@ impl Schema {
     /// The columns of the file that have numbers in rows, in their order: the name of each, and its categories, each of
     /// which is a number of a row; none where it is one number.
     pub(crate) fn in_rows(&self) -> Vec<(String, Vec<String>)> {
+        if let Some(vocabulary) = self.vocabulary() {
+            return vocabulary.words().iter().map(|word| (word.clone(), Vec::new())).collect();
+        }
         let mut next = 0;
         let mut fields = Vec::new();
         for Field { name, role } in self.fields.iter().filter(|field| field.role.width() > 0) {
@@ -223,6 +247,7 @@ impl Schema {
         // A number that is no byte stays one beside the bytes, so that it is seen to be out of their range.
         let byte = |x: &f64| (0.0..=255.0).contains(x) && x.fract() == 0.0;
         match self.bytes {
+            _ if self.is_of_texts() => Values::Floats(numbers.into_iter().map(to_f32).collect()),
             true if numbers.iter().all(byte) => Values::Bytes(numbers.into_iter().map(|x| x as u8).collect()),
             true => Values::Floats(numbers.into_iter().map(|x| to_f32(x) / 255.0).collect()),
             false => Values::Doubles(numbers),
@@ -275,7 +300,7 @@ pub(super) fn gap(text: &str) -> String {
 
 impl Role {
     fn is_in_rows(&self) -> bool {
-        matches!(self, Role::Number(_) | Role::Category(_))
+        matches!(self, Role::Number(_) | Role::Category(_) | Role::Words(_))
     }
 
     /// The numbers that it has in a row.
@@ -283,6 +308,7 @@ impl Role {
         match self {
             Role::Number(_) => 1,
             Role::Category(categories) => categories.len(),
+            Role::Words(vocabulary) => vocabulary.words().len(),
             Role::Label | Role::Id | Role::Dropped => 0,
         }
     }
@@ -295,6 +321,12 @@ pub(super) fn not_a_number(text: &str) -> String {
 
 pub(super) fn dropped(path: &Path, rows: usize, of: usize) -> String {
     format!("{}: {rows} of {of} rows have a gap and are left out", path.display())
+}
+
+/// What becomes of texts without any word of the vocabulary.
+pub(super) fn wordless(path: &Path, texts: usize, of: usize) -> Option<String> {
+    let s = if texts == 1 { "text has" } else { "texts have" };
+    (texts > 0).then(|| format!("{}: {texts} of {of} {s} none of the model's words: all zeros, and so all the same code", path.display()))
 }
 
 /// What was filled, by how many gaps each column has: those of numbers, and those of text.
@@ -326,11 +358,14 @@ pub(super) struct Maker {
     filled: Option<Vec<usize>>,
     rows: usize,
     dropped: usize,
+    /// Texts without any word of the vocabulary.
+    wordless: usize,
 }
 
 impl Maker {
     pub(super) fn new(schema: &Arc<Schema>) -> Maker {
-        Maker { schema: schema.clone(), unseen: BTreeMap::new(), gaps: BTreeMap::new(), filled: None, rows: 0, dropped: 0 }
+        let (schema, unseen, gaps) = (schema.clone(), BTreeMap::new(), BTreeMap::new());
+        Maker { schema, unseen, gaps, filled: None, rows: 0, dropped: 0, wordless: 0 }
     }
 
     /// The same, which keeps the places of what it fills. They are those in all rows that are pushed.
@@ -372,6 +407,11 @@ impl Maker {
                     self.dropped += 1;
                     row.truncate(start);
                     return Ok(false);
+                }
+                (Role::Words(vocabulary), cell, _) => {
+                    let counts = vocabulary.count(if let Cell::Text(text) = cell { text } else { "" });
+                    self.wordless += usize::from(counts.is_empty());
+                    vocabulary.weigh(&counts, row);
                 }
                 (_, Cell::Gap(text), Missing::Error) => return Err((at, gap(text))),
                 (Role::Category(categories), Cell::Text(text), _) => {
@@ -417,7 +457,8 @@ impl Maker {
             self.gaps.iter().filter(|(at, _)| is_text(**at) == text).map(|(&at, &gaps)| (self.name(at), gaps)).collect()
         };
         let filled = filled(path, self.schema.missing, &of(false), &of(true));
-        self.unseen(path).chain(dropped).chain(filled).collect()
+        let wordless = wordless(path, self.wordless, self.rows - self.dropped);
+        self.unseen(path).chain(dropped).chain(filled).chain(wordless).collect()
     }
 }
 
@@ -433,9 +474,9 @@ pub(super) struct Beside {
 
 impl Dataset {
     /// The rows that a schema made.
-    pub(super) fn of_table(path: &Path, schema: &Arc<Schema>, numbers: Vec<f64>, beside: Beside, notes: Vec<String>) -> Dataset {
+    pub(super) fn of_table(path: &Path, schema: &Arc<Schema>, values: Values, beside: Beside, notes: Vec<String>) -> Dataset {
         let Beside { labels, classes, ids, filled } = beside;
-        let data = Dataset::trusted(&path.display().to_string(), schema.values(numbers), &schema.row_dims(), labels);
+        let data = Dataset::trusted(&path.display().to_string(), values, &schema.row_dims(), labels);
         let (classes, ids) = (classes.map(Into::into), ids.map(Into::into));
         Dataset { classes, ids, filled: filled.into(), schema: Some(schema.clone()), notes: notes.into(), ..data }
     }

@@ -367,7 +367,7 @@ impl Table {
         let mut notes = self.notes.clone();
         notes.extend(schema.notes(&self.path));
         notes.extend(maker.unseen(&self.path));
-        Ok(Dataset::of_table(&self.path, schema, values, Beside { labels, classes, ids, filled: maker.places() }, notes))
+        Ok(Dataset::of_table(&self.path, schema, schema.values(values), Beside { labels, classes, ids, filled: maker.places() }, notes))
     }
 }
 

@@ -5,13 +5,18 @@ use super::csv::Lines;
 use super::dataset::Dataset;
 use super::labels::Labels;
 use super::open::Options;
-use super::schema::{Beside, Field, Maker, Role, Schema};
+use super::schema::{Beside, Cell, Field, Maker, Role, Schema};
 use super::source::Source;
 use super::table::nothing_left;
+use super::texts;
+use super::values::Values;
 use crate::spelling::shorten;
 use crate::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
+
+/// The numbers of texts that are read before they become f32.
+const PACKED: usize = 1 << 20;
 
 /// Rows being read.
 pub(super) struct TableRows {
@@ -32,6 +37,8 @@ impl TableRows {
         let lines = Lines::open(path, source, options)?;
         let mut notes = lines.notes().to_vec();
         let (schema, places) = match options.schema.as_ref().filter(|schema| !schema.is_of_images()) {
+            Some(schema) if schema.is_of_texts() => (schema.clone(), texts::places(&lines, schema, options)?),
+            _ if options.text.is_some() && options.schema.is_some() => return Err(texts::not_of_texts(path)),
             Some(schema) => (schema.clone(), places(&lines, schema, options, &mut notes)?),
             None => (Arc::new(plain(&lines, options)?), (0..lines.fields()).collect()),
         };
@@ -52,7 +59,25 @@ impl TableRows {
         let mut rows = TableRows::open(path, None, options)?;
         rows.maker = rows.maker.keeping();
         let (mut values, mut labels, mut ids) = (Vec::new(), Labels::default(), Vec::new());
-        while rows.push(&mut values, Some(&mut labels), &mut ids)? {}
+        // Rows of words are wide, and f32 holds them: not all are to be f64 at once.
+        let mut packed: Option<Values> = None;
+        while rows.push(&mut values, Some(&mut labels), &mut ids)? {
+            if values.len() >= PACKED && rows.schema.is_of_texts() {
+                let next = rows.schema.values(std::mem::take(&mut values));
+                match &mut packed {
+                    Some(packed) => packed.append(next),
+                    None => packed = Some(next),
+                }
+            }
+        }
+        let rest = rows.schema.values(values);
+        let values = match packed {
+            Some(mut packed) => {
+                packed.append(rest);
+                packed
+            }
+            None => rest,
+        };
         let count = u32::try_from(labels.len()).unwrap_or(u32::MAX);
         let (labels, classes) = labels.of(&(0..count).collect::<Vec<_>>());
         let beside = Beside { labels, classes, ids: rows.id.is_some().then_some(ids), filled: rows.maker.places() };
@@ -102,6 +127,7 @@ impl TableRows {
         };
         let cell = |at: usize| match schema.fields[at].role {
             Role::Category(_) => lines.name(places[at]),
+            Role::Words(_) => lines.text(places[at]).map(|text| if text.is_empty() { Cell::Gap("") } else { Cell::Text(text) }),
             _ => lines.cell(places[at]),
         };
         if self.maker.push(cell, values).map_err(|(at, problem)| failed(places[at], problem))? {

@@ -1,12 +1,12 @@
-//! How people lay images out in folders. Hidden files count for nothing.
+//! How people lay images or texts out in folders. Hidden files count for nothing.
 //!
 //! ```text
-//! photos/*                        images without classes
-//! photos/CLASS/**                 each sub-folder is a class, with all images below it
+//! photos/*                        files without classes
+//! photos/CLASS/**                 each sub-folder is a class, with all files below it
 //! photos/{train,valid,test}/..    parts, each of which is one of the two above
 //! ```
 
-use crate::data::idx::REMEDY;
+use super::idx::REMEDY;
 use crate::spelling::shorten;
 use crate::{Error, Result};
 use image::ImageFormat;
@@ -57,6 +57,11 @@ impl Parts {
     }
 }
 
+/// Whether the folder has training and test parts.
+pub(super) fn has_parts(folder: &Path) -> Result<bool> {
+    Ok(Parts::of(folder)?.is_some())
+}
+
 /// Takes out the folder that has one of these names.
 fn take(folders: &mut Vec<PathBuf>, names: &[&str]) -> Result<Option<PathBuf>> {
     let is_named = |path: &Path| names.iter().any(|known| name(path).eq_ignore_ascii_case(known));
@@ -64,14 +69,63 @@ fn take(folders: &mut Vec<PathBuf>, names: &[&str]) -> Result<Option<PathBuf>> {
     match (found.next(), found.next()) {
         (Some(first), Some(second)) => {
             let problem = format!("{} is the same part as {}", name(&second), name(&first));
-            Err(Error::data(second, problem, "Put the images of both into one folder."))
+            Err(Error::data(second, problem, "Put the files of both into one folder."))
         }
         (found, _) => Ok(found),
     }
 }
 
-/// An image, and the class that its folder stands for.
-pub(super) struct Image {
+/// What the files of a folder are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum What {
+    Images,
+    /// Files whose names end in `.txt`.
+    Texts,
+}
+
+impl What {
+    /// What most of the files are: texts where there are some and no image.
+    pub(super) fn of(folder: &Path) -> Result<What> {
+        let mut texts = false;
+        Ok(if !has_image(folder, DEPTH, &mut texts)? && texts { What::Texts } else { What::Images })
+    }
+
+    fn is(self, path: &Path) -> Result<bool> {
+        match self {
+            What::Images => is_image(path),
+            What::Texts => Ok(is_text(path)),
+        }
+    }
+
+    /// One of them in words.
+    fn one(self) -> &'static str {
+        match self {
+            What::Images => "image",
+            What::Texts => "text",
+        }
+    }
+}
+
+/// Whether there is an image at any depth; and whether a text came before it.
+fn has_image(folder: &Path, depth: usize, texts: &mut bool) -> Result<bool> {
+    let (folders, files) = list(folder)?;
+    for file in files {
+        match is_text(&file) {
+            true => *texts = true,
+            false if is_image(&file)? => return Ok(true),
+            false => {}
+        }
+    }
+    for inner in folders {
+        if depth > 0 && has_image(&inner, depth - 1, texts)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// An image or a text, and the class that its folder stands for.
+pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) class: Option<String>,
 }
@@ -79,50 +133,54 @@ pub(super) struct Image {
 /// The files of a folder without parts.
 pub(super) struct Files {
     pub(super) folder: PathBuf,
+    what: What,
     /// At least one.
-    pub(super) images: Vec<Image>,
-    /// What is no image.
+    pub(super) found: Vec<Found>,
+    /// What is none.
     pub(super) others: Vec<PathBuf>,
 }
 
 impl Files {
     /// All files, in the order of their names.
-    pub(super) fn of(folder: &Path) -> Result<Files> {
+    pub(super) fn of(folder: &Path, what: What) -> Result<Files> {
         let (folders, here) = list(folder)?;
-        let mut files = Files { folder: folder.into(), images: Vec::new(), others: Vec::new() };
+        let one = what.one();
+        let mut files = Files { folder: folder.into(), what, found: Vec::new(), others: Vec::new() };
         files.add(here, None)?;
-        if let Some(first) = files.images.first()
+        if let Some(first) = files.found.first()
             && !folders.is_empty()
         {
-            let problem = format!("there are images beside sub-folders (the first is {})", first.path.display());
-            return Err(Error::data(folder, problem, "Move every image into the sub-folder of its class."));
+            let problem = format!("there are {one}s beside sub-folders (the first is {})", first.path.display());
+            return Err(Error::data(folder, problem, format!("Move every {one} into the sub-folder of its class.")));
         }
         for class in folders {
-            let before = files.images.len();
+            let before = files.found.len();
             files.add_below(&class, &name(&class), DEPTH)?;
-            if files.images.len() == before {
-                return Err(Error::data(class, "there is no image in this class", "Add one, or remove the folder."));
+            if files.found.len() == before {
+                return Err(Error::data(class, format!("there is no {one} in this class"), "Add one, or remove the folder."));
             }
         }
-        if files.images.is_empty() {
+        if files.found.is_empty() {
             let problem = match files.others.is_empty() {
                 true => "there is nothing in this folder".to_string(),
-                false => format!("no file in this folder is an image {}", listed(folder, &files.others)),
+                false => {
+                    format!("no file in this folder is {} {one} {}", if one == "image" { "an" } else { "a" }, listed(folder, &files.others))
+                }
             };
             return Err(Error::data(folder, problem, REMEDY));
         }
         Ok(files)
     }
 
-    /// What each image is called: its path below the folder.
+    /// What each is called: its path below the folder.
     pub(super) fn names(&self) -> Vec<String> {
-        self.images.iter().map(|image| below(&self.folder, &image.path)).collect()
+        self.found.iter().map(|found| below(&self.folder, &found.path)).collect()
     }
 
     fn add(&mut self, paths: Vec<PathBuf>, class: Option<&str>) -> Result<()> {
         for path in paths {
-            match is_image(&path)? {
-                true => self.images.push(Image { path, class: class.map(str::to_string) }),
+            match self.what.is(&path)? {
+                true => self.found.push(Found { path, class: class.map(str::to_string) }),
                 false => self.others.push(path),
             }
         }
@@ -132,7 +190,7 @@ impl Files {
     fn add_below(&mut self, folder: &Path, class: &str, depth: usize) -> Result<()> {
         let Some(depth) = depth.checked_sub(1) else {
             let problem = format!("it lies more than {DEPTH} folders deep, or a link leads back into its own folder");
-            return Err(Error::data(folder, problem, "Move the images up, or remove the link."));
+            return Err(Error::data(folder, problem, "Move the files up, or remove the link."));
         };
         let (folders, files) = list(folder)?;
         self.add(files, Some(class))?;
@@ -152,6 +210,11 @@ fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     }
     paths.sort();
     Ok(paths.into_iter().partition(|path| path.is_dir()))
+}
+
+/// Whether the file is called a text.
+fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt")) && path.is_file()
 }
 
 /// Whether the file begins like an image, or is called one: a damaged image is still to be an error.

@@ -1,0 +1,382 @@
+//! Texts that are read for the first time: a column of a table, or the files of a folder. Which words make their rows
+//! is learnt from the training texts.
+//!
+//! ```text
+//! texts -> each word by its number, and how often -> a vocabulary in a schema -> rows of numbers
+//! ```
+
+use super::csv::Lines;
+use super::dataset::{Dataset, Split, split_rows};
+use super::folder::{Files, Parts, What, listed};
+use super::labels::Labels;
+use super::open::{Column, Options, TEST};
+use super::schema::{Beside, Field, Missing, Role, Schema, dropped, wordless};
+use super::values::{Values, to_f32};
+use super::words::{MOST_WORDS, Vocabulary, words};
+use crate::spelling::shorten;
+use crate::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The words of a vocabulary, where the options do not say how many: as many as Hinton and Salakhutdinov took in 2006.
+const WORDS: usize = 2000;
+/// The most bytes of a file with one text.
+const BYTES: u64 = 16 << 20;
+
+/// The words of all texts, before it is decided which make rows.
+pub(super) struct Texts {
+    path: PathBuf,
+    /// The fields of a line by their names, and what the options say of them; the place of the text is `at`.
+    fields: Vec<Field>,
+    at: usize,
+    /// All words in the order in which they came, and their places there.
+    words: Vec<String>,
+    known: HashMap<String, u32>,
+    /// Text after text, its words and how often it has each; and where each text ends.
+    counts: Vec<(u32, u32)>,
+    ends: Vec<usize>,
+    labels: Labels,
+    ids: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Texts {
+    fn new(path: &Path, fields: Vec<Field>, at: usize, notes: Vec<String>) -> Texts {
+        let (words, known, counts, ends) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        Texts { path: path.into(), fields, at, words, known, counts, ends, labels: Labels::default(), ids: Vec::new(), notes }
+    }
+
+    /// Reads the column `text` of a table whole.
+    pub(super) fn read(path: &Path, text: &Column, options: &Options) -> Result<Texts> {
+        check(options)?;
+        let mut lines = Lines::open(path, None, options)?;
+        let (fields, at) = fields(&lines, text, options)?;
+        let place = |role: Role| fields.iter().position(|field| field.role == role);
+        let (label, id) = (place(Role::Label), place(Role::Id));
+        let mut texts = Texts::new(path, fields, at, lines.notes().to_vec());
+        let mut left_out = 0;
+        while lines.next()? {
+            let failed = |at: usize, problem: String| Error::data(path, format!("{}: {problem}", lines.at(at)), "Correct the field.");
+            let field = |at: usize| lines.text(at).map_err(|problem| failed(at, problem));
+            let text = field(at)?;
+            if text.is_empty() && options.missing == Missing::Drop {
+                left_out += 1;
+                continue;
+            }
+            texts.count(text);
+            if let Some(at) = label {
+                texts.labels.push(field(at)?).map_err(|problem| failed(at, problem))?;
+            }
+            if let Some(at) = id {
+                texts.ids.push(field(at)?.to_string());
+            }
+        }
+        if left_out > 0 {
+            texts.notes.push(dropped(path, left_out, left_out + texts.len()));
+        }
+        Ok(texts)
+    }
+
+    /// Reads the files of a folder, each of which is a text.
+    pub(super) fn of_files(files: &Files, classes: &[String], options: &Options) -> Result<Texts> {
+        check(options)?;
+        let mut texts = Texts::new(&files.folder, vec![Field { name: None, role: Role::Dropped }], 0, Vec::new());
+        if !files.others.is_empty() {
+            let left_out = listed(&files.folder, &files.others);
+            texts.notes.push(format!("{}: files that are no texts are left out {left_out}", files.folder.display()));
+        }
+        texts.labels = Labels::of_classes(classes);
+        for file in &files.found {
+            texts.count(&text_of(&file.path)?);
+            if let Some(class) = &file.class {
+                texts.labels.push(class).map_err(|problem| Error::data(&file.path, problem, "Give a folder with fewer classes."))?;
+            }
+        }
+        texts.ids = files.names();
+        Ok(texts)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn count(&mut self, text: &str) {
+        let mut counts = BTreeMap::new();
+        for word in words(text) {
+            let next = self.words.len() as u32;
+            let place = *self.known.entry(word).or_insert_with_key(|word| {
+                self.words.push(word.clone());
+                next
+            });
+            *counts.entry(place).or_insert(0) += 1;
+        }
+        self.counts.extend(counts);
+        self.ends.push(self.counts.len());
+    }
+
+    /// The words of a text.
+    fn text(&self, row: u32) -> &[(u32, u32)] {
+        let row = row as usize;
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.counts[start..self.ends[row]]
+    }
+
+    /// The most frequent words of these texts.
+    fn learn(&self, rows: &[u32], options: &Options) -> Result<Schema> {
+        let most = options.words.unwrap_or(WORDS);
+        let texts = rows.iter().map(|&row| self.text(row));
+        let Some(vocabulary) = Vocabulary::learn(&self.words, texts, most, options.weighting) else {
+            let what = match &self.fields[self.at].name {
+                Some(name) => format!("the column `{}` has no words in the {} texts to train on", shorten(name), rows.len()),
+                None => format!("there are no words in the {} texts to train on", rows.len()),
+            };
+            return Err(Error::data(&self.path, what, "Name a column of texts: --text COLUMN."));
+        };
+        let mut fields = self.fields.clone();
+        fields[self.at].role = Role::Words(Box::new(vocabulary));
+        let mut schema = Schema { fields, missing: options.missing, ..Schema::default() };
+        schema.said(options);
+        Ok(schema)
+    }
+
+    /// What the options know, or what is learnt from these texts.
+    pub(super) fn schema(&self, rows: &[u32], options: &Options) -> Result<Arc<Schema>> {
+        match &options.schema {
+            Some(schema) => Ok(schema.clone()),
+            None => self.learn(rows, options).map(Arc::new),
+        }
+    }
+
+    /// 5/6 to train on, 1/6 to test.
+    pub(super) fn split(&self, options: &Options) -> Result<Split> {
+        let name = self.path.display();
+        let (train, test) = split_rows(&name.to_string(), self.len(), TEST, 0)?;
+        let schema = self.schema(&train, options)?;
+        let rows = |rows: &[u32], part: &str| Ok::<_, Error>(self.rows(&schema, rows)?.named(&format!("{name} ({part})")));
+        Ok(Split::new(rows(&train, "train")?, rows(&test, "test")?))
+    }
+
+    /// The rows of these texts.
+    pub(super) fn rows(&self, schema: &Arc<Schema>, rows: &[u32]) -> Result<Dataset> {
+        let Some(vocabulary) = schema.vocabulary() else { return Err(not_of_texts(&self.path)) };
+        let places: Vec<Option<u32>> = self.words.iter().map(|word| vocabulary.place(word)).collect();
+        let mut values: Vec<f32> = Vec::new();
+        let (mut row, mut unknown, mut none) = (Vec::with_capacity(schema.columns()), 0, 0);
+        let room = rows.len().checked_mul(schema.columns()).filter(|&numbers| values.try_reserve_exact(numbers).is_ok());
+        if room.is_none() {
+            let problem = format!("{} rows of {} words do not fit into memory", rows.len(), schema.columns());
+            return Err(Error::data(&self.path, problem, "Use fewer words: --words."));
+        }
+        for &at in rows {
+            let text = self.text(at);
+            let mut counts: Vec<(u32, u32)> =
+                text.iter().filter_map(|&(word, count)| places[word as usize].map(|place| (place, count))).collect();
+            counts.sort_unstable();
+            none += usize::from(counts.is_empty());
+            unknown += text.len() - counts.len();
+            row.clear();
+            vocabulary.weigh(&counts, &mut row);
+            values.extend(row.iter().map(|&x| to_f32(x)));
+        }
+        let ids = (!self.ids.is_empty()).then(|| rows.iter().map(|&row| self.ids[row as usize].clone()).collect());
+        let (labels, classes) = self.labels.of(rows);
+        let all = rows.iter().map(|&row| self.text(row).len()).sum::<usize>();
+        let mut notes = self.notes.clone();
+        notes.push(format!(
+            "{}: texts are read by {} words ({}), {:.1} % of their different words",
+            self.path.display(),
+            vocabulary.words().len(),
+            vocabulary.weighting(),
+            100.0 * (all - unknown) as f64 / all.max(1) as f64
+        ));
+        notes.extend(wordless(&self.path, none, rows.len()));
+        Ok(Dataset::of_table(&self.path, schema, Values::Floats(values), Beside { labels, classes, ids, filled: Vec::new() }, notes))
+    }
+}
+
+/// Reads all texts of a folder without parts.
+pub(super) fn read(folder: &Path, options: &Options) -> Result<Dataset> {
+    let files = Files::of(folder, What::Texts)?;
+    let texts = Texts::of_files(&files, &classes(folder, &[&files])?, options)?;
+    let all: Vec<u32> = (0..texts.len() as u32).collect();
+    texts.rows(&texts.schema(&all, options)?, &all)
+}
+
+/// Reads the parts of a folder; what has no test part is split at random.
+pub(super) fn open(folder: &Path, options: &Options) -> Result<Split> {
+    let parts = Parts::of(folder)?;
+    let part = |path: Option<&Path>| path.map(|path| Files::of(path, What::Texts)).transpose();
+    let Some(parts) = parts else {
+        let files = Files::of(folder, What::Texts)?;
+        let texts = Texts::of_files(&files, &classes(folder, &[&files])?, options)?;
+        return texts.split(options);
+    };
+    let (train, validation, test) =
+        (Files::of(&parts.train, What::Texts)?, part(parts.validation.as_deref())?, part(parts.test.as_deref())?);
+    let all: Vec<&Files> = [Some(&train), validation.as_ref(), test.as_ref()].into_iter().flatten().collect();
+    let classes = classes(folder, &all)?;
+    let texts = Texts::of_files(&train, &classes, options)?;
+    let Some(test) = test else { return texts.split(options) };
+    let rows: Vec<u32> = (0..texts.len() as u32).collect();
+    let schema = texts.schema(&rows, options)?;
+    let of = |files: &Files| -> Result<Dataset> {
+        let texts = Texts::of_files(files, &classes, options)?;
+        texts.rows(&schema, &(0..texts.len() as u32).collect::<Vec<_>>())
+    };
+    let train = texts.rows(&schema, &rows)?.with_notes(parts.notes.clone());
+    Ok(Split { validation: validation.as_ref().map(of).transpose()?, ..Split::new(train, of(&test)?) })
+}
+
+/// The classes of all files, sorted.
+fn classes(folder: &Path, all: &[&Files]) -> Result<Vec<String>> {
+    let classes: BTreeSet<&String> = all.iter().flat_map(|files| &files.found).filter_map(|found| found.class.as_ref()).collect();
+    match classes.len() {
+        0..=256 => Ok(classes.into_iter().cloned().collect()),
+        count => {
+            let problem = format!("there are {count} sub-folders, and 256 classes are the limit");
+            Err(Error::data(folder, problem, "Give a folder with fewer."))
+        }
+    }
+}
+
+impl Options {
+    /// Rows of texts in memory: their most frequent words are learnt from all of them, unless there is a schema.
+    ///
+    /// # Errors
+    /// When there is no word in them, a number of words that is not 1 to 65,536, or a schema of other rows.
+    ///
+    /// ```
+    /// use narrows::data::{Options, Weighting};
+    /// let texts = Options::default().words(3).weighting(Weighting::Binary).texts(&["Eis und Öl", "öl 😀", "Öl, Eis; 😀"])?;
+    /// assert_eq!(texts.names().unwrap(), ["öl", "eis", "😀"]);
+    /// assert_eq!(texts.rows_f32(1..2), [1.0, 0.0, 1.0]);
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    pub fn texts<T: AsRef<str>>(&self, texts: &[T]) -> Result<Dataset> {
+        check(self)?;
+        let mut all = Texts::new(Path::new("texts"), vec![Field { name: None, role: Role::Dropped }], 0, Vec::new());
+        texts.iter().for_each(|text| all.count(text.as_ref()));
+        let rows: Vec<u32> = (0..texts.len() as u32).collect();
+        all.rows(&all.schema(&rows, self)?, &rows)
+    }
+}
+
+impl Schema {
+    /// The rows of texts, as a network that knows this schema reads them. A text without any known word is all zeros.
+    ///
+    /// ```no_run
+    /// use narrows::data::Options;
+    /// let news = Options::default().text("body").label("topic").open("news.csv")?;
+    /// let question = news.train.schema().map(|schema| schema.texts(&["shares fall in London"])).transpose()?;
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When rows are not the words of texts, or there is no text.
+    pub fn texts<T: AsRef<str>>(&self, texts: &[T]) -> Result<Dataset> {
+        let path = Path::new("texts");
+        let Some(vocabulary) = self.vocabulary() else { return Err(not_of_texts(path)) };
+        let (mut values, mut none) = (Vec::new(), 0);
+        for text in texts {
+            let counts = vocabulary.count(text.as_ref());
+            none += usize::from(counts.is_empty());
+            vocabulary.weigh(&counts, &mut values);
+        }
+        let values = self.values(values);
+        let notes = wordless(path, none, texts.len()).into_iter().collect();
+        Ok(Dataset::of_table(path, &Arc::new(self.clone()), values, Beside::default(), notes))
+    }
+}
+
+pub(super) fn not_of_texts(path: &Path) -> Error {
+    Error::data(path, "these are texts, and the model was not trained on texts", "Use a model that was trained with --text.")
+}
+
+/// Refuses options that texts have no use for.
+fn check(options: &Options) -> Result<()> {
+    match options.words {
+        Some(words) if words == 0 || words > MOST_WORDS => {
+            Err(Error::argument("words", format!("{words} are asked for"), format!("Use 1 to {MOST_WORDS}; 2000 is usual.")))
+        }
+        _ if !options.categorical.is_empty() || options.image_size.is_some() => {
+            let problem = "rows are the words of a text, and no other column is part of them";
+            Err(Error::argument("categorical, image size", problem, "Leave these options out, or the text."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the options say of each field, and the place of the text. What nobody names is no part of the rows.
+fn fields(lines: &Lines, text: &Column, options: &Options) -> Result<(Vec<Field>, usize)> {
+    let name = |at: usize| lines.names().map(|names| names[at].clone());
+    let mut fields: Vec<Field> = (0..lines.fields()).map(|at| Field { name: name(at), role: Role::Dropped }).collect();
+    let at = lines.find(text)?;
+    let mut taken = vec![at];
+    for (column, role) in [(&options.label, Role::Label), (&options.id, Role::Id)] {
+        let Some(column) = column else { continue };
+        let place = lines.find(column)?;
+        if taken.contains(&place) {
+            let problem = format!(
+                "{} is said to be two things",
+                name(place).map_or_else(|| place.to_string(), |name| format!("`{}`", shorten(&name)))
+            );
+            return Err(Error::argument("text, label, id", problem, "Name each column once."));
+        }
+        taken.push(place);
+        fields[place].role = role;
+    }
+    for column in &options.drop {
+        if lines.find(column)? == at {
+            return Err(Error::argument("text, drop", "the text is to be left out", "Name each column once."));
+        }
+    }
+    Ok((fields, at))
+}
+
+/// The place in a line of each field of a schema of texts: by the options, else by name, else by place. What is not
+/// there has a place behind the last.
+pub(super) fn places(lines: &Lines, schema: &Schema, options: &Options) -> Result<Vec<usize>> {
+    let names = lines.names();
+    let same = names.is_none() && lines.fields() == schema.fields.len();
+    let find = |field: &Field| names.and_then(|names| names.iter().position(|name| Some(name) == field.name.as_ref()));
+    let absent = lines.fields();
+    let mut places = Vec::new();
+    for (at, field) in schema.fields.iter().enumerate() {
+        let found = find(field).or(same.then_some(at));
+        places.push(match (&field.role, &options.text) {
+            (Role::Words(_), Some(column)) => lines.find(column)?,
+            (Role::Words(_), None) => match found.or((absent == 1).then_some(0)) {
+                Some(place) => place,
+                None => {
+                    let name = field.name.as_ref().map(|name| format!(" `{}`", shorten(name))).unwrap_or_default();
+                    let problem = format!("no column is known to be the text{name} that the model was trained on");
+                    return Err(Error::data(lines.path(), problem, "Say which it is: --text COLUMN."));
+                }
+            },
+            _ => found.unwrap_or(absent),
+        });
+    }
+    Ok(places)
+}
+
+/// The text in a file.
+fn text_of(path: &Path) -> Result<String> {
+    let length = fs::metadata(path).map_err(|e| Error::io(path, "reading", e))?.len();
+    if length > BYTES {
+        let problem = format!("it has {length} bytes, and a text at most {BYTES}");
+        return Err(Error::data(path, problem, "Cut it into several, or remove it."));
+    }
+    let bytes = fs::read(path).map_err(|e| Error::io(path, "reading", e))?;
+    let unit = |big: bool| {
+        let pair = |pair: &[u8; 2]| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+        String::from_utf16(&bytes[2..].as_chunks().0.iter().map(pair).collect::<Vec<_>>()).ok()
+    };
+    let text = match &bytes[..] {
+        [0xff, 0xfe, ..] => unit(false),
+        [0xfe, 0xff, ..] => unit(true),
+        bytes => std::str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}').to_string()),
+    };
+    text.ok_or_else(|| Error::data(path, "it is not text in UTF-8", "Save it again as UTF-8, or remove it."))
+}
