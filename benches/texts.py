@@ -101,11 +101,10 @@ def bags(folder, words):
 
     def weighted(tf):
         x = tf.multiply(idf).tocsr()
-        norms = np.sqrt(x.multiply(x).sum(1)).A1 if hasattr(x, "A1") else np.sqrt(np.asarray(x.multiply(x).sum(1)).ravel())
+        norms = np.sqrt(np.asarray(x.multiply(x).sum(1)).ravel())
         return sparse.diags(1 / np.maximum(norms, 1e-12)) @ x
 
-    tf = {part: rows(part) for part in counts}
-    return tf, {part: weighted(tf[part]) for part in tf}
+    return {part: weighted(rows(part)) for part in counts}
 
 
 def precision(folder, gallery, queries):
@@ -138,14 +137,14 @@ def main():
     asked = parser.parse_args()
     if asked.what == "csv":
         return write(asked.folder, asked.lists)
-    show("cut-off", CUTS) if False else print("cut-off     ", " ".join(f"{cut:5}" for cut in CUTS))
+    print("cut-off     ", " ".join(f"{cut:5}" for cut in CUTS))
     import numpy as np
 
     if asked.what == "codes":
         return show("codes", precision(asked.folder, *map(np.load, asked.files)))
     from scipy.sparse.linalg import svds
 
-    _, x = bags(asked.folder, asked.words)
+    x = bags(asked.folder, asked.words)
     for rank in [10, 50]:
         _, _, v = svds(x["train"], k=rank, random_state=0)
         show(f"LSA-{rank}", precision(asked.folder, x["train"] @ v.T, x["test"] @ v.T))

@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use narrows::data::{Dataset, Scale, Schema, Split};
-use narrows::nn::Activation;
+use narrows::nn::{Activation, Output};
 use narrows::{Error, Loss, Result};
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
@@ -35,7 +35,6 @@ pub(super) struct Said {
     pub(super) layers: bool,
     pub(super) activation: bool,
     pub(super) output: bool,
-    pub(super) loss: bool,
     pub(super) epochs: bool,
     pub(super) evaluate_every: bool,
     pub(super) patience: bool,
@@ -52,7 +51,6 @@ impl Said {
             layers: said("model", "layers"),
             activation: said("model", "activation"),
             output: said("model", "output"),
-            loss: said("fit", "loss"),
             epochs: said("fit", "epochs"),
             evaluate_every: said("fit", "evaluate_every"),
             patience: said("fit", "patience"),
@@ -67,7 +65,6 @@ impl Said {
             layers: true,
             activation: true,
             output: true,
-            loss: true,
             epochs: true,
             evaluate_every: true,
             patience: true,
@@ -112,7 +109,8 @@ impl Settings {
         Ok(())
     }
 
-    /// A network for texts: cross-entropy of each word, on rows as they are.
+    /// A network for texts: rows as they are, and a linear output, which learns the rare words of tf-idf where a sigmoid
+    /// hardly leaves their mean. Cross-entropy needs a sigmoid.
     fn complete_texts(&mut self, words: usize) {
         if !self.said.layers {
             self.model = self.model.clone().hidden(HIDDEN_OF_TEXTS).code((words / 3).clamp(1, CODE_OF_TEXTS));
@@ -120,8 +118,8 @@ impl Settings {
         if !self.said.activation && self.model.is_deep() {
             self.model = self.model.clone().activation(ACTIVATION);
         }
-        if !self.said.loss && !self.said.output {
-            self.fit.loss = Loss::Bce;
+        if !self.said.output && self.fit.loss != Loss::Bce {
+            self.model = self.model.clone().output(Output::Linear);
         }
         self.data.scale.get_or_insert(Scale::None);
     }

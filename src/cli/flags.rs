@@ -41,7 +41,8 @@ pub(super) struct ModelFlags {
     /// The share of each hidden layer's outputs that become 0 in a step of training. [default: 0]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     dropout: Option<f32>,
-    /// What follows the last layer: sigmoid for rows in [0, 1], linear for rows of any size. [default: sigmoid]
+    /// What follows the last layer: sigmoid for rows in [0, 1], linear for rows of any size. [default: sigmoid;
+    /// for texts linear, unless --loss is bce]
     #[arg(long, value_parser = named::<Output>(Output::NAMES), value_name = Output::USAGE)]
     output: Option<Output>,
 }
@@ -96,7 +97,7 @@ pub(super) struct FitFlags {
     /// The largest norm of all gradients together. [default: none]
     #[arg(long, value_name = "NORM|none", allow_negative_numbers = true, value_parser = or_none::<f32>)]
     clip: Option<OrNone<f32>>,
-    /// Mean squared error, or binary cross-entropy. [default: mse, for texts bce]
+    /// Mean squared error, or binary cross-entropy. [default: mse]
     #[arg(long, value_parser = named::<Loss>(Loss::NAMES), value_name = Loss::USAGE)]
     loss: Option<Loss>,
     /// What is done to the rows that the network sees in training, in its units: normal numbers of this standard
@@ -275,7 +276,6 @@ impl FitFlags {
 
     pub(super) fn say(&self, said: &mut Said) {
         said.epochs |= self.epochs.is_some();
-        said.loss |= self.loss.is_some();
         said.evaluate_every |= self.evaluate_every.is_some();
         said.patience |= self.patience.is_some();
     }

@@ -163,7 +163,7 @@ impl Texts {
         let Some(vocabulary) = schema.vocabulary() else { return Err(not_of_texts(&self.path)) };
         let places: Vec<Option<u32>> = self.words.iter().map(|word| vocabulary.place(word)).collect();
         let mut values: Vec<f32> = Vec::new();
-        let (mut row, mut unknown, mut none) = (Vec::with_capacity(schema.columns()), 0, 0);
+        let (mut row, mut none) = (Vec::with_capacity(schema.columns()), 0);
         let room = rows.len().checked_mul(schema.columns()).filter(|&numbers| values.try_reserve_exact(numbers).is_ok());
         if room.is_none() {
             let problem = format!("{} rows of {} words do not fit into memory", rows.len(), schema.columns());
@@ -175,21 +175,21 @@ impl Texts {
                 text.iter().filter_map(|&(word, count)| places[word as usize].map(|place| (place, count))).collect();
             counts.sort_unstable();
             none += usize::from(counts.is_empty());
-            unknown += text.len() - counts.len();
             row.clear();
             vocabulary.weigh(&counts, &mut row);
             values.extend(row.iter().map(|&x| to_f32(x)));
         }
         let ids = (!self.ids.is_empty()).then(|| rows.iter().map(|&row| self.ids[row as usize].clone()).collect());
         let (labels, classes) = self.labels.of(rows);
-        let all = rows.iter().map(|&row| self.text(row).len()).sum::<usize>();
+        // Of all texts, so that the parts of a file say the same.
+        let known = self.counts.iter().filter(|(word, _)| places[*word as usize].is_some()).count();
         let mut notes = self.notes.clone();
         notes.push(format!(
             "{}: texts are read by {} words ({}), {:.1} % of their different words",
             self.path.display(),
             vocabulary.words().len(),
             vocabulary.weighting(),
-            100.0 * (all - unknown) as f64 / all.max(1) as f64
+            100.0 * known as f64 / self.counts.len().max(1) as f64
         ));
         notes.extend(wordless(&self.path, none, rows.len()));
         Ok(Dataset::of_table(&self.path, schema, Values::Floats(values), Beside { labels, classes, ids, filled: Vec::new() }, notes))

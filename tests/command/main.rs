@@ -15,5 +15,6 @@ mod saving;
 #[cfg(unix)]
 mod stopping;
 mod tables;
+mod texts;
 mod uses;
 mod verbs;

@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// Exit code, stdout, stderr.
-fn run_with(folder: &Path, args: &[&str], input: &[u8]) -> (i32, String, String) {
+pub fn run_with(folder: &Path, args: &[&str], input: &[u8]) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_narrows"))
         .current_dir(folder)
         .env("NARROWS_CACHE", folder.join("cache"))

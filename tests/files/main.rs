@@ -10,3 +10,4 @@ mod download;
 mod images;
 mod schema;
 mod tables;
+mod texts;

@@ -1,4 +1,4 @@
-//! 13. Texts as bags of words: what is about the same lies near each other, also where it shares no word.
+//! 15. Texts as bags of words: what is about the same lies near each other, also where it shares no word.
 
 use narrows::data::Options;
 use narrows::tasks::{Metric, Neighbours};
