@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Queries in a picture, and neighbours of each.
 const SHOWN: [usize; 2] = [20, 12];
+/// The characters that are shown of a text.
+const BEGINNING: usize = 80;
 /// Lines of the table that are written at once.
 const WRITTEN: usize = 4096;
 
@@ -82,7 +84,7 @@ impl Search {
             ));
         }
         if self.is_text(&ae) {
-            self.tell(&gallery, &found);
+            self.tell(&ae, &gallery, &found)?;
         }
         match &self.out {
             Some(out) if ends_in(out, "png") => draw(out, &gallery, &queries, &found)?,
@@ -104,14 +106,18 @@ impl Search {
         ae.schema().is_some_and(Schema::is_of_texts) && self.query.as_ref().is_some_and(|query| !matches!(query.try_exists(), Ok(true)))
     }
 
-    /// Says what was found for a text: its id and its class, where it has these.
-    fn tell(&self, gallery: &Dataset, found: &Neighbours) {
-        for (rank, (&row, distance)) in found.rows.iter().zip(&found.distances).enumerate() {
-            let row = row as usize;
+    /// Says what was found for a text: its id and its class, where it has these, and how it begins.
+    fn tell(&self, ae: &Autoencoder, gallery: &Dataset, found: &Neighbours) -> Result<()> {
+        let options = known(self.reading.over(&Reading::default()).options(), ae);
+        let rows: Vec<usize> = found.rows.iter().map(|&row| row as usize).collect();
+        let one = options.is_stream(&self.data) || options.is_folder(&self.data);
+        let texts = if one { options.excerpts(&self.data, &rows, BEGINNING)? } else { vec![String::new(); rows.len()] };
+        for (rank, ((&row, distance), text)) in rows.iter().zip(&found.distances).zip(texts).enumerate() {
             let id = gallery.ids().map_or_else(|| format!("row {row}"), |ids| ids[row].clone());
             let class = gallery.labels().map(|labels| format!(", {}", gallery.class_name(labels[row]))).unwrap_or_default();
-            self.common.say(format_args!("{}. {id}{class}: {distance:.4}", rank + 1));
+            self.common.say(format_args!("{}. {id}{class}: {distance:.4}  {}", rank + 1, printable(&text)));
         }
+        Ok(())
     }
 
     /// Gallery and queries.
@@ -152,6 +158,11 @@ impl Search {
         self.common.note(&[gallery.notes(), queries.notes()].concat());
         Ok((gallery, queries))
     }
+}
+
+/// A text without signs that would steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn write(out: Option<&Path>, found: &Neighbours) -> Result<()> {

@@ -83,6 +83,8 @@ use crate::Result;
 ///   turn grey and take the size of the first;
 /// - such a folder with the parts `train`, `valid` or `val`, and `test`; without a test part, the validation part is
 ///   the one to judge by;
+/// - a folder of texts (`.txt`), where each sub-folder is a class: a row has a number for each of the most frequent
+///   words; it may have parts too;
 /// - a CSV file of numbers, with or without a header;
 /// - an npy file of f32, f64 or u8 (a byte b means b / 255), whose first dimension is the rows.
 ///

@@ -263,6 +263,43 @@ impl Options {
     }
 }
 
+impl Options {
+    /// The beginnings of texts, `characters` of each, with blanks for line ends: those of the rows with these numbers, as
+    /// [`Options::read`] counts them, in a table or a folder without parts. The options need the schema of a model of
+    /// texts.
+    ///
+    /// # Errors
+    /// As [`Options::read`]; or the schema is that of other rows.
+    pub fn excerpts(&self, path: impl AsRef<Path>, rows: &[usize], characters: usize) -> Result<Vec<String>> {
+        let path = path.as_ref();
+        let schema = self.schema.as_ref().filter(|schema| schema.is_of_texts()).ok_or_else(|| not_of_texts(path))?;
+        let mut found = HashMap::new();
+        let short = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(characters).collect::<String>();
+        if path.is_dir() {
+            let files = Files::of(path, What::Texts)?.found;
+            for &row in rows.iter().filter(|&&row| row < files.len()) {
+                found.insert(row, short(&text_of(&files[row].path)?));
+            }
+        } else {
+            let mut lines = Lines::open(path, None, self)?;
+            let places = places(&lines, schema, self)?;
+            let Some(at) = schema.fields.iter().position(|field| matches!(field.role, Role::Words(_))) else { return Ok(Vec::new()) };
+            let mut row = 0;
+            while lines.next()? {
+                let text = lines.text(places[at]).unwrap_or_default();
+                if text.is_empty() && schema.missing == Missing::Drop {
+                    continue;
+                }
+                if rows.contains(&row) {
+                    found.insert(row, short(text));
+                }
+                row += 1;
+            }
+        }
+        Ok(rows.iter().map(|row| found.get(row).cloned().unwrap_or_default()).collect())
+    }
+}
+
 impl Schema {
     /// The rows of texts, as a network that knows this schema reads them. A text without any known word is all zeros.
     ///
