@@ -109,8 +109,8 @@ impl Settings {
         Ok(())
     }
 
-    /// A network for texts: rows as they are, and a linear output, which learns the rare words of tf-idf where a sigmoid
-    /// hardly leaves their mean. Cross-entropy needs a sigmoid.
+    /// A network for texts: rows as they are, and a linear output, which learns the rare words of tf-idf where a
+    /// sigmoid hardly leaves their mean. Cross-entropy needs a sigmoid.
     fn complete_texts(&mut self, words: usize) {
         if !self.said.layers {
             self.model = self.model.clone().hidden(HIDDEN_OF_TEXTS).code((words / 3).clamp(1, CODE_OF_TEXTS));

@@ -17,7 +17,8 @@ use std::str::FromStr;
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ModelFlags {
     /// Widths from the first layer to the code, 128,64,32, or with that of the rows before them, 784-128-64-32; the
-    /// decoder has them in reverse. [default: 128,64,32; for a table its code is a third of the columns, at most 32; 500,250,32 for texts]
+    /// decoder has them in reverse. [default: 128,64,32; for a table its code is a third of the columns, at most 32;
+    /// 500,250,32 for texts]
     #[arg(long, value_name = "N,N,..|ROW-N-N..")]
     layers: Option<Widths>,
     /// What follows each hidden layer. [default: relu; for a table leaky]
@@ -142,9 +143,10 @@ pub(super) struct FitFlags {
 /// What it is trained on.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct DataFlags {
-    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images or of .txt files, a table
-    /// (.csv, .tsv, .txt or .dat, also .gz), an .npy or .npz file. Data without a test part is split 5 to 1; of folders,
-    /// sub-folders called train, valid and test are the parts. [default: mnist if it was downloaded before, else builtin]
+    /// builtin, mnist, a folder with the four IDX files of MNIST, a folder of images or of .txt files, a table (.csv,
+    /// .tsv, .txt or .dat, also .gz), an .npy or .npz file. Data without a test part is split 5 to 1; of folders,
+    /// sub-folders called train, valid and test are the parts. [default: mnist if it was downloaded before, else
+    /// builtin]
     #[arg(long = "data", value_name = "builtin|mnist|PATH", value_parser = OsStringValueParser::new().try_map(text))]
     name: Option<String>,
     /// Scaling of each column, learnt on the training rows and kept in the model: to [0, 1], to mean 0 and variance 1,

@@ -264,9 +264,9 @@ impl Options {
 }
 
 impl Options {
-    /// The beginnings of texts, `characters` of each, with blanks for line ends: those of the rows with these numbers, as
-    /// [`Options::read`] counts them, in a table or a folder without parts. The options need the schema of a model of
-    /// texts.
+    /// The beginnings of texts, `characters` of each, with blanks for line ends: those of the rows with these numbers,
+    /// as [`Options::read`] counts them, in a table or a folder without parts. The options need the schema of a model
+    /// of texts.
     ///
     /// # Errors
     /// As [`Options::read`]; or the schema is that of other rows.
