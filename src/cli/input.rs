@@ -385,7 +385,7 @@ impl Input {
             let remedy = "Write the rows to a .csv file and name that.".into();
             return Err(Error::Argument { name: "--data".into(), problem: "- is stdin, which has no end to wait for".into(), remedy });
         }
-        if options.is_stream(&self.data) || options.is_images(&self.data) {
+        if options.is_stream(&self.data) || options.is_folder(&self.data) {
             return options.read(&self.data);
         }
         let split = options.open(&self.data)?;
