@@ -7,7 +7,7 @@
 use narrows::data::{Dataset, Options, Scaler};
 use narrows::nn::{Activation, Corruption, Output, Typical};
 use narrows::tasks::Detection;
-use narrows::{Autoencoder, Device, Fit, Result, data};
+use narrows::{Autoencoder, Device, Fit, Result};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -78,7 +78,7 @@ fn tables(folder: &Path, device: &Device) -> Result<()> {
 }
 
 fn one_class(folder: &Path, device: &Device) -> Result<()> {
-    let digits = data::open(folder)?;
+    let digits = Options::default().open(folder)?;
     println!("{:<24} {:>7}   {:>15}   {:>15}", "digit", "rows", "error", "with distance");
     let labels = |rows: &Dataset| rows.labels().map(<[u8]>::to_vec).unwrap_or_default();
     let (train, test) = (labels(&digits.train), labels(&digits.test));

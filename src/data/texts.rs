@@ -249,7 +249,8 @@ impl Options {
     ///
     /// ```
     /// use narrows::data::{Options, Weighting};
-    /// let texts = Options::default().words(3).weighting(Weighting::Binary).texts(&["Eis und Öl", "öl 😀", "Öl, Eis; 😀"])?;
+    /// let options = Options::default().words(3).weighting(Weighting::Binary);
+    /// let texts = options.texts(&["Eis und Öl", "öl 😀", "Öl, Eis; 😀"])?;
     /// assert_eq!(texts.names().unwrap(), ["öl", "eis", "😀"]);
     /// assert_eq!(texts.rows_f32(1..2), [1.0, 0.0, 1.0]);
     /// # Ok::<(), narrows::Error>(())

@@ -4,7 +4,6 @@ use super::causes::{self, Explained};
 use super::net::Weight;
 use super::rows::{self, Way};
 use super::{Activation, Builder, GROUP, Layer, Loss, Mixture, Objective, Output, Quantiles, Recording, Spec, Typical};
-use super::{sensitivity, typical};
 #[cfg(feature = "files")]
 use crate::data::Schema;
 use crate::data::{Bounds, Chunks, Dataset, Rows, Scaler};
@@ -431,44 +430,6 @@ impl Autoencoder {
     /// As [`Autoencoder::encode_stream`].
     pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
         rows::errors(self, rows)
-    }
-
-    /// The error of each row plus the squared Mahalanobis distance of its code, each over its mean in training: see
-    /// [`Typical`].
-    ///
-    /// # Errors
-    /// When the network does not know what is typical, the rows have another number of columns, or the device fails.
-    pub fn distance_score(&self, data: &Dataset) -> Result<Vec<f32>> {
-        let chunks = self.distance_score_stream(data.chunks())?.collect::<Result<Vec<_>>>()?;
-        Ok(chunks.into_iter().flat_map(|chunk| chunk.values).collect())
-    }
-
-    /// The same of a stream of rows: an item for each chunk of it, with one column.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::distance_score`].
-    pub fn distance_score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-        typical::stream(self, rows)
-    }
-
-    /// How sensitive the network is to noise at each row: the mean, over eight draws of normal noise and the columns,
-    /// of the squared change of the reconstruction, as the network sees rows. Near the rows of its training a network
-    /// that learnt to remove noise answers as before. `deviation` is the noise's standard deviation, in the network's
-    /// units. The noise is the same for every row.
-    ///
-    /// # Errors
-    /// When the deviation is not above 0, the rows have another number of columns, or the device fails.
-    pub fn noise_score(&self, data: &Dataset, deviation: f32) -> Result<Vec<f32>> {
-        let chunks = self.noise_score_stream(data.chunks(), deviation)?.collect::<Result<Vec<_>>>()?;
-        Ok(chunks.into_iter().flat_map(|chunk| chunk.values).collect())
-    }
-
-    /// The same of a stream of rows: an item for each chunk of it, with one column.
-    ///
-    /// # Errors
-    /// As [`Autoencoder::noise_score`].
-    pub fn noise_score_stream(&self, rows: Chunks, deviation: f32) -> Result<impl Iterator<Item = Result<Rows>>> {
-        sensitivity::stream(self, rows, deviation, 0)
     }
 
     /// The scores of a stream of rows, and of each row the columns that make most of its score, at most `most`: an item

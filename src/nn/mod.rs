@@ -16,7 +16,7 @@ mod quantiles;
 mod recording;
 mod revival;
 mod rows;
-mod sensitivity;
+mod scores;
 mod spec;
 mod typical;
 

@@ -1,15 +1,11 @@
 //! What is typical of a network's training rows: their error, and where their codes lie.
 
+use super::Quantiles;
 use super::mixture::Normal;
-use super::rows::{Pass, Way};
-use super::{Autoencoder, Quantiles, mean_square};
-use crate::data::{Chunk, Chunks, Dataset, Rows};
-use crate::{Error, Result};
+#[cfg(feature = "files")]
+use crate::Error;
+use crate::Result;
 
-/// Rows that it is learnt from: of more, so many are taken evenly from their order.
-const MOST_ROWS: usize = 10_000;
-/// The widest code: a covariance has the square of it.
-pub(super) const WIDEST: usize = 256;
 /// What is added to each variance of the code, as a share of the mean variance of its units.
 const FLOOR: f64 = 1e-3;
 
@@ -62,32 +58,23 @@ impl TryFrom<Parts> for Typical {
 }
 
 impl Typical {
-    /// Learns it from rows like those of the training. Of more than 10,000 rows 10,000 are taken, evenly from their
-    /// order.
-    ///
-    /// # Errors
-    /// When there are no rows, they do not fit the network, the code has more than 256 units, or the device fails.
-    pub fn of(ae: &Autoencoder, rows: &Dataset) -> Result<Typical> {
-        if rows.is_empty() {
-            return Err(Error::data(rows.name(), "what is typical of no rows", "Pass at least one row."));
-        }
-        if ae.code_width() > WIDEST {
-            let problem = format!("a code of {} units", ae.code_width());
-            return Err(Error::argument("typical rows", problem, format!("Use a code of at most {WIDEST}.")));
-        }
-        let some: Vec<usize> = (0..MOST_ROWS.min(rows.len())).map(|at| at * rows.len() / MOST_ROWS.min(rows.len())).collect();
-        let some = rows.selected(&some);
-        let x: Vec<f64> = ae.encode(&some)?.values.iter().map(|&v| f64::from(v)).collect();
-        let codes = Normal::of(&x, ae.code_width(), FLOOR);
-        let mean = |all: &mut dyn Iterator<Item = f64>| all.sum::<f64>() / some.len() as f64;
+    /// That of rows with these errors and codes, which are `units` numbers each.
+    pub(super) fn learnt(errors: &[f32], codes: &[f64], units: usize) -> Result<Typical> {
+        let own = Normal::of(codes, units, FLOOR);
+        let mean = |sum: f64| sum / errors.len() as f64;
         // Rows without any error, and codes that do not differ, are measured in the smallest unit there is.
         let unit = |mean: f64| if mean.is_finite() { mean.max(f64::from(f32::MIN_POSITIVE)) } else { f64::from(f32::MAX) };
-        let errors = ae.score(&some)?;
-        let error = unit(mean(&mut errors.iter().map(|&error| f64::from(error))));
-        let distances: Vec<f64> = x.chunks(ae.code_width()).map(|x| codes.squared_distance(x)).collect();
-        let distance = unit(mean(&mut distances.iter().copied()));
+        let error = unit(mean(errors.iter().map(|&error| f64::from(error)).sum()));
+        let distances: Vec<f64> = codes.chunks(units).map(|code| own.squared_distance(code)).collect();
+        let distance = unit(mean(distances.iter().sum()));
         let scores: Vec<f32> = errors.iter().zip(&distances).map(|(&e, d)| (f64::from(e) / error + d / distance) as f32).collect();
-        Ok(Typical { error, distance, codes, scores: Quantiles::of(&scores)? })
+        Ok(Typical { error, distance, codes: own, scores: Quantiles::of(&scores)? })
+    }
+
+    /// The score of a row with this error and code.
+    pub(super) fn score(&self, error: f64, code: &[f32]) -> f32 {
+        let code: Vec<f64> = code.iter().map(|&z| f64::from(z)).collect();
+        (error / self.error + self.codes.squared_distance(&code) / self.distance) as f32
     }
 
     /// The units of the codes.
@@ -101,35 +88,13 @@ impl Typical {
     }
 }
 
-/// The score of each row of a stream: an item for each chunk, with one column.
-pub(super) fn stream(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
-    let Some(typical) = ae.typical().cloned() else {
-        return Err(Error::argument(
-            "network",
-            "it does not know what is typical of its training rows",
-            "Use `with_typical`, or train it again.",
-        ));
-    };
-    let (mut back, mut codes) = (Pass::new(ae, Way::Compare, &rows)?, Pass::new(ae, Way::Encode, &rows)?);
-    let (columns, units) = (ae.inputs(), ae.code_width());
-    Ok(rows.map(move |chunk| {
-        let Chunk { values, ids } = chunk?;
-        let x = back.seen(&values)?;
-        let (y, z) = (back.run(&x)?, codes.run(&x)?);
-        let score = |((x, y), z): ((&[f32], &[f32]), &[f32])| {
-            let z: Vec<f64> = z.iter().map(|&z| f64::from(z)).collect();
-            (mean_square(x, y) / typical.error + typical.codes.squared_distance(&z) / typical.distance) as f32
-        };
-        let scores = x.chunks(columns).zip(y.chunks(columns)).zip(z.chunks(units)).map(score).collect();
-        Ok(Rows::new(1, scores).with_ids(ids))
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Dataset;
     use crate::nn::Output;
-    use crate::{Device, Error};
+    use crate::nn::scores::WIDEST;
+    use crate::{Autoencoder, Device, Error};
 
     /// A network whose code is its first column, and which gives that column back and 0 for the other.
     fn first_column() -> Autoencoder {
