@@ -22,7 +22,7 @@ fn main() -> narrows::Result<()> {
     let rows = Options::default().words(100).texts(&texts)?;
 
     let ae = Autoencoder::builder(rows.columns()).hidden([16]).code(3).build(&Device::cpu()?)?;
-    ae.fit(&rows, &Fit::default().loss(Loss::Bce).epochs(60).lr(5e-3))?;
+    ae.fit(&rows, &Fit::default().loss(Loss::Bce).epochs(60).learning_rate(5e-3))?;
 
     // What was learnt of words is kept with the rows, so that other texts are read the same way.
     let questions = ["warm butter", "a storm", "SCHNEE, 雨 and ☀️"];

@@ -5,7 +5,7 @@ use super::flags::named;
 use super::input::Halves;
 use super::model::Model;
 use clap::Args;
-use narrows::data::{Dataset, RowWriter, Rows};
+use narrows::data::{Dataset, RowWriter};
 use narrows::tasks::{Fidelity, Plane, Projection};
 use narrows::{Autoencoder, Result, report};
 use serde_json::json;
@@ -78,9 +78,7 @@ impl Map {
             self.common.say(format_args!("{} rows have no neighbourhoods to compare", rows.len()));
             return Ok(None);
         }
-        let scaled = ae.scaled(rows)?;
-        let seen = Rows::new(scaled.columns(), scaled.rows_f32(0..scaled.len()));
-        let found = Fidelity::of(ae.device(), &seen, &plane.points, rows.labels())?;
+        let found = Fidelity::of_rows(ae, rows, &plane.points)?;
         self.common.say(&found);
         Ok(Some(found))
     }

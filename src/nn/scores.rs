@@ -66,10 +66,10 @@ impl Autoencoder {
         }))
     }
 
-    /// How sensitive the network is to noise at each row: the mean, over eight draws of normal noise and the columns, of
-    /// the squared change of the reconstruction, as the network sees rows. Near the rows of its training a network that
-    /// learnt to remove noise answers as before. `deviation` is the noise's standard deviation, in the network's units.
-    /// The noise is the same for every row.
+    /// How sensitive the network is to noise at each row: the mean, over eight draws of normal noise and the columns,
+    /// of the squared change of the reconstruction, as the network sees rows. Near the rows of its training a network
+    /// that learnt to remove noise answers as before. `deviation` is the noise's standard deviation, in the network's
+    /// units. The noise is the same for every row.
     ///
     /// # Errors
     /// When the deviation is not above 0, the rows have another number of columns, or the device fails.

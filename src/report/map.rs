@@ -19,8 +19,9 @@ const MOST_DOTS: usize = 5000;
 /// Dots that are drawn large, and the two radii.
 const FEW_DOTS: usize = 1500;
 const RADII: [f64; 2] = [2.3, 1.5];
-/// Rows on the page, and the largest side of a row's picture there.
+/// Rows on the page, or as many as these numbers hold, and the largest side of a row's picture there.
 const ON_PAGE: usize = 1000;
+const NUMBERS: usize = 1 << 24;
 const THUMBNAIL: usize = 28;
 /// Pictures in a line of the sheet of them.
 const ACROSS: usize = 40;
@@ -82,10 +83,11 @@ fn drawn(title: &str, plane: &Plane, rows: &Dataset) -> Result<Plot> {
 
 /// The section of the page: the codes of at most 1,000 of the test rows.
 pub(super) fn html(ae: &Autoencoder, test: &Dataset) -> Result<String> {
+    let most = ON_PAGE.min((NUMBERS / test.columns()).max(1));
     let shown = match test.len() {
-        ..=ON_PAGE => test.clone(),
+        all if all <= most => test.clone(),
         // Rows may be in the order of their classes.
-        all => test.selected(&(0..ON_PAGE).map(|at| at * all / ON_PAGE).collect::<Vec<_>>()),
+        all => test.selected(&(0..most).map(|at| at * all / most).collect::<Vec<_>>()),
     };
     let codes = ae.encode(&shown)?;
     // So few rows have no neighbourhoods.
@@ -94,11 +96,9 @@ pub(super) fn html(ae: &Autoencoder, test: &Dataset) -> Result<String> {
         by => by,
     };
     let plane = Plane::of(ae.device(), &codes, by)?;
-    let scaled = ae.scaled(&shown)?;
-    let seen = crate::data::Rows::new(scaled.columns(), scaled.rows_f32(0..scaled.len()));
     let fidelity = match shown.len() {
         ..4 => String::new(),
-        _ => format!(" {}.", sentence(&Fidelity::of(ae.device(), &seen, &plane.points, shown.labels())?)),
+        _ => format!(" {}.", sentence(&Fidelity::of_rows(ae, &shown, &plane.points)?)),
     };
     let plot = drawn("Codes of test rows", &plane, &shown)?;
     let frame = plot.frame().map(|edge| edge.to_string()).join(" ");

@@ -4,17 +4,19 @@ use super::products::Products;
 use super::sampling::drawn;
 use super::search::Others;
 use super::{Metric, Neighbours};
-use crate::data::Rows;
+use crate::data::{Dataset, Rows};
 use crate::rng::Rng;
-use crate::{Device, Error, Result};
+use crate::{Autoencoder, Device, Error, Result};
 use rayon::prelude::*;
 use std::fmt;
 
 /// Neighbours by which a map is judged, and those that vote for a class.
 const NEIGHBOURS: usize = 12;
 const VOTES: usize = 5;
-/// Of more rows than this, so many are drawn: the work grows with their square.
+/// Of more rows than this, so many are drawn: the work grows with their square. Of wide rows fewer are: so many numbers
+/// are held.
 const MOST_ROWS: usize = 10_000;
+const MOST_NUMBERS: usize = 1 << 26;
 /// Queries whose distances to all rows are in memory at once.
 const QUERIES: usize = 256;
 
@@ -57,15 +59,9 @@ impl Fidelity {
             return Err(Error::argument("map", problem, "Pass a point, and a label, for each row."));
         }
         if n > MOST_ROWS {
-            let mut all: Vec<u32> = (0..n as u32).collect();
-            Rng::at_step(0, drawn::ROWS, 0).shuffle(&mut all);
-            all.truncate(MOST_ROWS);
-            let some = |of: &Rows| {
-                let row = |&at: &u32| of.values[at as usize * of.columns..][..of.columns].iter().copied();
-                Rows::new(of.columns, all.iter().flat_map(row).collect())
-            };
-            let labels: Option<Vec<u8>> = labels.map(|labels| all.iter().map(|&at| labels[at as usize]).collect());
-            return Fidelity::of(device, &some(rows), &some(points), labels.as_deref());
+            let some = some(n, MOST_ROWS);
+            let labels: Option<Vec<u8>> = labels.map(|labels| some.iter().map(|&at| labels[at]).collect());
+            return Fidelity::of(device, &picked(rows, &some), &picked(points, &some), labels.as_deref());
         }
         // Beyond half of the rows the formula has no meaning.
         let k = NEIGHBOURS.min((n.max(2) - 1) / 2);
@@ -90,6 +86,36 @@ impl Fidelity {
             accuracy,
         })
     }
+
+    /// The same of the rows of a data set as a network sees them, with their labels. Of very wide rows fewer are drawn:
+    /// those that 67 million numbers hold.
+    ///
+    /// # Errors
+    /// As [`Fidelity::of`], or the rows do not fit the network.
+    pub fn of_rows(ae: &Autoencoder, rows: &Dataset, points: &Rows) -> Result<Fidelity> {
+        if points.rows != rows.len() {
+            let problem = format!("{} rows and {} points", rows.len(), points.rows);
+            return Err(Error::argument("map", problem, "Pass a point for each row."));
+        }
+        let some = some(rows.len(), MOST_ROWS.min((MOST_NUMBERS / rows.columns()).max(4)));
+        let seen = ae.scaled(&rows.selected(&some))?;
+        let values = Rows::new(seen.columns(), seen.rows_f32(0..seen.len()));
+        Fidelity::of(ae.device(), &values, &picked(points, &some), seen.labels())
+    }
+}
+
+/// The numbers of at most `most` rows, drawn where there are more.
+fn some(rows: usize, most: usize) -> Vec<usize> {
+    let mut all: Vec<u32> = (0..rows as u32).collect();
+    if rows > most {
+        Rng::at_step(0, drawn::ROWS, 0).shuffle(&mut all);
+        all.truncate(most);
+    }
+    all.into_iter().map(|at| at as usize).collect()
+}
+
+fn picked(of: &Rows, some: &[usize]) -> Rows {
+    Rows::new(of.columns, some.iter().flat_map(|&at| &of.values[at * of.columns..][..of.columns]).copied().collect())
 }
 
 /// The label that most have; of equally many the smallest.
@@ -201,6 +227,10 @@ mod tests {
         let rows = numbers(MOST_ROWS + 1, 2, 3);
         let found = Fidelity::of(&device, &rows, &rows, Some(&vec![4; MOST_ROWS + 1])).unwrap();
         assert_eq!((found.rows, found.trustworthiness, found.accuracy), (MOST_ROWS, 1.0, Some(1.0)));
+        let ae = Autoencoder::builder(2).layers([1]).build(&device).unwrap();
+        let data = Dataset::from_rows("rows", rows.values.clone(), &[2]).unwrap().with_labels(vec![4; MOST_ROWS + 1]).unwrap();
+        assert_eq!(Fidelity::of_rows(&ae, &data, &rows).unwrap(), found);
+        assert!(Fidelity::of_rows(&ae, &data.head(9), &rows).is_err());
         let three = numbers(3, 2, 0);
         assert!(Fidelity::of(&device, &three, &three, None).is_err());
         assert!(Fidelity::of(&device, &rows, &three, None).is_err());

@@ -5,6 +5,9 @@ use crate::data::Dataset;
 use crate::rng::permutation;
 use crate::{Autoencoder, Error, Result};
 
+/// The most columns: there is a pass over the rows for each.
+const MOST_COLUMNS: usize = 4096;
+
 /// What a column is worth to the code.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Importance {
@@ -30,12 +33,16 @@ impl Importance {
     /// ```
     ///
     /// # Errors
-    /// When the rows do not fit the network, there are none, or the device fails.
+    /// When there are more than 4,096 columns, the rows do not fit the network, there are none, or the device fails.
     pub fn of(ae: &Autoencoder, rows: &Dataset, seed: u64) -> Result<Importance> {
         if rows.is_empty() {
             return Err(Error::data(rows.name(), "a mean over no rows", "Pass at least one row."));
         }
         let (columns, n) = (ae.inputs(), rows.len());
+        if columns > MOST_COLUMNS {
+            let problem = format!("{columns} columns, and a pass over the rows for each");
+            return Err(Error::argument("importance", problem, format!("Use at most {MOST_COLUMNS}: make images smaller.")));
+        }
         let plain = ae.clone().without_scaler()?;
         let scaled = ae.scaled(rows)?;
         let x = scaled.rows_f32(0..n);
