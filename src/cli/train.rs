@@ -175,9 +175,7 @@ impl Train {
         let mut others = Vec::new();
         for member in 1..count {
             let seed = settings.fit.seed.wrapping_add(member as u64);
-            let mut spec = first.spec().clone();
-            (spec.quantiles, spec.typical) = (None, None);
-            let ae = Autoencoder::new(spec, seed, first.device())?;
+            let ae = Autoencoder::new(first.spec().clone(), seed, first.device())?;
             let checkpoints = folder.join(CHECKPOINTS).join(member.to_string());
             let begun = checkpoints.join("last.safetensors").exists() || checkpoints.join("last.previous.safetensors").exists();
             let fit = Fit::from(settings.fit.clone()).seed(seed).checkpoints(&checkpoints).resume(begun).interrupt(signals.gently());

@@ -59,7 +59,8 @@ impl Autoencoder {
     /// # Errors
     /// When the model can't be built ([`Spec::check`]), or the device has no memory for the parameters.
     pub fn new(spec: Spec, seed: u64, device: &Device) -> Result<Autoencoder> {
-        let ae = Autoencoder::blank(spec, device)?;
+        // Of scores and codes nothing is known before a training.
+        let ae = Autoencoder::blank(Spec { quantiles: None, typical: None, mixture: None, ..spec }, device)?;
         let clock = Clock::new(device)?;
         let mut tape = Tape::new(device);
         for (at, (name, inputs)) in ae.spec.fan_in().iter().enumerate() {

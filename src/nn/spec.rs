@@ -223,8 +223,9 @@ impl Spec {
         self.encoder.widths().into_iter().chain(code).collect()
     }
 
-    /// The same model with a code of another width.
+    /// The same model with a code of another width, of which nothing is known yet.
     pub fn with_code(mut self, width: usize) -> Spec {
+        (self.quantiles, self.typical, self.mixture) = (None, None, None);
         if self.variational {
             self.decoder.inputs = width;
         } else if let Some(Layer::Dense(last)) = self.encoder.layers.iter_mut().rfind(|layer| matches!(layer, Layer::Dense(_))) {

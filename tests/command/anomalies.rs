@@ -301,7 +301,7 @@ fn rows_are_scored_by_the_distance_of_their_code_and_by_noise() {
     let folder = trained();
     let root = folder.path();
     let scores = |args: &str| {
-        let (out, err) = ok(root, &format!("{SCORE} new.csv {args}"));
+        let (out, err) = ok(root, format!("{SCORE} new.csv {args}").trim_end());
         (out.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect::<Vec<f64>>(), err)
     };
     let (distance, err) = scores("--score-by distance --contamination 0.02");

@@ -121,7 +121,7 @@ fn a_disk_that_is_full_at_any_file_of_a_finished_run_leaves_the_old_ones() {
             assert!(*bytes == before[path] || may_change.contains(&name), "{what}: {name} is another");
         }
     };
-    let largest = ["run.json", "loss.svg", "errors.svg"].map(|name| size(&m.join(name))).into_iter().max().unwrap();
+    let largest = ["run.json", "loss.svg", "errors.svg", "model.safetensors"].map(|name| size(&m.join(name))).into_iter().max().unwrap();
     // Resumed at its end, a run writes its table, its model and its report once more. The limits lie below the size of
     // one after the other.
     for (blocks, file) in

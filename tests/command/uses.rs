@@ -55,7 +55,7 @@ fn a_plain_network_draws_rows_from_a_mixture_that_its_file_keeps() {
     trained(root, "16,4");
     let (first, err) = ok(root, "sample --device cpu --model m -n 6 --from gmm:3");
     assert!(
-        err.contains("a mixture of 3 normal distributions is fitted to the codes of digits.csv; m/model.safetensors keeps it"),
+        err.contains("a mixture of 3 normal distributions is fitted") && err.contains("digits.csv; m/model.safetensors keeps it"),
         "{err}"
     );
     assert_eq!(first.lines().count(), 7);

@@ -316,7 +316,7 @@ pub fn argument_cases(table: &mut Table) {
         ),
         ("eval --device cpu --model m --noise gaussian:0", 2, "noise: it is 0. Use a finite standard deviation above 0"),
         ("eval --device cpu --model m --nll 5", 2, "it is not variational: its codes follow no known distribution"),
-        ("sample --device cpu --model m", 2, "it is not variational: its codes follow no known distribution"),
+        ("sample --device cpu --model m --from prior", 2, "it is not variational: its codes follow no known distribution"),
         ("sample --device cpu --model m -n 0", 2, "-n: it is 0. Ask for at least one row."),
         ("sample --device cpu --model m -o new.txt", 2, "ends neither in .csv nor in .npy"),
         ("plot --device cpu --model m --between row:1", 2, "it is not like row:3,row:5 or class:3,class:5"),
