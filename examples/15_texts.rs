@@ -2,7 +2,8 @@
 
 use narrows::data::Options;
 use narrows::tasks::{Metric, Neighbours};
-use narrows::{Autoencoder, Device, Fit, Loss};
+use narrows::nn::Output;
+use narrows::{Autoencoder, Device, Fit};
 
 /// Words of three topics.
 const TOPICS: [(&str, [&str; 8]); 3] = [
@@ -21,8 +22,8 @@ fn main() -> narrows::Result<()> {
     let texts: Vec<String> = (0..300).map(text).collect();
     let rows = Options::default().words(100).texts(&texts)?;
 
-    let ae = Autoencoder::builder(rows.columns()).hidden([16]).code(3).build(&Device::cpu()?)?;
-    ae.fit(&rows, &Fit::default().loss(Loss::Bce).epochs(60).learning_rate(5e-3))?;
+    let ae = Autoencoder::builder(rows.columns()).hidden([16]).code(3).output(Output::Linear).build(&Device::cpu()?)?;
+    ae.fit(&rows, &Fit::default().epochs(60).learning_rate(5e-3))?;
 
     // What was learnt of words is kept with the rows, so that other texts are read the same way.
     let questions = ["warm butter", "a storm", "SCHNEE, 雨 and ☀️"];

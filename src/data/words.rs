@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(of(3, Weighting::Counts, "c C a b x"), [0.25, 0.25, 0.5]);
         assert_eq!(of(4, Weighting::Counts, "x y"), [0.0; 4]);
         // a is in 3 of 3 texts and b in 2: 1 + ln(4 / 4), twice 1 + ln(4 / 3).
-        let (a, b) = (1.0, 2.0 * (1.0 + libm::log(4.0 / 3.0)));
-        let length = (a * a + b * b as f64).sqrt();
+        let (a, b): (f64, f64) = (1.0, 2.0 * (1.0 + libm::log(4.0 / 3.0)));
+        let length = (a * a + b * b).sqrt();
         assert_eq!(of(2, Weighting::TfIdf, "b a B"), [a / length, b / length]);
         assert!(Vocabulary::learn(&[], [].into_iter(), 5, Weighting::Binary).is_none());
     }

@@ -197,7 +197,7 @@ mod tests {
         let few = Quantiles::of(&[3.0, 1.0, 2.0, 3.0]).unwrap();
         let below = [0.5, 1.0, 1.5, 2.0, 3.0, 3.5, f32::NAN, f32::NEG_INFINITY].map(|score| few.share_below(score));
         assert_eq!(below, [0.0, 0.0, 0.25, 0.25, 0.5, 1.0, 1.0, 0.0]);
-        for rows in [4096, 4097, 60_000, 1_000_000] {
+        for rows in [4096_usize, 4097, 60_000, 1_000_000] {
             let scores: Vec<f32> = (0..rows).map(|i| 1.0 / (i * 7919 % rows + 1) as f32).collect();
             let kept = Quantiles::of(&scores).unwrap();
             for n in [1, 2, 10, 1000, 1024, 1025, 3000, rows / 2, rows - 1, rows] {

@@ -218,7 +218,7 @@ mod tests {
     fn very_many_rows_become_squares_of_the_class_that_most_have() {
         let rows = MOST_DOTS + 1;
         let points = plane((0..rows).flat_map(|i| [(i % 3) as f32, 0.0]).collect());
-        let labels = (0..rows).map(|i| if i % 3 == 2 && i % 2 == 0 { 0 } else { (i % 3) as u8 }).collect();
+        let labels = (0..rows).map(|i| if i % 3 == 2 && i % 5 == 0 { 0 } else { (i % 3) as u8 }).collect();
         let data = Dataset::from_rows("rows", vec![0.5; rows], &[1]).unwrap().with_labels(labels).unwrap();
         let svg = map("codes", &points, &data).unwrap();
         assert_eq!(svg.matches("class=\"cell").count(), 3, "{svg}");

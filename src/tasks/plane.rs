@@ -155,9 +155,14 @@ fn tsne(device: &Device, codes: &Rows) -> Result<Vec<f32>> {
     let scale = if variance > 0.0 { BEGIN / variance.sqrt() } else { 0.0 };
     let begin: Vec<f32> = begin.iter().map(|&v| (f64::from(v) * scale) as f32).collect();
     let data: Vec<()> = vec![(); rows];
-    let mut map = bhtsne::tSNE::<f32, (), 2>::new(&data);
-    map.perplexity(perplexity as f32).initial_embedding(begin).fit_sne_with_neighbors(&near);
-    let points = map.embedding();
+    // On one thread: its sums over several differ in their last bits from run to run, and a map would with them.
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let alone = alone.map_err(|e| Error::argument("by", format!("no thread can be started ({e})"), "Use pca."))?;
+    let points = alone.install(|| {
+        let mut map = bhtsne::tSNE::<f32, (), 2>::new(&data);
+        map.perplexity(perplexity as f32).initial_embedding(begin).fit_sne_with_neighbors(&near);
+        map.embedding()
+    });
     match points.iter().all(|v| v.is_finite()) {
         true => Ok(points),
         false => Err(Error::argument("by", "t-SNE of these codes gives no numbers", "Use pca.")),
@@ -210,7 +215,9 @@ mod tests {
     fn groups_stay_apart_in_tsne_and_two_runs_are_one() {
         let (device, codes) = (Device::cpu().unwrap(), groups(240, 5));
         let plane = Plane::of(&device, &codes, Projection::Tsne).unwrap();
-        assert_eq!(plane, Plane::of(&device, &codes, Projection::Tsne).unwrap());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let again = pool.install(|| Plane::of(&device, &codes, Projection::Tsne)).unwrap();
+        assert!(plane == again, "another map of the same codes");
         let found = Neighbours::of(&device, &plane.points, &plane.points, 11, Metric::L2).unwrap();
         for (row, mut others) in found.others() {
             assert!(others.all(|(other, _)| other as usize % 3 == row % 3), "{row}");
