@@ -1,8 +1,8 @@
 //! 15. Texts as bags of words: what is about the same lies near each other, also where it shares no word.
 
 use narrows::data::Options;
-use narrows::tasks::{Metric, Neighbours};
 use narrows::nn::Output;
+use narrows::tasks::{Metric, Neighbours};
 use narrows::{Autoencoder, Device, Fit};
 
 /// Words of three topics.

@@ -208,19 +208,7 @@ impl Mixture {
         let units = x.len() / rows;
         let mut mixture = Mixture { weights: Vec::new(), means: Vec::new(), factors: Vec::new() };
         for part in 0..parts {
-            // A sum over blocks in their order, whatever thread took which.
-            let blocks = |size: usize, add: &(dyn Fn(&mut [f64], &[f64], f64) + Sync)| -> Vec<f64> {
-                let each = x.par_chunks(BLOCK * units).zip(shares.par_chunks(BLOCK * parts));
-                let sums = each.map(|(x, shares)| {
-                    let mut sum = vec![0.0; size];
-                    x.chunks(units).zip(shares.chunks(parts)).for_each(|(x, shares)| add(&mut sum, x, shares[part]));
-                    sum
-                });
-                let mut all = vec![0.0; size];
-                sums.collect::<Vec<_>>().iter().for_each(|sum| all.iter_mut().zip(sum).for_each(|(all, sum)| *all += sum));
-                all
-            };
-            let sums = blocks(units + 1, &|sum, x, share| {
+            let sums = summed(x, shares, [units, parts, part], units + 1, |sum, x, share| {
                 sum[units] += share;
                 sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += share * x);
             });
@@ -228,7 +216,7 @@ impl Mixture {
             // A part that has lost all codes keeps its place, with next to no share.
             let divisor = whole.max(f64::MIN_POSITIVE.sqrt());
             let mean: Vec<f64> = sums[..units].iter().map(|sum| sum / divisor).collect();
-            let mut covariance = blocks(triangle(units), &|sum, x, share| {
+            let mut covariance = summed(x, shares, [units, parts, part], triangle(units), |sum, x, share| {
                 if share > 0.0 {
                     for unit in 0..units {
                         let own = share * (x[unit] - mean[unit]);
@@ -245,6 +233,26 @@ impl Mixture {
         }
         mixture
     }
+}
+
+/// What each code with its share in a part adds to `size` sums: blocks of codes in their order, whatever thread took
+/// which.
+fn summed(
+    x: &[f64],
+    shares: &[f64],
+    [units, parts, part]: [usize; 3],
+    size: usize,
+    add: impl Fn(&mut [f64], &[f64], f64) + Sync,
+) -> Vec<f64> {
+    let each = x.par_chunks(BLOCK * units).zip(shares.par_chunks(BLOCK * parts));
+    let sums = each.map(|(x, shares)| {
+        let mut sum = vec![0.0; size];
+        x.chunks(units).zip(shares.chunks(parts)).for_each(|(x, shares)| add(&mut sum, x, shares[part]));
+        sum
+    });
+    let mut all = vec![0.0; size];
+    sums.collect::<Vec<_>>().iter().for_each(|sum| all.iter_mut().zip(sum).for_each(|(all, sum)| *all += sum));
+    all
 }
 
 /// One normal distribution of codes.
