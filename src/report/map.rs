@@ -22,6 +22,8 @@ const RADII: [f64; 2] = [2.3, 1.5];
 /// Rows on the page, or as many as these numbers hold, and the largest side of a row's picture there.
 const ON_PAGE: usize = 1000;
 const NUMBERS: usize = 1 << 24;
+/// The fewest rows that t-SNE is taken for there.
+const LEAST: usize = 500;
 const THUMBNAIL: usize = 28;
 /// Pictures in a line of the sheet of them.
 const ACROSS: usize = 40;
@@ -90,9 +92,9 @@ pub(super) fn html(ae: &Autoencoder, test: &Dataset) -> Result<String> {
         all => test.selected(&(0..most).map(|at| at * all / most).collect::<Vec<_>>()),
     };
     let codes = ae.encode(&shown)?;
-    // So few rows have no neighbourhoods.
+    // Few rows are seen as well by components, and at once.
     let by = match Projection::usual(codes.columns) {
-        Projection::Tsne if codes.rows < 50 => Projection::Pca,
+        Projection::Tsne if codes.rows < LEAST => Projection::Pca,
         by => by,
     };
     let plane = Plane::of(ae.device(), &codes, by)?;
