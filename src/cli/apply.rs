@@ -1,6 +1,6 @@
 //! `narrows encode`, `score`, `decode` and `reconstruct`: they run rows through a trained network, a chunk at a time.
 
-use super::common::{Common, Failure, check_place, counted, ends_in, print};
+use super::common::{Common, Failure, check_place, counted, ends_in, print, table};
 use super::input::{Input, Of};
 use super::model::{Model, output_or_file};
 use super::outside::Outside;
@@ -10,7 +10,7 @@ use narrows::data::{Chunks, Number, Remarks, RowWriter, Rows, Schema};
 use narrows::nn::{Corruption, Ensemble, Explained, Quantiles, contamination};
 use narrows::tasks::{Denoised, Highest};
 use narrows::{Autoencoder, Error, Result, report};
-use std::io::{BufWriter, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Pairs in the picture of `reconstruct`.
@@ -176,11 +176,7 @@ impl Apply {
     }
 
     fn writer(&self, names: &[String], beside: &Beside) -> Result<RowWriter> {
-        let writer = match self.out() {
-            Some(path) => RowWriter::create(path, names),
-            None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), names),
-        }?;
-        let writer = writer.with_texts(&beside.texts);
+        let writer = table(self.out(), names)?.with_texts(&beside.texts);
         Ok(match &beside.id {
             Some(id) => writer.with_ids(id),
             None => writer,

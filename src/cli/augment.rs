@@ -1,13 +1,12 @@
 //! `narrows augment`
 
 use super::apply::{columns, unless_gone};
-use super::common::{Common, check_place, counted, ends_in, print};
+use super::common::{Common, check_place, counted, ends_in, print, table};
 use super::input::Input;
 use super::model::Model;
 use clap::Args;
 use narrows::data::{Dataset, RowWriter, Rows};
 use narrows::{Autoencoder, Error, Result, report, tasks};
-use std::io::BufWriter;
 use std::path::PathBuf;
 
 /// Given rows in a picture, and new ones of each.
@@ -78,11 +77,7 @@ impl Augment {
     }
 
     fn write(&self, ae: &Autoencoder, given: &Dataset, codes: Rows) -> Result<()> {
-        let names = columns(ae);
-        let writer = match &self.out {
-            Some(path) => RowWriter::create(path, &names)?,
-            None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), &names)?,
-        };
+        let writer = table(self.out.as_deref(), &columns(ae))?;
         let has_place = self.out.as_deref().is_none_or(|path| !ends_in(path, "npy"));
         let labels = given.labels().filter(|_| has_place);
         let mut writer = if labels.is_some() { writer.with_texts(&["label"]) } else { writer };

@@ -1,9 +1,10 @@
 //! What all verbs share: the flags for the device and for how much is printed, what they print with, and why they fail.
 
 use clap::Args;
+use narrows::data::RowWriter;
 use narrows::{Device, DeviceKind, Error, Result, report};
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 /// Which device to use, and how much to print.
@@ -96,6 +97,14 @@ pub(super) fn check_place(out: &Path, of: &str, taken: bool) -> narrows::Result<
             problem: format!("{} would take the place of {of} that it is made from", out.display()),
             remedy: "Name another file.".into(),
         }),
+    }
+}
+
+/// A table to write: the file, or CSV to stdout.
+pub(super) fn table(out: Option<&Path>, names: &[impl AsRef<str>]) -> Result<RowWriter> {
+    match out {
+        Some(path) => RowWriter::create(path, names),
+        None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), names),
     }
 }
 

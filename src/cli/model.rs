@@ -82,24 +82,16 @@ impl Model {
 
     /// Says that a verb uses the first of several networks.
     pub(super) fn say_first(&self, ensemble: Option<&Ensemble>, common: &Common) {
-        if let Some(ensemble) = ensemble {
-            let (path, count) = (self.path.display(), ensemble.members().len());
-            common.say(format_args!("{path} holds {count} networks; this is of the first"));
-        }
+        say_first(&self.path, ensemble, common);
     }
 
     /// Opens the device and loads the network, and all of them where the file holds several.
     pub(super) fn load_all(&self, common: &Common) -> Result<(Autoencoder, Option<Ensemble>)> {
-        let ours = || {
-            let ae = of_run(&self.path, common)?;
-            let ensemble = Ensemble::load(ae.device(), self.file())?;
-            Ok((ae, ensemble))
-        };
-        let Some(widths) = &self.layers else { return ours() };
+        let Some(widths) = &self.layers else { return of_run(&self.path, common) };
         let (builder, path) = (self.builder(widths)?, file(&self.path));
         let Some(theirs) = Spec::read(&path)? else { return Ok((builder.weights(&common.open()?, path)?, None)) };
         if theirs.network() == builder.spec()?.network() {
-            return ours();
+            return of_run(&self.path, common);
         }
         Err(Error::Argument {
             name: "--layers".into(),
@@ -147,8 +139,8 @@ fn flags(spec: &Spec) -> String {
     format!("--layers {widths}{} --code {}{variational}{tied} --output {}", activation.unwrap_or_default(), spec.code, spec.output)
 }
 
-/// The network of a run, or of a file of narrows; a line says when its training did not come to its end.
-pub(super) fn of_run(path: &Path, common: &Common) -> Result<Autoencoder> {
+/// The network of a run, or of a file of narrows, and all of several; a line says when its training did not come to its end.
+pub(super) fn of_run(path: &Path, common: &Common) -> Result<(Autoencoder, Option<Ensemble>)> {
     let model = file(path);
     if let (Ok(false), Some(folder)) = (model.try_exists(), run_of(path).filter(|_| path.is_dir())) {
         return Err(Error::Data {
@@ -157,14 +149,21 @@ pub(super) fn of_run(path: &Path, common: &Common) -> Result<Autoencoder> {
             remedy: format!("Let it come to its end: narrows train --resume {}.", folder.display()),
         });
     }
-    let ae = Autoencoder::load(&common.open()?, model)?;
+    let loaded = Ensemble::load(&common.open()?, model)?;
     let settings = run_of(path).map(Settings::read).transpose()?;
     if let Some(Settings { run, fit, .. }) = settings
         && let Some(epochs) = run.stopped
     {
         common.say(format_args!("{}: a signal stopped this training; the model is of epoch {epochs} of {}", path.display(), fit.epochs));
     }
-    Ok(ae)
+    Ok(loaded)
+}
+
+/// Says that the first of several networks is used.
+pub(super) fn say_first(path: &Path, ensemble: Option<&Ensemble>, common: &Common) {
+    if let Some(ensemble) = ensemble {
+        common.say(format_args!("{} holds {} networks; this is of the first", path.display(), ensemble.members().len()));
+    }
 }
 
 /// The model that a path means: the file itself, or the one in the folder of a run.

@@ -26,7 +26,8 @@ impl Report {
     /// Writes the pictures and the page again, and prints the page's path.
     pub(super) fn run(&self) -> Result<()> {
         let about = About::read(&self.run.join("run.json"))?;
-        let ae = model::of_run(&self.run, &self.common)?;
+        let (ae, ensemble) = model::of_run(&self.run, &self.common)?;
+        model::say_first(&self.run, ensemble.as_ref(), &self.common);
         let (split, _) = self.halves.open(&self.run, &ae, &self.common)?;
         let written = report::run(&self.run, &ae, &split, &about)?;
         self.common.note(&written.absent);

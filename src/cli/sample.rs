@@ -1,14 +1,13 @@
 //! `narrows sample`
 
 use super::apply::columns;
-use super::common::{Common, check_place, ends_in, print};
+use super::common::{Common, check_place, ends_in, print, table};
 use super::input::{Halves, Size};
 use super::model::Model;
 use clap::Args;
 use narrows::data::{Dataset, RowWriter, Rows};
 use narrows::nn::Mixture;
 use narrows::{Autoencoder, Error, Result, report, tasks};
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// Parts of a mixture, if no number is named.
@@ -18,7 +17,7 @@ const USUAL_PARTS: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum From {
     Prior,
-    /// A mixture of so many parts.
+    /// A mixture with this many parts.
     Mixture(usize),
 }
 
@@ -80,11 +79,7 @@ impl Sample {
                 report::write(path, &report::grid(&rows.values, self.dims(&ae, path)?, side(self.n))?)?;
             }
             None => {
-                let names = columns(&ae);
-                let mut writer = match &self.out {
-                    Some(path) => RowWriter::create(path, &names)?,
-                    None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), &names)?,
-                };
+                let mut writer = table(self.out.as_deref(), &columns(&ae))?;
                 let codes = Dataset::from_rows("codes", codes.values, &[codes.columns])?.chunks();
                 ae.decode_stream(codes)?.try_for_each(|rows| writer.write(&rows?))?;
                 writer.finish()?;

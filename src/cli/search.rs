@@ -1,16 +1,15 @@
 //! `narrows search`
 
 use super::apply::unless_gone;
-use super::common::{Common, check_place, ends_in, is_same, print};
+use super::common::{Common, check_place, ends_in, is_same, print, table};
 use super::flags::named;
 use super::input::{Reading, known};
 use super::model::Model;
 use clap::Args;
-use narrows::data::{Dataset, RowWriter, Schema, Split};
+use narrows::data::{Dataset, Schema, Split};
 use narrows::tasks::{Hits, Metric, Neighbours};
 use narrows::{Autoencoder, Error, Result, report};
 use serde_json::json;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// Queries in a picture, and neighbours of each.
@@ -167,10 +166,7 @@ fn printable(text: &str) -> String {
 
 fn write(out: Option<&Path>, found: &Neighbours) -> Result<()> {
     let names = ["query", "rank", "row", "distance"].map(String::from);
-    let mut writer = match out {
-        Some(path) => RowWriter::create(path, &names)?,
-        None => RowWriter::csv("stdout", BufWriter::new(std::io::stdout()), &names)?,
-    };
+    let mut writer = table(out, &names)?;
     for (part, (rows, distances)) in found.rows.chunks(WRITTEN).zip(found.distances.chunks(WRITTEN)).enumerate() {
         let line = |(i, (&row, &distance)): (usize, (&u32, &f64))| {
             let at = part * WRITTEN + i;

@@ -136,7 +136,7 @@ pub(super) struct Files {
     what: What,
     /// At least one.
     pub(super) found: Vec<Found>,
-    /// What is none.
+    /// The files that are not of that kind.
     pub(super) others: Vec<PathBuf>,
 }
 

@@ -60,7 +60,7 @@ impl Autoencoder {
     /// When the model can't be built ([`Spec::check`]), or the device has no memory for the parameters.
     pub fn new(spec: Spec, seed: u64, device: &Device) -> Result<Autoencoder> {
         // Of scores and codes nothing is known before a training.
-        let ae = Autoencoder::blank(Spec { quantiles: None, typical: None, mixture: None, ..spec }, device)?;
+        let ae = Autoencoder::blank(spec.untrained(), device)?;
         let clock = Clock::new(device)?;
         let mut tape = Tape::new(device);
         for (at, (name, inputs)) in ae.spec.fan_in().iter().enumerate() {
@@ -85,7 +85,7 @@ impl Autoencoder {
     /// # Errors
     /// When the device fails.
     pub fn copied(&self) -> Result<Autoencoder> {
-        let copy = Autoencoder::blank(Spec { quantiles: None, typical: None, mixture: None, ..self.spec().clone() }, self.device())?;
+        let copy = Autoencoder::blank(self.spec().clone().untrained(), self.device())?;
         for name in self.params.names() {
             copy.params.write(name, &self.params.read(name)?)?;
         }
@@ -139,7 +139,7 @@ impl Autoencoder {
     /// # Errors
     /// When the scaler has another number of columns than the rows.
     pub fn with_scaler(self, scaler: Scaler) -> Result<Autoencoder> {
-        self.with(|spec| *spec = Spec { scaler: Some(scaler), quantiles: None, typical: None, mixture: None, ..spec.clone() })
+        self.with(|spec| *spec = Spec { scaler: Some(scaler), ..spec.clone().untrained() })
     }
 
     /// The same network, with shared weights, for rows as it sees them: scaled already.

@@ -40,8 +40,7 @@ impl Ensemble {
     pub fn of(members: Vec<Autoencoder>) -> Result<Ensemble> {
         let refuse = |problem: String, remedy: &str| Err(Error::argument("ensemble", problem, remedy));
         let Some(first) = members.first() else { return refuse("it has no members".into(), "Pass at least one.") };
-        let alone = |ae: &Autoencoder| super::Spec { quantiles: None, typical: None, mixture: None, ..ae.spec().clone() };
-        if let Some(at) = members.iter().position(|member| alone(member) != alone(first)) {
+        if let Some(at) = members.iter().position(|member| member.spec().clone().untrained() != first.spec().clone().untrained()) {
             return refuse(format!("member {at} is another network than the first"), "Change nothing but the seed.");
         }
         if let Some(at) = members.iter().position(|member| member.quantiles().is_none()) {
@@ -110,14 +109,16 @@ impl Ensemble {
         super::file::save_all(&self.members, self.scores.as_ref(), path.as_ref())
     }
 
-    /// Loads what [`Ensemble::save`] wrote; none where the file holds a single network.
+    /// Loads what [`Ensemble::save`] or [`Autoencoder::save`] wrote: the network, or the first of several, and all of
+    /// them where there are several.
     ///
     /// # Errors
     /// As [`Autoencoder::load`].
     #[cfg(feature = "files")]
-    pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Option<Ensemble>> {
-        let Some((members, scores)) = super::file::load_all(device, path.as_ref())? else { return Ok(None) };
-        Ok(Some(Ensemble { scores, ..Ensemble::of(members)? }))
+    pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<(Autoencoder, Option<Ensemble>)> {
+        let (first, all) = super::file::load_all(device, path.as_ref())?;
+        let all = all.map(|(members, scores)| Ok(Ensemble { scores, ..Ensemble::of(members)? }));
+        Ok((first, all.transpose()?))
     }
 }
 
@@ -178,14 +179,14 @@ mod tests {
         names.sort();
         let one = ["decoder.0.bias", "decoder.0.weight", "encoder.0.bias", "encoder.0.weight"];
         assert_eq!(names, [0, 1].iter().flat_map(|at| one.map(|name| format!("{at}.{name}"))).collect::<Vec<_>>());
-        let back = Ensemble::load(&device, &path).unwrap().unwrap();
+        let back = Ensemble::load(&device, &path).unwrap().1.unwrap();
         assert_eq!((back.score(&rows).unwrap(), back.quantiles()), (scores, ensemble.quantiles()));
         let first = Autoencoder::load(&device, &path).unwrap();
         assert_eq!(first.params().read("encoder.0.weight").unwrap(), ensemble.members()[0].params().read("encoder.0.weight").unwrap());
         assert_eq!(first.quantiles(), ensemble.members()[0].quantiles());
         let single = folder.path().join("s.safetensors");
         first.save(&single).unwrap();
-        assert!(Ensemble::load(&device, &single).unwrap().is_none());
+        assert!(Ensemble::load(&device, &single).unwrap().1.is_none());
         // A member that is missing is noticed.
         let views = tensors.tensors().into_iter().filter(|(name, _)| name != "1.decoder.0.bias");
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();

@@ -28,7 +28,7 @@ pub(super) fn save(ae: &Autoencoder, path: &Path) -> Result<()> {
 /// Writes networks of one shape, each with its number before the names of its tensors, and what is known of their
 /// scores.
 pub(super) fn save_all(members: &[Autoencoder], scores: Option<&Quantiles>, path: &Path) -> Result<()> {
-    let first = members.first().map(|ae| Spec { quantiles: None, typical: None, mixture: None, ..ae.spec().clone() });
+    let first = members.first().map(|ae| ae.spec().clone().untrained());
     let known: Vec<_> = members.iter().map(Autoencoder::quantiles).collect();
     let about = serde_json::json!({ "format": ENSEMBLE, "spec": first, "members": known, "scores": scores });
     let members: Vec<_> = members.iter().enumerate().map(|(at, ae)| (prefix(at), ae)).collect();
@@ -69,31 +69,38 @@ fn write(path: &Path, networks: &[(String, &Autoencoder)], about: Value) -> Resu
 /// Reads a model that [`save`] wrote, in this format or the first one; of several networks the first.
 pub(super) fn load(device: &Device, path: &Path) -> Result<Autoencoder> {
     let bytes = read_file(path)?;
-    let Some(About { spec, members, .. }) = about(path, &bytes)? else {
-        let widths = widths(&parse(path, &bytes)?).unwrap_or_else(|| "N,N,..".into());
-        let remedy = format!("Name its widths: --layers {widths}, or `Autoencoder::builder(..).weights(device, file)`.");
-        return Err(Error::data(path, "it has no metadata of narrows", remedy));
-    };
-    let member = members.and_then(|members| members.into_iter().next());
-    let all = member.is_some();
-    network(
-        device,
-        path,
-        &bytes,
-        Spec { quantiles: member.or(spec.quantiles.clone()), ..spec },
-        &if all { prefix(0) } else { String::new() },
-    )
+    first(device, path, &bytes, ours(path, &bytes)?)
 }
 
-/// Reads all networks that [`save_all`] wrote, and what is known of their scores together; none of a file with one.
-pub(super) fn load_all(device: &Device, path: &Path) -> Result<Option<(Vec<Autoencoder>, Option<Quantiles>)>> {
+/// Reads the same, and all networks with what is known of their scores together where [`save_all`] wrote it.
+#[allow(clippy::type_complexity)]
+pub(super) fn load_all(device: &Device, path: &Path) -> Result<(Autoencoder, Option<(Vec<Autoencoder>, Option<Quantiles>)>)> {
     let bytes = read_file(path)?;
-    let Some(About { spec, members: Some(members), scores }) = about(path, &bytes)? else { return Ok(None) };
-    let each = members
-        .into_iter()
-        .enumerate()
-        .map(|(at, quantiles)| network(device, path, &bytes, Spec { quantiles: Some(quantiles), ..spec.clone() }, &prefix(at)));
-    Ok(Some((each.collect::<Result<_>>()?, scores)))
+    let about = ours(path, &bytes)?;
+    let Some(members) = about.members else { return Ok((first(device, path, &bytes, about)?, None)) };
+    let each = members.into_iter().enumerate().map(|(at, quantiles)| {
+        let spec = Spec { quantiles: Some(quantiles), ..about.spec.clone() };
+        network(device, path, &bytes, spec, &prefix(at))
+    });
+    let members: Vec<Autoencoder> = each.collect::<Result<_>>()?;
+    Ok((members[0].clone(), Some((members, about.scores))))
+}
+
+/// Our metadata, without which a file is not read.
+fn ours(path: &Path, bytes: &[u8]) -> Result<About> {
+    about(path, bytes)?.ok_or_else(|| {
+        let widths = parse(path, bytes).ok().and_then(|file| widths(&file)).unwrap_or_else(|| "N,N,..".into());
+        let remedy = format!("Name its widths: --layers {widths}, or `Autoencoder::builder(..).weights(device, file)`.");
+        Error::data(path, "it has no metadata of narrows", remedy)
+    })
+}
+
+/// The network of a file, or the first of several.
+fn first(device: &Device, path: &Path, bytes: &[u8], About { spec, members, .. }: About) -> Result<Autoencoder> {
+    match members.and_then(|members| members.into_iter().next()) {
+        Some(quantiles) => network(device, path, bytes, Spec { quantiles: Some(quantiles), ..spec }, &prefix(0)),
+        None => network(device, path, bytes, spec, ""),
+    }
 }
 
 /// A network with the weights whose names have a text before them.

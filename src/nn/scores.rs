@@ -6,7 +6,7 @@ use crate::data::{Chunk, Chunks, Dataset, Rows};
 use crate::rng::{Rng, purpose};
 use crate::{Error, Result};
 
-/// Rows that what is typical is learnt from: of more, so many are taken evenly from their order.
+/// The most rows that `Typical` is learnt from. Of more, this many are taken, evenly from their order.
 const MOST_ROWS: usize = 10_000;
 /// The widest code for that: a covariance has the square of it.
 pub(super) const WIDEST: usize = 256;

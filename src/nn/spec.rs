@@ -202,18 +202,20 @@ impl Spec {
         idle.into_iter().chain(threshold).collect()
     }
 
+    /// Without what is known of the scores and codes of a training: with other weights these are others.
+    pub(crate) fn untrained(self) -> Spec {
+        Spec { quantiles: None, typical: None, mixture: None, ..self }
+    }
+
     /// The network alone, without what is known of its rows.
     pub fn network(&self) -> Spec {
         Spec {
             scaler: None,
             bounds: None,
-            quantiles: None,
-            typical: None,
-            mixture: None,
             image: None,
             #[cfg(feature = "files")]
             schema: None,
-            ..self.clone()
+            ..self.clone().untrained()
         }
     }
 
@@ -225,7 +227,7 @@ impl Spec {
 
     /// The same model with a code of another width, of which nothing is known yet.
     pub fn with_code(mut self, width: usize) -> Spec {
-        (self.quantiles, self.typical, self.mixture) = (None, None, None);
+        self = self.untrained();
         if self.variational {
             self.decoder.inputs = width;
         } else if let Some(Layer::Dense(last)) = self.encoder.layers.iter_mut().rfind(|layer| matches!(layer, Layer::Dense(_))) {

@@ -13,8 +13,8 @@ use std::fmt;
 /// Neighbours by which a map is judged, and those that vote for a class.
 const NEIGHBOURS: usize = 12;
 const VOTES: usize = 5;
-/// Of more rows than this, so many are drawn: the work grows with their square. Of wide rows fewer are: so many numbers
-/// are held.
+/// The most rows that are compared, since the work grows with their square; of more, a random sample. The most numbers
+/// that are held: of wide rows fewer are compared.
 const MOST_ROWS: usize = 10_000;
 const MOST_NUMBERS: usize = 1 << 26;
 /// Queries whose distances to all rows are in memory at once.

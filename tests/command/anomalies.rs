@@ -277,6 +277,7 @@ fn an_ensemble_scores_together_and_its_training_goes_on_after_a_stop() {
     let (both, err) = codes("e");
     assert!(both == codes("one").0 && err.contains("e holds 3 networks; this is of the first"), "{err}");
     assert!(ok(root, "eval --device cpu --model e --data new.csv --anomaly bad").0.contains("AUROC"));
+    assert!(ok(root, "report --device cpu --run e").1.contains("e holds 3 networks; this is of the first"));
     for (args, said) in [
         ("score --device cpu --model e --data new.csv --why", "no other score"),
         ("score --device cpu --model e --data new.csv --score-by noise", "an ensemble compares errors"),
