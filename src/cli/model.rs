@@ -139,7 +139,8 @@ fn flags(spec: &Spec) -> String {
     format!("--layers {widths}{} --code {}{variational}{tied} --output {}", activation.unwrap_or_default(), spec.code, spec.output)
 }
 
-/// The network of a run, or of a file of narrows, and all of several; a line says when its training did not come to its end.
+/// The network of a run, or of a file of narrows, and all of several; a line says when its training did not come to its
+/// end.
 pub(super) fn of_run(path: &Path, common: &Common) -> Result<(Autoencoder, Option<Ensemble>)> {
     let model = file(path);
     if let (Ok(false), Some(folder)) = (model.try_exists(), run_of(path).filter(|_| path.is_dir())) {
