@@ -151,6 +151,10 @@ impl Reading {
         *self == Reading::default()
     }
 
+    pub(super) fn has_label(&self) -> bool {
+        self.label.is_some()
+    }
+
     /// Replaces the values that are given. The label or id `none` undoes one; in a file it is the name of a column.
     pub(super) fn over(&self, stands: &Reading) -> Reading {
         let or_none = |given: &Option<String>, stands: &Option<String>| {

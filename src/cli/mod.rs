@@ -85,7 +85,7 @@ enum Verb {
     /// Trains a linear classifier on the codes of labelled rows, beside one on principal components and on the rows.
     Probe(probe::Probe),
     /// Writes the rows of a gallery whose codes are nearest to those of others.
-    Search(search::Search),
+    Search(search::Find),
     /// Times a training step and ops, each with its error against an f64 reference in the same line.
     Bench(bench::Bench),
     /// Fetches data sets.

@@ -15,7 +15,7 @@ impl Outside {
     pub(super) fn watch(&self, ae: &Autoencoder, rows: Chunks) -> Chunks {
         let Some(bounds) = ae.bounds().cloned() else { return rows };
         let counts = self.clone();
-        rows.watch(move |values| counts.add(bounds.outside(values), values.len()))
+        rows.watch(move |chunk| counts.add(bounds.outside(&chunk.values), chunk.values.len()))
     }
 
     pub(super) fn add(&self, outside: usize, all: usize) {

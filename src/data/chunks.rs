@@ -32,6 +32,8 @@ pub struct Chunk {
     pub values: Values,
     /// What they are called, where the source says so: a text for each row.
     pub ids: Option<Vec<String>>,
+    /// What the class of each is called, where [`Chunks::with_classes`] asks for it and the source has labels.
+    pub classes: Option<Vec<String>>,
 }
 
 #[cfg(feature = "files")]
@@ -39,15 +41,17 @@ impl Chunk {
     /// Appends the rows that follow in the same source.
     fn append(&mut self, next: Chunk) {
         self.values.append(next.values);
-        if let (Some(ids), Some(next)) = (&mut self.ids, next.ids) {
-            ids.extend(next);
+        for (texts, next) in [(&mut self.ids, next.ids), (&mut self.classes, next.classes)] {
+            if let (Some(texts), Some(next)) = (texts, next) {
+                texts.extend(next);
+            }
         }
     }
 }
 
 impl<V: Into<Values>> From<V> for Chunk {
     fn from(values: V) -> Chunk {
-        Chunk { values: values.into(), ids: None }
+        Chunk { values: values.into(), ids: None, classes: None }
     }
 }
 
@@ -62,9 +66,11 @@ pub struct Chunks {
     watch: Option<Watch>,
     /// Whether ids are left out.
     anonymous: bool,
+    /// Whether classes are wanted.
+    classes: bool,
 }
 
-type Watch = Box<dyn FnMut(&Values) + Send>;
+type Watch = Box<dyn FnMut(&Chunk) + Send>;
 
 /// What is known of a stream only at its end, a sentence each without a full stop: a handle to keep while the stream is
 /// consumed.
@@ -118,7 +124,7 @@ impl Ahead {
 impl Chunks {
     fn new(source: Source, columns: usize) -> Chunks {
         let rows = (NUMBERS / columns.max(1)).clamp(1, ROWS);
-        Chunks { source, columns, rows, done: false, remarks: Remarks::default(), watch: None, anonymous: false }
+        Chunks { source, columns, rows, done: false, remarks: Remarks::default(), watch: None, anonymous: false, classes: false }
     }
 
     /// The rows of your own iterator, whose items hold whole rows of `columns` numbers. Errors call it `name`.
@@ -126,8 +132,8 @@ impl Chunks {
         Chunks::new(Source::Other(name.into(), Box::new(chunks.map(|chunk| chunk.map(Chunk::from)))), columns)
     }
 
-    /// The same rows; `f` sees the values of each chunk as it is read.
-    pub fn watch(mut self, f: impl FnMut(&Values) + Send + 'static) -> Chunks {
+    /// The same rows; `f` sees each chunk as it is read.
+    pub fn watch(mut self, f: impl FnMut(&Chunk) + Send + 'static) -> Chunks {
         self.watch = Some(Box::new(f));
         self
     }
@@ -135,6 +141,13 @@ impl Chunks {
     /// The same rows without their ids.
     pub fn without_ids(mut self) -> Chunks {
         self.anonymous = true;
+        self
+    }
+
+    /// The same rows with their classes, where they come from memory or a table with labels. Those of a pipe and of an
+    /// npz file have none.
+    pub fn with_classes(mut self) -> Chunks {
+        self.classes = true;
         self
     }
 
@@ -149,7 +162,7 @@ impl Chunks {
             let rows: Vec<u32> = (0..count.min(most)).map(|at| (at * count / count.min(most)) as u32).collect();
             let some = data.pick(&rows);
             if let Some(watch) = &mut self.watch {
-                watch(some.values());
+                watch(&Chunk::from(some.values().clone()));
             }
             let chosen = (count > most).then(|| format!("{most} of {count} rows, taken evenly from their order"));
             return Ok((some, chosen));
@@ -255,7 +268,16 @@ impl Chunks {
         self.rows = 1;
         let read = move || drop(self.try_for_each(|row| send.send(row)));
         std::thread::Builder::new().spawn(read).map_err(|e| Error::io(&ahead.name, "starting a thread that reads", e))?;
-        Ok(Chunks { source: Source::Ahead(ahead), columns, rows: most, done: false, remarks, watch: None, anonymous: false })
+        Ok(Chunks {
+            source: Source::Ahead(ahead),
+            columns,
+            rows: most,
+            done: false,
+            remarks,
+            watch: None,
+            anonymous: false,
+            classes: false,
+        })
     }
 
     /// The next rows; none at the end.
@@ -264,7 +286,9 @@ impl Chunks {
             Source::Memory(data, at) => {
                 let part = data.rows(*at..*at + self.rows);
                 *at += self.rows;
-                Ok(Chunk { values: Arc::unwrap_or_clone(part.values), ids: part.ids.map(|ids| ids.to_vec()) })
+                let name = |labels: &[u8]| labels.iter().map(|&label| data.class_name(label)).collect();
+                let classes = part.labels().filter(|_| self.classes).map(name);
+                Ok(Chunk { ids: part.ids().map(<[String]>::to_vec), classes, values: Arc::unwrap_or_clone(part.values) })
             }
             Source::Other(name, chunks) => match chunks.find(|chunk| !matches!(chunk, Ok(chunk) if chunk.values.is_empty())) {
                 Some(Ok(chunk)) => {
@@ -277,7 +301,7 @@ impl Chunks {
             },
             #[cfg(feature = "files")]
             Source::Table(rows) => {
-                let chunk = rows.take(self.rows)?;
+                let chunk = rows.take(self.rows, self.classes)?;
                 if chunk.values.is_empty() {
                     *self.remarks.0.lock().unwrap_or_else(PoisonError::into_inner) = rows.remarks();
                 }
@@ -327,7 +351,7 @@ impl Iterator for Chunks {
         }
         self.done = !matches!(&chunk, Ok(chunk) if !chunk.values.is_empty());
         if let (Ok(chunk), Some(watch)) = (&chunk, &mut self.watch) {
-            watch(&chunk.values);
+            watch(chunk);
         }
         match chunk {
             Ok(chunk) if chunk.values.is_empty() => None,

@@ -3,6 +3,8 @@
 use super::values::pick;
 use std::collections::HashMap;
 
+pub(super) const EMPTY_LABEL: &str = "the label is empty";
+
 /// The classes found so far, by their texts, and the class of each row.
 #[derive(Default)]
 pub(super) struct Labels {
@@ -18,7 +20,7 @@ impl Labels {
 
     pub(super) fn push(&mut self, text: &str) -> Result<(), String> {
         if text.is_empty() {
-            return Err("the label is empty".into());
+            return Err(EMPTY_LABEL.into());
         }
         let class = match self.classes.get(text) {
             Some(class) => *class,

@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// The most categories of a column of text.
 pub(super) const MOST_CATEGORIES: usize = 64;
 
+/// The most columns that a sentence names.
+const SHOWN: usize = 20;
+
 /// What becomes of a row with a gap: an empty field or `nan`, and in a column of numbers also `NA`, `N/A`, `null`,
 /// `none` and `?`, in any case. In a column of text these words are categories.
 #[non_exhaustive]
@@ -321,6 +324,17 @@ pub(super) fn not_a_number(text: &str) -> String {
 
 pub(super) fn dropped(path: &Path, rows: usize, of: usize) -> String {
     format!("{}: {rows} of {of} rows have a gap and are left out", path.display())
+}
+
+/// The first of these columns, for people to read.
+pub(super) fn quoted(names: &[&str]) -> String {
+    names.iter().take(SHOWN).map(|name| format!("`{}`", shorten(name))).collect::<Vec<_>>().join(", ")
+}
+
+/// These columns, as the subject of a sentence.
+pub(super) fn columns_are(names: &[&str]) -> String {
+    let (many, are) = if names.len() > 1 { ("columns", "are") } else { ("column", "is") };
+    format!("{many} {} {are}", quoted(names))
 }
 
 /// What becomes of texts without any word of the vocabulary.

@@ -3,20 +3,22 @@
 use super::chunks::Chunk;
 use super::csv::Lines;
 use super::dataset::Dataset;
-use super::labels::Labels;
+use super::labels::{EMPTY_LABEL, Labels};
 use super::open::Options;
-use super::schema::{Beside, Cell, Field, Maker, Role, Schema};
+use super::schema::{Beside, Cell, Field, Maker, Role, Schema, columns_are, quoted};
 use super::source::Source;
 use super::table::nothing_left;
 use super::texts;
 use super::values::Values;
-use crate::spelling::shorten;
 use crate::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
 
 /// The numbers of texts that are read before they become f32.
 const PACKED: usize = 1 << 20;
+
+/// Takes the label of a row, or says why not.
+type TakeLabel<'a> = dyn FnMut(&str) -> std::result::Result<(), String> + 'a;
 
 /// Rows being read.
 pub(super) struct TableRows {
@@ -61,7 +63,7 @@ impl TableRows {
         let (mut values, mut labels, mut ids) = (Vec::new(), Labels::default(), Vec::new());
         // Rows of words are wide, and f32 holds them: not all are to be f64 at once.
         let mut packed: Option<Values> = None;
-        while rows.push(&mut values, Some(&mut labels), &mut ids)? {
+        while rows.push(&mut values, Some(&mut |text: &str| labels.push(text)), &mut ids)? {
             if values.len() >= PACKED && rows.schema.is_of_texts() {
                 let next = rows.schema.values(std::mem::take(&mut values));
                 match &mut packed {
@@ -108,15 +110,25 @@ impl TableRows {
         self.maker.notes(self.path())
     }
 
-    /// The next rows, at most `rows`.
-    pub(super) fn take(&mut self, rows: usize) -> Result<Chunk> {
-        let (mut values, mut ids) = (Vec::with_capacity(rows * self.schema.columns()), Vec::new());
-        while values.len() < rows * self.schema.columns() && self.push(&mut values, None, &mut ids)? {}
-        Ok(Chunk { values: self.schema.values(values), ids: self.id.is_some().then_some(ids) })
+    /// The next rows, at most `rows`, and what their classes are called if they have labels and these are wanted.
+    pub(super) fn take(&mut self, rows: usize, classes: bool) -> Result<Chunk> {
+        let (mut values, mut ids, mut names) = (Vec::with_capacity(rows * self.schema.columns()), Vec::new(), Vec::new());
+        let wanted = classes && self.label.is_some();
+        let mut name = |text: &str| match text {
+            "" => Err(EMPTY_LABEL.to_string()),
+            _ => {
+                names.push(text.to_string());
+                Ok(())
+            }
+        };
+        let mut label: Option<&mut TakeLabel> = if wanted { Some(&mut name) } else { None };
+        while values.len() < rows * self.schema.columns() && self.push(&mut values, label.as_deref_mut(), &mut ids)? {}
+        Ok(Chunk { values: self.schema.values(values), ids: self.id.is_some().then_some(ids), classes: wanted.then_some(names) })
     }
 
-    /// Appends the row of the next line, unless it is left out; false at the end.
-    fn push(&mut self, values: &mut Vec<f64>, labels: Option<&mut Labels>, ids: &mut Vec<String>) -> Result<bool> {
+    /// Appends the row of the next line, unless it is left out; false at the end. `label` takes its label, if there is
+    /// one.
+    fn push(&mut self, values: &mut Vec<f64>, label: Option<&mut TakeLabel>, ids: &mut Vec<String>) -> Result<bool> {
         if !self.lines.next()? {
             return Ok(false);
         }
@@ -131,8 +143,8 @@ impl TableRows {
             _ => lines.cell(places[at]),
         };
         if self.maker.push(cell, values).map_err(|(at, problem)| failed(places[at], problem))? {
-            if let (Some(at), Some(labels)) = (self.label, labels) {
-                lines.text(at).and_then(|text| labels.push(text)).map_err(|problem| failed(at, problem))?;
+            if let (Some(at), Some(label)) = (self.label, label) {
+                lines.text(at).and_then(label).map_err(|problem| failed(at, problem))?;
             }
             if let Some((at, _)) = &self.id {
                 ids.push(lines.text(*at).map_err(|problem| failed(*at, problem))?.to_string());
@@ -191,7 +203,6 @@ fn places(lines: &Lines, schema: &Schema, options: &Options, notes: &mut Vec<Str
     let identical = names.iter().eq(schema.fields.iter().filter_map(|field| field.name.as_ref()));
     let place = |(at, field): (usize, &Field)| if identical { Some(at) } else { field.name.as_deref().and_then(find) };
     let places: Vec<Option<usize>> = schema.fields.iter().enumerate().map(place).collect();
-    let list = |names: Vec<&str>| names.into_iter().take(20).map(|name| format!("`{}`", shorten(name))).collect::<Vec<_>>().join(", ");
     let missing: Vec<&str> = schema
         .fields
         .iter()
@@ -200,22 +211,16 @@ fn places(lines: &Lines, schema: &Schema, options: &Options, notes: &mut Vec<Str
         .filter_map(|(field, _)| field.name.as_deref())
         .collect();
     if !missing.is_empty() {
-        let (many, are) = if missing.len() > 1 { ("columns", "are") } else { ("column", "is") };
-        let problem =
-            format!("the {many} {} {are} missing: the first line has {}", list(missing), list(names.iter().map(String::as_str).collect()));
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let problem = format!("the {} missing: the first line has {}", columns_are(&missing), quoted(&all));
         return Err(Error::data(lines.path(), problem, "Give every column that the model was trained on; the order does not matter."));
     }
     let said: Vec<usize> = [&options.id, &options.label].into_iter().flatten().map(|column| lines.find(column)).collect::<Result<_>>()?;
     let extra: Vec<&str> =
         (0..absent).filter(|at| !places.contains(&Some(*at)) && !said.contains(at)).map(|at| names[at].as_str()).collect();
     if !extra.is_empty() {
-        let (many, are) = if extra.len() > 1 { ("columns", "are") } else { ("column", "is") };
-        notes.push(format!(
-            "{}: the {many} {} {are} left out: the model does not know {}",
-            lines.path().display(),
-            list(extra.clone()),
-            if extra.len() > 1 { "them" } else { "it" }
-        ));
+        let them = if extra.len() > 1 { "them" } else { "it" };
+        notes.push(format!("{}: the {} left out: the model does not know {them}", lines.path().display(), columns_are(&extra)));
     }
     Ok(places.into_iter().map(|place| place.unwrap_or(absent)).collect())
 }

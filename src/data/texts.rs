@@ -10,7 +10,7 @@ use super::dataset::{Dataset, Split, split_rows};
 use super::folder::{Files, Parts, What, listed};
 use super::labels::Labels;
 use super::open::{Column, Options, TEST};
-use super::schema::{Beside, Field, Missing, Role, Schema, dropped, wordless};
+use super::schema::{Beside, Field, Missing, Role, Schema, columns_are, dropped, wordless};
 use super::values::{Values, to_f32};
 use super::words::{MOST_WORDS, Vocabulary, words};
 use crate::spelling::shorten;
@@ -56,6 +56,7 @@ impl Texts {
         let place = |role: Role| fields.iter().position(|field| field.role == role);
         let (label, id) = (place(Role::Label), place(Role::Id));
         let mut texts = Texts::new(path, fields, at, lines.notes().to_vec());
+        texts.notes.extend(texts.unread(&lines, options)?);
         let mut left_out = 0;
         while lines.next()? {
             let failed = |at: usize, problem: String| Error::data(path, format!("{}: {problem}", lines.at(at)), "Correct the field.");
@@ -96,6 +97,17 @@ impl Texts {
         }
         texts.ids = files.names();
         Ok(texts)
+    }
+
+    /// The columns that are no part of the rows although nobody said that they are left out.
+    fn unread(&self, lines: &Lines, options: &Options) -> Result<Option<String>> {
+        let said: Vec<usize> = options.drop.iter().map(|column| lines.find(column)).collect::<Result<_>>()?;
+        let is_unread = |at: &usize| *at != self.at && self.fields[*at].role == Role::Dropped && !said.contains(at);
+        let places: Vec<usize> = (0..self.fields.len()).filter(is_unread).collect();
+        let numbers: Vec<String> = places.iter().map(usize::to_string).collect();
+        let names: Vec<&str> = places.iter().zip(&numbers).map(|(&at, number)| self.fields[at].name.as_deref().unwrap_or(number)).collect();
+        let of = || format!("{}: the {} left out: rows are made of words", self.path.display(), columns_are(&names));
+        Ok((!names.is_empty()).then(of))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -91,7 +91,7 @@ pub(super) fn explained(ae: &Autoencoder, rows: Chunks, most: usize) -> Result<i
     let (fields, columns) = (Field::all(ae), ae.inputs());
     let mut pass = Pass::new(ae, Way::Compare, &rows)?;
     Ok(rows.map(move |chunk| {
-        let Chunk { values, ids } = chunk?;
+        let Chunk { values, ids, .. } = chunk?;
         let x = pass.seen(&values)?;
         let y = pass.run(&x)?;
         let back = ae.scaler().map_or_else(|| y.iter().map(|&y| f64::from(y)).collect(), |scaler| scaler.undo(&y));

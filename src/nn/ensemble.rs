@@ -81,7 +81,7 @@ impl Ensemble {
     pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
         let mut passes = self.members.iter().map(|ae| Pass::new(ae, Way::Compare, &rows)).collect::<Result<Vec<_>>>()?;
         Ok(rows.map(move |chunk| {
-            let Chunk { values, ids } = chunk?;
+            let Chunk { values, ids, .. } = chunk?;
             let mut shares: Vec<f64> = Vec::new();
             for (pass, member) in passes.iter_mut().zip(&self.members) {
                 let x = pass.seen(&values)?;

@@ -42,7 +42,7 @@ pub(super) fn all(ae: &Autoencoder, data: &Dataset, way: Way) -> Result<Rows> {
 pub(super) fn codes(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
     let mut pass = Pass::new(ae, Way::Encode, &rows)?;
     Ok(rows.map(move |chunk| {
-        let Chunk { values, ids } = chunk?;
+        let Chunk { values, ids, .. } = chunk?;
         let y = pass.run(&pass.seen(&values)?)?;
         Ok(Rows::new(ae.code_width(), y).with_ids(ids))
     }))
@@ -52,7 +52,7 @@ pub(super) fn codes(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item
 pub(super) fn in_units(ae: &Autoencoder, rows: Chunks, way: Way) -> Result<impl Iterator<Item = Result<Rows<f64>>>> {
     let mut pass = Pass::new(ae, way, &rows)?;
     Ok(rows.map(move |chunk| {
-        let Chunk { values, ids } = chunk?;
+        let Chunk { values, ids, .. } = chunk?;
         let y = pass.run(&pass.seen(&values)?)?;
         let back = pass.in_units(&y).unwrap_or_else(|| y.into_iter().map(f64::from).collect());
         Ok(Rows::new(ae.inputs(), back).with_ids(ids))
@@ -63,7 +63,7 @@ pub(super) fn in_units(ae: &Autoencoder, rows: Chunks, way: Way) -> Result<impl 
 pub(super) fn errors(ae: &Autoencoder, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
     let mut pass = Pass::new(ae, Way::Compare, &rows)?;
     Ok(rows.map(move |chunk| {
-        let Chunk { values, ids } = chunk?;
+        let Chunk { values, ids, .. } = chunk?;
         let x = pass.seen(&values)?;
         let y = pass.run(&x)?;
         let columns = ae.inputs();

@@ -57,7 +57,7 @@ impl Autoencoder {
         let (mut back, mut codes) = (Pass::new(self, Way::Compare, &rows)?, Pass::new(self, Way::Encode, &rows)?);
         let (columns, units) = (self.inputs(), self.code_width());
         Ok(rows.map(move |chunk| {
-            let Chunk { values, ids } = chunk?;
+            let Chunk { values, ids, .. } = chunk?;
             let x = back.seen(&values)?;
             let (y, z) = (back.run(&x)?, codes.run(&x)?);
             let errors = x.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y));
@@ -91,7 +91,7 @@ impl Autoencoder {
         let mut rng = Rng::at_step(0, purpose::SENSITIVITY, 0);
         let noise: Vec<f32> = (0..DRAWS * columns).map(|_| (f64::from(deviation) * rng.normal()) as f32).collect();
         Ok(rows.map(move |chunk| {
-            let Chunk { values, ids } = chunk?;
+            let Chunk { values, ids, .. } = chunk?;
             let x = pass.seen(&values)?.into_owned();
             let still = pass.run(&x)?;
             let mut sums = vec![0.0; x.len() / columns];

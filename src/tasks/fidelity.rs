@@ -1,8 +1,8 @@
 //! How true a map is to the rows that it shows.
 
+use super::neighbours::Others;
 use super::products::Products;
 use super::sampling::drawn;
-use super::search::Others;
 use super::{Metric, Neighbours};
 use crate::data::{Dataset, Rows};
 use crate::rng::Rng;
@@ -128,12 +128,12 @@ fn vote(labels: impl Iterator<Item = u8>) -> u8 {
 /// 1 less the penalty for each of `near` by how far its rank among the rows is beyond k.
 fn kept(device: &Device, rows: &Rows, near: &Neighbours, k: usize) -> Result<f64> {
     let (n, columns) = (rows.rows, rows.columns);
-    let (gallery, queries) = Metric::L2.prepared(rows, rows);
+    let gallery = Metric::L2.prepared(rows, &Metric::L2.shift(rows));
     let offsets = Metric::L2.offsets(&gallery, columns);
     let mut products = Products::new(device, columns);
     let others: Vec<(usize, Vec<u32>)> = near.others().map(|(row, others)| (row, others.map(|(other, _)| other).collect())).collect();
     let mut penalty = 0u64;
-    for (q, others) in queries.chunks(QUERIES * columns).zip(others.chunks(QUERIES)) {
+    for (q, others) in gallery.chunks(QUERIES * columns).zip(others.chunks(QUERIES)) {
         let scores = products.run(q, &gallery, &offsets)?;
         let beyond = |(scores, (row, others)): (&[f32], &(usize, Vec<u32>))| -> u64 {
             let own = scores[*row];

@@ -10,6 +10,7 @@ mod fidelity;
 mod highest;
 mod importance;
 mod latent;
+mod neighbours;
 #[cfg(feature = "pca")]
 mod pca;
 #[cfg(feature = "pca")]
@@ -30,6 +31,7 @@ pub use fidelity::Fidelity;
 pub use highest::Highest;
 pub use importance::Importance;
 pub use latent::{Latent, Likelihood, Model};
+pub use neighbours::{Hits, Neighbours};
 #[cfg(feature = "pca")]
 pub use pca::Pca;
 #[cfg(feature = "pca")]
@@ -37,4 +39,4 @@ pub use plane::{Plane, Projection};
 pub use probe::{Probe, ProbeConfig};
 pub use readout::{Features, Readout, ReadoutConfig};
 pub use sampling::{analogy, between, codes, manifold, mean_code, mixture_codes, sample, traverse};
-pub use search::{Hits, Metric, Neighbours};
+pub use search::{Metric, Search};

@@ -1,15 +1,13 @@
-//! The rows of a gallery that are nearest to others, by their codes.
+//! The search for the rows of a gallery that are nearest to others: products on the device, from which the host
+//! chooses.
 
-#[cfg(feature = "pca")]
-use super::Pca;
+use super::Neighbours;
 use super::products::Products;
-#[cfg(feature = "pca")]
-use crate::data::Dataset;
 use crate::data::Rows;
 use crate::spelling::spelled;
 use crate::{Device, Error, Result};
 use rayon::prelude::*;
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 /// Queries and rows of the gallery of one product: its numbers stay in the caches.
@@ -34,177 +32,148 @@ pub enum Metric {
 
 spelled!(Metric, "metric": L2 "l2", Cosine "cosine");
 
-/// The rows of a gallery that are nearest to each query.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Neighbours {
-    /// Rows for each query: as many as were asked for, or all.
-    pub k: usize,
-    /// Numbers of rows of the gallery, k for each query, the nearest first; of equally near ones the first.
-    pub rows: Vec<u32>,
-    /// Their distances.
-    pub distances: Vec<f64>,
+/// A search in a gallery that comes in parts, one of which is in memory at a time: of any number of rows, up to 2^32.
+///
+/// ```no_run
+/// use narrows::{Autoencoder, Device, data::Options, tasks::{Metric, Search}};
+/// let ae = Autoencoder::load(&Device::cpu()?, "model.safetensors")?;
+/// let asked = ae.encode(&Options::default().read("questions.csv")?)?;
+/// let mut search = Search::new(ae.device(), &asked, 10, Metric::L2)?;
+/// for codes in ae.encode_stream(Options::default().stream("gallery.csv")?)? {
+///     search.add(&codes?)?;
+/// }
+/// println!("{:?}", search.finish()?.rows);
+/// # Ok::<(), narrows::Error>(())
+/// ```
+pub struct Search<'a> {
+    queries: &'a Rows,
+    k: usize,
+    by: Metric,
+    products: Products<'a>,
+    /// The first part decides what is taken from all codes.
+    prepared: Option<Prepared>,
+    best: Vec<Best>,
+    rows: usize,
 }
 
-/// How many of the neighbours have the label of their query.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hits {
-    /// The mean over the queries of the share of the neighbours that have its label.
-    pub precision: f64,
-    /// The mean over the queries of the average precision: the mean, over the neighbours with its label, of the share
-    /// of such ones up to there. 0 for a query that has none.
-    pub mean_average_precision: f64,
+/// What the products are made of besides the gallery.
+struct Prepared {
+    shift: Vec<f64>,
+    asked: Vec<f32>,
 }
 
-impl Neighbours {
-    /// The nearest rows of `gallery` for each row of `queries`, exactly: a product of the two on the device, from which
-    /// the host chooses. The gallery may have any number of rows.
-    ///
-    /// ```
-    /// use narrows::{Device, data::Rows, tasks::{Metric, Neighbours}};
-    /// let gallery = Rows::new(2, vec![0.0, 0.0, 1.0, 0.0, 5.0, 5.0]);
-    /// let found = Neighbours::of(&Device::cpu()?, &gallery, &Rows::new(2, vec![4.0, 4.0]), 2, Metric::L2)?;
-    /// assert_eq!((found.rows, found.distances), (vec![2, 1], vec![2f64.sqrt(), 5.0]));
-    /// # Ok::<(), narrows::Error>(())
-    /// ```
+impl<'a> Search<'a> {
+    /// A search for the `k` rows that are nearest to each row of `queries`.
     ///
     /// # Errors
-    /// When the rows have different numbers of columns, a number is not finite, `k` is 0, the gallery is empty, or the
-    /// device fails.
-    pub fn of(device: &Device, gallery: &Rows, queries: &Rows, k: usize, by: Metric) -> Result<Neighbours> {
-        let (k, columns) = (checked(gallery, queries, k)?, gallery.columns);
-        let (near, asked) = by.prepared(gallery, queries);
+    /// When `k` is 0 or a number is not finite.
+    pub fn new(device: &'a Device, queries: &'a Rows, k: usize, by: Metric) -> Result<Search<'a>> {
+        check_k(k)?;
+        check_rows("queries", queries, queries.columns, 0)?;
+        let best = (0..queries.rows).map(|_| Best { most: k.saturating_add(SPARE), heap: BinaryHeap::new() }).collect();
+        Ok(Search { queries, k, by, products: Products::new(device, queries.columns), prepared: None, best, rows: 0 })
+    }
+
+    /// Compares the next rows of the gallery.
+    ///
+    /// # Errors
+    /// When they have another number of columns than the queries, a number is not finite, they are the 2^32nd or later,
+    /// or the device fails.
+    pub fn add(&mut self, part: &Rows) -> Result<()> {
+        let (columns, by, first) = (self.queries.columns, self.by, self.rows);
+        check_rows("gallery", part, columns, first)?;
+        if part.rows == 0 {
+            return Ok(());
+        }
+        if u32::try_from(first + part.rows).is_err() {
+            return Err(Error::argument("gallery", "it has 2^32 rows or more", "Search it in two parts."));
+        }
+        let queries = self.queries;
+        let Prepared { shift, asked } = self.prepared.get_or_insert_with(|| {
+            let shift = by.shift(part);
+            Prepared { asked: by.prepared(queries, &shift), shift }
+        });
+        let near = by.prepared(part, shift);
         let offsets = by.offsets(&near, columns);
-        let mut best: Vec<Best> = (0..queries.rows).map(|_| Best::new((k + SPARE).min(gallery.rows))).collect();
-        let mut products = Products::new(device, columns);
-        for (q, best) in asked.chunks(QUERIES * columns).zip(best.chunks_mut(QUERIES)) {
+        for (q, best) in asked.chunks(QUERIES * columns).zip(self.best.chunks_mut(QUERIES)) {
             for (at, (g, offsets)) in near.chunks(GALLERY * columns).zip(offsets.chunks(GALLERY)).enumerate() {
-                let scores = products.run(q, g, offsets)?;
                 let rows = offsets.len();
-                let each = best.par_iter_mut().zip(scores.par_chunks(rows));
-                each.for_each(|(best, scores)| best.take(scores, (at * GALLERY) as u32));
+                let scores = self.products.run(q, g, offsets)?;
+                let begin = (first + at * GALLERY) as u32;
+                best.par_iter_mut().zip(scores.par_chunks(rows)).for_each(|(best, scores)| best.take(scores, begin));
             }
         }
-        let each = best.into_par_iter().zip(queries.values.par_chunks(columns));
-        let found: Vec<Vec<(f64, u32)>> = each.map(|(best, query)| best.nearest(query, gallery, by, k)).collect();
-        let (distances, rows) = found.into_iter().flatten().unzip();
-        Ok(Neighbours { k, rows, distances })
+        let row = |at: u32| &part.values[(at as usize - first) * columns..][..columns];
+        let each = self.best.par_iter_mut().zip(queries.values.par_chunks(columns));
+        each.for_each(|(best, query)| best.measure(|at| by.distance(query, row(at))));
+        self.rows += part.rows;
+        Ok(())
     }
 
-    /// The nearest rows by the Hamming distance of `bits` bits: the signs of as many principal components of the
-    /// gallery, which are uncorrelated, where there are fewer bits than columns; else of the columns less their mean.
+    /// What was found.
     ///
     /// # Errors
-    /// As [`Neighbours::of`]; or `bits` is 0 or more than there are columns.
-    #[cfg(feature = "pca")]
-    pub fn by_bits(gallery: &Rows, queries: &Rows, k: usize, bits: usize) -> Result<Neighbours> {
-        let (k, columns) = (checked(gallery, queries, k)?, gallery.columns);
-        if bits == 0 || bits > columns {
-            return Err(Error::argument("bits", format!("{bits} of codes of {columns} numbers"), format!("Use 1 to {columns}.")));
-        }
-        let of = |rows: &Rows| Dataset::from_rows("codes", rows.values.clone(), &[columns]);
-        let (gallery, queries) = (of(gallery)?, of(queries)?);
-        let pca = Pca::fit(&gallery)?;
-        let words = |rows: &Dataset| -> Result<Vec<Vec<u64>>> {
-            if bits < columns {
-                return Ok(pca.encode(rows, bits)?.values.par_chunks(bits).map(packed).collect());
-            }
-            let less = |row: &[f32]| row.iter().zip(pca.mean()).map(|(&x, mean)| (f64::from(x) - mean) as f32).collect::<Vec<_>>();
-            Ok(rows.rows_f32(0..rows.len()).par_chunks(columns).map(|row| packed(&less(row))).collect())
-        };
-        let (near, asked) = (words(&gallery)?, words(&queries)?);
-        let found: Vec<Vec<(f64, u32)>> = asked.par_iter().map(|query| by_distance(query, &near, k)).collect();
+    /// When the gallery had no rows.
+    pub fn finish(self) -> Result<Neighbours> {
+        check_some(self.rows)?;
+        let k = self.k.min(self.rows);
+        let found: Vec<Vec<(f64, u32)>> = self.best.into_par_iter().map(|best| best.nearest(k)).collect();
         let (distances, rows) = found.into_iter().flatten().unzip();
         Ok(Neighbours { k, rows, distances })
-    }
-
-    /// Of neighbours of rows among themselves: each row, and its neighbours without itself, one fewer than were asked
-    /// for.
-    pub(super) fn others(&self) -> impl Iterator<Item = (usize, Others<'_>)> {
-        let each = self.rows.chunks(self.k).zip(self.distances.chunks(self.k)).enumerate();
-        each.map(|(row, (rows, distances))| {
-            // Among many equal rows the row itself may not be listed.
-            let own = rows.iter().position(|&other| other as usize == row).unwrap_or(rows.len() - 1);
-            let others = rows.iter().zip(distances).enumerate().filter(move |(at, _)| *at != own);
-            (row, Box::new(others.map(|(_, (&other, &distance))| (other, distance))) as Others)
-        })
-    }
-
-    /// How many neighbours have the label of their query.
-    ///
-    /// # Errors
-    /// When there are not as many labels as queries, or a neighbour has no label.
-    pub fn hits<L: PartialEq>(&self, gallery: &[L], queries: &[L]) -> Result<Hits> {
-        let fits = self.rows.len() == queries.len() * self.k && self.rows.iter().all(|&row| (row as usize) < gallery.len());
-        if !fits || queries.is_empty() {
-            let problem = format!("{} labels of queries and {} of the gallery", queries.len(), gallery.len());
-            return Err(Error::argument("labels", problem, "Pass one for each query and one for each row of the gallery."));
-        }
-        let (mut precision, mut average) = (0.0, 0.0);
-        for (rows, label) in self.rows.chunks(self.k).zip(queries) {
-            let (mut hits, mut sum) = (0.0, 0.0);
-            for (at, &row) in rows.iter().enumerate() {
-                if gallery[row as usize] == *label {
-                    hits += 1.0;
-                    sum += hits / (at + 1) as f64;
-                }
-            }
-            precision += hits / self.k as f64;
-            average += if hits > 0.0 { sum / hits } else { 0.0 };
-        }
-        let all = queries.len() as f64;
-        Ok(Hits { precision: precision / all, mean_average_precision: average / all })
     }
 }
 
-/// The other rows that are nearest to a row, with their distances.
-pub(super) type Others<'a> = Box<dyn Iterator<Item = (u32, f64)> + 'a>;
+pub(super) fn check_k(k: usize) -> Result<()> {
+    match k {
+        0 => Err(Error::argument("k", "it is 0", "Use at least 1.")),
+        _ => Ok(()),
+    }
+}
 
-/// The neighbours of each query: k, or all rows of a smaller gallery.
-fn checked(gallery: &Rows, queries: &Rows, k: usize) -> Result<usize> {
-    if k == 0 {
-        return Err(Error::argument("k", "it is 0", "Use at least 1."));
+pub(super) fn check_some(rows: usize) -> Result<()> {
+    match rows {
+        0 => Err(Error::argument("gallery", "it has no rows", "Pass at least one.")),
+        _ => Ok(()),
     }
-    if gallery.rows == 0 {
-        return Err(Error::argument("gallery", "it has no rows", "Pass at least one."));
+}
+
+/// Refuses rows that are no codes of `columns` finite numbers; the first of them is row `first`.
+pub(super) fn check_rows(name: &str, rows: &Rows, columns: usize, first: usize) -> Result<()> {
+    if rows.columns != columns {
+        let problem = format!("its rows have {} columns and the queries {columns}", rows.columns);
+        return Err(Error::argument(name, problem, "Encode both by the same network."));
     }
-    if gallery.columns != queries.columns {
-        let problem = format!("its rows have {} columns and the queries {}", gallery.columns, queries.columns);
-        return Err(Error::argument("gallery", problem, "Encode both by the same network."));
-    }
-    for (name, rows) in [("gallery", gallery), ("queries", queries)] {
-        if let Some(at) = rows.values.par_iter().position_first(|x| !x.is_finite()) {
-            let problem = format!("row {} has a {}", at / rows.columns, rows.values[at]);
-            return Err(Error::argument(name, problem, "Pass finite numbers."));
+    match rows.values.par_iter().position_first(|x| !x.is_finite()) {
+        Some(at) => {
+            let problem = format!("row {} has a {}", first + at / columns, rows.values[at]);
+            Err(Error::argument(name, problem, "Pass finite numbers."))
         }
+        None => Ok(()),
     }
-    Ok(k.min(gallery.rows))
 }
 
 impl Metric {
-    /// Both sides of the product. Distances do not change where the mean of the gallery is taken from all, and with
-    /// smaller numbers the products round less; a cosine is a product of codes of length 1.
-    pub(super) fn prepared(self, gallery: &Rows, queries: &Rows) -> (Vec<f32>, Vec<f32>) {
-        let columns = gallery.columns;
+    /// What is taken from all codes before their products: distances do not change where it is the same for all, and
+    /// with smaller numbers the products round less. The mean of these rows, or nothing.
+    pub(super) fn shift(self, rows: &Rows) -> Vec<f64> {
+        let mut mean = vec![0.0; rows.columns];
+        if self == Metric::L2 {
+            for row in rows.values.chunks(rows.columns) {
+                mean.iter_mut().zip(row).for_each(|(mean, &x)| *mean += f64::from(x) / rows.rows as f64);
+            }
+        }
+        mean
+    }
+
+    /// A side of the product: codes less `shift`. A cosine is a product of codes of length 1.
+    pub(super) fn prepared(self, rows: &Rows, shift: &[f64]) -> Vec<f32> {
+        let each = rows.values.par_chunks(rows.columns);
         match self {
-            Metric::L2 => {
-                let mut mean = vec![0.0; columns];
-                for row in gallery.values.chunks(columns) {
-                    mean.iter_mut().zip(row).for_each(|(mean, &x)| *mean += f64::from(x) / gallery.rows as f64);
-                }
-                let less = |rows: &Rows| {
-                    let each = rows.values.par_chunks(columns);
-                    each.flat_map_iter(|row| row.iter().zip(&mean).map(|(&x, mean)| (f64::from(x) - mean) as f32)).collect()
-                };
-                (less(gallery), less(queries))
-            }
-            Metric::Cosine => {
-                let of_length_one = |rows: &Rows| {
-                    let each = rows.values.par_chunks(columns).map(|row| (row, norm(row)));
-                    each.flat_map_iter(|(row, norm)| row.iter().map(move |&x| if norm > 0.0 { (f64::from(x) / norm) as f32 } else { 0.0 }))
-                        .collect()
-                };
-                (of_length_one(gallery), of_length_one(queries))
-            }
+            Metric::L2 => each.flat_map_iter(|row| row.iter().zip(shift).map(|(&x, shift)| (f64::from(x) - shift) as f32)).collect(),
+            Metric::Cosine => each
+                .map(|row| (row, norm(row)))
+                .flat_map_iter(|(row, norm)| row.iter().map(move |&x| if norm > 0.0 { (f64::from(x) / norm) as f32 } else { 0.0 }))
+                .collect(),
         }
     }
 
@@ -234,21 +203,31 @@ fn norm(row: &[f32]) -> f64 {
     row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }
 
-/// A score in the order of f32, and the row that has it.
-#[derive(PartialEq)]
-struct Scored(f32, u32);
+/// A row of the gallery by its score.
+struct Scored {
+    score: f32,
+    row: u32,
+    /// Its distance, once it is known.
+    distance: Option<f64>,
+}
+
+impl PartialEq for Scored {
+    fn eq(&self, other: &Scored) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
 
 impl Eq for Scored {}
 
 impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Scored) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Scored) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Scored {
-    fn cmp(&self, other: &Scored) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0).then(other.1.cmp(&self.1))
+    fn cmp(&self, other: &Scored) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.row.cmp(&self.row))
     }
 }
 
@@ -259,10 +238,6 @@ struct Best {
 }
 
 impl Best {
-    fn new(most: usize) -> Best {
-        Best { most, heap: BinaryHeap::with_capacity(most + 1) }
-    }
-
     /// Takes the scores of the rows from `first` on that are above the least that counts.
     fn take(&mut self, scores: &[f32], first: u32) {
         let mut least = self.least();
@@ -272,7 +247,7 @@ impl Best {
             }
             for (i, &score) in scores.iter().enumerate() {
                 if score > least {
-                    self.heap.push(Reverse(Scored(score, first + (at * LANES + i) as u32)));
+                    self.heap.push(Reverse(Scored { score, row: first + (at * LANES + i) as u32, distance: None }));
                     if self.heap.len() > self.most {
                         self.heap.pop();
                     }
@@ -284,41 +259,28 @@ impl Best {
 
     fn least(&self) -> f32 {
         match self.heap.peek() {
-            Some(Reverse(Scored(score, _))) if self.heap.len() == self.most => *score,
+            Some(Reverse(least)) if self.heap.len() == self.most => least.score,
             _ => f32::NEG_INFINITY,
         }
     }
 
-    /// The nearest k of the candidates, with their distances in f64.
-    fn nearest(self, query: &[f32], gallery: &Rows, by: Metric, k: usize) -> Vec<(f64, u32)> {
-        let row = |row: u32| &gallery.values[row as usize * gallery.columns..][..gallery.columns];
-        let mut all: Vec<(f64, u32)> = self.heap.into_iter().map(|Reverse(Scored(_, at))| (by.distance(query, row(at)), at)).collect();
+    /// Computes the distances that are not known yet.
+    fn measure(&mut self, distance: impl Fn(u32) -> f64) {
+        if self.heap.iter().all(|Reverse(scored)| scored.distance.is_some()) {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.heap).into_vec();
+        all.iter_mut().for_each(|Reverse(scored)| scored.distance = scored.distance.or_else(|| Some(distance(scored.row))));
+        self.heap = all.into();
+    }
+
+    /// The nearest k of the candidates, with their distances.
+    fn nearest(self, k: usize) -> Vec<(f64, u32)> {
+        let mut all: Vec<(f64, u32)> = self.heap.into_iter().filter_map(|Reverse(scored)| Some((scored.distance?, scored.row))).collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         all.truncate(k);
         all
     }
-}
-
-/// A bit for each number, 1 where it is above 0.
-#[cfg(feature = "pca")]
-fn packed(row: &[f32]) -> Vec<u64> {
-    let word = |part: &[f32]| part.iter().enumerate().fold(0, |word, (i, &x)| word | u64::from(x > 0.0) << i);
-    row.chunks(64).map(word).collect()
-}
-
-/// The k rows whose bits differ least, in the order of distance and row.
-#[cfg(feature = "pca")]
-fn by_distance(query: &[u64], gallery: &[Vec<u64>], k: usize) -> Vec<(f64, u32)> {
-    let distance = |row: &[u64]| row.iter().zip(query).map(|(a, b)| (a ^ b).count_ones() as usize).sum::<usize>();
-    let mut at: Vec<Vec<u32>> = vec![Vec::new(); 64 * query.len() + 1];
-    for (row, bits) in gallery.iter().enumerate() {
-        let same = &mut at[distance(bits)];
-        if same.len() < k {
-            same.push(row as u32);
-        }
-    }
-    let all = at.into_iter().enumerate().flat_map(|(distance, rows)| rows.into_iter().map(move |row| (distance as f64, row)));
-    all.take(k).collect()
 }
 
 #[cfg(test)]
@@ -359,30 +321,23 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "pca")]
     #[test]
-    fn bits_are_signs_and_the_first_of_equals_is_taken() {
-        let gallery = Rows::new(2, vec![1.0, 1.0, -1.0, 1.0, 1.0, -1.0, -1.0, -1.0]);
-        let found = Neighbours::by_bits(&gallery, &Rows::new(2, vec![0.5, 0.25]), 3, 2).unwrap();
-        assert_eq!((found.rows, found.distances), (vec![0, 1, 2], vec![0.0, 1.0, 1.0]));
-        let wide = numbers(50, 70, 3);
-        let found = Neighbours::by_bits(&wide, &wide, 1, 70).unwrap();
-        assert_eq!(found.rows, (0..50).collect::<Vec<_>>());
-        assert!(Neighbours::by_bits(&wide, &wide, 1, 71).is_err() && Neighbours::by_bits(&wide, &wide, 1, 0).is_err());
-        assert_eq!(Neighbours::by_bits(&wide, &wide, 1, 5).unwrap().k, 1);
-    }
-
-    #[test]
-    fn hits_are_counted_as_worked_out_by_hand() {
-        let found = Neighbours { k: 4, rows: vec![0, 1, 2, 3, 3, 2, 1, 0], distances: vec![0.0; 8] };
-        // Hits at the first and third place: (1 + 2/3) / 2. Of the other query at the last: 1/4.
-        let hits = found.hits(&[5, 6, 5, 7], &[5, 5]).unwrap();
-        assert_eq!(hits.precision, 0.5);
-        let second = (1.0 / 2.0 + 2.0 / 4.0) / 2.0;
-        assert!((hits.mean_average_precision - ((1.0 + 2.0 / 3.0) / 2.0 + second) / 2.0).abs() < 1e-15, "{hits:?}");
-        assert_eq!(found.hits(&[9; 4], &[1, 2]).unwrap(), Hits { precision: 0.0, mean_average_precision: 0.0 });
-        assert_eq!(found.hits(&["a", "b", "a", "c"], &["a", "a"]).unwrap(), hits);
-        assert!(found.hits(&[5, 6, 5], &[5, 5]).is_err() && found.hits(&[5, 6, 5, 7], &[5]).is_err());
+    fn a_gallery_in_parts_gives_what_it_gives_whole() {
+        let device = Device::cpu().unwrap();
+        let (gallery, queries) = (numbers(3 * GALLERY + 100, 5, 3), numbers(QUERIES + 1, 5, 4));
+        for by in [Metric::L2, Metric::Cosine] {
+            let whole = Neighbours::of(&device, &gallery, &queries, 9, by).unwrap();
+            // Parts of one row, of less and of more than a product takes, and without any.
+            for sizes in [&[1, 0, 700, 935][..], &[GALLERY, 2 * GALLERY, 100], &[7, 1629]] {
+                let mut search = Search::new(&device, &queries, 9, by).unwrap();
+                let mut at = 0;
+                for size in sizes {
+                    search.add(&Rows::new(5, gallery.values[5 * at..5 * (at + size)].to_vec())).unwrap();
+                    at += size;
+                }
+                assert_eq!((at, search.finish().unwrap()), (gallery.rows, whole.clone()), "{by} {sizes:?}");
+            }
+        }
     }
 
     #[test]

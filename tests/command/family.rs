@@ -230,6 +230,21 @@ fn the_nearest_rows_of_a_gallery_are_found_and_drawn() {
         let (code, _, err) = run(root, &format!("{search} {args}"));
         assert!(code == 2 && err.contains(said), "{code}: {err}");
     }
+    // A gallery of more rows than a part has: the picture is that of the right one, far behind the first part.
+    let digits = fs::read_to_string(root.join("digits.csv")).unwrap();
+    let (header, rows) = digits.split_once('\n').unwrap();
+    let odd = format!("7{}\n", ",255,0,0,0".repeat(16));
+    fs::write(root.join("long.csv"), format!("{header}\n{}{odd}{rows}", rows.repeat(5))).unwrap();
+    fs::write(root.join("odd.csv"), format!("{header}\n{odd}")).unwrap();
+    let of = |gallery: &str, out: &str| {
+        format!("search --device cpu --model m --data {gallery} --query odd.csv --label label -k 1 -o {out} --json")
+    };
+    let found = json(root, &of("long.csv", "far.csv"));
+    assert_eq!((found["gallery"].as_u64(), found["precision"].as_f64()), (Some(1441), Some(1.0)), "{found}");
+    assert_eq!(fs::read_to_string(root.join("far.csv")).unwrap(), "query,rank,row,distance\n0,1,1200,0\n");
+    json(root, &of("long.csv", "far.png"));
+    json(root, &of("odd.csv", "near.png"));
+    assert!(fs::read(root.join("far.png")).unwrap() == fs::read(root.join("near.png")).unwrap(), "another picture");
     let (code, _, err) = run(root, "search --device cpu --model m --data digits.csv --label label");
     assert!(code == 2 && err.contains("--query"), "{code}: {err}");
 }

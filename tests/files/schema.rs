@@ -1,7 +1,7 @@
 //! What the columns of a table are: learnt once from training rows, and right for every later table.
 
 use crate::tables::{streamed, with};
-use narrows::data::{self, Dataset, Missing, Options, Scaler, Schema, Split, Values};
+use narrows::data::{self, Chunks, Dataset, Missing, Options, Scaler, Schema, Split, Values};
 use narrows::{Autoencoder, Device, Error, Fit};
 use std::path::Path;
 
@@ -56,6 +56,16 @@ fn label_id_and_dropped_columns_are_no_part_of_a_row_and_the_schema_knows_them()
     let known = Options::default().schema(data.schema().unwrap());
     let chunk = known.stream(&path).unwrap().next().unwrap().unwrap();
     assert_eq!((chunk.values, chunk.ids), (Values::Doubles(vec![1.0, 2.0]), Some(vec!["n1".to_string()])));
+    // Classes by their names, from a file and from memory, where they are asked for.
+    let (_folder, path) = with("all.csv", text);
+    let classes = |rows: Chunks| rows.flat_map(|chunk| chunk.unwrap().classes.unwrap_or_default()).collect::<Vec<_>>();
+    for rows in [known.stream(&path).unwrap(), data.chunks()] {
+        assert_eq!(classes(rows.with_classes()), ["owl", "cat"]);
+    }
+    assert!(classes(known.stream(&path).unwrap()).is_empty() && classes(data.chunks()).is_empty());
+    let (_folder, path) = with("empty.csv", "id,x,kind,when,y\nn1,1,,2024-01-01,2\n");
+    let error = known.stream(&path).unwrap().with_classes().find_map(|chunk| chunk.err()).map(|e| e.to_string());
+    assert!(error.as_deref().is_some_and(|e| e.contains("the label is empty")), "{error:?}");
     // Files without a header: all columns in their places, or only those of the rows.
     assert_eq!(read_by(data.schema().unwrap(), "n1,1,owl,2024-01-01,2\n").unwrap(), [1.0, 2.0]);
     assert_eq!(read_by(data.schema().unwrap(), "1,2\n").unwrap(), [1.0, 2.0]);

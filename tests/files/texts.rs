@@ -31,6 +31,13 @@ fn umlauts_chinese_and_emoji_come_from_a_file_to_the_vocabulary_and_into_rows() 
     let said = "texts are read by 6 words (binary), 64.7 % of their different words";
     assert!(news.notes().iter().any(|note| note.contains(said)), "{:?}", news.notes());
     assert!(news.schema().unwrap().is_of_texts());
+    // What is no part of the rows is said, unless the user says so.
+    let said = |options: Options| options.read(&path).unwrap().notes().iter().find(|note| note.contains("left out")).cloned();
+    let alone = said(Options::default().text("body")).unwrap();
+    assert!(alone.ends_with("the columns `id`, `topic` are left out: rows are made of words"), "{alone}");
+    assert!(said(Options::default().text("body").id("id")).unwrap().contains("the column `topic` is left out"));
+    assert_eq!((said(options()), said(options().drop(["id"]))), (None, None));
+    assert_eq!(said(Options::default().text("body").drop(["id", "topic"])), None);
     // The words are those of the training rows alone, in whatever order these are.
     let split = options().words(4).open(&path).unwrap();
     assert_eq!((split.train.len(), split.test.len(), split.train.schema()), (3, 1, split.test.schema()));
