@@ -21,6 +21,7 @@ pub(crate) mod purpose {
 }
 
 /// Ten rounds of Philox4x32: four words of counter and two of key become four random words.
+#[inline]
 pub(crate) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let [mut c0, mut c1, mut c2, mut c3] = counter;
     let [mut k0, mut k1] = key;

@@ -20,7 +20,8 @@ impl Draw {
     #[inline(always)]
     fn words(self, block: usize) -> [u32; FOUR] {
         let Stream { seed, purpose } = self.stream;
-        philox4x32_10([block as u32, self.step, purpose, 0], [seed as u32, (seed >> 32) as u32]).map(|word| word >> 8)
+        let [a, b, c, d] = philox4x32_10([block as u32, self.step, purpose, 0], [seed as u32, (seed >> 32) as u32]);
+        [a >> 8, b >> 8, c >> 8, d >> 8]
     }
 }
 

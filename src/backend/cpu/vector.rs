@@ -45,12 +45,16 @@ impl<const L: usize> Vector for [f32; L] {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] + other[i])
+        let mut sum = self;
+        (0..L).for_each(|i| sum[i] += other[i]);
+        sum
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
-        std::array::from_fn(|i| self[i].mul_add(factor[i], sum[i]))
+        let mut result = sum;
+        (0..L).for_each(|i| result[i] = self[i].mul_add(factor[i], sum[i]));
+        result
     }
 }
 
@@ -58,6 +62,13 @@ impl<const L: usize> Vector for [f32; L] {
 #[allow(dead_code, reason = "aarch64 has the instruction")]
 #[derive(Clone, Copy)]
 pub(super) struct Wide([f64; 4]);
+
+/// Four numbers. `array::map` and `array::from_fn` are as fast only where the compiler optimises across its units.
+#[allow(dead_code, reason = "aarch64 has the instruction")]
+#[inline(always)]
+fn four<T>(of: impl Fn(usize) -> T) -> [T; 4] {
+    [of(0), of(1), of(2), of(3)]
+}
 
 impl Vector for Wide {
     const N: usize = 4;
@@ -70,18 +81,19 @@ impl Vector for Wide {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller's pointer points to four floats.
-        Wide(unsafe { from.cast::<[f32; 4]>().read_unaligned() }.map(f64::from))
+        let from = unsafe { from.cast::<[f32; 4]>().read_unaligned() };
+        Wide(four(|i| f64::from(from[i])))
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: as in `load`.
-        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0.map(|x| x as f32)) }
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(four(|i| self.0[i] as f32)) }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        Wide(std::array::from_fn(|i| f64::from((self.0[i] + other.0[i]) as f32)))
+        Wide(four(|i| f64::from((self.0[i] + other.0[i]) as f32)))
     }
 
     /// Rounding twice equals rounding once, unless the f64 lies halfway between two f32. That is rare, and then more
@@ -92,13 +104,13 @@ impl Vector for Wide {
         fn halfway([a, b, c]: [Wide; 3]) -> Wide {
             Wide(std::array::from_fn(|i| InF64::fma(a.0[i] as f32, b.0[i] as f32, c.0[i] as f32).into()))
         }
-        let sums: [f64; 4] = std::array::from_fn(|i| self.0[i] * factor.0[i] + sum.0[i]);
+        let sums = four(|i| self.0[i] * factor.0[i] + sum.0[i]);
         // The 29 bits that an f32 lacks.
-        let rest = sums.map(|sum| sum.to_bits() as u32 & 0x1fff_ffff);
+        let rest = four(|i| sums[i].to_bits() as u32 & 0x1fff_ffff);
         if rest.iter().fold(false, |any, &rest| any | (rest == 0x1000_0000)) {
             return halfway([self, factor, sum]);
         }
-        Wide(sums.map(|sum| f64::from(sum as f32)))
+        Wide(four(|i| f64::from(sums[i] as f32)))
     }
 }
 
