@@ -13,7 +13,7 @@ struct Params {
     clock_at: u32,
     n: u32,
     first: u32,
-    rows: u32,
+    steps: u32,
     w1: f32,
     beta2: f32,
     w2: f32,
@@ -29,14 +29,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read> clock: array<u32>;
 
 fn each(i: u32) {
-    let row = u.table_at + 4u * min(clock[u.clock_at + 1u], u.rows - 1u);
-    let gradient = g[u.g_at + i];
-    var first = m[u.m_at + i];
-    var second = v[u.v_at + i];
-    first = fma(u.w1, gradient - first, first);
-    second = fma(u.w2 * gradient, gradient, u.beta2 * second);
-    let d = fma(sqrt(second), table[row + 2u], u.eps);
-    m[u.m_at + i] = first;
-    v[u.v_at + i] = second;
-    p[u.p_at + i] = p[u.p_at + i] * table[row + 3u] - ((table[row] * table[row + 1u]) * first) / d;
+    let next = adam_step(p[u.p_at + i], g[u.g_at + i], m[u.m_at + i], v[u.v_at + i], table_row());
+    p[u.p_at + i] = next.x;
+    m[u.m_at + i] = next.y;
+    v[u.v_at + i] = next.z;
 }

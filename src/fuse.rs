@@ -16,8 +16,9 @@ pub(crate) enum Group {
     Chain(Vec<Layer>),
     /// The gradients of dense layers.
     Gradients(Vec<Gradient>),
-    /// Single numbers that are stored in their rings, and the clock that is advanced after them.
+    /// Sums, single numbers that are stored in their rings, and the clock that is advanced after them.
     End {
+        sums: Vec<Op>,
         stores: Vec<Op>,
         advance: Op,
     },
@@ -46,7 +47,7 @@ impl Group {
             Group::Layer(layer) => layer.ops().collect(),
             Group::Chain(layers) => layers.iter().flat_map(Layer::ops).collect(),
             Group::Gradients(all) => all.iter().flat_map(Gradient::ops).collect(),
-            Group::End { stores, advance } => stores.iter().chain([advance]).collect(),
+            Group::End { sums, stores, advance } => sums.iter().chain(stores).chain([advance]).collect(),
         }
     }
 }
@@ -324,17 +325,29 @@ fn same_steps(all: &[Gradient]) -> bool {
     steps.all(|(t, c, h)| t.identical(table) && c.identical(clock) && h == hyper)
 }
 
-/// Lets `list[at]`, which advances the clock, take along the numbers that are stored before.
+/// Lets `list[at]`, which advances the clock, take along the numbers that are stored before, and the sums that are
+/// left.
 fn end(list: &[Op], at: usize, order: &mut Order, takes: &dyn Fn(&Group) -> bool) {
-    let (mut stores, mut members) = (Vec::new(), vec![at]);
-    for before in 0..at {
-        let Op::Store { x, clock, .. } = &list[before] else { continue };
-        let Op::Advance { clock: own, .. } = &list[at] else { continue };
-        let group = Group::End { stores: [stores.clone(), vec![list[before].clone()]].concat(), advance: list[at].clone() };
-        let ops = [members.clone(), vec![before]].concat();
-        if x.len() == 1 && clock.identical(own) && order.is_free(before) && takes(&group) && order.join(&ops, at, group) {
-            stores.push(list[before].clone());
-            members = ops;
+    let Op::Advance { clock: own, .. } = &list[at] else { return };
+    let (mut sums, mut stores): (Vec<usize>, Vec<usize>) = (vec![], vec![]);
+    let of = |places: &[usize]| places.iter().map(|&place| list[place].clone()).collect::<Vec<_>>();
+    let join = |sums: &[usize], stores: &[usize], order: &mut Order| {
+        let group = Group::End { sums: of(sums), stores: of(stores), advance: list[at].clone() };
+        takes(&group) && order.join(&[sums, stores, &[at]].concat(), at, group)
+    };
+    for before in (0..at).filter(|&before| matches!(&list[before], Op::Store { x, clock, .. } if x.len() == 1 && clock.identical(own))) {
+        let more = [&stores[..], &[before]].concat();
+        if order.is_free(before) && join(&sums, &more, order) {
+            stores = more;
+        }
+    }
+    for before in (0..at).filter(|&before| matches!(list[before], Op::Reduce { .. })) {
+        // All sums are made before any number is stored, and parts of each before any sum.
+        let first = |other: &usize| !order.conflict[before.min(*other)][before.max(*other)];
+        let apart = sums.iter().all(first) && stores.iter().all(|store| *store > before || first(store));
+        let more = [&sums[..], &[before]].concat();
+        if order.is_free(before) && apart && join(&more, &stores, order) {
+            sums = more;
         }
     }
 }

@@ -8,7 +8,7 @@ mod device;
 mod error;
 #[cfg(feature = "files")]
 mod files;
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod fuse;
 mod grad;
 pub mod nn;

@@ -4,18 +4,18 @@
 use crate::Shape;
 use crate::device::View;
 use crate::op::Op;
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 use crate::op::Role;
 
 /// What some ops touch, as one.
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Touched {
     reads: Vec<View>,
     writes: Vec<View>,
 }
 
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 impl Touched {
     pub(crate) fn by<'a>(ops: impl IntoIterator<Item = &'a Op>) -> Touched {
         let mut touched = Touched::default();
@@ -34,7 +34,7 @@ impl Touched {
 }
 
 /// For each pair of units, whether their order matters.
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) fn conflicts(units: &[Touched]) -> Vec<Vec<bool>> {
     units.iter().map(|a| units.iter().map(|b| a.conflicts(b)).collect()).collect()
 }

@@ -1,5 +1,8 @@
 //! Lists of ops for the tests of all backends: a compiled list must leave what its ops leave one by one.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod makers;
+
 use crate::device::View;
 use crate::nn::{Builder, Objective};
 use crate::op::{Op, Operand, Reach, Role};
@@ -7,6 +10,9 @@ use crate::train::Step;
 use crate::verify::{ops, row};
 use crate::{AdamConfig, Autoencoder, Device, Dtype, Loss, Shape, Tape, Tensor};
 use std::sync::LazyLock;
+
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub(super) use makers::{Make, chains, difference, ends, gradients, layers, maker, network, random};
 
 /// A small generator: what is random here has to be the same on every device.
 pub(super) struct Dice(pub(super) u64);

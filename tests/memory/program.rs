@@ -96,7 +96,7 @@ fn a_run_of_469_steps_makes_no_heap_allocation_per_step_on_the_cpu() {
             // The portable level may be slow.
             let many = if level == Level::Portable { 70 } else { 469 };
             let (short, long) = (made(&mut program, 30), made(&mut program, many));
-            assert!(short <= 8 && long <= short + 2, "{short}, then {long} allocations at {level} with {threads} threads");
+            assert!(short <= 8 && long <= 8, "{short}, then {long} allocations at {level} with {threads} threads");
             assert_eq!(program.counts().steps, 31 + many as u64);
         }
     }
@@ -111,28 +111,39 @@ fn the_counts_say_what_a_run_costs() {
         let ops = program.to_string().lines().count() as u64 - 1;
         program.run(1).unwrap();
         let one = program.counts();
-        assert!(one.launches >= ops, "{one:?} for {ops} ops");
+        // GPUs run groups of ops as single launches.
+        let grouped = device.info().kind != DeviceKind::Cpu;
+        assert!(one.launches > 0 && grouped == (one.launches < ops), "{one:?} for {ops} ops");
+        program.run(2).unwrap();
+        let three = program.counts().launches;
+        // What a step takes; what is done once belongs to each run.
+        let each = three - 2 * one.launches;
         let steps = if device.info().software { 69 } else { 469 };
         program.run(steps).unwrap();
         let all = program.counts();
-        assert_eq!((all.runs, all.steps), (2, 1 + steps as u64), "{}", device.id());
-        assert_eq!(all.launches, one.launches * all.steps, "{}", device.id());
+        assert_eq!((all.runs, all.steps), (3, 3 + steps as u64), "{}", device.id());
+        assert_eq!(all.launches - three, one.launches + each * (steps as u64 - 1), "{}", device.id());
         assert_eq!((all.maps, all.writes), (0, 0), "{}", device.id());
-        if device.info().kind != DeviceKind::Cuda {
-            assert_eq!(all.submits, 2, "{}: one for each run", device.id());
+        match device.info().kind {
+            DeviceKind::Cpu => assert_eq!(all.submits, 3, "{}: one for each run", device.id()),
+            // A long run is cut by time.
+            DeviceKind::Wgpu => assert!(all.submits >= 3 && all.submits <= all.steps, "{all:?}"),
+            _ => {}
         }
     }
 }
 
 #[test]
-fn the_wgpu_device_submits_an_epoch_once() {
+fn the_wgpu_device_submits_an_epoch_in_parts() {
     let _alone = ALONE.lock().unwrap();
     for device in common::devices().iter().filter(|d| d.info().kind == DeviceKind::Wgpu) {
         let mut training = Training::new(device, &[5], 3, 2);
         let mut program = training.program(device);
         program.run(469).unwrap();
         let counts = program.counts();
-        assert_eq!((counts.steps, counts.submits, counts.maps, counts.writes), (469, 1, 0, 0));
+        assert_eq!((counts.steps, counts.maps, counts.writes), (469, 0, 0));
+        // The first step alone; of the others, some milliseconds each, several at once.
+        assert!((2..469).contains(&counts.submits), "{counts:?}");
         assert_eq!(training.step.clock().step().unwrap(), 469);
         assert!(training.losses().iter().all(|l| *l > 0.0));
     }

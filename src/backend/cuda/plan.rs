@@ -201,7 +201,7 @@ pub(super) fn takes(group: &Group, facts: &Facts) -> bool {
         Group::Layer(layer) => kind(&layer.product, facts).is_some() && layer.tail.len() <= STAGES,
         Group::Chain(layers) => layers.len() <= LINKS && layers.iter().all(|layer| is_link(layer, facts)),
         Group::Gradients(all) => all.len() <= LAYERS && all.iter().all(|g| is_small(&g.dw, facts)),
-        Group::End { stores, .. } => stores.len() <= STORES,
+        Group::End { sums, stores, .. } => sums.is_empty() && stores.len() <= STORES,
     }
 }
 
@@ -213,7 +213,7 @@ pub(super) fn plan_group(group: &Group, facts: &Facts) -> Vec<Launch> {
         Group::Layer(Layer { product, tail }) => layer(product, tail, facts),
         Group::Chain(layers) => chain(layers),
         Group::Gradients(all) => gradients(all),
-        Group::End { stores, advance } => end(stores, advance),
+        Group::End { stores, advance, .. } => end(stores, advance),
     }
 }
 

@@ -1,10 +1,12 @@
 //! From a launch to its bindings: one window per binding, with operands of one buffer merged, and the words of the
 //! parameters.
 
+use super::opened::PARAMS;
 use super::plan::{Bind, Launch};
 use super::shader::{Pattern, Shader};
 use crate::device::View;
 use crate::{Error, Result};
+use std::sync::Arc;
 
 /// The limits of a device's bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub(super) struct Window {
 
 #[derive(Debug)]
 pub(super) struct Bound {
-    pub(super) shader: &'static Shader,
+    pub(super) shader: Arc<Shader>,
     pub(super) pattern: Pattern,
     pub(super) windows: Vec<Window>,
     /// The whole `Params`: an offset in elements for every binding that the shader declares, then the launch's own
@@ -39,10 +41,17 @@ pub(super) struct Bound {
     pub(super) words: Vec<u32>,
 }
 
+impl Bound {
+    /// Whether a device that binds so many buffers at once can run it.
+    pub(super) fn fits(&self, buffers: usize) -> bool {
+        self.windows.len() <= buffers && 4 * self.words.len() as u64 <= PARAMS
+    }
+}
+
 /// # Errors
 /// When a window is larger than the device binds.
 pub(super) fn bind(launch: &Launch, reach: Reach, device: &str) -> Result<Bound> {
-    let shader = launch.shader;
+    let shader = launch.shader.clone();
     let indices: Vec<usize> = launch.operands.iter().map(|o| o.index).collect();
     let mut pattern = Pattern { operands: indices.clone(), through: indices.clone() };
     let mut windows: Vec<Window> = Vec::new();

@@ -1,13 +1,15 @@
 //! WGSL through Vulkan, Metal or DirectX 12.
 //!
-//! `plan` turns an op into launches as plain data, `bind` says what each of them binds, `shader` holds the texts and
-//! their variants, `opened` is the open device with its caches, `transfer` moves bytes to and from it, `program`
-//! replays a list of ops.
+//! `plan` turns an op, or a group of ops, into launches as plain data, `bind` says what each of them binds, `shader`
+//! holds the texts and their variants, `product` and `end` make those that depend on a group, `opened` is the open
+//! device with its caches, `transfer` moves bytes to and from it, `program` replays a list of ops in groups.
 //! Nothing here panics on what a device does: errors are caught in scopes, or by a handler, and become [`Error`].
 
 mod bind;
+mod end;
 mod opened;
 mod plan;
+mod product;
 mod program;
 mod shader;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! An open device: its limits, its faults, its pipelines, and the eager path.
 
 use super::bind::{Bound, Reach, bind};
-use super::plan::plan;
+use super::plan::{FULL, Facts, plan};
 use super::shader::Pattern;
 use crate::device::{DeviceInfo, View};
 use crate::op::Op;
@@ -11,13 +11,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The parameters of one launch take at most this many bytes.
-pub(super) const PARAMS: u64 = 64;
+pub(super) const PARAMS: u64 = 128;
 
 pub(super) struct Opened {
     pub(super) id: String,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) reach: Reach,
+    pub(super) facts: Facts,
     /// Bytes from one launch's parameters to the next.
     pub(super) slot: u64,
     largest: u64,
@@ -61,19 +62,12 @@ struct Faults {
 /// State that calls reuse. Holding its lock means holding the queue.
 #[derive(Default)]
 pub(super) struct State {
-    pipelines: HashMap<Key, Pipeline>,
+    /// By the shader's name and how its operands are bound.
+    pipelines: HashMap<(String, Pattern), Pipeline>,
     /// The parameters of the op being run.
     params: Option<wgpu::Buffer>,
     /// The buffer that reads arrive in.
     pub(super) staging: Option<wgpu::Buffer>,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    shader: &'static str,
-    entry: &'static str,
-    side: Option<u32>,
-    pattern: Pattern,
 }
 
 #[derive(Clone)]
@@ -115,6 +109,7 @@ impl Opened {
             id: info.id.clone(),
             device,
             queue,
+            facts: Facts { software: info.software, buffers: limits.max_storage_buffers_per_shader_stage as usize, full: FULL },
             reach: Reach { binding: limits.max_storage_buffer_binding_size, alignment },
             slot: PARAMS.next_multiple_of(u64::from(limits.min_uniform_buffer_offset_alignment).max(4)),
             largest: limits.max_buffer_size,
@@ -167,6 +162,13 @@ impl Opened {
         }
     }
 
+    /// Waits until a submit is done.
+    pub(super) fn wait(&self, submit: wgpu::SubmissionIndex) -> Result<()> {
+        let done = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submit), timeout: None });
+        self.alive()?;
+        done.map(drop).map_err(|e| self.error(format!("waiting for a run: {e}"), "Open the device again, or use another."))
+    }
+
     pub(super) fn alloc(&self, bytes: u64) -> Result<wgpu::Buffer> {
         let size = bytes.max(4).next_multiple_of(4);
         if size > self.largest {
@@ -190,7 +192,7 @@ impl Opened {
 
     /// Runs one op: its launches in one pass, one submit.
     pub(super) fn run(&self, op: &Op) -> Result<()> {
-        let launches = plan(op)?;
+        let launches = plan(op, self.facts)?;
         if launches.is_empty() {
             return self.alive();
         }
@@ -208,7 +210,7 @@ impl Opened {
             let mut encoder = self.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for (i, (launch, bound)) in launches.iter().zip(&bound).enumerate() {
-                let ready = self.ready(state, launch.entry, launch.side, launch.grid, bound, &buffer, i as u64)?;
+                let ready = self.ready(state, launch.grid, bound, &buffer, i as u64)?;
                 pass.set_pipeline(&ready.pipeline);
                 pass.set_bind_group(0, &ready.group, &[]);
                 pass.dispatch_workgroups(ready.grid[0], ready.grid[1], 1);
@@ -236,18 +238,8 @@ impl Opened {
     }
 
     /// The pipeline and the bind group of a launch whose parameters are in slot `slot` of `params`.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn ready(
-        &self,
-        state: &mut State,
-        entry: &'static str,
-        side: Option<u32>,
-        grid: [u32; 2],
-        bound: &Bound,
-        params: &wgpu::Buffer,
-        slot: u64,
-    ) -> Result<Dispatch> {
-        let Pipeline { pipeline, layout } = self.pipeline(state, entry, side, bound);
+    pub(super) fn ready(&self, state: &mut State, grid: [u32; 2], bound: &Bound, params: &wgpu::Buffer, slot: u64) -> Result<Dispatch> {
+        let Pipeline { pipeline, layout } = self.pipeline(state, bound);
         let window =
             |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) });
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: window(params, slot * self.slot, PARAMS) }];
@@ -259,13 +251,13 @@ impl Opened {
     }
 
     /// Compiled at first use: some 15 ms on lavapipe.
-    fn pipeline(&self, state: &mut State, entry: &'static str, side: Option<u32>, bound: &Bound) -> Pipeline {
-        let key = Key { shader: &bound.shader.name, entry, side, pattern: bound.pattern.clone() };
-        state.pipelines.entry(key).or_insert_with(|| self.build(entry, side, bound)).clone()
+    fn pipeline(&self, state: &mut State, bound: &Bound) -> Pipeline {
+        let key = (bound.shader.name.clone(), bound.pattern.clone());
+        state.pipelines.entry(key).or_insert_with(|| self.build(bound)).clone()
     }
 
-    fn build(&self, entry: &str, side: Option<u32>, bound: &Bound) -> Pipeline {
-        let text = bound.shader.variant(&bound.pattern, side);
+    fn build(&self, bound: &Bound) -> Pipeline {
+        let text = bound.shader.variant(&bound.pattern);
         #[cfg(test)]
         let text = match self.plant.get() {
             Some(plant) => plant(bound.shader.stem, text),
@@ -293,7 +285,7 @@ impl Opened {
             label: Some(&bound.shader.name),
             layout: Some(&whole),
             module: &module,
-            entry_point: Some(entry),
+            entry_point: Some("main"),
             // Every kernel writes its workgroup memory before it reads it.
             compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
             cache: None,

@@ -1,19 +1,31 @@
-//! From an op to its launches, as plain data.
+//! From an op, or from a group of ops, to its launches, as plain data.
 
+use super::end;
+use super::product::{self, After, Tile};
 use super::shader::{self, Shader};
 use crate::device::View;
+use crate::fuse::{Gradient, Group, Layer};
 use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Word, chunks};
 use crate::{Dtype, Result, Shape};
+use std::sync::Arc;
 
-/// One dispatch: which entry point of which shader, on what.
+/// What of a device plans depend on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    /// Whether the adapter is a program on a CPU.
+    pub(super) software: bool,
+    /// The most buffers of one launch.
+    pub(super) buffers: usize,
+    /// Tiles of a product that fill the device.
+    pub(super) full: usize,
+}
+
+/// One dispatch: which shader, on what.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
-    /// The op that it belongs to.
+    /// The op that it belongs to, the first of a group.
     pub(super) op: &'static str,
-    pub(super) shader: &'static Shader,
-    pub(super) entry: &'static str,
-    /// The edge of a workgroup, for the shader that takes one.
-    pub(super) side: Option<u32>,
+    pub(super) shader: Arc<Shader>,
     pub(super) operands: Vec<Bind>,
     /// The parameters that follow the operands' offsets, in the order of the shader's `Params`; floats as bits.
     pub(super) words: Vec<u32>,
@@ -38,9 +50,8 @@ const PIECE: usize = 1 << 24;
 /// Workgroups that WebGPU promises per dimension.
 const GROUPS: u64 = 65_535;
 
-/// From this many tiles of 64 x 64 on, a product is cut into them, else into tiles of 32 x 32: a device must be full
-/// before a large tile pays.
-const LARGE_TILES: usize = 64;
+/// A device must be full before a large tile pays. Adapters do not say how many multiprocessors they have.
+pub(super) const FULL: usize = 64;
 
 /// `groups` workgroups over x and y, at most one row of x too many.
 fn fold(groups: usize) -> [u32; 2] {
@@ -63,7 +74,7 @@ fn pieces(n: usize) -> impl Iterator<Item = (usize, usize)> {
 ///
 /// A shader binds the op's operands in the order of its form. Its parameters are an offset for each, the number of
 /// elements of this launch and the number of the first, and the op's words.
-pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
+pub(super) fn plan(op: &Op, facts: Facts) -> Result<Vec<Launch>> {
     let (form, n) = (op.form(), op.elements());
     let words: Vec<u32> = op.words().into_iter().map(bits).collect();
     // The operands that a stage binds, those that go along with the elements cut to a piece.
@@ -81,7 +92,7 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
     };
     let launch = |shader: &str, operands, (start, len): (usize, usize), words: &[u32], groups| -> Launch {
         let words = [&[len as u32, start as u32], words].concat();
-        Launch { op: form.name, shader: shader::find(shader), entry: "main", side: None, operands, words, grid: fold(groups) }
+        Launch { op: form.name, shader: shader::find(shader), operands, words, grid: fold(groups) }
     };
     const ALL: &[Reach] = &[Reach::Each, Reach::One, Reach::Clock, Reach::Parts, Reach::Row, Reach::Whole, Reach::Entry, Reach::Matrix];
     match form.kernel {
@@ -93,8 +104,8 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
             pieces(n).map(|piece| Ok(launch(shader, cut(ALL, piece)?, piece, &words, piece.1.div_ceil(each * 256)))).collect()
         }
         Kernel::Chunks => {
-            let shader = format!("{}_chunks", form.name);
             let nothing = (n == 0).then_some((0, 0));
+            let shader = format!("{}_chunks", form.name);
             let first = pieces(n)
                 .chain(nothing)
                 .map(|piece| Ok(launch(&shader, cut(&[Reach::Each, Reach::Parts], piece)?, piece, &[], chunks(piece.1))));
@@ -119,8 +130,51 @@ pub(super) fn plan(op: &Op) -> Result<Vec<Launch>> {
             (0..rows).step_by(most).map(piece).collect()
         }
         Kernel::One => Ok(vec![launch(form.name, cut(ALL, (0, n))?, (0, 1), &words, 1)]),
-        Kernel::Tiles => product(op),
+        Kernel::Tiles => match op {
+            Op::DenseDw { .. } => gradient(&Gradient { dw: op.clone(), db: None, adam_w: None, adam_b: None }, facts),
+            Op::DenseDb { dz, db } => {
+                let operands = vec![Bind { name: "dz", index: 0, view: dz.clone() }, Bind { name: "db", index: 1, view: db.clone() }];
+                let columns = db.len();
+                let launch = || launch("dense_db", operands, (0, columns), &words, columns.div_ceil(256));
+                Ok((columns > 0).then(launch).into_iter().collect())
+            }
+            _ => layer(op, &[], facts),
+        },
     }
+}
+
+/// The launches of a group, in order.
+pub(super) fn plan_group(group: &Group, facts: Facts) -> Result<Vec<Launch>> {
+    match group {
+        Group::One(op) => plan(op, facts),
+        Group::Layer(Layer { product, tail }) => layer(product, tail, facts),
+        Group::Gradients(all) => all.iter().map(|one| gradient(one, facts)).collect::<Result<Vec<_>>>().map(|all| all.concat()),
+        Group::End { sums, stores, advance } => {
+            let mut all = Vec::new();
+            for sum in sums {
+                // Its parts; the end adds them up.
+                all.extend(plan(sum, facts)?);
+                all.pop();
+            }
+            all.push(end::launch(sums, stores, advance));
+            Ok(all)
+        }
+        Group::Chain(layers) => {
+            layers.iter().map(|one| layer(&one.product, &one.tail, facts)).collect::<Result<Vec<_>>>().map(|all| all.concat())
+        }
+    }
+}
+
+/// Whether there are launches for a group, each of which binds no more than the device can.
+pub(super) fn takes(group: &Group, facts: Facts, fits: impl Fn(&Launch) -> bool) -> bool {
+    let known = match group {
+        Group::One(_) | Group::Chain(_) => false,
+        Group::Layer(Layer { product, tail }) => tail.iter().all(|op| product::stage(op, product).is_some()),
+        // Each in a launch of its own, whose elements are one piece.
+        Group::Gradients(all) => all.len() == 1 && all.iter().all(|one| one.dw.result().len() <= PIECE),
+        Group::End { .. } => true,
+    };
+    known && plan_group(group, facts).is_ok_and(|launches| launches.iter().all(fits))
 }
 
 fn bits(word: Word) -> u32 {
@@ -130,61 +184,103 @@ fn bits(word: Word) -> u32 {
     }
 }
 
-/// The launches of a product: `c[row, column] = sum_k a(row, k) b(column, k)`, with a stride of a per row and term, and
-/// of b per column and term. The shader binds a, b, the bias and c. A product whose a and c are row-major is cut into
-/// pieces of rows.
-fn product(op: &Op) -> Result<Vec<Launch>> {
-    const A: usize = 0;
-    const B: usize = 1;
-    const BIAS: usize = 2;
-    const C: usize = 3;
-    let name = op.name();
-    let bind = |name, index, view: &View| Bind { name, index, view: view.clone() };
-    let launch = |entry, side: u32, operands, words: Vec<u32>, groups| -> Launch {
-        Launch { op: name, shader: shader::find("dense"), entry, side: Some(side), operands, words, grid: fold(groups) }
-    };
-    let tiles = |entry, operands, size: [usize; 3], stride: [usize; 4]| -> Option<Launch> {
-        let [rows, columns, _] = size;
-        let tiles = |edge: usize| rows.div_ceil(edge) * columns.div_ceil(edge);
-        let side = if tiles(64) >= LARGE_TILES { 16 } else { 8 };
-        let words = size.iter().chain(&stride).map(|&n| n as u32).collect();
-        (rows * columns > 0).then(|| launch(entry, side, operands, words, tiles(4 * side as usize)))
-    };
-    // Pieces of rows.
-    let by_rows = |(an, a): (_, &View), b: Bind, bias: Option<&View>, (cn, c): (_, &View), columns, terms: usize, stride| {
-        let (entry, rows) = (if bias.is_some() { "dense" } else { "product_alone" }, a.shape.rows());
-        let most = (PIECE / usize::max(columns, terms).max(1) / 64).max(1) * 64;
-        let mut launches = Vec::new();
-        for row in (0..rows).step_by(most) {
-            let rows = most.min(rows - row);
-            let (a, c) = (part(a, row * terms, rows * terms)?, part(c, row * columns, rows * columns)?);
-            let bias = bias.map(|bias| bind("b", BIAS, bias));
-            let operands = [bind(an, A, &a), b.clone()].into_iter().chain(bias).chain([bind(cn, C, &c)]).collect();
-            launches.extend(tiles(entry, operands, [rows, columns, terms], stride));
-        }
-        Ok(launches)
-    };
-    match op {
+/// The tile that suits so many rows and columns.
+fn tile(size: [usize; 2], facts: Facts) -> Tile {
+    match facts.software {
+        true => Tile::SOFTWARE,
+        false => [Tile::LARGE, Tile::MIDDLE].into_iter().find(|tile| tile.groups(size) >= facts.full).unwrap_or(Tile::SMALL),
+    }
+}
+
+/// A launch of a product: `c[row, column] = sum_k a(row, k) b(column, k)`, with a stride of a per row and term, and of
+/// b per column and term. None without results.
+fn tiles(
+    op: &'static str,
+    after: &After,
+    operands: Vec<View>,
+    names: &[&'static str],
+    words: ([usize; 3], [usize; 4], Vec<u32>),
+    facts: Facts,
+) -> Option<Launch> {
+    let (size, stride, more) = words;
+    let [rows, columns, _] = size;
+    let tile = tile([rows, columns], facts);
+    let operands = names.iter().zip(operands).enumerate().map(|(index, (name, view))| Bind { name, index, view }).collect();
+    let words = size.iter().chain(&stride).map(|&n| n as u32).chain(more).collect();
+    let groups = tile.groups([rows, columns]);
+    (rows * columns > 0).then(|| Launch { op, shader: product::shader(after, tile), operands, words, grid: fold(groups) })
+}
+
+/// A product of rows and the functions that follow it, in pieces of rows.
+fn layer(product: &Op, tail: &[Op], facts: Facts) -> Result<Vec<Launch>> {
+    let ((an, a), (bn, b), bias, (cn, c), stride) = match product {
         Op::Dense { x, w, b, y } => {
-            let (inputs, outputs) = (w.shape.columns(), w.shape.rows());
-            by_rows(("x", x), bind("w", B, w), b.as_ref(), ("y", y), outputs, inputs, [inputs, 1, inputs, 1])
+            let inputs = w.shape.columns();
+            (("x", x), ("w", w), b.as_ref(), ("y", y), [inputs, 1, inputs, 1])
         }
         Op::DenseDx { dz, w, dx } => {
             let (inputs, outputs) = (w.shape.columns(), w.shape.rows());
-            by_rows(("dz", dz), bind("w", B, w), None, ("dx", dx), inputs, outputs, [outputs, 1, 1, inputs])
+            (("dz", dz), ("w", w), None, ("dx", dx), [outputs, 1, 1, inputs])
         }
-        Op::DenseDw { dz, x, dw } => {
-            let (inputs, outputs) = (x.shape.columns(), dz.shape.columns());
-            let operands = vec![bind("dz", A, dz), bind("x", B, x), bind("dw", C, dw)];
-            let launch = tiles("product_alone", operands, [outputs, inputs, dz.shape.rows()], [1, outputs, 1, inputs]);
-            Ok(launch.into_iter().collect())
+        op => unreachable!("{} is no product of rows", op.name()),
+    };
+    let (rows, terms, columns) = (a.shape.rows(), a.shape.columns(), c.shape.columns());
+    let stages = tail.iter().filter_map(|op| product::stage(op, product)).collect();
+    let after = After::Layer { bias: bias.is_some(), stages };
+    let most = (PIECE / usize::max(columns, terms).max(1) / 64).max(1) * 64;
+    let mut launches = Vec::new();
+    for row in (0..rows).step_by(most) {
+        let rows = most.min(rows - row);
+        let of_rows = |view: &View, width: usize| part(view, row * width, rows * width);
+        let (mut names, mut operands) = (vec![an, bn], vec![of_rows(a, terms)?, b.clone()]);
+        let mut bind = |name, view| {
+            names.push(name);
+            operands.push(view);
+        };
+        bias.iter().for_each(|bias| bind("b", (*bias).clone()));
+        bind(cn, of_rows(c, columns)?);
+        let mut scales = Vec::new();
+        for op in tail {
+            match op {
+                Op::MapGrad { x, .. } if !x.identical(product.result()) => bind("x", of_rows(x, columns)?),
+                Op::ReduceGrad { other, dy, scale, .. } => {
+                    if let Some(other) = other {
+                        bind("target", of_rows(other, columns)?);
+                    }
+                    bind("dy", dy.clone());
+                    scales.push(scale.to_bits());
+                }
+                _ => {}
+            }
+            bind("y", of_rows(op.result(), columns)?);
         }
-        Op::DenseDb { dz, db } => {
-            let (terms, columns) = (dz.shape.rows(), db.len());
-            let words = vec![0, columns as u32, terms as u32, 0, 0, 0, 0];
-            let operands = vec![bind("dz", A, dz), bind("db", C, db)];
-            Ok(if columns == 0 { vec![] } else { vec![launch("dense_db", 8, operands, words, columns.div_ceil(64))] })
-        }
-        op => unreachable!("{} is no product", op.name()),
+        launches.extend(tiles(product.name(), &after, operands, &names, ([rows, columns, terms], stride, scales), facts));
     }
+    Ok(launches)
+}
+
+/// The gradient of a dense layer's weights, and of its bias and the updates beside it, as far as there are such.
+fn gradient(gradient: &Gradient, facts: Facts) -> Result<Vec<Launch>> {
+    let Gradient { dw: op @ Op::DenseDw { dz, x, dw }, db, adam_w, adam_b } = gradient else { unreachable!("a gradient of weights") };
+    let (inputs, outputs) = (x.shape.columns(), dz.shape.columns());
+    let after = After::Gradient { db: db.is_some(), adam_w: adam_w.is_some(), adam_b: adam_b.is_some() };
+    let (mut names, mut operands) = (vec!["dz", "x", "dw"], vec![dz.clone(), x.clone(), dw.clone()]);
+    let mut bind = |name, view: &View| {
+        names.push(name);
+        operands.push(view.clone());
+    };
+    db.iter().for_each(|db| bind("db", db.result()));
+    let mut more = Vec::new();
+    for adam in [adam_w, adam_b].into_iter().flatten() {
+        if let Op::Adam { p, m, v, .. } = adam {
+            [("p", p), ("m", m), ("v", v)].into_iter().for_each(|(name, view)| bind(name, view));
+        }
+    }
+    if let Some(adam @ Op::Adam { table, clock, .. }) = adam_w.as_ref().or(adam_b.as_ref()) {
+        bind("table", table);
+        bind("clock", clock);
+        more = adam.words().into_iter().map(bits).collect();
+    }
+    let words = ([outputs, inputs, dz.shape.rows()], [1, outputs, 1, inputs], more);
+    Ok(tiles(op.name(), &after, operands, &names, words, facts).into_iter().collect())
 }

@@ -1,4 +1,4 @@
-//! The WGSL texts, what each of them binds, and their variants.
+//! The WGSL texts, what each of them binds, and their variants. Those of products are made in `product`.
 //!
 //! A shader file is the only place that says which buffers a kernel binds and which of them it writes: its declarations
 //! are read from the text. wgpu refuses a buffer that one dispatch binds twice if either binding writes, even where the
@@ -6,7 +6,7 @@
 //! all through that one binding: see [`Shader::variant`].
 
 use crate::op::{Map, Term, Zip};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// One buffer that a shader declares. Its binding number is its index in the list, plus 1: binding 0 holds the
 /// parameters.
@@ -38,7 +38,7 @@ pub(super) struct Pattern {
 }
 
 /// A file: its stem and its text.
-type File = (&'static str, &'static str);
+pub(super) type File = (&'static str, &'static str);
 
 macro_rules! file {
     ($stem:literal) => {
@@ -46,16 +46,20 @@ macro_rules! file {
     };
 }
 
-const GRID: File = file!("grid");
+pub(super) const GRID: File = file!("grid");
 const EACH: File = file!("each");
 const EXP: File = file!("exponential");
 const LOGISTIC: File = file!("logistic");
 const LOG1P: File = file!("log1p");
 const LN: File = file!("ln");
 const KL_TERM: File = file!("kl_term");
-const TREE: File = file!("tree");
+pub(super) const TREE: File = file!("tree");
 const KEY: File = file!("key");
 const PHILOX: File = file!("philox");
+pub(super) const ADAM_STEP: File = file!("adam_step");
+pub(super) const DENSE: File = file!("dense");
+pub(super) const DENSE_TILES: File = file!("dense_tiles");
+pub(super) const DENSE_DIRECT: File = file!("dense_direct");
 
 /// The file of a function, and what it needs.
 fn map(f: Map) -> (File, &'static [File]) {
@@ -91,9 +95,35 @@ fn term(f: Term) -> (File, &'static [File]) {
     }
 }
 
-static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
+/// What the file of a function needs, and the file itself.
+pub(super) fn of_map(f: Map) -> Vec<File> {
+    let (own, needs) = map(f);
+    [needs, &[own]].concat()
+}
+
+pub(super) fn of_term(f: Term) -> Vec<File> {
+    let (own, needs) = term(f);
+    [needs, &[own]].concat()
+}
+
+pub(super) fn stem_of_map(f: Map) -> &'static str {
+    map(f).0.0
+}
+
+pub(super) fn stem_of_term(f: Term) -> &'static str {
+    term(f).0.0
+}
+
+/// The text of a function's file with names of its own for what all such files have, so that several can be in one
+/// shader.
+pub(super) fn named_after(stem: &str, text: &str) -> String {
+    let own = |word: &str| matches!(word, "value" | "grad" | "with_one").then(|| format!("{stem}_{word}"));
+    text.lines().map(|line| words_replaced(line, |word, _, _| own(word)) + "\n").collect()
+}
+
+static SHADERS: LazyLock<Vec<Arc<Shader>>> = LazyLock::new(|| {
     let mut all = Vec::new();
-    let mut add = |name: &str, own: File, shared: &[File]| all.push(Shader::new(name, own, shared));
+    let mut add = |name: &str, own: File, shared: &[File]| all.push(Arc::new(Shader::new(name, own, shared)));
     for f in Map::ALL {
         let ([value, grad], (own, needs)) = (f.names(), map(f));
         add(value, own, &[needs, &[GRID, file!("map"), EACH]].concat());
@@ -122,10 +152,11 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
         add(own.0, own, &[GRID, EXP, EACH]);
     }
     for own in
-        [file!("axpy"), file!("scale"), file!("fill"), file!("copy"), file!("rows"), file!("store"), file!("adam"), file!("scale_by")]
+        [file!("axpy"), file!("scale"), file!("fill"), file!("copy"), file!("rows"), file!("store"), file!("scale_by"), file!("dense_db")]
     {
         add(own.0, own, &[GRID, EACH]);
     }
+    add("adam", file!("adam"), &[GRID, ADAM_STEP, EACH]);
     add("gather", file!("gather"), &[GRID, file!("words"), EACH]);
     add("gather_bytes", file!("gather"), &[GRID, file!("bytes"), EACH]);
     for own in [file!("uniform"), file!("mask")] {
@@ -138,18 +169,17 @@ static SHADERS: LazyLock<Vec<Shader>> = LazyLock::new(|| {
         add(own.0, own, &[GRID, EACH]);
     }
     add("advance", file!("advance"), &[]);
-    add("dense", file!("dense"), &[GRID]);
     all
 });
 
-/// All shaders.
-pub(super) fn all() -> &'static [Shader] {
+/// All shaders but those of products, which are made at first use.
+pub(super) fn all() -> &'static [Arc<Shader>] {
     &SHADERS
 }
 
 /// The shader of an op or of one of its stages. A test goes through the launches of all ops.
-pub(super) fn find(name: &str) -> &'static Shader {
-    all().iter().find(|s| s.name == name).unwrap_or_else(|| unreachable!("there is no shader {name}"))
+pub(super) fn find(name: &str) -> Arc<Shader> {
+    all().iter().find(|s| s.name == name).cloned().unwrap_or_else(|| unreachable!("there is no shader {name}"))
 }
 
 const DECLARATION: &str = "var<storage, ";
@@ -157,19 +187,21 @@ const DECLARATION: &str = "var<storage, ";
 impl Shader {
     fn new(name: &str, (stem, own): File, shared: &[File]) -> Shader {
         let text = shared.iter().map(|(_, text)| *text).chain([own]).collect::<Vec<_>>().join("\n");
+        Shader::made(name, stem, text)
+    }
+
+    /// A shader whose text was made.
+    pub(super) fn made(name: &str, stem: &'static str, text: String) -> Shader {
         let bindings = text.lines().filter_map(declared).collect();
         Shader { name: name.into(), stem, bindings, text }
     }
 
-    /// The text to compile. `side` is the edge of a workgroup where the shader takes one.
+    /// The text to compile.
     ///
     /// For every operand that is reached through another's binding its declaration is dropped and `name[` becomes
     /// `other[`; a binding that stands for several is read_write.
-    pub(super) fn variant(&self, pattern: &Pattern, side: Option<u32>) -> String {
+    pub(super) fn variant(&self, pattern: &Pattern) -> String {
         let mut text = String::new();
-        if let Some(side) = side {
-            text.push_str(&format!("const SIDE: u32 = {side}u;\n\n"));
-        }
         let moved: Vec<(&str, &str)> = (pattern.operands.iter().zip(&pattern.through))
             .filter(|(operand, through)| operand != through)
             .map(|(&operand, &through)| (self.bindings[operand].name.as_str(), self.bindings[through].name.as_str()))
@@ -198,6 +230,16 @@ fn declared(line: &str) -> Option<Binding> {
 
 /// The line with `name[` replaced by `other[` for every pair, where `name` is a whole identifier.
 fn reach_through(line: &str, moved: &[(&str, &str)]) -> String {
+    // A member is never a buffer: `u.c[`.
+    let other = |word: &str, before: &str, after: &str| {
+        let found = moved.iter().find(|(name, _)| *name == word && after.starts_with('[') && !before.ends_with('.'));
+        found.map(|(_, other)| other.to_string())
+    };
+    words_replaced(line, other)
+}
+
+/// The line with another word for each of which `other` knows one, from what stands before and behind it.
+fn words_replaced(line: &str, other: impl Fn(&str, &str, &str) -> Option<String>) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(start) = rest.find(|c: char| c.is_alphanumeric() || c == '_') {
@@ -205,9 +247,8 @@ fn reach_through(line: &str, moved: &[(&str, &str)]) -> String {
         rest = &rest[start..];
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        // A member is never a buffer: `u.c[`.
-        let other = moved.iter().find(|(name, _)| *name == word && after.starts_with('[') && !out.ends_with('.'));
-        out.push_str(other.map_or(word, |(_, other)| other));
+        let new = other(word, &out, after);
+        out.push_str(new.as_deref().unwrap_or(word));
         rest = after;
     }
     out + rest
@@ -219,7 +260,8 @@ mod tests {
 
     #[test]
     fn declarations_are_read_from_the_text() {
-        let names: Vec<_> = find("mse_chunks").bindings.iter().map(|b| (b.name.as_str(), b.writes)).collect();
+        let shader = find("mse_chunks");
+        let names: Vec<_> = shader.bindings.iter().map(|b| (b.name.as_str(), b.writes)).collect();
         assert_eq!(names, [("x", false), ("target_", false), ("parts", true)]);
     }
 
@@ -234,7 +276,7 @@ mod tests {
     #[test]
     fn a_variant_drops_the_alias_and_writes_through_the_other() {
         let add = find("add");
-        let text = add.variant(&Pattern { operands: vec![0, 1, 2], through: vec![0, 1, 0] }, None);
+        let text = add.variant(&Pattern { operands: vec![0, 1, 2], through: vec![0, 1, 0] });
         assert!(text.contains("@binding(1) var<storage, read_write> a: array<f32>;"), "{text}");
         assert!(text.contains("@binding(2) var<storage, read> b: array<f32>;"), "{text}");
         assert!(!text.contains("@binding(3)"), "{text}");

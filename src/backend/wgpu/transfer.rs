@@ -94,7 +94,8 @@ impl Opened {
         let failed =
             |what: String| self.error(format!("a read of {} bytes failed: {what}", to.len()), "Open the device again, or use another.");
         self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| failed(e.to_string()))?;
-        match mapped.try_recv() {
+        // Another thread that waits at the same time may be about to call back.
+        match mapped.recv() {
             Ok(Ok(())) => {}
             Ok(Err(e)) => return Err(failed(e.to_string())),
             Err(e) => return Err(failed(e.to_string())),

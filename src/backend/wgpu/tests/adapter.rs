@@ -60,8 +60,8 @@ fn read(view: &crate::device::View) -> Vec<f32> {
 }
 
 #[test]
-fn a_program_is_one_submit_and_does_what_the_ops_do_one_by_one() {
-    let Some(device) = adapter("a_program_is_one_submit_and_does_what_the_ops_do_one_by_one") else { return };
+fn a_program_is_few_submits_and_does_what_the_ops_do_one_by_one() {
+    let Some(device) = adapter("a_program_is_few_submits_and_does_what_the_ops_do_one_by_one") else { return };
     let n = 5000;
     let step = || {
         let (x, y, parts, loss) = (floats(&device, &[n]), floats(&device, &[n]), floats(&device, &[chunks(n)]), floats(&device, &[1]));
@@ -89,10 +89,12 @@ fn a_program_is_one_submit_and_does_what_the_ops_do_one_by_one() {
     assert_eq!(read(&have), read(&want));
     assert!(read(&have).iter().all(|x| *x != 0.0));
     let counts = program.counts();
-    assert_eq!((counts.runs, counts.steps, counts.launches, counts.submits, counts.maps, counts.writes), (2, 8, 48, 2, 0, 0));
-    assert_eq!(program.rung(), "one pass, one submit");
+    assert_eq!((counts.runs, counts.steps, counts.launches, counts.maps, counts.writes), (2, 8, 32, 0, 0));
+    // The first step alone; then as many at once as 50 ms are for, which depends on the machine.
+    assert!((3..=8).contains(&counts.submits), "{counts:?}");
+    assert_eq!(program.rung(), "groups in passes");
     program.run(0).unwrap();
-    assert_eq!(program.counts().submits, 2);
+    assert_eq!(program.counts().submits, counts.submits);
 }
 
 #[test]

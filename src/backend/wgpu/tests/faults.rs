@@ -1,8 +1,8 @@
 //! Faults planted in the WGSL texts, each of which the table of all ops must catch; and one that no bound can show.
 
-use super::super::Wgpu;
+use super::super::product::{self, After, Tile};
 use super::super::shader::{Pattern, all};
-use super::{adapter, kernels};
+use super::{adapter, kernels, opened};
 use crate::Device;
 use crate::verify::{Select, run, run_each};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,22 +17,27 @@ struct Fault {
     from: &'static str,
     to: &'static str,
     variants: bool,
+    /// Whether it is in the text for GPUs, which an adapter that is a program on a CPU does not run by itself.
+    gpu: bool,
     /// The ops that it changes: rows of each of them must fail.
     ops: &'static [&'static str],
 }
 
 const fn fault(what: &'static str, stem: &'static str, [from, to]: [&'static str; 2], ops: &'static [&'static str]) -> Fault {
-    Fault { what, stem, from, to, variants: false, ops }
+    Fault { what, stem, from, to, variants: false, gpu: false, ops }
 }
 
 const PRODUCTS: &[&str] = &["dense", "dense_dx", "dense_dw"];
 
 #[rustfmt::skip]
 const FAULTS: &[Fault] = &[
-    fault("the last row is not stored", "dense", ["if (row < u.rows) {", "if (row + 1u < u.rows) {"], PRODUCTS),
-    fault("terms past the end are read", "dense", ["row < u.rows && term < u.terms", "row < u.rows"], PRODUCTS),
-    fault("a term of each tile is lost", "dense", ["k < TERMS; k++", "k < TERMS - 1u; k++"], PRODUCTS),
-    fault("the last row is not added", "dense", ["k < min(k0 + 256u, u.terms)", "k < min(k0 + 256u, u.terms - 1u)"], &["dense_db"]),
+    Fault { gpu: true, ..fault("the last row is not stored", "dense", ["if (row < u.rows) {", "if (row + 1u < u.rows) {"], PRODUCTS) },
+    fault("a row in place of its neighbour", "dense", ["min(row + 3u,", "min(row + 2u,"], PRODUCTS),
+    fault("the last term of a block is lost", "dense", ["min(k0 + BLOCK, u.terms)", "min(k0 + BLOCK - 1u, u.terms)"], PRODUCTS),
+    fault("a column in place of its neighbour", "dense", ["u.b_at + min(column + 1u,", "u.b_at + min(column,"], PRODUCTS),
+    Fault { gpu: true, ..fault("terms past the end are read", "dense", ["row < u.rows && term < u.terms", "row < u.rows"], PRODUCTS) },
+    Fault { gpu: true, ..fault("a term of each tile is lost", "dense", ["k < TERMS; k++", "k < TERMS - 1u; k++"], PRODUCTS) },
+    fault("the last row is not added", "dense_db", ["r < min(r0 + 256u, u.rows)", "r < min(r0 + 256u, u.rows - 1u)"], &["dense_db"]),
     fault("the order does not begin again", "gather", ["(clock[u.clock_at] % u.entries + e / u.columns) % u.entries", "min(clock[u.clock_at] + e / u.columns, u.entries - 1u)"], &["gather"]),
     fault("bytes are rounded down", "gather", ["2u * (scaled - 255u * down) > 255u", "false"], &["gather"]),
     fault("indices past the data are not clamped", "gather", ["min(order[u.order_at + entry], u.rows - 1u)", "order[u.order_at + entry]"], &["gather"]),
@@ -58,7 +63,7 @@ const FAULTS: &[Fault] = &[
     fault("a level of the tree is missing", "sum", ["s > 0u", "s > 1u"], &["sum"]),
     fault("a level of the tree is missing", "mse", ["s > 0u", "s > 1u"], &["mse"]),
     fault("the derivative's sign", "mse", ["return s * (", "return -s * ("], &["mse_grad"]),
-    fault("past the table, its first row", "adam", ["min(clock[u.clock_at + 1u], u.rows - 1u)", "(clock[u.clock_at + 1u] % u.rows)"], &["adam"]),
+    fault("past the table, its first row", "adam", ["min(clock[u.clock_at + 1u], u.steps - 1u)", "(clock[u.clock_at + 1u] % u.steps)"], &["adam"]),
     fault("eps under the root", "adam", ["fma(sqrt(second), table[row + 2u], u.eps)", "sqrt(fma(second, table[row + 2u] * table[row + 2u], u.eps))"], &["adam"]),
     fault("the step stands still", "advance", ["clock[u.clock_at + 1u] + 1u", "clock[u.clock_at + 1u]"], &["advance"]),
     fault("the cursor in place of the step", "store", ["clock[u.clock_at + 1u] % u.entries", "clock[u.clock_at] % u.entries"], &["store"]),
@@ -80,7 +85,10 @@ const FAULTS: &[Fault] = &[
 ];
 
 /// Invisible to every bound: it holds for any order of the terms.
-const UNFOLDED: Fault = fault("products are not folded every 256 terms", "dense", ["k0 % 256u == 256u - TERMS", "false"], PRODUCTS);
+const UNFOLDED: [Fault; 2] = [
+    fault("products are not folded every 256 terms", "dense", ["const BLOCK: u32 = 256u", "const BLOCK: u32 = 1024u"], PRODUCTS),
+    Fault { gpu: true, ..fault("nor in tiles", "dense", ["k0 % 256u == 256u - TERMS", "false"], PRODUCTS) },
+];
 
 /// As invisible: the bound of a sum holds for any order.
 const NEIGHBOURS: Fault = fault("lanes take neighbours", "sum", ["256u * j + lane", "16u * lane + j"], &["sum"]);
@@ -90,12 +98,12 @@ fn faulty(set: &[&'static Fault]) -> (Device, Vec<Arc<AtomicUsize>>) {
     let counts: Vec<_> = set.iter().map(|_| Arc::new(AtomicUsize::new(0))).collect();
     let planted: Vec<_> = set.iter().copied().zip(counts.clone()).collect();
     for fault in set {
-        let side = (fault.stem == "dense").then_some(8);
-        let texts = all().iter().filter(|s| s.stem == fault.stem).map(|s| s.variant(&Pattern::default(), side));
+        let dense = product::shader(&After::DENSE, if fault.gpu { Tile::SMALL } else { Tile::SOFTWARE });
+        let texts = all().iter().chain([&dense]).filter(|s| s.stem == fault.stem).map(|s| s.variant(&Pattern::default()));
         let occurs = texts.map(|text| text.matches(fault.from).count()).max();
         assert_eq!(occurs, Some(usize::from(!fault.variants)), "{}: `{}` for the fault `{}`", fault.stem, fault.from, fault.what);
     }
-    let backend = Wgpu::open(0).unwrap();
+    let backend = opened(set.iter().any(|fault| fault.gpu));
     let plant = move |stem: &str, mut text: String| {
         for (fault, count) in planted.iter().filter(|(f, _)| f.stem == stem) {
             count.fetch_add(text.matches(fault.from).count(), Ordering::Relaxed);
@@ -159,14 +167,16 @@ fn products_that_are_not_folded_are_within_the_bounds_but_are_caught() {
     if adapter("products_that_are_not_folded_are_within_the_bounds_but_are_caught").is_none() {
         return;
     }
-    let (device, counts) = faulty(&[&UNFOLDED]);
-    let report = run(&device, &Select { op: Some("dense".into()), ..Select::default() }).unwrap();
-    assert_eq!(report.failed(), 0, "a row shows it: then it belongs to the faults above: {report}");
-    for op in UNFOLDED.ops {
-        assert!(catch_unwind(AssertUnwindSafe(|| kernels::blocks_of_256_terms(&device, op))).is_err(), "{op}");
+    for fault in &UNFOLDED {
+        let (device, counts) = faulty(&[fault]);
+        let report = run(&device, &Select { op: Some("dense".into()), ..Select::default() }).unwrap();
+        assert_eq!(report.failed(), 0, "a row shows it: then it belongs to the faults above: {report}");
+        for op in fault.ops {
+            assert!(catch_unwind(AssertUnwindSafe(|| kernels::blocks_of_256_terms(&device, op))).is_err(), "{op}");
+        }
+        kernels::blocks_of_256_terms(&device, "dense_db");
+        assert!(counts[0].load(Ordering::Relaxed) >= 3);
     }
-    kernels::blocks_of_256_terms(&device, "dense_db");
-    assert!(counts[0].load(Ordering::Relaxed) >= 3);
 }
 
 /// What the bounds can't see, `sums_keep_their_order` does.

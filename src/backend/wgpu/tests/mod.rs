@@ -2,10 +2,12 @@
 
 mod adapter;
 mod faults;
+mod groups;
 mod kernels;
 mod plans;
 mod shaders;
 
+use super::Wgpu;
 use crate::device::{Backend, DeviceInfo, DeviceKind, Executable, Storage, View};
 use crate::op::Op;
 use crate::{Device, Dtype, Error, Result, Shape};
@@ -56,6 +58,16 @@ fn floats(device: &Device, shape: &[usize]) -> View {
 
 /// The first adapter, opened once for all tests; or why there is none.
 static ADAPTER: LazyLock<std::result::Result<Device, String>> = LazyLock::new(|| Device::wgpu(0).map_err(|e| e.to_string()));
+
+/// The first adapter once more, as if it were a GPU, or as what it is.
+fn opened(gpu: bool) -> Wgpu {
+    let mut backend = Wgpu::open(0).unwrap();
+    if gpu {
+        let opened = Arc::get_mut(&mut backend.opened).expect("nobody has it yet");
+        opened.facts.software = false;
+    }
+    backend
+}
 
 /// The adapter, or `None` after having said that the test did not run.
 fn adapter(test: &str) -> Option<Device> {

@@ -1,20 +1,22 @@
 //! Plans are data: pieces, grids, windows and parameters.
 
 use super::super::bind::{Reach, bind};
-use super::super::plan::{Launch, plan};
+use super::super::plan::{Facts, Launch};
 use super::{empty, floats, paper};
 use crate::device::View;
 use crate::op::{Map, Op, Stream, Term, Zip, chunks};
-use crate::{Dtype, Shape};
+use crate::{Dtype, Result, Shape};
 
 const REACH: Reach = Reach { binding: 128 << 20, alignment: 256 };
 
-fn shaders(launches: &[Launch]) -> Vec<&'static str> {
-    launches.iter().map(|l| l.shader.name.as_str()).collect()
+const FACTS: Facts = Facts { software: false, buffers: 8, full: 64 };
+
+fn plan(op: &Op) -> Result<Vec<Launch>> {
+    super::super::plan::plan(op, FACTS)
 }
 
-fn entries(launches: &[Launch]) -> Vec<&'static str> {
-    launches.iter().map(|l| l.entry).collect()
+fn shaders(launches: &[Launch]) -> Vec<&str> {
+    launches.iter().map(|l| l.shader.name.as_str()).collect()
 }
 
 fn sum(x: View) -> Op {
@@ -95,8 +97,9 @@ fn an_empty_op_has_no_launch_but_a_sum_of_nothing_and_a_product_of_no_terms_have
     assert!(plan(&Op::Dense { x: f(&[0, 3]), w: f(&[2, 3]), b: Some(f(&[2])), y: f(&[0, 2]) }).unwrap().is_empty());
     assert!(plan(&Op::DenseDb { dz: f(&[3, 0]), db: f(&[0]) }).unwrap().is_empty());
     assert_eq!(shaders(&plan(&sum(f(&[0]))).unwrap()), ["sum_chunks", "total"]);
-    assert_eq!(entries(&plan(&Op::Dense { x: f(&[2, 0]), w: f(&[3, 0]), b: Some(f(&[3])), y: f(&[2, 3]) }).unwrap()), ["dense"]);
-    assert_eq!(entries(&plan(&Op::DenseDb { dz: f(&[0, 3]), db: f(&[3]) }).unwrap()), ["dense_db"]);
+    let no_terms = plan(&Op::Dense { x: f(&[2, 0]), w: f(&[3, 0]), b: Some(f(&[3])), y: f(&[2, 3]) }).unwrap();
+    assert_eq!(shaders(&no_terms), ["dense in 4x4 by 8x8"]);
+    assert_eq!(shaders(&plan(&Op::DenseDb { dz: f(&[0, 3]), db: f(&[3]) }).unwrap()), ["dense_db"]);
 }
 
 #[test]

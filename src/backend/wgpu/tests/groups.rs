@@ -1,0 +1,113 @@
+//! Groups of ops in one launch, and the tiles of GPUs, which an adapter that is a program on a CPU does not choose.
+
+use super::super::bind::{Reach, bind};
+use super::super::plan::{Facts, plan, plan_group, takes};
+use super::{adapter, opened};
+use crate::backend::lists::{Make, chains, difference, ends, gradients, layers, network, random, training};
+use crate::fuse::groups;
+use crate::verify::{Select, run};
+use crate::{Autoencoder, Device, Loss};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// On an adapter that rounds the same everywhere, a compiled list leaves the bits of its ops one by one.
+fn lists_leave_the_bits_of_single_ops(device: &Device, lists: &[(&Make, u64)]) -> Vec<String> {
+    let mut seen = Vec::new();
+    for (make, count) in lists {
+        for seed in 0..*count {
+            let (differs, plan) = difference(device, *make, seed, 1 + seed as usize % 3);
+            assert_eq!(differs, None, "{plan}\n{:#?}", make(device, seed));
+            seen.extend(plan.lines().map(str::to_string));
+        }
+    }
+    seen
+}
+
+#[test]
+fn groups_leave_the_bits_of_single_ops() {
+    if adapter("groups_leave_the_bits_of_single_ops").is_none() {
+        return;
+    }
+    let lists: [(&Make, u64); 6] = [(&layers, 24), (&chains, 4), (&gradients, 8), (&ends, 9), (&network, 12), (&random, 40)];
+    let seen = lists_leave_the_bits_of_single_ops(&Device::new(Arc::new(opened(false)), "asked for"), &lists);
+    for part in [", mse_grad, own ", "dense_dw, dense_db, adam of w, adam of b", "end of 0 sums and 3 stores", "end of 2 sums and 3 stores"]
+    {
+        assert!(seen.iter().any(|shader| shader.contains(part)), "no list launched {part}: {seen:#?}");
+    }
+}
+
+/// A text, another in its place, the list that must show it, and whether it is in the text for GPUs.
+type Fault = (&'static str, &'static str, &'static Make, bool);
+
+const FAULTS: [Fault; 11] = [
+    ("y0[u.y0_at + e] = last;", "y0[u.y0_at + e] = product;", &layers, false),
+    ("_grad(product, last)", "_grad(last, last)", &layers, false),
+    ("u.scale0 * dy0[u.dy0_at]", "u.scale0", &layers, false),
+    ("last = relu_value(last);", "last = relu_value(last + 1.0);", &layers, false),
+    ("[u.p_bias_at + row] = next.x;", "[u.p_bias_at + row] = next.y;", &gradients, false),
+    ("p[u.p_at + e], sum,", "p[u.p_at + e], 2.0 * sum,", &gradients, false),
+    ("a_sum0 = a_sum0 + a0;", "a_sum0 = a_sum0 + 2.0 * a0;", &gradients, false),
+    ("a_total0.y + a_sum0.y", "a_total0.x + a_sum0.x", &gradients, true),
+    ("step % u.entries0", "(step + 1u) % u.entries0", &ends, false),
+    ("clock[u.clock_at + 1u] = step + 1u;", "clock[u.clock_at + 1u] = step;", &ends, false),
+    ("total0 * u.scale0", "total0", &ends, false),
+];
+
+#[test]
+fn faults_in_groups_are_caught_by_their_own_lists() {
+    if adapter("faults_in_groups_are_caught_by_their_own_lists").is_none() {
+        return;
+    }
+    for (from, to, make, gpu) in FAULTS {
+        let (backend, planted) = (opened(gpu), Arc::new(AtomicBool::new(false)));
+        let seen = planted.clone();
+        // These stand only in the texts of groups: single ops show what is right.
+        let plant = move |_: &str, text: String| {
+            seen.fetch_or(text.contains(from), Ordering::Relaxed);
+            text.replace(from, to)
+        };
+        assert!(backend.opened.plant.set(Box::new(plant)).is_ok());
+        let device = Device::new(Arc::new(backend), "asked for");
+        let caught = (0..24).any(|seed| difference(&device, make, seed, 2).0.is_some());
+        assert!(planted.load(Ordering::Relaxed) && caught, "`{to}` in place of `{from}`: planted {planted:?}");
+    }
+}
+
+#[test]
+fn the_tiles_of_gpus_are_within_their_bounds_and_their_groups_leave_the_same_bits() {
+    if adapter("the_tiles_of_gpus_are_within_their_bounds_and_their_groups_leave_the_same_bits").is_none() {
+        return;
+    }
+    // A device that is full with few tiles gets large ones.
+    for (full, tile) in [(64, "4x4 by 8x8"), (2, "4x4 by 16x16"), (1, "8x4 by 16x16")] {
+        let mut backend = opened(true);
+        Arc::get_mut(&mut backend.opened).expect("nobody has it yet").facts.full = full;
+        let device = Device::new(Arc::new(backend), "asked for");
+        for op in ["dense", "dense_dx", "dense_dw"] {
+            let report = run(&device, &Select { op: Some(op.into()), ..Select::default() }).unwrap();
+            assert_eq!(report.failed(), 0, "{report}");
+        }
+        let seen = lists_leave_the_bits_of_single_ops(&device, &[(&layers, 8), (&gradients, 4), (&network, 2)]);
+        assert!(seen.iter().any(|shader| shader.ends_with(tile)), "{tile}: {seen:#?}");
+    }
+}
+
+const REACH: Reach = Reach { binding: 128 << 20, alignment: 256 };
+
+/// The article's network; with no more buffers in a launch than WebGPU promises it is one more.
+#[test]
+fn a_step_of_the_article_is_twenty_launches() {
+    let Some(device) = adapter("a_step_of_the_article_is_twenty_launches") else { return };
+    let ae = Autoencoder::builder(784).hidden([128, 64]).code(32);
+    let ops = training(&device, ae, Loss::Mse, None, 128, 256).unwrap().0;
+    for (buffers, count) in [(8, 21), (9, 20)] {
+        let facts = Facts { software: false, buffers, full: 64 };
+        let fits = |launch: &_| bind(launch, REACH, "paper").is_ok_and(|bound| bound.fits(facts.buffers));
+        let all = groups(&ops, &|group| takes(group, facts, fits));
+        let launches: Vec<_> = all.step.iter().flat_map(|group| plan_group(group, facts).unwrap()).collect();
+        let single: usize = ops.iter().map(|op| plan(op, facts).unwrap().len()).sum();
+        let names: Vec<&str> = launches.iter().map(|launch| launch.shader.name.as_str()).collect();
+        println!("{single} launches by single ops, {} in groups: {names:#?}", launches.len());
+        assert!(launches.len() == count && single > 40, "{single}: {names:#?}");
+    }
+}
