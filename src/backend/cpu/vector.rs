@@ -45,16 +45,12 @@ impl<const L: usize> Vector for [f32; L] {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        let mut sum = self;
-        (0..L).for_each(|i| sum[i] += other[i]);
-        sum
+        std::array::from_fn(|i| self[i] + other[i])
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
-        let mut result = sum;
-        (0..L).for_each(|i| result[i] = self[i].mul_add(factor[i], sum[i]));
-        result
+        std::array::from_fn(|i| self[i].mul_add(factor[i], sum[i]))
     }
 }
 
