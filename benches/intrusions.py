@@ -7,7 +7,7 @@ Columns as in the KDD Cup of 1999, without its rows: 3 of text and 38 of numbers
 of 200. Lines of 200,000 different rows are repeated until the file is that large. What it is for:
 
     benches/intrusions.py some.csv --bytes 3e7 && benches/intrusions.py log.csv
-    narrows train --data some.csv --label attack --steps 3000 --out model
+    narrows train --data some.csv --label attack --out model
     narrows eval --model model --anomaly attack
     time wc -l log.csv
     command time -v narrows score --model model --data log.csv --contamination 0.005 > scores.csv
