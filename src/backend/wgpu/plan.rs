@@ -170,8 +170,8 @@ pub(super) fn takes(group: &Group, facts: Facts, fits: impl Fn(&Launch) -> bool)
     let known = match group {
         Group::One(_) | Group::Chain(_) => false,
         Group::Layer(Layer { product, tail }) => tail.iter().all(|op| product::stage(op, product).is_some()),
-        // Each in a launch of its own, whose elements are one piece.
-        Group::Gradients(all) => all.len() == 1 && all.iter().all(|one| one.dw.result().len() <= PIECE),
+        // Each in a launch of its own, whose elements are one piece. Where there are no weights there may be a bias.
+        Group::Gradients(all) => all.len() == 1 && all.iter().all(|one| (1..=PIECE).contains(&one.dw.result().len())),
         Group::End { .. } => true,
     };
     known && plan_group(group, facts).is_ok_and(|launches| launches.iter().all(fits))

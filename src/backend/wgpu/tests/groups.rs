@@ -2,9 +2,10 @@
 
 use super::super::bind::{Reach, bind};
 use super::super::plan::{Facts, plan, plan_group, takes};
-use super::{adapter, opened};
+use super::{adapter, floats, opened, paper};
 use crate::backend::lists::{Make, chains, difference, ends, gradients, layers, network, random, training};
-use crate::fuse::groups;
+use crate::fuse::{Gradient, Group, groups};
+use crate::op::Op;
 use crate::verify::{Select, run};
 use crate::{Autoencoder, Device, Loss};
 use std::sync::Arc;
@@ -89,6 +90,20 @@ fn the_tiles_of_gpus_are_within_their_bounds_and_their_groups_leave_the_same_bit
         }
         let seen = lists_leave_the_bits_of_single_ops(&device, &[(&layers, 8), (&gradients, 4), (&network, 2)]);
         assert!(seen.iter().any(|shader| shader.ends_with(tile)), "{tile}: {seen:#?}");
+    }
+}
+
+/// No weights, and so no tile of them, which would have the bias's gradient too.
+#[test]
+fn a_bias_without_weights_has_a_launch_of_its_own() {
+    let d = paper();
+    let f = |shape: &[usize]| floats(&d, shape);
+    let facts = Facts { software: false, buffers: 8, full: 64 };
+    for (inputs, takes_it) in [(0, false), (2, true)] {
+        let dz = f(&[4, 3]);
+        let dw = Op::DenseDw { dz: dz.clone(), x: f(&[4, inputs]), dw: f(&[3, inputs]) };
+        let group = Group::Gradients(vec![Gradient { dw, db: Some(Op::DenseDb { dz, db: f(&[3]) }), adam_w: None, adam_b: None }]);
+        assert_eq!(takes(&group, facts, |_| true), takes_it, "{inputs} inputs");
     }
 }
 
