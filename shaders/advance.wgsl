@@ -7,7 +7,6 @@ struct Params { clock_at: u32, n: u32, first: u32, rows: u32, period: u32 }
 
 @compute @workgroup_size(1)
 fn main() {
-    // Neither part of the sum is over 2^31, so it fits.
-    clock[u.clock_at] = (clock[u.clock_at] % u.period + u.rows % u.period) % u.period;
+    clock[u.clock_at] = moved(clock[u.clock_at]);
     clock[u.clock_at + 1u] = clock[u.clock_at + 1u] + 1u;
 }

@@ -42,7 +42,7 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Whether a device that binds so many buffers at once can run it.
+    /// Whether a device that binds at most `buffers` buffers in a launch can run it.
     pub(super) fn fits(&self, buffers: usize) -> bool {
         self.windows.len() <= buffers && 4 * self.words.len() as u64 <= PARAMS
     }

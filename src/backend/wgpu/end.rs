@@ -1,10 +1,10 @@
 //! The end of a step in one launch: what is left of sums, numbers that are stored in their rings, and the clock. Its
 //! text is made, since each sum and each ring has its own bindings.
 
-use super::plan::{Bind, Launch};
+use super::plan::{Bind, Launch, bits};
 use super::product::Writer;
 use super::shader::{self, Shader};
-use crate::op::{Op, Word};
+use crate::op::Op;
 use std::sync::Arc;
 
 /// The launch that sums up parts, then stores, then advances the clock.
@@ -50,17 +50,13 @@ pub(super) fn launch(sums: &[Op], stores: &[Op], advance: &Op) -> Launch {
     to.buffer("clock", true, "u32");
     for (name, word) in ["rows", "period"].into_iter().zip(advance.words()) {
         to.number(name, "u32");
-        words.push(match word {
-            Word::U32(value) => value,
-            Word::F32(value) => value.to_bits(),
-        });
+        words.push(bits(word));
     }
-    // Neither part of the sum is over 2^31, so it fits.
-    to.line("clock[u.clock_at] = (clock[u.clock_at] % u.period + u.rows % u.period) % u.period;");
+    to.line("clock[u.clock_at] = moved(clock[u.clock_at]);");
     to.line("clock[u.clock_at + 1u] = step + 1u;");
     to.code += "}\n";
     let name = format!("end of {} sums and {} stores", sums.len(), stores.len());
-    let text = [to.head(), shader::TREE.1.into(), to.code].join("\n");
+    let text = [to.head(), shader::TREE.1.into(), shader::CURSOR.1.into(), to.code].join("\n");
     Launch { op: advance.name(), shader: Arc::new(Shader::made(&name, END, text)), operands, words, grid: [1, 1] }
 }
 

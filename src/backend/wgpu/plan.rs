@@ -177,14 +177,14 @@ pub(super) fn takes(group: &Group, facts: Facts, fits: impl Fn(&Launch) -> bool)
     known && plan_group(group, facts).is_ok_and(|launches| launches.iter().all(fits))
 }
 
-fn bits(word: Word) -> u32 {
+pub(super) fn bits(word: Word) -> u32 {
     match word {
         Word::U32(value) => value,
         Word::F32(value) => value.to_bits(),
     }
 }
 
-/// The tile that suits so many rows and columns.
+/// The tile for a result of this size.
 fn tile(size: [usize; 2], facts: Facts) -> Tile {
     match facts.software {
         true => Tile::SOFTWARE,

@@ -29,7 +29,7 @@ impl Tile {
     #[cfg(test)]
     pub(super) const ALL: [Tile; 4] = [Tile::SMALL, Tile::MIDDLE, Tile::LARGE, Tile::SOFTWARE];
 
-    /// Workgroups for so many rows and columns.
+    /// Workgroups for a result of this size.
     pub(super) fn groups(self, [rows, columns]: [usize; 2]) -> usize {
         rows.div_ceil(self.rows * self.down) * columns.div_ceil(4 * self.quads * self.across)
     }

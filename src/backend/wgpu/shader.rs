@@ -56,6 +56,7 @@ const KL_TERM: File = file!("kl_term");
 pub(super) const TREE: File = file!("tree");
 const KEY: File = file!("key");
 const PHILOX: File = file!("philox");
+pub(super) const CURSOR: File = file!("cursor");
 pub(super) const ADAM_STEP: File = file!("adam_step");
 pub(super) const DENSE: File = file!("dense");
 pub(super) const DENSE_TILES: File = file!("dense_tiles");
@@ -168,7 +169,7 @@ static SHADERS: LazyLock<Vec<Arc<Shader>>> = LazyLock::new(|| {
     for own in [file!("idle"), file!("dead")] {
         add(own.0, own, &[GRID, EACH]);
     }
-    add("advance", file!("advance"), &[]);
+    add("advance", file!("advance"), &[CURSOR]);
     all
 });
 
