@@ -93,6 +93,7 @@ pub(crate) fn derivative(tape: &mut Tape, op: Op, inputs: &[Val], g: Val) -> Res
         | Op::XentGrad { .. }
         | Op::Clip { .. }
         | Op::Cut { .. }
+        | Op::MergeTopk { .. }
         | Op::Idle { .. }
         | Op::Copy { .. }
         | Op::Advance { .. }

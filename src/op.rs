@@ -31,6 +31,10 @@ pub(crate) enum Op<V = View> {
     /// The k largest numbers of each row, as a threshold: x [R, C], cut [R, 2] of u32, the key of the smallest that is
     /// taken and the index of the last one of that key.
     Cut { x: V, cut: V, k: u32 },
+    /// Of the K numbers kept of each row and of its new ones the K largest, in the order in which they came, and where
+    /// they stood: x [R, C]; clock [2], whose cursor is the index of the first column; values [R, K], index [R, K] of
+    /// u32.
+    MergeTopk { x: V, clock: V, values: V, index: V },
     /// `dx = dy` where `cut` takes x, else 0: x [R, C], cut [R, 2] of u32, dy and dx R C each. dy may be x.
     Select { x: V, cut: V, dy: V, dx: V },
     /// `idle = 0` where any row of the code has the unit on, else `idle + R`, at most 2^24: code [R, C], idle [C].
@@ -279,6 +283,7 @@ impl<V> Op<V> {
             Op::DenseDb { dz, db } => Form::new("dense_db", Tiles, 0, [read("dz", Matrix, dz), write("db", Matrix, db)]),
             Op::Rows { v, y } => Form::new("rows", Kernel::Each, 0, [read("v", Whole, v), write("y", Each, y)]),
             Op::Cut { x, cut, .. } => Form::new("cut", Kernel::Rows, 0, [read("x", Row, x), counts(write("cut", Row, cut))]),
+            Op::MergeTopk { x, clock, values, index } => Form::new("merge_topk", Kernel::Rows, 0, [read("x", Row, x), read("clock", Clock, clock), update("values", Row, values), counts(update("index", Row, index))]),
             Op::Select { x, cut, dy, dx } => Form::new("select", Kernel::Each, 0, [read("x", Each, x), counts(read("cut", Row, cut)), read("dy", Each, dy), write("dx", Each, dx)]),
             Op::Idle { code, idle } => Form::new("idle", Kernel::Each, 0, [read("code", Whole, code), update("idle", Each, idle)]),
             Op::Dead { x, idle, y, .. } => Form::new("dead", Kernel::Each, 0, [read("x", Each, x), read("idle", Whole, idle), write("y", Each, y)]),
@@ -330,6 +335,7 @@ impl<V> Op<V> {
             Op::DenseDb { ref dz, ref db } => Op::DenseDb { dz: f(dz), db: f(db) },
             Op::Rows { ref v, ref y } => Op::Rows { v: f(v), y: f(y) },
             Op::Cut { ref x, ref cut, k } => Op::Cut { x: f(x), cut: f(cut), k },
+            Op::MergeTopk { ref x, ref clock, ref values, ref index } => Op::MergeTopk { x: f(x), clock: f(clock), values: f(values), index: f(index) },
             Op::Select { ref x, ref cut, ref dy, ref dx } => Op::Select { x: f(x), cut: f(cut), dy: f(dy), dx: f(dx) },
             Op::Idle { ref code, ref idle } => Op::Idle { code: f(code), idle: f(idle) },
             Op::Dead { ref x, ref idle, ref y, least, other } => Op::Dead { x: f(x), idle: f(idle), y: f(y), least, other },
@@ -414,6 +420,7 @@ impl Op {
             Op::DenseDb { dz, .. } => [dz.shape.rows(), dz.shape.columns()].map(size).into(),
             Op::Rows { v, .. } => vec![size(v.len())],
             Op::Cut { x, k, .. } => vec![size(x.shape.columns()), Word::U32(*k)],
+            Op::MergeTopk { x, values, .. } => [x, values].map(|of| size(of.shape.columns())).into(),
             Op::Select { x, .. } | Op::Xent { z: x, .. } | Op::XentGrad { z: x, .. } => vec![size(x.shape.columns())],
             Op::Idle { code, .. } => [code.shape.rows(), code.shape.columns()].map(size).into(),
             Op::Dead { idle, least, other, .. } => vec![size(idle.len()), Word::F32(*least), Word::F32(*other)],

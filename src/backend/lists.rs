@@ -28,7 +28,7 @@ impl Dice {
 pub(super) static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| row::names(&row::all()));
 /// Those of which the sizes are three, and those of which they are two.
 const THREE: [&str; 4] = ["dense", "dense_dx", "dense_dw", "gather"];
-const TWO: [&str; 8] = ["dense_db", "rows", "cut", "select", "idle", "dead", "xent", "xent_grad"];
+const TWO: [&str; 9] = ["dense_db", "rows", "cut", "merge_topk", "select", "idle", "dead", "xent", "xent_grad"];
 
 /// Buffers of a device, and a random list of ops on them.
 pub(super) struct World {

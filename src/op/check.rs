@@ -137,6 +137,16 @@ impl Op {
                 }
                 self.check_cut(cut, x.shape.rows())
             }
+            Op::MergeTopk { x, values, index, .. } => {
+                self.check_matrix("x", x)?;
+                self.check_matrix("values", values)?;
+                let (columns, k) = (x.shape.columns(), values.shape.columns());
+                if columns == 0 || k == 0 {
+                    return self.refuse(format!("{k} of {columns} numbers a row are wanted (x is {})", x.shape), "Take at least 1 of 1.");
+                }
+                self.check_inner("rows of x", x.shape.rows(), "of values", values.shape.rows())?;
+                self.check_product("index", index, x.shape.rows(), k)
+            }
             Op::Select { x, cut, .. } => {
                 self.check_matrix("x", x)?;
                 self.check_cut(cut, x.shape.rows())

@@ -3,7 +3,7 @@
 use super::{Tape, Val};
 use crate::device::View;
 use crate::op::{IDLE_MOST, Op};
-use crate::{Dtype, Error, Result, Shape, Tensor};
+use crate::{Clock, Dtype, Error, Result, Shape, Tensor, TopK};
 
 impl Tape {
     /// The `k` largest numbers of each row, by value and not by magnitude, and 0 elsewhere: `x [R, C]` gives
@@ -46,6 +46,32 @@ impl Tape {
         taken("batch_topk", k, &by)?;
         let flat = View { shape: Shape::matrix(1, rows * columns), ..by };
         self.largest("batch_topk", flat, x, k * rows)
+    }
+
+    /// The largest numbers of each row that come by one after another: `top` keeps the k largest of those that it has
+    /// and of `x [R, C]`, and their indices, of which the first column has the clock's cursor. Of equal numbers those
+    /// that came first stay, -0 is below 0, and a NaN is above all. They lie in the order in which they came.
+    ///
+    /// ```
+    /// use narrows::{Clock, Device, Tape, Tensor, TopK};
+    /// let device = Device::cpu()?;
+    /// let (clock, top) = (Clock::new(&device)?, TopK::new(&device, 1, 2)?);
+    /// let mut tape = Tape::new(&device);
+    /// for row in [[5.0, 1.0, 3.0], [4.0, 0.0, 9.0]] {
+    ///     let x = tape.input(&Tensor::new(&device, &row, &[1, 3])?)?;
+    ///     tape.merge_topk(x, &clock, &top)?;
+    ///     clock.set(3, 0)?;
+    /// }
+    /// assert_eq!(top.read()?, (vec![5.0, 9.0], vec![0, 5]));
+    /// # Ok::<(), narrows::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `x` is not a matrix with as many rows as `top`, or has no columns.
+    pub fn merge_topk(&mut self, x: Val, clock: &Clock, top: &TopK) -> Result<()> {
+        let x = self.view(x)?.clone();
+        let [clock, values, index] = [&clock.tensor, &top.values, &top.index].map(|tensor| tensor.view.clone());
+        self.push(Op::MergeTopk { x, clock, values, index }).map(drop)
     }
 
     /// Counts for how many rows each unit has been idle: 0 where any row of `code` has it on, which is anything but 0;

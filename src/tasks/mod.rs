@@ -19,6 +19,7 @@ mod probe;
 mod products;
 mod readout;
 mod sampling;
+mod scan;
 mod search;
 
 pub use activity::Activity;

@@ -34,8 +34,8 @@ pub struct Hits {
 }
 
 impl Neighbours {
-    /// The nearest rows of `gallery` for each row of `queries`, exactly: a product of the two on the device, from which
-    /// the host chooses. [`Search`] takes a gallery in parts.
+    /// The nearest rows of `gallery` for each row of `queries`, exactly: a product of the two and a choice of its
+    /// largest on the device. [`Search`] takes a gallery in parts.
     ///
     /// ```
     /// use narrows::{Device, data::Rows, tasks::{Metric, Neighbours}};
@@ -46,8 +46,8 @@ impl Neighbours {
     /// ```
     ///
     /// # Errors
-    /// When the rows have different numbers of columns, a number is not finite, `k` is 0, the gallery is empty, or the
-    /// device fails.
+    /// When the rows have different numbers of columns, a number is not finite or above 1e15, `k` is 0, the gallery is
+    /// empty, or the device fails.
     pub fn of(device: &Device, gallery: &Rows, queries: &Rows, k: usize, by: Metric) -> Result<Neighbours> {
         let mut search = Search::new(device, queries, k, by)?;
         search.add(gallery)?;

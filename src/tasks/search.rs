@@ -1,23 +1,18 @@
-//! The search for the rows of a gallery that are nearest to others: products on the device, from which the host
-//! chooses.
+//! The search for the rows of a gallery that are nearest to others: products and a choice on the device, of which the
+//! host measures the candidates.
 
 use super::Neighbours;
-use super::products::Products;
+use super::scan::{Found, Scan};
 use crate::data::Rows;
 use crate::spelling::spelled;
 use crate::{Device, Error, Result};
 use rayon::prelude::*;
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 
-/// Queries and rows of the gallery of one product: its numbers stay in the caches.
-const QUERIES: usize = 512;
-const GALLERY: usize = 512;
 /// Candidates that are kept beyond those that are asked for, because products round: their distances are computed again
 /// in f64, and the nearest of these are taken.
 const SPARE: usize = 16;
-/// Scores that are compared at once with the least that counts.
-const LANES: usize = 16;
+/// Numbers of codes are at most this large, so that products of 2^24 of them are finite.
+const LARGEST: f32 = 1e15;
 
 /// How far codes are from each other.
 #[non_exhaustive]
@@ -49,10 +44,11 @@ pub struct Search<'a> {
     queries: &'a Rows,
     k: usize,
     by: Metric,
-    products: Products<'a>,
+    scan: Scan<'a>,
     /// The first part decides what is taken from all codes.
     prepared: Option<Prepared>,
-    best: Vec<Best>,
+    /// The candidates of each query, in the order in which they came.
+    best: Vec<Vec<Candidate>>,
     rows: usize,
 }
 
@@ -66,19 +62,19 @@ impl<'a> Search<'a> {
     /// A search for the `k` rows that are nearest to each row of `queries`.
     ///
     /// # Errors
-    /// When `k` is 0 or a number is not finite.
+    /// When `k` is 0, or a number is not finite or above 1e15.
     pub fn new(device: &'a Device, queries: &'a Rows, k: usize, by: Metric) -> Result<Search<'a>> {
         check_k(k)?;
         check_rows("queries", queries, queries.columns, 0)?;
-        let best = (0..queries.rows).map(|_| Best { most: k.saturating_add(SPARE), heap: BinaryHeap::new() }).collect();
-        Ok(Search { queries, k, by, products: Products::new(device, queries.columns), prepared: None, best, rows: 0 })
+        let scan = Scan::new(device, queries.columns);
+        Ok(Search { queries, k, by, scan, prepared: None, best: vec![Vec::new(); queries.rows], rows: 0 })
     }
 
     /// Compares the next rows of the gallery.
     ///
     /// # Errors
-    /// When they have another number of columns than the queries, a number is not finite, they are the 2^32nd or later,
-    /// or the device fails.
+    /// When they have another number of columns than the queries, a number is not finite or above 1e15, they are the
+    /// 2^32nd or later, or the device fails.
     pub fn add(&mut self, part: &Rows) -> Result<()> {
         let (columns, by, first) = (self.queries.columns, self.by, self.rows);
         check_rows("gallery", part, columns, first)?;
@@ -95,17 +91,25 @@ impl<'a> Search<'a> {
         });
         let near = by.prepared(part, shift);
         let offsets = by.offsets(&near, columns);
-        for (q, best) in asked.chunks(QUERIES * columns).zip(self.best.chunks_mut(QUERIES)) {
-            for (at, (g, offsets)) in near.chunks(GALLERY * columns).zip(offsets.chunks(GALLERY)).enumerate() {
-                let rows = offsets.len();
-                let scores = self.products.run(q, g, offsets)?;
-                let begin = (first + at * GALLERY) as u32;
-                best.par_iter_mut().zip(scores.par_chunks(rows)).for_each(|(best, scores)| best.take(scores, begin));
-            }
+        let most = self.scan.most();
+        for (at, (near, offsets)) in near.chunks(most * columns).zip(offsets.chunks(most)).enumerate() {
+            let begin = first + at * most;
+            let k = self.k.saturating_add(SPARE).min((begin + offsets.len()).next_power_of_two());
+            let known: Vec<Vec<f32>> = self.best.iter().map(|best| best.iter().map(|candidate| candidate.score).collect()).collect();
+            let found = self.scan.run(asked, near, offsets, k, &known)?;
+            let rows = &part.values[at * most * columns..];
+            let each = self.best.par_iter_mut().zip(found).zip(queries.values.par_chunks(columns));
+            each.for_each(|((best, found), query)| {
+                let of = |(score, found)| match found {
+                    Found::Before(at) => best[at],
+                    Found::Row(row) => {
+                        let distance = by.distance(query, &rows[row * columns..][..columns]);
+                        Candidate { score, row: (begin + row) as u32, distance }
+                    }
+                };
+                *best = found.into_iter().map(of).collect();
+            });
         }
-        let row = |at: u32| &part.values[(at as usize - first) * columns..][..columns];
-        let each = self.best.par_iter_mut().zip(queries.values.par_chunks(columns));
-        each.for_each(|(best, query)| best.measure(|at| by.distance(query, row(at))));
         self.rows += part.rows;
         Ok(())
     }
@@ -117,7 +121,11 @@ impl<'a> Search<'a> {
     pub fn finish(self) -> Result<Neighbours> {
         check_some(self.rows)?;
         let k = self.k.min(self.rows);
-        let found: Vec<Vec<(f64, u32)>> = self.best.into_par_iter().map(|best| best.nearest(k)).collect();
+        let nearest = |mut all: Vec<Candidate>| {
+            all.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
+            all.into_iter().take(k).map(|candidate| (candidate.distance, candidate.row)).collect()
+        };
+        let found: Vec<Vec<(f64, u32)>> = self.best.into_par_iter().map(nearest).collect();
         let (distances, rows) = found.into_iter().flatten().unzip();
         Ok(Neighbours { k, rows, distances })
     }
@@ -143,10 +151,10 @@ pub(super) fn check_rows(name: &str, rows: &Rows, columns: usize, first: usize) 
         let problem = format!("its rows have {} columns and the queries {columns}", rows.columns);
         return Err(Error::argument(name, problem, "Encode both by the same network."));
     }
-    match rows.values.par_iter().position_first(|x| !x.is_finite()) {
+    match rows.values.par_iter().position_first(|x| x.is_nan() || x.abs() > LARGEST) {
         Some(at) => {
             let problem = format!("row {} has a {}", first + at / columns, rows.values[at]);
-            Err(Error::argument(name, problem, "Pass finite numbers."))
+            Err(Error::argument(name, problem, "Pass numbers of at most 1e15."))
         }
         None => Ok(()),
     }
@@ -203,90 +211,22 @@ fn norm(row: &[f32]) -> f64 {
     row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }
 
-/// A row of the gallery by its score.
-struct Scored {
+/// A row of the gallery that may be among the nearest.
+#[derive(Clone, Copy)]
+struct Candidate {
     score: f32,
     row: u32,
-    /// Its distance, once it is known.
-    distance: Option<f64>,
-}
-
-impl PartialEq for Scored {
-    fn eq(&self, other: &Scored) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Scored {}
-
-impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Scored) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scored {
-    fn cmp(&self, other: &Scored) -> Ordering {
-        self.score.total_cmp(&other.score).then(other.row.cmp(&self.row))
-    }
-}
-
-/// The candidates of a query, the least likely of them on top.
-struct Best {
-    most: usize,
-    heap: BinaryHeap<Reverse<Scored>>,
-}
-
-impl Best {
-    /// Takes the scores of the rows from `first` on that are above the least that counts.
-    fn take(&mut self, scores: &[f32], first: u32) {
-        let mut least = self.least();
-        for (at, scores) in scores.chunks(LANES).enumerate() {
-            if !scores.iter().fold(false, |any, &score| any | (score > least)) {
-                continue;
-            }
-            for (i, &score) in scores.iter().enumerate() {
-                if score > least {
-                    self.heap.push(Reverse(Scored { score, row: first + (at * LANES + i) as u32, distance: None }));
-                    if self.heap.len() > self.most {
-                        self.heap.pop();
-                    }
-                    least = self.least();
-                }
-            }
-        }
-    }
-
-    fn least(&self) -> f32 {
-        match self.heap.peek() {
-            Some(Reverse(least)) if self.heap.len() == self.most => least.score,
-            _ => f32::NEG_INFINITY,
-        }
-    }
-
-    /// Computes the distances that are not known yet.
-    fn measure(&mut self, distance: impl Fn(u32) -> f64) {
-        if self.heap.iter().all(|Reverse(scored)| scored.distance.is_some()) {
-            return;
-        }
-        let mut all = std::mem::take(&mut self.heap).into_vec();
-        all.iter_mut().for_each(|Reverse(scored)| scored.distance = scored.distance.or_else(|| Some(distance(scored.row))));
-        self.heap = all.into();
-    }
-
-    /// The nearest k of the candidates, with their distances.
-    fn nearest(self, k: usize) -> Vec<(f64, u32)> {
-        let mut all: Vec<(f64, u32)> = self.heap.into_iter().filter_map(|Reverse(scored)| Some((scored.distance?, scored.row))).collect();
-        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        all.truncate(k);
-        all
-    }
+    distance: f64,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rng::Rng;
+
+    // Of a product, as the scan takes them.
+    const QUERIES: usize = 512;
+    const GALLERY: usize = 512;
 
     fn numbers(rows: usize, columns: usize, seed: u64) -> Rows {
         let mut rng = Rng::new(seed, 0);

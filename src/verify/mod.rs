@@ -39,7 +39,8 @@ use std::time::Instant;
 pub struct Select {
     /// Only some small rows of each op, at least 300 in all: for slow devices.
     pub quick: bool,
-    /// Also the rows of 17,000,000 elements and of buffers over 128 MiB. They need some 2 GiB of memory.
+    /// Also the rows of 17,000,000 elements, of more than 65,535 blocks, and of buffers over 128 MiB. They need some
+    /// 2 GiB of memory.
     pub large: bool,
     /// Leaves out rows for which the f64 reference needs more operations than this.
     pub most_work: Option<usize>,

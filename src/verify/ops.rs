@@ -48,7 +48,7 @@ pub(crate) fn make(row: &Row) -> Made {
         Op::Xent { .. } | Op::XentGrad { .. } => xent::make(row),
         Op::Gather { .. } | Op::Advance { .. } | Op::Store { .. } => moves::make(row),
         Op::Uniform { .. } | Op::Normal { .. } | Op::Mask { .. } => random::make(row),
-        Op::Cut { .. } | Op::Select { .. } | Op::Idle { .. } | Op::Dead { .. } => choose::make(row),
+        Op::Cut { .. } | Op::MergeTopk { .. } | Op::Select { .. } | Op::Idle { .. } | Op::Dead { .. } => choose::make(row),
         Op::Adam { table, hyper, .. } => adam::make(table, *hyper, row),
     }
 }
@@ -77,7 +77,7 @@ pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Giv
     let operands = match (name, dims) {
         ("dense" | "dense_dx" | "dense_dw", &[b, i, o]) => vec![[b, i], [o, i], [b, o]],
         ("gather", &[items, row, batch]) => vec![[items, row], [batch, row]],
-        ("dense_db" | "rows" | "cut" | "select" | "idle" | "dead" | "xent" | "xent_grad", &[b, o]) => vec![[b, o]],
+        ("dense_db" | "rows" | "cut" | "merge_topk" | "select" | "idle" | "dead" | "xent" | "xent_grad", &[b, o]) => vec![[b, o]],
         _ => vec![],
     };
     operands.iter().try_for_each(|dims| Shape::new(dims).map(drop))?;
@@ -88,6 +88,7 @@ pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Giv
         ("dense_db", &[b, o]) => dense::dense_db([b, o]),
         ("rows", &[b, o]) => dense::repeated([b, o]),
         ("cut", &[b, o]) => choose::cut([b, o], choose::some(o)),
+        ("merge_topk", &[b, o]) => choose::merge_topk([b, o], choose::some(o)),
         ("select", &[b, o]) => choose::select([b, o]),
         ("idle", &[b, o]) => choose::idle([b, o]),
         ("dead", &[b, o]) => choose::dead([b, o], 1000.0, 0.0),
@@ -97,7 +98,8 @@ pub(crate) fn sized(name: &str, dims: &[usize]) -> Result<Option<(Op<Shape>, Giv
         ("advance", _) => moves::advance(3, 9),
         ("store", _) => moves::store(2, Shape::new(dims)?),
         (
-            "dense" | "dense_dx" | "dense_dw" | "dense_db" | "rows" | "cut" | "select" | "idle" | "dead" | "xent" | "xent_grad" | "gather",
+            "dense" | "dense_dx" | "dense_dw" | "dense_db" | "rows" | "cut" | "merge_topk" | "select" | "idle" | "dead" | "xent"
+            | "xent_grad" | "gather",
             _,
         ) => return Ok(None),
         _ => elements(name, Shape::new(dims)?),

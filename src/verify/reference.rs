@@ -267,6 +267,19 @@ pub(crate) fn cut(x: &[f32], columns: usize, taken: usize) -> Vec<u32> {
     x.chunks(columns.max(1)).flat_map(of).collect()
 }
 
+/// The largest numbers so far of a row, which are `values`, and their indices, after the numbers of `x`, the first of
+/// which has the index `first`: as many as before, the first of equal ones, in the order in which they came.
+pub(crate) fn merge_topk(x: &[f32], first: u32, values: &[f32], index: &[u32]) -> (Vec<f32>, Vec<u32>) {
+    let new = x.iter().enumerate().map(|(c, &x)| (x, first.wrapping_add(c as u32)));
+    let all: Vec<(f32, u32)> = values.iter().copied().zip(index.iter().copied()).chain(new).collect();
+    let mut taken: Vec<usize> = (0..all.len()).collect();
+    let plain = |i: usize| if all[i].0.is_nan() { f32::NAN } else { all[i].0 };
+    taken.sort_by(|&a, &b| plain(b).total_cmp(&plain(a)).then(a.cmp(&b)));
+    taken.truncate(values.len());
+    taken.sort();
+    taken.into_iter().map(|i| all[i]).unzip()
+}
+
 /// `dy` where the cut of the row takes x, else 0.
 pub(crate) fn select<T: Copy + Default>(x: &[f32], cut: &[u32], columns: usize, dy: &[T]) -> Vec<T> {
     let taken = |i: usize| (key(x[i]), u32::MAX - (i % columns) as u32) >= (cut[2 * (i / columns)], u32::MAX - cut[2 * (i / columns) + 1]);

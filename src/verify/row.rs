@@ -5,7 +5,7 @@ use super::data::{Kind, Source, numbers};
 use super::layout::Layout;
 use super::ops;
 use crate::device::View;
-use crate::op::{Op, Role};
+use crate::op::{Kernel, Op, Reach, Role};
 use crate::{Dtype, Shape};
 use std::collections::{HashMap, HashSet};
 
@@ -80,10 +80,12 @@ impl Row {
         terms * self.op.size()
     }
 
-    /// Whether the row needs hundreds of megabytes.
+    /// Whether the row needs hundreds of megabytes, or more blocks than WebGPU has in one dimension.
     pub(crate) fn large(&self) -> bool {
+        let form = self.op.form();
+        let blocks = form.operands().find(|o| form.kernel == Kernel::Rows && o.reach == Reach::Row).map_or(0, |o| o.of.rows());
         let dense = matches!(self.op, Op::Dense { .. } | Op::DenseDx { .. } | Op::DenseDw { .. });
-        self.layout == Layout::Far || (!dense && self.work() > 1 << 22)
+        self.layout == Layout::Far || blocks > 65_535 || (!dense && self.work() > 1 << 22)
     }
 
     /// The index among the row's own operands of the op's operand with this number.

@@ -2,7 +2,7 @@
 //!
 //! `NARROWS_REQUIRE=wgpu,cuda,avx512,standin` makes the absence of a device or a level a failure. See the tables with
 //! `-- --nocapture`. `NARROWS_EMULATED=1` is for emulators, which are slow: the CPU at its best level alone, with two
-//! threads, without the rows that take more than 2^18 operations of the oracle.
+//! threads, without the rows that take more than 2^16 operations of the oracle.
 
 #[cfg(all(feature = "cuda", feature = "standin"))]
 use crate::common::standin;
@@ -34,7 +34,7 @@ fn cpu_gives_the_same_bits_at_every_level_for_any_number_of_threads() {
     let mut few = Vec::new();
     let emulated = std::env::var_os("NARROWS_EMULATED").is_some();
     // A fiftieth of the rows have three quarters of the work.
-    let small = Select { most_work: Some(if emulated { 1 << 18 } else { 1 << 20 }), ..Select::default() };
+    let small = Select { most_work: Some(if emulated { 1 << 16 } else { 1 << 20 }), ..Select::default() };
     for level in Level::ALL.into_iter().filter(|&level| !emulated || level == Level::best()) {
         if !level.is_available() {
             absent(&level.to_string(), "this processor does not support the level");

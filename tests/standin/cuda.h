@@ -63,6 +63,16 @@ static inline unsigned __float_as_uint(float value) {
 
 // Relaxed, as on a GPU: other memory is ordered by barriers alone.
 static inline unsigned atomicAdd(unsigned* at, unsigned more) { return __atomic_fetch_add(at, more, __ATOMIC_RELAXED); }
+static inline unsigned atomicMin(unsigned* at, unsigned x) {
+    unsigned before = __atomic_load_n(at, __ATOMIC_RELAXED);
+    while (x < before && !__atomic_compare_exchange_n(at, &before, x, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    return before;
+}
+static inline unsigned atomicMax(unsigned* at, unsigned x) {
+    unsigned before = __atomic_load_n(at, __ATOMIC_RELAXED);
+    while (x > before && !__atomic_compare_exchange_n(at, &before, x, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    return before;
+}
 
 namespace standin {
 

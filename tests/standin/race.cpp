@@ -77,12 +77,30 @@ static void largest() {
     expect("the last one", static_cast<float>(cuts[5]), 6 * 7 + 1);
 }
 
+// One row of which nothing is kept yet, one that keeps what it has, and one of which two stay.
+static void merged() {
+    unsigned C = 600, K = 3, clock[2] = {40, 0}, *at = clock;
+    float *x = numbers(3 * C), *values = numbers(9);
+    for (unsigned i = 0; i < 3; ++i) values[i] = -INFINITY, values[3 + i] = 9.0f;
+    values[6] = 7.0f, values[7] = -2.0f, values[8] = 3.0f;
+    unsigned indices[9] = {1, 1, 1, 2, 2, 2, 5, 6, 7}, *index = indices;
+    go("merge_topk_rows", 3, 256, {&x, &at, &values, &index, &C, &K}, "ppppuu");
+    // 3 is every seventh number, first at index 6 of the first row; 1200 = 3 (mod 7), so at index 3 of the third.
+    expect("the first of a row", static_cast<float>(indices[0]), 46);
+    expect("the last of it", static_cast<float>(indices[2]), 60);
+    expect("what is kept", static_cast<float>(indices[4]), 2);
+    expect("what moves up", static_cast<float>(indices[7]), 7);
+    expect("what comes in", static_cast<float>(indices[8]), 43);
+    expect("its number", values[8], 3);
+}
+
 int main(int, char** argv) {
     const std::string only = argv[1] ? argv[1] : "";
     if (only.empty() || only == "layer") layer();
     if (only.empty() || only == "chain") chained();
     if (only.empty() || only == "weights") gradients();
     if (only.empty() || only == "cut") largest();
+    if (only.empty() || only == "merge_topk") merged();
     if (!only.empty() && only != "dense") return 0;
     const bool dense_only = !only.empty();
     unsigned B = 5, I = 37, O = 66; // two tiles; three of K, the last one short

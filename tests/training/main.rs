@@ -1,5 +1,6 @@
 //! Trainings: alone, beside PyTorch, beside principal components.
 
+mod bits;
 #[path = "../common/mod.rs"]
 mod common;
 mod detection;

@@ -18,6 +18,7 @@ mod key;
 mod level;
 mod map;
 mod memory;
+mod merge_topk;
 mod pack;
 mod partition;
 mod place;

@@ -7,7 +7,9 @@ use super::memory::{Rectangle, Slices};
 use super::pack;
 use super::partition::Partition;
 use super::touch::{Cover, Touch};
-use super::{adam, advance, clip, copy, cut, dead, dense, fill, gather, idle, map, random, reduce, scale, select, store, xent, zip};
+use super::{
+    adam, advance, clip, copy, cut, dead, dense, fill, gather, idle, map, merge_topk, random, reduce, scale, select, store, xent, zip,
+};
 use crate::device::View;
 use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Role, chunks};
 use crate::{Dtype, Level, Shape};
@@ -242,6 +244,10 @@ impl Work {
                 y.chunks_exact_mut(v.len()).for_each(|row| copy::copy(v, row));
             }
             What::Op(Op::Cut { x, cut, k }) => cut::cut(level, s.read(x, of(x)), *k as usize, x.shape.columns(), s.write(cut, of(cut))),
+            What::Op(Op::MergeTopk { x, clock, values, index }) => {
+                let (columns, first) = ([x, values].map(|of| of.shape.columns()), s.all(clock)[0]);
+                merge_topk::merge(level, s.read(x, of(x)), columns, first, s.write(values, of(values)), s.write(index, of(index)));
+            }
             What::Op(Op::Xent { z, label, lse, loss }) => {
                 let (z, columns) = (s.read(z, of(z)), z.shape.columns());
                 xent::xent(level, z, columns, s.read(label, of(label)), s.write(lse, of(lse)), s.write(loss, of(loss)));

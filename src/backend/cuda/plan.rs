@@ -186,7 +186,7 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
         }
         Kernel::Rows => {
             // A sum has as many lanes as the contract says.
-            let wide = matches!(op, Op::Cut { .. }) && op.along().shape.columns() > WIDE_ROW;
+            let wide = matches!(op, Op::Cut { .. } | Op::MergeTopk { .. }) && op.along().shape.columns() > WIDE_ROW;
             let threads = if wide { WIDE_THREADS } else { THREADS };
             launch(format!("{}_rows", form.name), op.along().shape.rows() * threads, threads, operands.chain(words).collect())
         }

@@ -122,7 +122,8 @@ pub(super) fn plan(op: &Op, facts: Facts) -> Result<Vec<Launch>> {
                 let count = most.min(rows - start);
                 let bind = |(index, o): (usize, Operand<View>)| {
                     let width = o.of.shape.columns();
-                    Ok(Bind { name: o.name, index, view: part(o.of, start * width, count * width)? })
+                    let view = if o.reach == Reach::Row { part(o.of, start * width, count * width)? } else { o.of.clone() };
+                    Ok(Bind { name: o.name, index, view })
                 };
                 let operands = form.operands().enumerate().map(bind).collect::<Result<_>>()?;
                 Ok(launch(form.name, operands, (start, count), &words, count))

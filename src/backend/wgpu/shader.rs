@@ -164,7 +164,9 @@ static SHADERS: LazyLock<Vec<Arc<Shader>>> = LazyLock::new(|| {
         add(own.0, own, &[GRID, PHILOX]);
     }
     add("normal", file!("normal"), &[GRID, LN, PHILOX]);
-    add("cut", file!("cut"), &[GRID, KEY]);
+    for own in [file!("cut"), file!("merge_topk")] {
+        add(own.0, own, &[GRID, KEY, file!("kth")]);
+    }
     add("select", file!("select"), &[GRID, KEY, EACH]);
     for own in [file!("idle"), file!("dead")] {
         add(own.0, own, &[GRID, EACH]);

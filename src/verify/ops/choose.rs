@@ -11,6 +11,11 @@ pub(crate) fn cut([rows, columns]: [usize; 2], k: u32) -> Op<Shape> {
     Op::Cut { x: shape(&[rows, columns]), cut: shape(&[rows, 2]), k }
 }
 
+pub(crate) fn merge_topk([rows, columns]: [usize; 2], k: u32) -> Op<Shape> {
+    let kept = shape(&[rows, k as usize]);
+    Op::MergeTopk { x: shape(&[rows, columns]), clock: shape(&[2]), values: kept, index: kept }
+}
+
 pub(crate) fn select([rows, columns]: [usize; 2]) -> Op<Shape> {
     let s = shape(&[rows, columns]);
     Op::Select { x: s, cut: shape(&[rows, 2]), dy: s, dx: s }
@@ -31,7 +36,7 @@ pub(crate) fn some(columns: usize) -> u32 {
 }
 
 pub(super) fn sizes() -> Vec<(&'static str, Vec<usize>)> {
-    ["cut", "select", "idle", "dead"].map(|name| (name, vec![1024, 512])).into()
+    ["cut", "merge_topk", "select", "idle", "dead"].map(|name| (name, vec![1024, 512])).into()
 }
 
 pub(super) fn rows(rows: &mut Collector) {
@@ -57,6 +62,23 @@ pub(super) fn rows(rows: &mut Collector) {
     choice(Kind::Integers, [66_000, 3], 2, Same::None);
     for columns in [1, 3, 64] {
         choice(Kind::Integers, [0, columns], 1, Same::None);
+    }
+
+    // Fewer and more are kept than are new; one by one, and by a threshold; an index that goes round.
+    for (turn, columns) in SIZES.into_iter().skip(1).chain([255, 257, 1025, 5000]).enumerate() {
+        for (i, k) in [1, 5, 26, 300, columns / 2 + 1].into_iter().enumerate() {
+            let s = [[1, 3, 2, 5, 9][(turn + i) % 5], columns];
+            for (n, kind) in KINDS.into_iter().enumerate() {
+                let clock = [[0, 7, 4096, u32::MAX - 2][(turn + i + n) % 4], 9];
+                // Nothing is kept yet, some, all; or all are smaller or larger than most that are new.
+                let taken = ((turn + i + 2 * n) % 5) as u32;
+                rows.given(kind, merge_topk(s, k as u32), Given { clock, taken, ..Given::default() });
+            }
+        }
+    }
+    for (s, k) in [([130, 512], 26), ([3, 70_000], 1016), ([2, 300], 5000), ([0, 7], 3)] {
+        rows.given(Kind::Reals, merge_topk(s, k), Given { taken: 1, ..Given::default() });
+        rows.given(Kind::Integers, merge_topk(s, k), Given { taken: 2, ..Given::default() });
     }
 
     for (turn, columns) in SIZES.into_iter().chain([257, 1000]).enumerate() {
@@ -86,6 +108,27 @@ pub(super) fn make(row: &Row) -> Made {
             let numbers = row.numbers(0, x.len());
             let contract = Data::U32(reference::cut(&numbers, x.columns(), *k as usize));
             Made { inputs: floats([&numbers]), results: vec![Result { contract, within: None }] }
+        }
+        Op::MergeTopk { x, values, .. } => {
+            let (numbers, k, first) = (row.numbers(0, x.len()), values.columns(), row.given.clock[0]);
+            let mut kept = row.numbers(2, values.len());
+            for (i, x) in kept.iter_mut().enumerate() {
+                *x = match row.given.taken {
+                    0 => f32::NEG_INFINITY,
+                    1 if i % k >= k.div_ceil(2) => f32::NEG_INFINITY,
+                    3 => *x - 6.0,
+                    4 => *x + 6.0,
+                    _ => *x,
+                };
+            }
+            let index: Vec<u32> = (0..values.len()).map(|_| source.below(1 << 30) as u32).collect();
+            let each = numbers.chunks(x.columns().max(1)).zip(kept.chunks(k)).zip(index.chunks(k));
+            let all: Vec<_> = each.map(|((x, values), index)| reference::merge_topk(x, first, values, index)).collect();
+            let values = all.iter().flat_map(|(values, _)| values.clone()).collect();
+            let places = Data::U32(all.into_iter().flat_map(|(_, index)| index).collect());
+            let clock = Data::U32(row.given.clock.to_vec());
+            let inputs = floats([&numbers]).into_iter().chain([clock]).chain(floats([&kept])).chain([Data::U32(index)]).collect();
+            Made { inputs, results: vec![Result::exactly(values), Result { contract: places, within: None }] }
         }
         Op::Select { x, .. } => {
             let (columns, numbers) = (x.columns(), nonzero(row, 0, x.len()));

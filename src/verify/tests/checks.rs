@@ -18,7 +18,7 @@ fn all() -> Vec<Op<Shape>> {
 fn of(name: &str) -> Op<Shape> {
     let dims: &[usize] = match name {
         "dense" | "dense_dx" | "dense_dw" => &[2, 3, 5],
-        "dense_db" | "rows" | "cut" | "select" | "idle" | "dead" => &[2, 5],
+        "dense_db" | "rows" | "cut" | "merge_topk" | "select" | "idle" | "dead" => &[2, 5],
         "gather" => &[7, 5, 2],
         "store" => &[5],
         _ => &[3, 5],
@@ -101,7 +101,7 @@ fn an_operand_of_another_shape_is_refused() {
                     | ("scale_by", "table")
                     | ("gather", "order")
                     | ("sum" | "square_sum" | "abs_sum", "x") => true,
-                    ("cut" | "xent", "x" | "z") => at == 1,
+                    ("cut" | "merge_topk" | "xent", "x" | "z") => at == 1,
                     ("dense_db", "dz")
                     | ("rows", "y")
                     | ("idle", "code")
@@ -239,6 +239,8 @@ fn the_costs_are_these() {
         ("rows", 0, f * (10 + 5)),
         // Ten numbers in two rows, and a key and an index for each of these.
         ("cut", 0, f * (10 + 4)),
+        // The cursor and the step; the largest number of each row and its index, read and written.
+        ("merge_topk", 0, f * (10 + 2 + 2 * (2 + 2))),
         ("select", 0, f * (10 + 4 + 10 + 10)),
         // Five counters, read and written.
         ("idle", 0, f * (10 + 2 * 5)),

@@ -137,6 +137,47 @@ fn a_lost_device_errs_and_does_not_panic() {
     }
 }
 
+/// The last checkpoint is whole, and the same process opens the device again.
+#[cfg(feature = "files")]
+#[test]
+fn a_training_that_loses_its_device_goes_on_from_its_checkpoint() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    if adapter("a_training_that_loses_its_device_goes_on_from_its_checkpoint").is_none() {
+        return;
+    }
+    let open = || {
+        let backend = Arc::new(Wgpu::open(0).unwrap());
+        (backend.opened.clone(), Device::new(backend, "asked for"))
+    };
+    let rows = crate::data::open("builtin").unwrap().train.head(200);
+    let network = |device: &Device| crate::Autoencoder::builder(784).layers([8, 2]).build(device).unwrap();
+    let weights = |ae: &crate::Autoencoder| ae.params().names().map(|name| ae.params().read(name).unwrap()).collect::<Vec<_>>();
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
+    let fit = |folder: &std::path::Path| crate::Fit::default().epochs(40).batch_size(20).checkpoints(folder);
+
+    let unbroken = network(&open().1);
+    unbroken.fit(&rows, &fit(&whole)).unwrap();
+
+    let (opened, device) = open();
+    let steps = Arc::new(AtomicUsize::new(0));
+    let watched = steps.clone();
+    let watcher = std::thread::spawn(move || {
+        while watched.load(Ordering::Relaxed) < 100 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        opened.device.destroy();
+    });
+    let error = network(&device).fit(&rows, &fit(&broken).count_steps(steps)).unwrap_err();
+    assert!(matches!(error, crate::Error::Device { .. }) && error.to_string().contains("lost"), "{error}");
+    watcher.join().unwrap();
+
+    let resumed = network(&open().1);
+    let history = resumed.fit(&rows, &fit(&broken).resume(true)).unwrap();
+    assert!(history.epochs.len() == 40, "{history:?}");
+    assert_eq!(weights(&resumed), weights(&unbroken));
+}
+
 /// Over 128 MiB, where a binding ends on lavapipe, and over 65,535 workgroups.
 #[test]
 fn a_buffer_over_the_binding_limit_is_worked_on_in_pieces() {
