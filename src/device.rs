@@ -2,7 +2,7 @@
 //! nothing above it but the instruction set. `backend/open.rs` opens them.
 
 use crate::op::Op;
-use crate::{Dtype, Result, Shape};
+use crate::{Dtype, Error, Result, Shape};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -88,8 +88,11 @@ pub(crate) trait Backend: Send + Sync {
     /// Runs a checked op.
     fn run(&self, op: &Op) -> Result<()>;
 
-    /// Prepares a list of checked ops to be run many times.
-    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>>;
+    /// How it runs a list, the fastest first, besides [`LIST`].
+    fn rungs(&self) -> &'static [&'static str];
+
+    /// Prepares a list of checked ops to be run many times: at one of its rungs, or at the fastest that can be had.
+    fn compile(&self, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>>;
 
     /// Rows of a batch that keep the device busy: more only take more memory, and on a CPU leave its caches.
     fn rows(&self) -> usize {
@@ -102,7 +105,7 @@ pub(crate) trait Executable {
     /// Runs the whole list `steps` times.
     fn run(&mut self, steps: usize) -> Result<()>;
 
-    /// How the list is run: `list` is op by op, which is always right; `team` is by a standing team of threads.
+    /// How the list is run: one of the backend's rungs, or [`LIST`].
     fn rung(&self) -> &'static str;
 
     /// What was done since the list was compiled.
@@ -111,6 +114,32 @@ pub(crate) trait Executable {
     /// How a step is run, in lines, where there is more to tell than the list.
     fn plan(&self) -> String {
         String::new()
+    }
+}
+
+/// The rung of every device: op by op, as they were called. It is always right.
+pub(crate) const LIST: &str = "list";
+
+/// A list that is run op by op.
+struct List {
+    device: Device,
+    ops: Vec<Op>,
+    counts: Counts,
+}
+
+impl Executable for List {
+    fn run(&mut self, steps: usize) -> Result<()> {
+        (0..steps).flat_map(|_| &self.ops).try_for_each(|op| self.device.backend.run(op))?;
+        self.counts.add(steps, self.ops.len(), steps.saturating_mul(self.ops.len()));
+        Ok(())
+    }
+
+    fn rung(&self) -> &'static str {
+        LIST
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts
     }
 }
 
@@ -182,6 +211,31 @@ impl Device {
 
     pub(crate) fn same(&self, other: &Device) -> bool {
         Arc::ptr_eq(&self.backend, &other.backend)
+    }
+
+    /// How it runs a list, the fastest first.
+    pub(crate) fn rungs(&self) -> impl Iterator<Item = &'static str> {
+        self.backend.rungs().iter().copied().chain([LIST])
+    }
+
+    /// A list of checked ops that is ready to run: as NARROWS_RUNG says, or at the fastest rung that can be had.
+    pub(crate) fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
+        match std::env::var("NARROWS_RUNG") {
+            Ok(rung) => self.compile_at(ops, &rung),
+            Err(_) => self.backend.compile(ops, None),
+        }
+    }
+
+    /// The same at the rung of that name, and at no other.
+    pub(crate) fn compile_at(&self, ops: &[Op], rung: &str) -> Result<Box<dyn Executable>> {
+        match self.rungs().find(|known| *known == rung) {
+            Some(LIST) => Ok(Box::new(List { device: self.clone(), ops: ops.to_vec(), counts: Counts::default() })),
+            Some(rung) => self.backend.compile(ops, Some(rung)),
+            None => {
+                let all = self.rungs().collect::<Vec<_>>().join(", ");
+                Err(Error::argument("NARROWS_RUNG", format!("{} has no rung `{rung}`", self.id()), format!("Use one of {all}.")))
+            }
+        }
     }
 
     /// A new buffer of zeros, seen whole.

@@ -40,7 +40,7 @@ pub(crate) struct Slot {
 
 impl Program {
     pub(crate) fn new(tape: u64, device: Device, ops: Vec<Op>, slots: Vec<Slot>) -> Result<Program> {
-        let executable = device.backend().compile(&ops)?;
+        let executable = device.compile(&ops)?;
         Ok(Program { tape, device, ops, slots, executable })
     }
 
@@ -88,7 +88,9 @@ impl Program {
         &self.device
     }
 
-    /// How the list is run: `list` is op by op, `team` by a standing team of threads, `graph` as one CUDA graph.
+    /// How the list is run: `list` is op by op; `team` is by a standing team of threads; `groups` is by launches that
+    /// do several ops each, and `graph` by these in a CUDA graph. The environment variable `NARROWS_RUNG` names the one
+    /// to take when a tape is compiled; without it, it is the fastest that can be had.
     pub fn rung(&self) -> &'static str {
         self.executable.rung()
     }

@@ -90,7 +90,6 @@ impl Tape {
         Tape { id, device: device.clone(), eager, ops: Vec::new(), nodes: Vec::new(), params: Vec::new(), wanted: Vec::new() }
     }
 
-    #[cfg(test)]
     pub(crate) fn ops(&self) -> &[Op] {
         &self.ops
     }

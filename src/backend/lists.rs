@@ -5,7 +5,7 @@ mod makers;
 
 use crate::device::View;
 use crate::nn::{Builder, Objective};
-use crate::op::{Op, Operand, Reach, Role};
+use crate::op::{Op, Reach};
 use crate::train::Step;
 use crate::verify::{ops, row};
 use crate::{AdamConfig, Autoencoder, Device, Dtype, Loss, Shape, Tape, Tensor};
@@ -159,16 +159,4 @@ pub(super) fn training(
     let mut tape = Tape::plan(device);
     step.record(&mut tape, batch, |on, x| Objective::new(loss).record(&ae, on, x))?;
     Ok((tape.ops().to_vec(), step))
-}
-
-/// The bits of all views that a list touches, in its order; a NaN is a NaN, whichever.
-pub(super) fn bits(ops: &[Op]) -> Vec<Vec<u32>> {
-    let read = |view: &View| {
-        let mut bytes = vec![0u8; view.len() * view.dtype().size()];
-        view.device().backend().read(view, &mut bytes).unwrap();
-        let words = bytes.chunks(4).map(|b| b.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)));
-        words.map(|bits| if view.dtype() == Dtype::F32 && f32::from_bits(bits).is_nan() { u32::MAX } else { bits }).collect()
-    };
-    let used = |o: &Operand<View>| o.role != Role::Scratch;
-    ops.iter().flat_map(|op| op.form().operands().filter(used).map(|o| read(o.of)).collect::<Vec<_>>()).collect()
 }

@@ -65,6 +65,7 @@ struct Row<'a> {
     error_over_bound: f64,
     machine: &'a str,
     version: &'a str,
+    rung: &'a str,
 }
 
 impl Bench {
@@ -139,8 +140,8 @@ fn head(devices: &[Device], machine: &str) -> Result<()> {
         [first, _, ..] => (format!(" time / {} |", first.id()), "---|"),
         _ => (String::new(), ""),
     };
-    print(format_args!("\n| op | shape | device | ms, median | ms, min to max |{ratio} GFLOP/s | GB/s | error / bound |"))?;
-    print(format_args!("|---|---|---|---|---|{rule}---|---|---|"))
+    print(format_args!("\n| op | shape | device | rung | ms, median | ms, min to max |{ratio} GFLOP/s | GB/s | error / bound |"))?;
+    print(format_args!("|---|---|---|---|---|---|{rule}---|---|---|"))
 }
 
 fn one(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
@@ -167,6 +168,7 @@ fn row<'a>(t: &'a Timing, device: &'a Device, first: f64, machine: &'a str) -> R
         error_over_bound: t.worst,
         machine,
         version: env!("CARGO_PKG_VERSION"),
+        rung: t.rung,
     }
 }
 
@@ -175,7 +177,7 @@ fn line(r: &Row, compares: bool) -> String {
     let time = format!("{:.4} | {:.4} to {:.4}", r.ms_median, r.ms_min, r.ms_max);
     let ratio = if compares { format!(" {:.2} |", r.time_over_first) } else { String::new() };
     let rates = format!("{:.1} | {:.1} | {:.3}", r.gflops, r.gigabytes_per_second, r.error_over_bound);
-    format!("| {} | {} | {} | {time} |{ratio} {rates} |", r.op, r.shape, r.device)
+    format!("| {} | {} | {} | {} | {time} |{ratio} {rates} |", r.op, r.shape, r.device, r.rung)
 }
 
 /// A row in CSV, below the names of the columns if it is the first.

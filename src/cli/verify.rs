@@ -3,7 +3,7 @@
 use super::common::{Failure, print, say};
 use clap::Args;
 use narrows::Device;
-use narrows::verify::{self, Report, Select};
+use narrows::verify::{self, OpReport, Report, Select};
 use serde_json::json;
 
 #[derive(Args)]
@@ -14,7 +14,7 @@ pub(super) struct Verify {
     /// Threads of the CPU device. [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Only this op's rows.
+    /// Only this op's rows; `program` is only the programs.
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
     /// Only some 300 small rows.
@@ -64,15 +64,18 @@ impl Verify {
 }
 
 fn json(report: &Report) -> serde_json::Value {
-    let rows: Vec<_> = report
-        .rows
-        .iter()
-        .map(|r| {
+    let of = |rows: &[OpReport], name: &str| -> Vec<_> {
+        let row = |r: &OpReport| {
             json!({
-                "op": r.op, "cases": r.cases, "bit_for_bit": r.bit_for_bit, "error_over_bound": r.worst, "failed": r.failed,
+                name: r.op, "cases": r.cases, "bit_for_bit": r.bit_for_bit, "error_over_bound": r.worst, "failed": r.failed,
                 "failures": r.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
-        })
-        .collect();
-    json!({ "device": report.device, "name": report.name, "seconds": report.seconds, "failed": report.failed(), "rows": rows })
+        };
+        rows.iter().map(row).collect()
+    };
+    let (rows, programs) = (of(&report.rows, "op"), of(&report.programs, "rung"));
+    json!({
+        "device": report.device, "name": report.name, "seconds": report.seconds, "failed": report.failed(),
+        "rows": rows, "programs": programs,
+    })
 }

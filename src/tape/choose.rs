@@ -3,7 +3,7 @@
 use super::{Tape, Val};
 use crate::device::View;
 use crate::op::{IDLE_MOST, Op};
-use crate::{Clock, Dtype, Error, Result, Shape, Tensor, TopK};
+use crate::{Clock, Dtype, Error, Largest, Result, Shape, Tensor};
 
 impl Tape {
     /// The `k` largest numbers of each row, by value and not by magnitude, and 0 elsewhere: `x [R, C]` gives
@@ -53,9 +53,9 @@ impl Tape {
     /// that came first stay, -0 is below 0, and a NaN is above all. They lie in the order in which they came.
     ///
     /// ```
-    /// use narrows::{Clock, Device, Tape, Tensor, TopK};
+    /// use narrows::{Clock, Device, Tape, Tensor, Largest};
     /// let device = Device::cpu()?;
-    /// let (clock, top) = (Clock::new(&device)?, TopK::new(&device, 1, 2)?);
+    /// let (clock, top) = (Clock::new(&device)?, Largest::new(&device, 1, 2)?);
     /// let mut tape = Tape::new(&device);
     /// for row in [[5.0, 1.0, 3.0], [4.0, 0.0, 9.0]] {
     ///     let x = tape.input(&Tensor::new(&device, &row, &[1, 3])?)?;
@@ -68,7 +68,7 @@ impl Tape {
     ///
     /// # Errors
     /// When `x` is not a matrix with as many rows as `top`, or has no columns.
-    pub fn merge_topk(&mut self, x: Val, clock: &Clock, top: &TopK) -> Result<()> {
+    pub fn merge_topk(&mut self, x: Val, clock: &Clock, top: &Largest) -> Result<()> {
         let x = self.view(x)?.clone();
         let [clock, values, index] = [&clock.tensor, &top.values, &top.index].map(|tensor| tensor.view.clone());
         self.push(Op::MergeTopk { x, clock, values, index }).map(drop)

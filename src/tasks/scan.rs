@@ -1,7 +1,7 @@
 //! The rows of a part of a gallery that score highest with each query: products on the device, and a choice of theirs
 //! that stays there.
 
-use crate::{Clock, Device, Program, Result, Tape, Tensor, TopK, Val};
+use crate::{Clock, Device, Largest, Program, Result, Tape, Tensor, Val};
 
 /// Queries and rows of the gallery of one product: its numbers stay in a CPU's caches.
 const QUERIES: usize = 512;
@@ -41,7 +41,7 @@ struct Compare {
     queries: usize,
     k: usize,
     asked: Val,
-    top: TopK,
+    top: Largest,
     program: Program,
 }
 
@@ -121,7 +121,7 @@ impl Part {
 
 impl Compare {
     fn new(device: &Device, part: &Part, columns: usize, queries: usize, k: usize) -> Result<Compare> {
-        let top = TopK::new(device, queries, k)?;
+        let top = Largest::new(device, queries, k)?;
         let mut tape = Tape::plan(device);
         let asked = tape.input(&Tensor::zeros(device, &[queries, columns])?)?;
         let rows = tape.gather(&part.rows, &part.order, &part.clock, GALLERY)?;

@@ -18,6 +18,8 @@ pub struct Timing {
     pub device: String,
     /// The op's name, or `step`.
     pub what: String,
+    /// How the device ran it: [`Program::rung`].
+    pub rung: &'static str,
     /// Its sizes: {batch, inputs, outputs} of a dense layer's products, {batch, widths..} of a step, the dimensions
     /// otherwise.
     pub shape: Vec<usize>,
@@ -90,9 +92,18 @@ pub fn bench(device: &Device, op: &str, shape: &[usize]) -> Result<Timing> {
     let verdict = prepared.run(device);
     let op = prepared.on(device)?;
     let cost = op.cost();
-    let ms = time(device, op)?;
+    let (ms, rung) = time(device, op)?;
     let wrong = verdict.wrong.map(|wrong| wrong.problem);
-    Ok(Timing { device: device.id().into(), what: prepared.row.name().into(), shape: shape.into(), ms, cost, worst: verdict.worst, wrong })
+    Ok(Timing {
+        device: device.id().into(),
+        what: prepared.row.name().into(),
+        rung,
+        shape: shape.into(),
+        ms,
+        cost,
+        worst: verdict.worst,
+        wrong,
+    })
 }
 
 fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
@@ -168,7 +179,7 @@ pub fn bench_step(device: &Device, batch: usize, widths: &[usize]) -> Result<Tim
     let ms = spread(|runs| run(&mut program, &step, runs))?;
     let wrong = (worst.is_nan() || worst > 1.0).then(|| format!("the loss is {worst:.1} times its bound from that in f64, {oracle}"));
     let shape = std::iter::once(batch).chain(widths.iter().copied()).collect();
-    Ok(Timing { device: device.id().into(), what: "step".into(), shape, ms, cost, worst, wrong })
+    Ok(Timing { device: device.id().into(), what: "step".into(), rung: program.rung(), shape, ms, cost, worst, wrong })
 }
 
 fn run(program: &mut Program, step: &Step, runs: usize) -> Result<()> {
@@ -198,8 +209,8 @@ fn loss_in_f64(ae: &Autoencoder, x: Vec<f64>) -> Result<f64> {
     Ok(x.iter().zip(&h).fold(0.0, |sum, (x, y)| sum + (x - y).powi(2)) / x.len() as f64)
 }
 
-/// Times an op. The first element of its result is read to know when the device is done.
-fn time(device: &Device, op: Op) -> Result<Spread> {
+/// Times an op, and says at which rung. The first element of its result is read to know when the device is done.
+fn time(device: &Device, op: Op) -> Result<(Spread, &'static str)> {
     let written = op.result().clone();
     let one = written.part(0, Shape::new(&[1])?).unwrap_or(written);
     let mut bytes = vec![0; one.len() * one.dtype().size()];
@@ -210,13 +221,13 @@ fn time(device: &Device, op: Op) -> Result<Spread> {
         _ => None,
     };
     let ops: Vec<Op> = [Some(op), again].into_iter().flatten().collect();
-    let mut list = device.backend().compile(&ops)?;
+    let mut list = device.compile(&ops)?;
     let ms = spread(|runs| {
         list.run(runs)?;
         device.backend().read(&one, &mut bytes)
     })?;
     let each = |ms: f64| ms / ops.len() as f64;
-    Ok(Spread { least: each(ms.least), median: each(ms.median), most: each(ms.most) })
+    Ok((Spread { least: each(ms.least), median: each(ms.median), most: each(ms.most) }, list.rung()))
 }
 
 /// Milliseconds of one of the runs of `f(runs)`.

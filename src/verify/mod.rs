@@ -19,6 +19,7 @@ mod data;
 mod judge;
 mod layout;
 pub(crate) mod ops;
+pub(crate) mod programs;
 mod reference;
 mod report;
 pub(crate) mod row;
@@ -44,7 +45,7 @@ pub struct Select {
     pub large: bool,
     /// Leaves out rows for which the f64 reference needs more operations than this.
     pub most_work: Option<usize>,
-    /// Only the rows of this op.
+    /// Only the rows of this op; `program` is only the programs.
     pub op: Option<String>,
 }
 
@@ -70,8 +71,9 @@ impl Select {
         let mut rows = row::all();
         if let Some(op) = &self.op {
             let names = row::names(&rows);
-            if !names.contains(&op.as_str()) {
-                return Err(Error::argument("verify", format!("there is no op `{op}`"), format!("Use one of {}.", names.join(", "))));
+            if !names.contains(&op.as_str()) && op != PROGRAM {
+                let remedy = format!("Use one of {}, {PROGRAM}.", names.join(", "));
+                return Err(Error::argument("verify", format!("there is no op `{op}`"), remedy));
             }
             rows.retain(|r| r.name() == op);
         }
@@ -83,7 +85,10 @@ impl Select {
     }
 }
 
-/// Runs the selected rows on one device.
+/// What selects the programs alone.
+const PROGRAM: &str = "program";
+
+/// Runs the selected rows on one device; where all ops are selected, and not only some rows of each, also programs.
 ///
 /// # Errors
 /// When no op has the selected name. Failures on the device are in the report.
@@ -107,6 +112,13 @@ pub fn run_each(devices: &[Device], select: &Select) -> Result<Vec<Report>> {
             for prepared in &prepared {
                 report.add(prepared, prepared.run(device), device);
             }
+            report.seconds += start.elapsed().as_secs_f64();
+        }
+    }
+    if select.op.as_deref().map_or(!select.quick, |op| op == PROGRAM) {
+        for (device, report) in devices.iter().zip(&mut reports) {
+            let start = Instant::now();
+            report.programs = programs::run(device);
             report.seconds += start.elapsed().as_secs_f64();
         }
     }

@@ -15,14 +15,17 @@ pub struct Report {
     pub name: String,
     /// A row for each op, in the order of the instruction set.
     pub rows: Vec<OpReport>,
+    /// A row for each rung at which programs run besides the list; its cases are operands of trainings of all kinds.
+    /// Empty where only some rows were selected.
+    pub programs: Vec<OpReport>,
     /// The time that the device took, transfers and comparison included.
     pub seconds: f64,
 }
 
-/// The results of one op on a device.
+/// The results of one op on a device, or of one rung.
 #[derive(Clone, Debug)]
 pub struct OpReport {
-    /// The op.
+    /// The op, or the rung.
     pub op: &'static str,
     /// Distinct rows that were run.
     pub cases: usize,
@@ -39,7 +42,7 @@ pub struct OpReport {
 /// A row that failed.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// The op.
+    /// The op, or the rung.
     pub op: &'static str,
     /// The device.
     pub device: String,
@@ -65,12 +68,12 @@ pub struct Mismatch {
 }
 
 /// Failures that are kept for each op.
-const KEPT: usize = 5;
+pub(super) const KEPT: usize = 5;
 
 impl Report {
     pub(super) fn new(device: &Device) -> Report {
         let info = device.info();
-        Report { device: info.id.clone(), kind: info.kind, name: info.name.clone(), rows: Vec::new(), seconds: 0.0 }
+        Report { device: info.id.clone(), kind: info.kind, name: info.name.clone(), rows: Vec::new(), programs: Vec::new(), seconds: 0.0 }
     }
 
     pub(super) fn add(&mut self, prepared: &Prepared, verdict: Verdict, device: &Device) {
@@ -103,9 +106,9 @@ impl Report {
         self.rows.iter().map(|r| r.cases).sum()
     }
 
-    /// Rows that failed.
+    /// Rows that failed, and operands of programs.
     pub fn failed(&self) -> usize {
-        self.rows.iter().map(|r| r.failed).sum()
+        self.rows.iter().chain(&self.programs).map(|r| r.failed).sum()
     }
 }
 
@@ -119,12 +122,17 @@ impl OpReport {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "{} ({})", self.device, self.name)?;
-        writeln!(f, "{:<14} {:<8} {:>6}  {:<14} {:>12}  {:>6}", "op", "device", "cases", "contract", "error/bound", "failed")?;
-        for row in &self.rows {
-            writeln!(f, "{:<14} {:<8} {:>6}  {:<14} {:>12.4}  {:>6}", row.op, self.device, row.cases, row.bits(), row.worst, row.failed)?;
+        for (what, cases, rows) in [("op", "cases", &self.rows), ("program", "values", &self.programs)] {
+            if !rows.is_empty() {
+                writeln!(f, "{what:<14} {:<8} {cases:>6}  {:<14} {:>12}  {:>6}", "device", "contract", "error/bound", "failed")?;
+            }
+            for row in rows {
+                let (bits, worst) = (row.bits(), row.worst);
+                writeln!(f, "{:<14} {:<8} {:>6}  {bits:<14} {worst:>12.4}  {:>6}", row.op, self.device, row.cases, row.failed)?;
+            }
         }
         write!(f, "{} rows in {:.1} s, {} failed", self.cases(), self.seconds, self.failed())?;
-        for failure in self.rows.iter().flat_map(|r| &r.failures) {
+        for failure in self.rows.iter().chain(&self.programs).flat_map(|r| &r.failures) {
             write!(f, "\n{failure}")?;
         }
         Ok(())

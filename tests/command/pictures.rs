@@ -50,7 +50,7 @@ fn bench_compares_devices_in_one_table() {
     let table = bench("--device cpu,cpu");
     assert!(table.starts_with(&format!("narrows {} on ", env!("CARGO_PKG_VERSION"))), "{table}");
     assert!(table.contains("1 thread") && table.contains("| time / cpu |"), "{table}");
-    assert_eq!(table.lines().filter(|line| line.starts_with("| relu | 8x8 | cpu |")).count(), 2, "{table}");
+    assert_eq!(table.lines().filter(|line| line.starts_with("| relu | 8x8 | cpu | team |")).count(), 2, "{table}");
     let csv = bench("--device cpu --format csv");
     assert!(csv.starts_with("op,shape,device,device_name,ms_median") && csv.lines().count() == 2, "{csv}");
     // The old spelling.

@@ -1,7 +1,7 @@
 //! What is chosen, on every device that is here: ties, NaN, whole batches, and dead units.
 
 use crate::common::devices;
-use narrows::{Clock, Device, Tape, Tensor, TopK};
+use narrows::{Clock, Device, Largest, Tape, Tensor};
 
 fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
@@ -95,7 +95,7 @@ fn the_largest_so_far_are_those_of_all_steps() -> narrows::Result<()> {
     let numbers: Vec<f32> = (0..2 * 3 * 40).map(|i| ((i * 7919) % 31) as f32 - 15.0).collect();
     for device in devices() {
         for k in [1, 4, 200] {
-            let (clock, top) = (Clock::new(device)?, TopK::new(device, 2, k)?);
+            let (clock, top) = (Clock::new(device)?, Largest::new(device, 2, k)?);
             // Row by row of the data: three numbers of the first row, three of the second.
             let data = Tensor::new(device, &numbers, &[80, 3])?;
             let order = Tensor::indices(device, &(0..80).collect::<Vec<_>>(), 80)?;
@@ -164,14 +164,14 @@ fn what_cannot_be_chosen_is_refused_with_the_numbers() -> narrows::Result<()> {
     assert_eq!(text(tape.dead(x, &idle, 1)), "dead: 3 columns of x but 4 units. Make the two agree.");
     assert_eq!(text(tape.dead(x, &idle, (1 << 24) + 1)), "dead: idle for at least 16777217 rows. Use at most 16777216.");
     assert_eq!(tape.idle(x, &idle).unwrap_err().to_string(), "idle: 3 columns of code but 4 units. Make the two agree.");
-    let top = |rows: usize| TopK::new(&device, rows, 2);
+    let top = |rows: usize| Largest::new(&device, rows, 2);
     let clock = Clock::new(&device)?;
     assert_eq!(
         tape.merge_topk(x, &clock, &top(3)?).unwrap_err().to_string(),
         "merge_topk: 2 rows of x but 3 of values. Make the two agree."
     );
     assert!(tape.merge_topk(deep, &clock, &top(2)?).unwrap_err().to_string().starts_with("merge_topk: x has 3 dimensions"));
-    assert_eq!(TopK::new(&device, 2, 0).unwrap_err().to_string(), "k: it is 0. Use at least 1.");
+    assert_eq!(Largest::new(&device, 2, 0).unwrap_err().to_string(), "k: it is 0. Use at least 1.");
     assert_eq!(tape.topk(none, 3).and_then(|y| tape.shape(y).map(<[usize]>::to_vec))?, [0, 3]);
     Ok(())
 }

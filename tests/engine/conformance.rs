@@ -26,6 +26,8 @@ fn demand(report: &Report, rows: usize) {
     assert!(report.cases() >= rows, "{} rows on {}, not {rows}", report.cases(), report.device);
     assert_eq!(report.rows.len(), count(&Select::all()).unwrap().len(), "an op has no row");
     assert!(report.rows.iter().all(|r| r.worst <= 1.0 && r.worst.is_finite() && r.cases >= 8));
+    // Each way in which the device runs programs.
+    assert!(!report.programs.is_empty() && report.programs.iter().all(|r| r.worst <= 1.0 && r.cases > 500));
 }
 
 #[test]
@@ -53,7 +55,7 @@ fn cpu_gives_the_same_bits_at_every_level_for_any_number_of_threads() {
     let run = |devices: &[Device], select| if devices.is_empty() { Vec::new() } else { run_each(devices, select).unwrap() };
     for report in [run(&many, &Select::all()), run(&few, &small)].concat() {
         demand(&report, 1500);
-        assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+        assert!(report.rows.iter().chain(&report.programs).all(|r| r.bit_for_bit == r.cases));
     }
 }
 
@@ -82,7 +84,7 @@ fn cuda_gives_the_contracts_bits() {
         let device = Device::open(&info.id).unwrap();
         let report = run(&device, &Select::all()).unwrap();
         demand(&report, 1500);
-        assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+        assert!(report.rows.iter().chain(&report.programs).all(|r| r.bit_for_bit == r.cases));
     }
 }
 
@@ -94,7 +96,7 @@ fn cuda_standin_gives_the_contracts_bits() {
     let device = Device::cuda_standin(&library).unwrap();
     let report = run(&device, &Select::default()).unwrap();
     demand(&report, 1500);
-    assert!(report.rows.iter().all(|r| r.bit_for_bit == r.cases));
+    assert!(report.rows.iter().chain(&report.programs).all(|r| r.bit_for_bit == r.cases));
 }
 
 /// The table of the README: for each op the worst error of all its rows as a share of its bound.

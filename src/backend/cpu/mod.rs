@@ -161,7 +161,11 @@ impl Backend for Cpu {
         })
     }
 
-    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
+    fn rungs(&self) -> &'static [&'static str] {
+        &["team"]
+    }
+
+    fn compile(&self, ops: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {
         let plan = Plan::new(ops, self.core.threads(), self.core.level)?;
         Ok(Box::new(program::Team::new(self.core.clone(), ops.len(), plan)))
     }

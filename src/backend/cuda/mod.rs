@@ -84,7 +84,11 @@ impl Backend for Cuda {
         self.queue.launch(&launches, 1)
     }
 
-    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
-        program::compile(self.queue.clone(), ops)
+    fn rungs(&self) -> &'static [&'static str] {
+        &[program::GRAPH, program::GROUPS]
+    }
+
+    fn compile(&self, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>> {
+        program::compile(self.queue.clone(), ops, rung)
     }
 }

@@ -13,15 +13,21 @@ const STEPS: usize = 32;
 /// Nodes of a graph, at the most: a list of many launches needs no long graph.
 const NODES: usize = 1024;
 
-/// A graph of one step, if the driver can make it of the list; otherwise the list.
-pub(super) fn compile(queue: Arc<Queue>, ops: &[Op]) -> Result<Box<dyn Executable>> {
+/// The rungs: groups of ops in a graph, or launched one after another.
+pub(super) const GRAPH: &str = "graph";
+pub(super) const GROUPS: &str = "groups";
+
+/// A graph of one step, if the driver can make it of the list; otherwise, where no graph is demanded, its launches.
+pub(super) fn compile(queue: Arc<Queue>, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>> {
     let Planned { once, step, touched } = Planned::new(ops, queue.facts());
     let ready = |launches: Vec<_>| launches.into_iter().map(|launch| queue.ready(launch)).collect::<Result<Vec<_>>>();
     let (once, launches) = (ready(once)?, Arc::new(ready(step)?));
     let conflict = conflicts(&touched);
-    let one = match launches.is_empty() {
-        true => Err("an empty list makes no graph".to_string()),
-        false => Graph::new(queue.clone(), launches.clone(), &edges(&conflict, 1)).map_err(|e| e.to_string()),
+    let one = match (launches.is_empty(), rung) {
+        (true, _) => Err("an empty list makes no graph".to_string()),
+        (_, Some(GROUPS)) => Err("it was asked for without".to_string()),
+        (_, Some(_)) => Ok(Graph::new(queue.clone(), launches.clone(), &edges(&conflict, 1))?),
+        (_, None) => Graph::new(queue.clone(), launches.clone(), &edges(&conflict, 1)).map_err(|e| e.to_string()),
     };
     Ok(Box::new(Replay { queue, once, launches, conflict, one, many: None, counts: Counts::default() }))
 }
@@ -71,7 +77,7 @@ impl Executable for Replay {
     }
 
     fn rung(&self) -> &'static str {
-        if self.one.is_ok() { "graph" } else { "list" }
+        if self.one.is_ok() { GRAPH } else { GROUPS }
     }
 
     fn counts(&self) -> Counts {

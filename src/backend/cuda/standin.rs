@@ -138,19 +138,23 @@ impl Backend for StandIn {
         plan(op).iter().try_for_each(|launch| self.loaded.launch(&queue, launch))
     }
 
-    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
+    fn rungs(&self) -> &'static [&'static str] {
+        &["groups"]
+    }
+
+    fn compile(&self, ops: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {
         let planned = Planned::new(ops, &FACTS);
-        Ok(Box::new(List { loaded: self.loaded.clone(), planned, counts: Counts::default() }))
+        Ok(Box::new(Groups { loaded: self.loaded.clone(), planned, counts: Counts::default() }))
     }
 }
 
-struct List {
+struct Groups {
     loaded: Arc<Loaded>,
     planned: Planned,
     counts: Counts,
 }
 
-impl Executable for List {
+impl Executable for Groups {
     fn run(&mut self, steps: usize) -> Result<()> {
         let queue = self.loaded.lock()?;
         let Planned { once, step, .. } = &self.planned;
@@ -163,7 +167,7 @@ impl Executable for List {
     }
 
     fn rung(&self) -> &'static str {
-        "list"
+        "groups"
     }
 
     fn counts(&self) -> Counts {

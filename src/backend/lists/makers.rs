@@ -1,10 +1,11 @@
 //! Lists in which there is something to put together: networks, layers with what follows them, gradients with their
 //! updates, the ends of steps.
 
-use super::{Dice, World, bits, training};
+use super::{Dice, World, training};
 use crate::device::View;
 use crate::nn::{Activation, Builder, Loss};
 use crate::op::{AdamHyper, Map, Op, Term, Zip};
+use crate::verify::programs::bits;
 use crate::{Autoencoder, Device, Dtype, Shape};
 
 /// Builds a list on a device; the same one for the same seed.
@@ -190,9 +191,9 @@ pub(in crate::backend) fn difference(gpu: &Device, make: &Make, seed: u64, steps
     let eager = make(gpu, seed);
     (0..steps).flat_map(|_| &eager).for_each(|op| gpu.backend().run(op).unwrap());
     let ops = make(gpu, seed);
-    let mut program = gpu.backend().compile(&ops).unwrap();
+    let mut program = gpu.compile(&ops).unwrap();
     program.run(steps).unwrap();
-    let (got, want) = (bits(&ops), bits(&eager));
+    let (got, want) = (bits(&ops).unwrap(), bits(&eager).unwrap());
     let differs = |view: usize| (0..want[view].len()).find(|&i| got[view][i] != want[view][i]);
     let first = (0..want.len()).find_map(|view| differs(view).map(|i| (view, i)));
     let text = first.map(|(view, i)| format!("seed {seed}, view {view}, element {i}: {:x} and not {:x}", got[view][i], want[view][i]));

@@ -101,7 +101,11 @@ impl Backend for Wgpu {
         self.opened.run(op)
     }
 
-    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
+    fn rungs(&self) -> &'static [&'static str] {
+        &["groups"]
+    }
+
+    fn compile(&self, ops: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {
         Ok(Box::new(program::Program::new(self.opened.clone(), ops)?))
     }
 }

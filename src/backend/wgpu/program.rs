@@ -122,7 +122,7 @@ impl Executable for Program {
     }
 
     fn rung(&self) -> &'static str {
-        "groups in passes"
+        "groups"
     }
 
     fn counts(&self) -> Counts {

@@ -98,8 +98,13 @@ impl Backend for Faulty {
         self.inner.backend().read(from, to)
     }
 
-    fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
-        self.inner.backend().compile(ops)
+    /// It has no fault, so that the list is what differs.
+    fn rungs(&self) -> &'static [&'static str] {
+        &["team"]
+    }
+
+    fn compile(&self, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>> {
+        self.inner.backend().compile(ops, rung)
     }
 
     fn run(&self, op: &Op) -> Result<()> {
@@ -176,6 +181,26 @@ fn every_op_catches_every_planted_fault() {
             assert!(row.failed > 0 || blind(fault, row.op), "{fault:?} in {} passes all {} rows", row.op, row.cases);
         }
     }
+}
+
+/// A rung that does not do what the list does.
+#[test]
+fn programs_catch_a_list_that_does_something_else() {
+    let programs = Select { op: Some("program".into()), ..Select::default() };
+    let failed = |fault: Fault, kind| {
+        let report = run(&Faulty::device(fault, kind), &programs).unwrap();
+        // What fails has no operands to compare.
+        let cases = if fault == Fault::Refused { 7 } else { 500 };
+        assert!(report.rows.is_empty() && report.programs.len() == 1 && report.programs[0].cases >= cases, "{report}");
+        report.failed()
+    };
+    for kind in [DeviceKind::Cpu, DeviceKind::Wgpu] {
+        assert_eq!(failed(Fault::None, kind), 0);
+        for fault in [Fault::Sign, Fault::Zero, Fault::Shifted, Fault::NotRun, Fault::Refused] {
+            assert!(failed(fault, kind) > 0, "{fault:?} on {kind}");
+        }
+    }
+    assert!(failed(Fault::Inexact, DeviceKind::Cpu) > 0, "equal bits are demanded");
 }
 
 /// Without the demand for equal bits, the bounds alone.

@@ -14,7 +14,7 @@ fn a_gpu_has_the_bits_of_the_contract() {
     };
     let (rung, submits, plan) = compare_compiled(&gpu);
     if std::env::var("NARROWS_FAKE_DRIVER").is_ok_and(|f| f == "graph") {
-        assert!((rung, submits) == ("list", 12) && plan.starts_with("no graph: cuda:0: making a graph"), "{rung} {submits} {plan}");
+        assert!((rung, submits) == ("groups", 12) && plan.starts_with("no graph: cuda:0: making a graph"), "{rung} {submits} {plan}");
         return;
     }
     assert_eq!((rung, submits, plan.as_str()), ("graph", 3, "4 launches a step: uniform_fours sum_chunks total end\n"));

@@ -56,7 +56,7 @@ fn compare_compiled(d: &Device) -> (&'static str, u64, String) {
     let eager = read(&losses);
     write(&clock, &[0, 0]);
     write(&losses, &nothing);
-    let mut program = d.backend().compile(&ops).unwrap();
+    let mut program = d.compile(&ops).unwrap();
     program.run(2).unwrap();
     program.run(1).unwrap();
     let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -72,7 +72,7 @@ fn a_compiled_list_has_the_bits_of_single_ops() {
     let Some(library) = build::build() else { return };
     assert_eq!(
         compare_compiled(&Device::cuda_standin(&library).unwrap()),
-        ("list", 12, "4 launches a step: uniform_fours sum_chunks total end\n".into())
+        ("groups", 12, "4 launches a step: uniform_fours sum_chunks total end\n".into())
     );
 }
 

@@ -81,7 +81,7 @@ fn a_program_is_few_submits_and_does_what_the_ops_do_one_by_one() {
         eager.iter().for_each(|op| device.backend().run(op).unwrap());
     }
     let (ops, have) = step();
-    let mut program = device.backend().compile(&ops).unwrap();
+    let mut program = device.compile(&ops).unwrap();
     program.run(5).unwrap();
     // Eager work in between disturbs nothing.
     device.backend().run(&eager[0]).unwrap();
@@ -92,7 +92,7 @@ fn a_program_is_few_submits_and_does_what_the_ops_do_one_by_one() {
     assert_eq!((counts.runs, counts.steps, counts.launches, counts.maps, counts.writes), (2, 8, 32, 0, 0));
     // The first step alone; then as many at once as 50 ms are for, which depends on the machine.
     assert!((3..=8).contains(&counts.submits), "{counts:?}");
-    assert_eq!(program.rung(), "groups in passes");
+    assert_eq!(program.rung(), "groups");
     program.run(0).unwrap();
     assert_eq!(program.counts().submits, counts.submits);
 }
@@ -117,7 +117,7 @@ fn a_lost_device_errs_and_does_not_panic() {
     let device = Device::new(backend, "asked for");
     let y = floats(&device, &[3]);
     let op = Op::Fill { y: y.clone(), value: 2.0 };
-    let mut program = device.backend().compile(std::slice::from_ref(&op)).unwrap();
+    let mut program = device.compile(std::slice::from_ref(&op)).unwrap();
     device.backend().run(&op).unwrap();
     opened.device.destroy();
     // A driver that loses a device says so at once; a device that is destroyed says so when its queue is empty.
@@ -129,7 +129,7 @@ fn a_lost_device_errs_and_does_not_panic() {
         device.backend().write(&y, &bytes).err(),
         program.run(1).err(),
         device.backend().alloc(16).err(),
-        device.backend().compile(&[op]).err(),
+        device.compile(&[op]).err(),
     ];
     for (i, error) in errors.into_iter().enumerate() {
         let text = error.unwrap_or_else(|| panic!("call {i} after the loss did not err")).to_string();

@@ -32,7 +32,10 @@ impl Backend for Paper {
     fn run(&self, _: &Op) -> Result<()> {
         Err(refused())
     }
-    fn compile(&self, _: &[Op]) -> Result<Box<dyn Executable>> {
+    fn rungs(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn compile(&self, _: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {
         Err(refused())
     }
 }

@@ -7,22 +7,22 @@ use crate::{Device, Dtype, Error, Result, Shape, Tensor, tensor};
 ///
 /// A clone is the same data.
 #[derive(Clone, Debug)]
-pub struct TopK {
+pub struct Largest {
     pub(crate) values: Tensor,
     pub(crate) index: Tensor,
 }
 
-impl TopK {
+impl Largest {
     /// Room for `k` numbers of each row: at first all are negative infinity, of index 0. k is at least 1.
     ///
     /// # Errors
     /// When `k` is 0, or the device has no memory.
-    pub fn new(device: &Device, rows: usize, k: usize) -> Result<TopK> {
+    pub fn new(device: &Device, rows: usize, k: usize) -> Result<Largest> {
         if k == 0 {
             return Err(Error::argument("k", "it is 0", "Use at least 1."));
         }
         let index = Tensor { view: device.alloc(Dtype::U32, Shape::new(&[rows, k])?)?, below: None };
-        Ok(TopK { values: Tensor::new(device, &vec![f32::NEG_INFINITY; rows * k], &[rows, k])?, index })
+        Ok(Largest { values: Tensor::new(device, &vec![f32::NEG_INFINITY; rows * k], &[rows, k])?, index })
     }
 
     /// The numbers and their indices, k of each row.
