@@ -1,5 +1,6 @@
 // The k-th largest of some keys, of equal ones the first first. An element is the pair (key, N - 1 - index), and no two
-// pairs are the same; the k-th largest is found eight bits at a time, by counts of integers, whose order does not matter.
+// pairs are the same; the k-th largest is found eight bits at a time, by counts of integers, whose order does not
+// matter.
 #pragma once
 
 constexpr unsigned BINS = 256, GROUP = 16;

@@ -351,9 +351,9 @@ impl Score {
         let threshold = scores.threshold(share)?;
         let (rows, count) = (scores.rows(), (scores.rows() as f64 * share).round());
         self.apply.common.say(match count >= 1.0 {
-            true => format!("anomalies are rows with a score of at least {threshold}, as {count} of {rows} rows of the training have"),
+            true => format!("anomalies are rows with a score of at least {threshold}, as {count} of {rows} rows that the model was judged by have"),
             false => format!(
-                "anomalies are rows with a score above those of all {rows} rows of the training: {share} of {rows} is less than one row"
+                "anomalies are rows with a score above those of all {rows} rows that the model was judged by: {share} of {rows} is less than one row"
             ),
         });
         Ok(Some(threshold))

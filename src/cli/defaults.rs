@@ -106,11 +106,22 @@ impl Settings {
         if !self.said.activation && self.model.is_deep() {
             self.model = self.model.clone().activation(ACTIVATION);
         }
+        if train.schema().is_some_and(Schema::has_categories) {
+            self.complete_output(Scale::MinMax);
+        }
         Ok(())
     }
 
-    /// A network for texts: rows as they are, and a linear output, which learns the rare words of tf-idf where a
-    /// sigmoid hardly leaves their mean. Cross-entropy needs a sigmoid.
+    /// A linear output, for rows with many numbers that are nearly always 0: a sigmoid hardly leaves their mean.
+    /// Cross-entropy needs a sigmoid.
+    fn complete_output(&mut self, scale: Scale) {
+        if !self.said.output && self.fit.loss != Loss::Bce {
+            self.model = self.model.clone().output(Output::Linear);
+            self.data.scale.get_or_insert(scale);
+        }
+    }
+
+    /// A network for texts: rows as they are, and a linear output.
     fn complete_texts(&mut self, words: usize) {
         if !self.said.layers {
             self.model = self.model.clone().hidden(HIDDEN_OF_TEXTS).code((words / 3).clamp(1, CODE_OF_TEXTS));
@@ -118,9 +129,7 @@ impl Settings {
         if !self.said.activation && self.model.is_deep() {
             self.model = self.model.clone().activation(ACTIVATION);
         }
-        if !self.said.output && self.fit.loss != Loss::Bce {
-            self.model = self.model.clone().output(Output::Linear);
-        }
+        self.complete_output(Scale::None);
         self.data.scale.get_or_insert(Scale::None);
     }
 

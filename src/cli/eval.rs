@@ -10,11 +10,11 @@ use clap::Args;
 use narrows::data::Dataset;
 use narrows::nn::{Corruption, Output};
 use narrows::tasks::{self, Activity, Denoising, Detection, Latent, Likelihood};
-use narrows::train::Evaluation;
+use narrows::train::{Evaluation, Metrics};
 use narrows::{Autoencoder, Error, Loss, Result, report};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -35,8 +35,8 @@ pub(super) struct Eval {
     /// network.
     #[arg(long)]
     jacobian: bool,
-    /// Measures how well scores find anomalies among the test rows, or among all rows of a file that --data names: this
-    /// column of the table is 1, true or yes for them, and 0, false or no for usual rows.
+    /// Measures how well scores find anomalies among the test rows, or among all rows of data that the network was not
+    /// trained on: this column of the table is 1, true or yes for them, and 0, false or no for usual rows.
     #[arg(long, value_name = "COLUMN", conflicts_with = "label")]
     anomaly: Option<String>,
     /// The same by classes: rows of these are usual, all others are anomalies. The classes are those of --anomaly, or
@@ -57,6 +57,46 @@ pub(super) struct Eval {
     json: bool,
 }
 
+/// The errors on training and test rows, or on all rows of data that the network was not trained on.
+enum Measured {
+    Both(Box<Evaluation>),
+    Whole(Box<Metrics>),
+}
+
+impl Measured {
+    fn of(ae: &Autoencoder, train: Option<&Dataset>, test: &Dataset) -> Result<Measured> {
+        let test = ae.measure(test)?;
+        Ok(match train {
+            Some(train) => Measured::Both(Box::new(Evaluation { train: ae.measure(train)?, test })),
+            None => Measured::Whole(Box::new(test)),
+        })
+    }
+
+    fn parts(&self) -> Vec<&Metrics> {
+        match self {
+            Measured::Both(both) => vec![&both.train, &both.test],
+            Measured::Whole(whole) => vec![whole],
+        }
+    }
+
+    fn json(&self) -> Value {
+        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap_or_default();
+        match self {
+            Measured::Both(both) => read(both.json()),
+            Measured::Whole(whole) => json!({ "train": null, "test": read(whole.json()), "gap": null }),
+        }
+    }
+}
+
+impl Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Measured::Both(both) => both.fmt(f),
+            Measured::Whole(whole) => whole.fmt(f),
+        }
+    }
+}
+
 /// What is measured of the test rows besides their reconstructions.
 #[derive(Default)]
 struct More {
@@ -70,7 +110,7 @@ struct More {
 }
 
 impl Eval {
-    /// Prints the errors on training and test rows.
+    /// Prints the errors on training and test rows, or on all rows of other data that have no parts.
     pub(super) fn run(&self) -> Result<()> {
         self.check_out()?;
         let (ae, ensemble) = self.model.load_all(&self.common)?;
@@ -80,8 +120,10 @@ impl Eval {
             check_place(out, "the model", self.model.is_at(out))?;
             check_place(out, "the rows", is_same(out, &data))?;
         }
-        let both = Evaluation { train: ae.measure(&split.train)?, test: ae.measure(&split.test)? };
-        let mut more = self.more(&ae, &split.test)?;
+        let whole = self.halves.whole(self.model.path(), &ae, &split)?;
+        let test = whole.as_ref().unwrap_or(&split.test);
+        let measured = Measured::of(&ae, whole.is_none().then_some(&split.train), test)?;
+        let mut more = self.more(&ae, test)?;
         if self.finds_anomalies() {
             let labelled = self.halves.labelled(self.model.path(), &ae, &split, self.anomaly.as_deref())?;
             let scorer = Scorer::of(self.score_by, self.model.path(), &ae, ensemble)?;
@@ -91,7 +133,7 @@ impl Eval {
             more.detection = Some(found);
         }
         let outside = Outside::default();
-        for part in [&both.train, &both.test] {
+        for part in measured.parts() {
             outside.add(part.outside.unwrap_or(0), part.rows * part.columns);
         }
         outside.say(&self.common);
@@ -103,8 +145,8 @@ impl Eval {
             ));
         }
         match self.json {
-            true => print(more.put_into(serde_json::from_str(&both.json()).unwrap_or_default())),
-            false => print(more.after(&both)),
+            true => print(more.put_into(measured.json())),
+            false => print(more.after(&measured)),
         }
     }
 

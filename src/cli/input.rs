@@ -294,10 +294,26 @@ impl Halves {
             return Ok(source.open(Some(ae))?.test);
         };
         let options = known(of(&self.reading).over(&Reading::default()).options(), ae);
-        let trained_on = run_of(model).is_some_and(|folder| is_known(folder, split).unwrap_or(false));
-        match trained_on || !(options.is_stream(data) || options.is_folder(data)) {
+        match Halves::has_parts(model, split, &options, data) {
             true => Ok(Reading::split(&options, data)?.test),
             false => options.read(data),
+        }
+    }
+
+    /// Whether data are in parts: by themselves, or because the run was trained on one of them and tested on the other.
+    fn has_parts(model: &Path, split: &Split, options: &Options, data: &Path) -> bool {
+        let trained_on = run_of(model).is_some_and(|folder| is_known(folder, split).unwrap_or(false));
+        trained_on || !(options.is_stream(data) || options.is_folder(data))
+    }
+
+    /// All rows of named data that have no parts: the network was trained on none of them. `split` is what
+    /// [`Halves::open`] has given.
+    pub(super) fn whole(&self, model: &Path, ae: &Autoencoder, split: &Split) -> Result<Option<Dataset>> {
+        let Some(data) = &self.data else { return Ok(None) };
+        let options = known(self.reading.over(&Reading::default()).options(), ae);
+        match Halves::has_parts(model, split, &options, data) {
+            true => Ok(None),
+            false => options.read(data).map(Some),
         }
     }
 

@@ -239,7 +239,8 @@ impl Settings {
         [model, fit, data, run]
     }
 
-    /// The rows to train on, and those to validate on: a share of the training rows, or the part that the data have.
+    /// The rows to train on, and those to validate on: a share of the training rows at random, because those of a class
+    /// often lie together, or the part that the data have.
     pub(super) fn hold_out(&self, split: &Split) -> Result<(Dataset, Option<Dataset>)> {
         let train = &split.train;
         let Some(fraction) = self.data.validation else { return Ok((train.clone(), split.validation.clone())) };
@@ -251,9 +252,9 @@ impl Settings {
                 remedy: "Use a fraction between 0 and 1 that leaves rows on both sides; 0.1 is usual.".into(),
             });
         }
-        let kept = train.len() - rows as usize;
-        let held = train.rows(kept..train.len()).named(&format!("{}, held out", train.name()));
-        Ok((train.head(kept), Some(held)))
+        let (kept, held) = train.split(fraction, 0)?;
+        let named = format!("{}, held out", train.name());
+        Ok((kept, Some(held.named(&named))))
     }
 }
 

@@ -104,16 +104,25 @@ struct Ahead {
     id: Option<String>,
     image_dims: Option<[usize; 3]>,
     rows: Receiver<Result<Chunk>>,
+    /// What went wrong behind the rows that were taken last.
+    failed: Option<Error>,
 }
 
 #[cfg(feature = "files")]
 impl Ahead {
-    /// Waits for a row, and takes those that follow without a pause.
-    fn take(&self, most: usize) -> Result<Chunk> {
+    /// Waits for a row, and takes those that follow without a pause. Rows before one that fails are given first.
+    fn take(&mut self, most: usize) -> Result<Chunk> {
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
         let mut chunk = self.rows.recv().unwrap_or_else(|_| Ok(Vec::<f32>::new().into()))?;
         for _ in 1..most {
             match self.rows.recv_timeout(PAUSE) {
-                Ok(row) => chunk.append(row?),
+                Ok(Ok(row)) => chunk.append(row),
+                Ok(Err(e)) => {
+                    self.failed = Some(e);
+                    break;
+                }
                 Err(_) => break,
             }
         }
@@ -263,6 +272,7 @@ impl Chunks {
             id: self.id().map(str::to_string),
             image_dims: self.image_dims(),
             rows,
+            failed: None,
         };
         let remarks = self.remarks.clone();
         self.rows = 1;

@@ -177,6 +177,11 @@ impl Schema {
         self.vocabulary().is_some()
     }
 
+    /// Whether some columns are text, of which each category has numbers of its own.
+    pub fn has_categories(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field.role, Role::Category(_)))
+    }
+
     /// The words that make rows of texts.
     pub(super) fn vocabulary(&self) -> Option<&Vocabulary> {
         self.fields.iter().find_map(|field| if let Role::Words(vocabulary) = &field.role { Some(&**vocabulary) } else { None })

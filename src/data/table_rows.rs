@@ -53,6 +53,10 @@ impl TableRows {
         let label = find(&options.label, Role::Label)?;
         let called = |at: usize| lines.names().map_or_else(|| "id".to_string(), |names| names[at].clone());
         let id = find(&options.id, Role::Id)?.map(|at| (at, called(at)));
+        let known = schema.place(&Role::Id).and_then(|at| schema.fields[at].name.as_deref());
+        if let (None, Some(name)) = (&id, known) {
+            notes.push(format!("there is no column {}, which had the ids in training: the rows have none", quoted(&[name])));
+        }
         Ok(TableRows { maker: Maker::new(&schema), lines, schema, places, label, id, notes })
     }
 

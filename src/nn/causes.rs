@@ -29,15 +29,20 @@ pub enum Entry {
     Number(f64),
     /// A category: of a reconstruction the one with the largest number. None for one that the training did not have.
     Category(Option<String>),
+    /// Of a reconstruction, the category that the row has: the network has this number for it, where 1 is certain and
+    /// that of any other is smaller.
+    Doubted(String, f64),
 }
 
 impl fmt::Display for Entry {
-    /// A number with all its digits, as tables of rows have it, or the name of the category.
+    /// A number with all its digits, as tables of rows have it, or the name of the category; `GB (0.42)` is one that the
+    /// row has.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Entry::Number(x) if *x == 0.0 || (1e-5..1e16).contains(&x.abs()) || !x.is_finite() => write!(f, "{x}"),
             Entry::Number(x) => write!(f, "{x:e}"),
             Entry::Category(name) => f.write_str(name.as_deref().unwrap_or_default()),
+            Entry::Doubted(name, number) => write!(f, "{name} ({number:.2})"),
         }
     }
 }
@@ -75,6 +80,11 @@ impl Field {
         (0..ae.inputs()).map(|at| Field { name: format!("x_{at}"), columns: at..at + 1, categories: Vec::new() }).collect()
     }
 
+    /// The largest of the numbers of a row that stand here.
+    fn largest(&self, row: &[f32]) -> f64 {
+        row[self.columns.clone()].iter().fold(f64::NEG_INFINITY, |most, &x| most.max(f64::from(x)))
+    }
+
     /// What stands here, by the numbers of a row.
     fn entry(&self, row: &[f64], is_known: impl Fn(f64) -> bool) -> Entry {
         let numbers = &row[self.columns.clone()];
@@ -104,12 +114,14 @@ pub(super) fn explained(ae: &Autoencoder, rows: Chunks, most: usize) -> Result<i
             let whole = squares.iter().map(|(square, _)| square).sum::<f64>().max(f64::MIN_POSITIVE);
             // Equal ones stay in the order of the file.
             squares.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let cause = |(square, field): (f64, &Field)| Cause {
-                name: field.name.clone(),
-                columns: field.columns.clone(),
-                share: square / whole,
-                value: field.entry(own, |number| number > 0.0),
-                reconstruction: field.entry(back, |_| true),
+            let cause = |(square, field): (f64, &Field)| {
+                let (value, back) = (field.entry(own, |number| number > 0.0), field.entry(back, |_| true));
+                // The same category in both says nothing, but how sure the network is.
+                let reconstruction = match &back {
+                    Entry::Category(Some(name)) if value == back => Entry::Doubted(name.clone(), field.largest(y)),
+                    _ => back,
+                };
+                Cause { name: field.name.clone(), columns: field.columns.clone(), share: square / whole, value, reconstruction }
             };
             (mean_square(x, y) as f32, squares.into_iter().take(most).map(cause).collect())
         };

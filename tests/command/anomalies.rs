@@ -35,7 +35,7 @@ fn trained() -> tempfile::TempDir {
     fs::write(root.join("t.csv"), table(0, 600, false)).unwrap();
     fs::write(root.join("new.csv"), table(1000, 200, true)).unwrap();
     let train = "train -q --device cpu --data t.csv --id name --drop bad --layers 8,1 --epochs 60 --batch-size 16 --lr 1e-2";
-    ok(root, &format!("{train} --validation 0.2 --out m"));
+    ok(root, &format!("{train} --output sigmoid --validation 0.2 --out m"));
     folder
 }
 
@@ -47,7 +47,10 @@ fn a_row_is_marked_by_the_scores_of_the_training_also_alone() {
     let root = folder.path();
     let (all, err) = ok(root, &format!("{SCORE} new.csv --contamination 0.02"));
     // Of 500 rows to train on 100 are held out.
-    assert!(err.contains("anomalies are rows with a score of at least") && err.contains("as 2 of 100 rows of the training have"), "{err}");
+    assert!(
+        err.contains("anomalies are rows with a score of at least") && err.contains("as 2 of 100 rows that the model was judged by have"),
+        "{err}"
+    );
     assert_eq!(all.lines().next(), Some("score,anomaly,name"));
     let marks = |text: &str| text.lines().skip(1).map(|line| line.split(',').nth(1) == Some("1")).collect::<Vec<_>>();
     let (bad, usual): (Vec<_>, Vec<_>) = marks(&all).into_iter().enumerate().partition(|(i, _)| i % 10 == 3);
@@ -84,7 +87,7 @@ fn a_row_is_marked_by_the_scores_of_the_training_also_alone() {
 
     // A share that is less than one row of the training.
     let (none, err) = ok(root, &format!("{SCORE} new.csv --contamination 0.001"));
-    assert!(err.contains("a score above those of all 100 rows of the training: 0.001 of 100 is less than one row"), "{err}");
+    assert!(err.contains("a score above those of all 100 rows that the model was judged by: 0.001 of 100 is less than one row"), "{err}");
     assert!((20..30).contains(&marks(&none).iter().filter(|mark| **mark).count()), "{none}");
     let (usual, _) = ok(root, &format!("{SCORE} t.csv --contamination 0"));
     assert!(marks(&usual).iter().filter(|mark| **mark).count() < 30, "rows like those of the training");
@@ -149,12 +152,13 @@ fn a_score_comes_with_the_columns_that_make_it() {
     let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
     assert_eq!(rows.iter().map(|row| &row[2]).collect::<Vec<_>>(), ["r1", "r,2", "r3"]);
     let causes = |row: usize| -> Vec<[&str; 3]> { (0..3).map(|at| [0, 1, 2].map(|i| &rows[row][3 + 3 * at + i])).collect() };
-    assert_eq!(causes(0)[0][..2], ["b", "365"], "{why}");
-    let kind = |row: usize| causes(row).into_iter().find(|cause| cause[0] == "kind").unwrap_or_else(|| panic!("{why}"));
+    let cause = |row: usize, name: &str| causes(row).into_iter().find(|cause| cause[0] == name).unwrap_or_else(|| panic!("{why}"));
+    let kind = |row: usize| cause(row, "kind");
+    assert_eq!(cause(0, "b")[1], "365", "{why}");
     assert_eq!((kind(1)[1], kind(2)), ("owl", ["kind", "", "owl"]), "{why}");
     // The reconstructions are those of `reconstruct`.
     let (back, _) = ok(root, "reconstruct -q --device cpu --model m --data odd.csv --id none");
-    assert_eq!(back.lines().nth(1).unwrap().split(',').nth(1), Some(causes(0)[0][2]), "{back}");
+    assert_eq!(back.lines().nth(1).unwrap().split(',').nth(1), Some(cause(0, "b")[2]), "{back}");
     // The scores are those without the causes, and a table of two columns has two.
     let (plain, _) = ok(root, &format!("{SCORE} odd.csv --contamination 0.01"));
     assert!(lines.iter().zip(plain.lines()).all(|(why, plain)| why.starts_with(&format!("{plain},"))), "{why}{plain}");
@@ -267,7 +271,7 @@ fn an_ensemble_scores_together_and_its_training_goes_on_after_a_stop() {
     }
     let score = |args: &str| ok(root, &format!("score --device cpu --model e --data new.csv {args}"));
     let (out, err) = score("--contamination 0.05");
-    assert!(err.contains("as 5 of 100 rows of the training have"), "{err}");
+    assert!(err.contains("as 5 of 100 rows that the model was judged by have"), "{err}");
     let scores: Vec<f32> = out.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
     assert!(scores.len() == 200 && scores.iter().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
     assert!(scores.iter().skip(3).step_by(10).all(|score| *score == 1.0), "anomalies are beyond all of the training");
@@ -306,7 +310,7 @@ fn rows_are_scored_by_the_distance_of_their_code_and_by_noise() {
         (out.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect::<Vec<f64>>(), err)
     };
     let (distance, err) = scores("--score-by distance --contamination 0.02");
-    assert!(err.contains("as 2 of 100 rows of the training have"), "{err}");
+    assert!(err.contains("as 2 of 100 rows that the model was judged by have"), "{err}");
     let error = scores("").0;
     assert!(distance.len() == 200 && distance.iter().zip(&error).all(|(distance, error)| distance != error), "{distance:?}");
     let (noise, err) = scores("--score-by noise");

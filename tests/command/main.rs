@@ -7,6 +7,7 @@ mod bytes;
 mod cli;
 mod family;
 mod first_hour;
+mod judged;
 mod pictures;
 #[cfg(target_os = "linux")]
 mod refused;
