@@ -11,6 +11,7 @@ use crate::{Device, Dtype, Level, Shape};
 
 #[path = "../../../../tests/standin/mod.rs"]
 mod build;
+mod costs;
 mod driver;
 mod groups;
 
