@@ -35,8 +35,8 @@ pub enum Entry {
 }
 
 impl fmt::Display for Entry {
-    /// A number with all its digits, as tables of rows have it, or the name of the category; `GB (0.42)` is one that the
-    /// row has.
+    /// A number with all its digits, as tables of rows have it, or the name of the category; `GB (0.42)` is one that
+    /// the row has.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Entry::Number(x) if *x == 0.0 || (1e-5..1e16).contains(&x.abs()) || !x.is_finite() => write!(f, "{x}"),
