@@ -13,8 +13,8 @@ use std::fs;
 const CLOCK: f64 = 1.98;
 const LANES: f64 = 128.0;
 const BYTES: f64 = 5.5e6;
-/// Microseconds from the end of a node of a graph to the beginning of one that waits for it, and of a launch in a stream:
-/// measured on an H200.
+/// Microseconds from the end of a node of a graph to the beginning of one that waits for it, and of a launch in a
+/// stream: measured on an H200.
 const NODE: f64 = 0.5;
 const LAUNCH: f64 = 4.1;
 
