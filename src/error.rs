@@ -1,5 +1,6 @@
 //! The one error type of the crate. Every text says what is wrong, with the numbers, and then the way out.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// What can go wrong. `Display` gives one sentence with the numbers and one with the way out.
@@ -47,14 +48,14 @@ pub enum Error {
         remedy: String,
     },
     /// The operating system refused to read or write.
-    #[error("{}: {action}: {source}. Check that the path exists, that you may access it and that the disk is not full.", path.display())]
+    #[error("{}: {action}: {}", path.display(), refusal(action, source))]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What was being done.
         action: &'static str,
         /// What the operating system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The training loss, the weights or the state after the last step stopped being finite.
     #[error(
@@ -92,7 +93,44 @@ impl Error {
     }
 
     #[cfg(feature = "files")]
-    pub(crate) fn io(path: impl AsRef<Path>, action: &'static str, source: std::io::Error) -> Error {
+    pub(crate) fn io(path: impl AsRef<Path>, action: &'static str, source: io::Error) -> Error {
         Error::Io { path: path.as_ref().to_path_buf(), action, source }
+    }
+}
+
+/// What the operating system said, and the way out of it.
+fn refusal(action: &str, source: &io::Error) -> String {
+    // An error with words of its own says more than its kind.
+    let is_plain = source.get_ref().is_none();
+    let what = if action.contains("folder") { "folder" } else { "file" };
+    let (problem, remedy) = match source.kind() {
+        ErrorKind::NotFound if is_plain => (format!("there is no such {what}"), "Check the path: it is seen from the folder you are in."),
+        ErrorKind::NotFound | ErrorKind::NotADirectory if !is_plain => (source.to_string(), "Make the folder first, or name another."),
+        ErrorKind::PermissionDenied => (source.to_string(), "Check who may read and write it, or name another."),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge | ErrorKind::WriteZero => {
+            (source.to_string(), "Make room on the disk, or name a place on another.")
+        }
+        ErrorKind::IsADirectory => (source.to_string(), "Name a file, not a folder."),
+        ErrorKind::OutOfMemory => (source.to_string(), "Use fewer rows or smaller ones, or a machine with more memory."),
+        ErrorKind::InvalidData => (source.to_string(), "Check that the file is of the right kind and whole."),
+        _ => (source.to_string(), "Check the path, and that you may access it."),
+    };
+    format!("{problem}. {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refused_is_said_with_the_way_out_that_suits_it() {
+        let said = |action, source: io::Error| Error::Io { path: "a/b".into(), action, source }.to_string();
+        let absent = said("reading the model", ErrorKind::NotFound.into());
+        assert_eq!(absent, "a/b: reading the model: there is no such file. Check the path: it is seen from the folder you are in.");
+        assert!(said("listing the folder", ErrorKind::NotFound.into()).contains("there is no such folder. "));
+        assert!(said("writing", ErrorKind::StorageFull.into()).ends_with("Make room on the disk, or name a place on another."));
+        for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::InvalidData, ErrorKind::OutOfMemory] {
+            assert!(!said("reading", kind.into()).contains("disk"), "{kind}");
+        }
     }
 }

@@ -74,13 +74,15 @@ impl AtomicFile {
         if path.file_name().is_none() {
             return Err(Error::io(path, "writing", io::Error::new(io::ErrorKind::InvalidInput, "the path does not name a file")));
         }
+        check_folder(path)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
         // Temporary files are private; the finished file is as readable as any other under this umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut unfinished = unfinished();
-        let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "making a temporary file beside it", e))?;
+        // The system's words would name the temporary file.
+        let file = builder.tempfile_in(folder(path)).map_err(|e| Error::io(path, "writing into its folder", e.kind().into()))?;
         unfinished.push(file.path().into());
         Ok(AtomicFile { path: path.to_path_buf(), _listed: Listed(file.path().into()), file: BufWriter::new(file) })
     }
@@ -123,6 +125,20 @@ impl Seek for AtomicFile {
 /// The folder that the path is in.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether there is a folder for the file, which is asked before long work is done for it.
+///
+/// # Errors
+/// When there is none, or a file has its name.
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    let folder = folder(path);
+    let (kind, problem) = match folder.exists() {
+        true if folder.is_dir() => return Ok(()),
+        true => (io::ErrorKind::NotADirectory, "is a file"),
+        false => (io::ErrorKind::NotFound, "does not exist"),
+    };
+    Err(Error::io(path, "writing", io::Error::new(kind, format!("the folder `{}` {problem}", folder.display()))))
 }
 
 /// Writes a whole [`AtomicFile`].
@@ -193,6 +209,9 @@ mod tests {
         for path in [folder.path().join("absent/a.txt"), folder.path().to_path_buf(), "/".into(), "".into()] {
             let error = write_atomic(&path, |w| w.write_all(b"x")).unwrap_err();
             assert!(matches!(error, Error::Io { .. }), "{path:?}: {error}");
+            let said = error.to_string();
+            assert!(!said.contains(PREFIX) && !said.contains("disk"), "{said}");
+            assert_eq!(said.contains("absent` does not exist. Make the folder first"), path.ends_with("absent/a.txt"), "{said}");
         }
         assert!(names(folder.path()).is_empty());
     }

@@ -88,10 +88,10 @@ pub(super) fn is_same(a: &Path, b: &Path) -> bool {
     same_file::is_same_file(a, b).unwrap_or(false)
 }
 
-/// Rejects a file to write if it would take the place of what it is made from.
+/// Rejects a file to write if there is no folder for it, or it would take the place of what it is made from.
 pub(super) fn check_place(out: &Path, of: &str, taken: bool) -> narrows::Result<()> {
     match taken {
-        false => Ok(()),
+        false => report::check_folder(out),
         true => Err(Error::Argument {
             name: "-o".into(),
             problem: format!("{} would take the place of {of} that it is made from", out.display()),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -34,6 +34,8 @@ const WRITTEN: [&str; 10] = [
     "loss.svg",
     "errors.svg",
 ];
+/// What failed where there is no folder for the results.
+const MAKING: &str = "making the folder for the results";
 /// The folder of checkpoints in a run directory.
 const CHECKPOINTS: &str = "checkpoints";
 
@@ -77,6 +79,7 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(&self, signals: &Signals) -> std::result::Result<(), Failure> {
+        self.check_out()?;
         let Train { model, fit, data, reading, columns, .. } = self;
         let flags = Flags { model, fit, data, reading, columns };
         let mut settings = match &self.resume {
@@ -379,9 +382,28 @@ impl Train {
         }
     }
 
+    /// Rejects a folder for the results where those of another run are, or that can't be made.
+    fn check_out(&self) -> Result<()> {
+        let Some(folder) = &self.out else { return Ok(()) };
+        if let Some(file) = WRITTEN.iter().find(|f| folder.join(f).exists()) {
+            return Err(Error::Argument {
+                name: "--out".into(),
+                problem: format!("{} already holds a {file}", folder.display()),
+                remedy: "Name another folder, move the old results away, or go on with that run: --resume.".into(),
+            });
+        }
+        match folder.ancestors().find(|path| path.exists()) {
+            Some(path) if !path.is_dir() => {
+                let source = io::Error::new(ErrorKind::NotADirectory, format!("`{}` is a file", path.display()));
+                Err(Error::Io { path: folder.clone(), action: MAKING, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The folder for the results, free of another run's, and what had to be made for it.
     fn folder(&self, settings: &Settings) -> Result<(PathBuf, Begun)> {
-        let failed = |path: &Path, source| Error::Io { path: path.to_path_buf(), action: "making the folder for the results", source };
+        let failed = |path: &Path, source| Error::Io { path: path.to_path_buf(), action: MAKING, source };
         let missing = |folder: &Path| -> Vec<PathBuf> {
             let mut missing: Vec<_> =
                 folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).map(Path::to_path_buf).collect();
@@ -391,13 +413,8 @@ impl Train {
         if let Some(folder) = &self.out {
             let made = missing(folder);
             fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
-            if let Some(file) = WRITTEN.iter().find(|f| folder.join(f).exists()) {
-                return Err(Error::Argument {
-                    name: "--out".into(),
-                    problem: format!("{} already holds a {file}", folder.display()),
-                    remedy: "Name another folder, move the old results away, or go on with that run: --resume.".into(),
-                });
-            }
+            // Another run may have begun there while the rows were read.
+            self.check_out()?;
             return Ok((folder.clone(), Begun::New(made)));
         }
         let name = Path::new(settings.data()).file_name().unwrap_or("data".as_ref()).to_string_lossy();

@@ -58,3 +58,11 @@ pub fn abandon() -> bool {
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     files::write_atomic(path, |w| w.write_all(bytes))
 }
+
+/// Whether there is a folder for a file, which is asked before long work is done for it.
+///
+/// # Errors
+/// When there is none, or a file has its name.
+pub fn check_folder(path: &Path) -> Result<()> {
+    files::check_folder(path)
+}

@@ -158,3 +158,28 @@ fn data_without_their_flag_are_told_the_flag_and_a_device_is_one_clause() {
     assert!(!device.contains("absent") && !device.contains("not found") && !device.contains("built without"), "{device}");
     assert!(err.contains("measuring it and drawing its page"), "{err}");
 }
+
+#[test]
+fn a_place_that_can_not_be_written_is_refused_before_the_rows_are_read() {
+    let folder = table(60);
+    let root = folder.path();
+    ok(root, "train --device cpu --data t.csv --layers 2 --epochs 1 --out m");
+    for (args, said) in [
+        ("train --device cpu --data t.csv --layers 2 --epochs 1 --out m", "narrows: --out: m already holds a config.toml."),
+        (
+            "train --device cpu --data t.csv --layers 2 --out t.csv/m",
+            "narrows: t.csv/m: making the folder for the results: `t.csv` is a file.",
+        ),
+        (
+            "encode --device cpu --model m --data t.csv -o no/c.csv",
+            "narrows: no/c.csv: writing: the folder `no` does not exist. Make the folder",
+        ),
+        ("plot --device cpu --model m --rate -o no/r.svg", "narrows: no/r.svg: writing: the folder `no` does not exist."),
+    ] {
+        let (code, _, err) = run(root, args);
+        // Nothing is said before it.
+        assert!(code != 0 && err.starts_with(said) && !err.contains(".part"), "{args}: {err}");
+    }
+    let (_, _, err) = run(root, "train --device cpu --data absent.csv --layers 2");
+    assert!(err.contains("absent.csv: opening: there is no such file. Check the path") && !err.contains("disk"), "{err}");
+}

@@ -178,8 +178,8 @@ fn a_folder_in_the_way_of_a_file_is_an_error_and_nothing_is_lost() {
     let before = contents(root);
     for (args, said) in [
         (format!("{codes} taken.csv"), "taken.csv: renaming the finished file"),
-        (format!("{codes} plain/x.csv"), "plain/x.csv: making a temporary file beside it"),
-        (format!("{codes} absent/x.npy"), "absent/x.npy: making a temporary file beside it"),
+        (format!("{codes} plain/x.csv"), "plain/x.csv: writing: the folder `plain` is a file. Make the folder first"),
+        (format!("{codes} absent/x.npy"), "absent/x.npy: writing: the folder `absent` does not exist. Make the folder first"),
         (format!("{TRAIN} --epochs 1 --out plain"), "plain: making the folder for the results"),
         (format!("{TRAIN} --epochs 1 --out plain/x/y"), "plain/x/y: making the folder for the results"),
     ] {

@@ -270,7 +270,7 @@ fn what_can_not_be_done_ends_with_its_exit_code_says_why_and_writes_nothing() {
         (format!("encode {model} --data t.csv --label what"), 3, "no column is called `what`"),
         (format!("encode {model} --data bad.npy"), 3, "not an npy file"),
         (format!("encode {model} --data absent.csv"), 3, "absent.csv: opening"),
-        (format!("encode {model} --data absent"), 3, "there is no such folder"),
+        (format!("encode {model} --data absent"), 3, "there is no such file or folder"),
         (format!("encode {model} --data -"), 3, "stdin: the table is empty"),
         (format!("encode {model} --data t.csv --header no --label 2"), 3, "line 1, column 1: `a` is not a number"),
         (format!("encode {model} --data t.csv --label kind -o new.txt"), 2, "ends neither in .csv nor in .npy"),

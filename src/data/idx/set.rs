@@ -100,7 +100,11 @@ impl Set {
                 "this is a file, not a folder, and its name ends in none of .csv, .tsv, .txt, .dat, .npy and .npz",
                 REMEDY,
             )),
-            (None, _) => Err(Error::data(path, "there is no such folder", REMEDY)),
+            (None, _) => Err(Error::data(
+                path,
+                "there is no such file or folder",
+                "Check the path: it is seen from the folder you are in. builtin and mnist need no file.",
+            )),
         }
     }
 
