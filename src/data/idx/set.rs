@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(in crate::data) const REMEDY: &str = "Give a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-     t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (each may end in .gz), a folder of images (PNG, JPEG, WebP, BMP, TIFF or GIF), \
-     a .csv or .npy file, or use builtin or mnist.";
+pub(in crate::data) const REMEDY: &str = "Give a folder of images (PNG, JPEG, WebP, BMP, TIFF or GIF), a folder of .txt files, \
+     a folder with MNIST's four files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
+     t10k-labels-idx1-ubyte, each may end in .gz), a .csv, .npy or .npz file, or use builtin or mnist.";
 
 const IMAGES: &str = "images-idx3-ubyte";
 const LABELS: &str = "labels-idx1-ubyte";

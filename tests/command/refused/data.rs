@@ -76,6 +76,7 @@ pub fn idx_cases(table: &mut Table) {
     folder(&[(&a, &good[0]), (&b, &good[1]), (&c, &good[2])], table, "train-labels-idx1-ubyte is there, but t10k-labels");
     folder(&[(&a, &good[0]), (&b, &good[1]), (&d, &good[3])], table, "t10k-images-idx3-ubyte is not in this folder");
     folder(&[("bad/readme.md", b"nothing here")], table, "no file in this folder is an image (1): readme.md");
+    folder(&[("bad/readme.md", b"nothing")], table, "Give a folder of images (PNG, JPEG, WebP, BMP, TIFF or GIF), a folder of .txt files");
     folder(&[("bad/readme.txt", b"nothing here")], table, "1 row can't be split into two parts");
     folder(&[(&a, &none[0]), (&b, &none[1]), (&c, &none[0]), (&d, &none[1])], table, "there are no rows to train on");
     folder(&[("bad/train-images-idx3-ubyte/x", b"a folder in its place")], table, "there is no image in this class");
