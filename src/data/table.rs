@@ -21,6 +21,8 @@ use std::sync::Arc;
 /// Rows of pixels have at least this side and, somewhere, at least this byte: smaller ones may be counts or grades.
 const SIDE: usize = 8;
 const BRIGHT: f64 = 128.0;
+/// A text has at least this many words, on average in its column; names have fewer.
+const TEXT_WORDS: usize = 4;
 /// The most faults that one error names.
 const FAULTS: usize = 10;
 
@@ -283,6 +285,11 @@ impl Table {
         let columns = faults.keys().take(FAULTS).map(|(_, at)| named(*at)).collect::<Vec<_>>().join(",");
         let any = |fault: Fault| faults.values().any(|(is, _)| *is == fault);
         let mut ways = vec![format!("leave columns out (--drop {columns})")];
+        // The column with the longest texts.
+        let long = self.columns.iter().filter(|column| column.many).map(|column| (column.words_of_a_text(), column.field));
+        if let Some((_, field)) = long.filter(|(words, _)| *words >= TEXT_WORDS).max_by_key(|(words, _)| *words) {
+            ways.insert(0, format!("make the rows of the words of a column (--text {})", named(field)));
+        }
         if any(Fault::Text) || any(Fault::Many) {
             ways.push("keep a column beside the rows (--id, --label)".into());
         }
@@ -419,6 +426,11 @@ impl Column {
             self.texts.insert(text.to_string(), place);
         }
         place
+    }
+
+    /// How many words a text of it has on average.
+    fn words_of_a_text(&self) -> usize {
+        self.texts.keys().map(|text| text.split_whitespace().count()).sum::<usize>() / self.texts.len().max(1)
     }
 
     /// Its texts, by their places.

@@ -178,6 +178,16 @@ fn text_is_a_column_for_each_category_and_what_training_did_not_have_is_none() {
 }
 
 #[test]
+fn a_column_of_long_texts_is_told_how_its_words_become_rows() {
+    let line = |i: usize| format!("{i},title {i} of this text,a body of more words {i} than its title has\n");
+    let rows: String = (0..70).map(line).collect();
+    let error = read(&format!("x,title,body\n{rows}"), &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("or make the rows of the words of a column (--text body), "), "{error}");
+    let names: String = (0..70).map(|i| format!("{i},name {i}\n")).collect();
+    assert!(!read(&format!("x,name\n{names}"), &Options::default()).unwrap_err().to_string().contains("--text"));
+}
+
+#[test]
 fn all_columns_that_can_not_be_used_are_named_at_once() {
     let error = read("a,b,c,d\n1,2,3,4\n1,x,,4\n1,2,3,y\n", &Options::default()).unwrap_err().to_string();
     for said in [
