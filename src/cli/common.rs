@@ -1,7 +1,8 @@
 //! What all verbs share: the flags for the device and for how much is printed, what they print with, and why they fail.
 
 use clap::Args;
-use narrows::data::RowWriter;
+use narrows::data::{Dataset, RowWriter};
+use narrows::tasks::Pca;
 use narrows::{Device, DeviceKind, Error, Result, report};
 use std::fmt::Display;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -128,4 +129,10 @@ pub(super) fn check_plot(out: &Path) -> Result<()> {
 /// What a file of a plot holds.
 pub(super) fn plotted(svg: String, is_png: bool) -> Result<Vec<u8>> {
     if is_png { report::png(&svg) } else { Ok(svg.into_bytes()) }
+}
+
+/// Says that rows are too many or too wide for principal components.
+pub(super) fn without_components(rows: &Dataset) -> String {
+    let (n, columns, most) = (rows.len(), rows.columns(), Pca::MOST_SECONDS);
+    format!("no principal components: {n} rows of {columns} columns would take longer to fit than {most} s")
 }

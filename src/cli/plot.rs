@@ -1,7 +1,7 @@
 //! `narrows plot`
 
 use super::apply::numbered;
-use super::common::{Common, Failure, check_place, ends_in, is_same, plotted, print};
+use super::common::{Common, Failure, check_place, ends_in, is_same, plotted, print, without_components};
 use super::input::Halves;
 use super::map::{drawn, placed};
 use super::model::Model;
@@ -187,10 +187,14 @@ impl Plot {
         check_sizes(&sizes, inputs)?;
         let most = sizes.iter().copied().max().unwrap_or(1);
         let (train, test) = (model.scaled(&split.train)?, model.scaled(&split.test)?);
-        let pca = Pca::fit(&train)?;
         let ks: Vec<usize> = (sizes.iter().copied().min().unwrap_or(1)..=most).collect();
-        let errors = pca.errors(&test, &ks)?;
-        let components: Vec<(usize, f64)> = ks.into_iter().zip(errors).collect();
+        let components: Vec<(usize, f64)> = match Pca::seconds(train.len(), inputs) <= Pca::MOST_SECONDS {
+            true => ks.iter().copied().zip(Pca::fit(&train)?.errors(&test, &ks)?).collect(),
+            false => {
+                self.common.say(without_components(&train));
+                Vec::new()
+            }
+        };
         let mut networks = Vec::new();
         let hyper = self.hyper()?;
         for &code in &sizes {
@@ -199,8 +203,8 @@ impl Plot {
             let ae = Autoencoder::new(spec, hyper.seed, model.device())?;
             ae.fit(&train, &Fit::from(hyper.clone()))?;
             let error = ae.evaluate(&test)? * inputs as f64;
-            let pca = components.iter().find(|c| c.0 == code).map_or(f64::NAN, |c| c.1);
-            self.common.say(format_args!("code {code:>4}: squared error {error:.3} per row, PCA {pca:.3}"));
+            let pca = components.iter().find(|c| c.0 == code).map_or_else(String::new, |c| format!(", PCA {:.3}", c.1));
+            self.common.say(format_args!("code {code:>4}: squared error {error:.3} per row{pca}"));
             networks.push((code, error));
         }
         let epochs = format!("{} epoch{} each", hyper.epochs, if hyper.epochs == 1 { "" } else { "s" });

@@ -1,6 +1,7 @@
 //! `narrows probe`
 
-use super::common::{Common, check_place, check_plot, ends_in, plotted, print};
+use super::common::without_components;
+use super::common::{Common, check_place, check_plot, counted, ends_in, plotted, print};
 use super::input::Halves;
 use super::model::Model;
 use clap::Args;
@@ -63,6 +64,9 @@ impl Probe {
             let title = format!("{what}, {} labels", readout.labelled);
             let svg = report::confusion(&title, &readout.confusion, &names)?;
             report::write(out, &plotted(svg, ends_in(out, "png"))?)?;
+        }
+        if readout.features.iter().all(|features| features.name != "principal components") {
+            self.common.say(without_components(&split.train));
         }
         if !self.json {
             return print(&readout);

@@ -89,7 +89,7 @@ pub fn histogram(errors: &[f64]) -> Result<String> {
 }
 
 /// Test error against the size of the code, as SVG: (numbers in the code, sum over a row's elements of the squared
-/// error) of autoencoders, and of principal components.
+/// error) of autoencoders, and of principal components, if there are any.
 ///
 /// # Errors
 /// When there is nothing to draw.
@@ -105,7 +105,9 @@ pub fn rate(data: &str, autoencoders: &[(usize, f64)], components: &[(usize, f64
     let title = format!("Test error by code size: {data}");
     let mut plot = Plot::new(&title, (760.0, 440.0), x, Axis::log("squared error, sum per row", lo, hi));
     let points = |of: &[(usize, f64)]| of.iter().map(|&(k, e)| (k as f64, e)).collect::<Vec<_>>();
-    plot.line("b", "PCA", &points(components), components.len() < 20);
+    if !components.is_empty() {
+        plot.line("b", "PCA", &points(components), components.len() < 20);
+    }
     plot.line("a", "autoencoder", &points(autoencoders), true);
     Ok(plot.svg())
 }

@@ -1,12 +1,8 @@
 //! The comparison with principal components.
 
-use crate::data::Split;
+use crate::data::{Schema, Split};
 use crate::tasks::Pca;
 use crate::{Autoencoder, Error, Result};
-
-/// More work than this is not done for a page: fitting would often take longer than the training. It is that of 1,024
-/// columns, or of 256 images of 128x128.
-const MOST_WORK: usize = 1 << 30;
 
 /// What principal components leave of the rows: the error that an autoencoder has to beat.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,10 +24,8 @@ impl Components {
     /// When there is too much to compute for a page.
     pub fn of(ae: &Autoencoder, split: &Split) -> Result<Components> {
         let (rows, columns) = (split.train.len(), ae.inputs());
-        let side = rows.min(columns);
-        if side.checked_mul(side).and_then(|area| area.checked_mul(columns)).is_none_or(|work| work > MOST_WORK) {
-            let problem = format!("{rows} rows of {columns} columns would take longer to fit than most trainings take");
-            return Err(Error::argument("principal components", problem, "Use smaller images or fewer columns to compare with them."));
+        if Pca::seconds(rows, columns) > Pca::MOST_SECONDS {
+            return Err(too_long(split));
         }
         let count = ae.code_width().min(columns);
         let pca = Pca::fit(&ae.scaled(&split.train)?)?;
@@ -45,11 +39,37 @@ impl Components {
     }
 }
 
+/// Why there are no principal components of such rows, and the way to them.
+fn too_long(split: &Split) -> Error {
+    let (rows, columns) = (split.train.len(), split.train.columns());
+    let problem = format!("{rows} rows of {columns} columns would take longer to fit than {} s", Pca::MOST_SECONDS);
+    let remedy = match &split.train {
+        rows if rows.schema().is_some_and(Schema::is_of_texts) => "Use fewer words, such as --words 1000, to compare with them.",
+        rows if rows.image_dims().is_some() => "Use smaller images (--image-size) to compare with them.",
+        _ => "Use fewer columns to compare with them.",
+    };
+    Error::argument("principal components", problem, remedy)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Device;
     use crate::data::{Dataset, Scaler};
+
+    #[test]
+    fn what_would_take_too_long_says_what_to_make_smaller() {
+        for (rows, columns, is_quick) in [(60_000, 784, true), (1_000, 4_608, true), (5_000, 4_096, false), (usize::MAX, 784, false)] {
+            assert_eq!(Pca::seconds(rows, columns) <= Pca::MOST_SECONDS, is_quick, "{rows} of {columns}");
+        }
+        let of = |dims: &[usize]| Dataset::from_bytes("rows", vec![0; 2700 * 2704], dims).unwrap();
+        let said = |rows: Dataset| too_long(&Split::new(rows.clone(), rows)).to_string();
+        assert!(said(of(&[2704])).contains("Use fewer columns to compare"));
+        assert!(
+            said(of(&[1, 52, 52]))
+                .contains("2700 rows of 2704 columns would take longer to fit than 20 s. Use smaller images (--image-size)")
+        );
+    }
 
     #[test]
     fn rows_in_a_plane_are_exact_for_two_components_and_not_for_one() {

@@ -201,16 +201,17 @@ impl Page<'_> {
             line("cross-entropy above the entropy of the data", "", both(&|m| short(unit(m, |u| u.bce - u.bce_floor))));
         }
         let held = if self.held_out > 0 { " Those that were held out to validate on are among the training rows here." } else { "" };
-        let _ = writeln!(
-            out,
-            "</tbody></table><p class=\"note\">Both columns are measured with the final weights. PCA is the best linear code of the same size, fitted to \
-             the training rows.{held}</p></section>"
-        );
+        let _ =
+            writeln!(out, "</tbody></table><p class=\"note\">Both columns are measured with the final weights.{pca}{held}</p></section>");
         out
     }
 
     fn classes(&self) -> String {
         let mut classes: Vec<&ClassMetrics> = self.evaluation.test.classes.iter().collect();
+        let pca = match self.components {
+            Some(_) => " PCA is the best linear code of the same size, fitted to the training rows.",
+            None => "",
+        };
         let most = classes.iter().map(|c| c.mse).fold(0.0, f64::max);
         if classes.len() < 2 || most == 0.0 {
             return String::new();

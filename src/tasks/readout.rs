@@ -56,7 +56,8 @@ impl Features {
 pub struct Readout {
     /// Labelled rows of each draw.
     pub labelled: usize,
-    /// Codes first; fine-tuned ones, if they were asked for, second.
+    /// Codes first; fine-tuned ones, if they were asked for, second. Principal components are left out where they would
+    /// take longer than [`Pca::MOST_SECONDS`](super::Pca::MOST_SECONDS).
     pub features: Vec<Features>,
     /// How many test rows of each class (first index) are put into each class, by the last classifier of the codes, or
     /// of the fine-tuned ones; summed over the draws.
@@ -85,7 +86,9 @@ impl Readout {
         };
         let mut kinds = vec![("codes", [coded(train)?, coded(test)?])];
         #[cfg(feature = "pca")]
-        kinds.push(("principal components", components(ae, train, test)?));
+        if Pca::seconds(train.len(), train.columns()) <= Pca::MOST_SECONDS {
+            kinds.push(("principal components", components(ae, train, test)?));
+        }
         kinds.push(("rows", [ae.scaled(train)?, ae.scaled(test)?]));
         let columns = |rows: &Dataset| rows.columns();
         let mut features: Vec<Features> =
