@@ -1,12 +1,11 @@
 //! `narrows probe`
 
-use super::common::without_components;
-use super::common::{Common, check_place, check_plot, counted, ends_in, plotted, print};
+use super::common::{Common, check_place, check_plot, counted, ends_in, plotted, print, without_components};
 use super::input::Halves;
 use super::model::Model;
 use clap::Args;
 use narrows::tasks::{Features, ProbeConfig, Readout, ReadoutConfig};
-use narrows::{Result, report};
+use narrows::{Error, Result, report};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -50,7 +49,14 @@ impl Probe {
             check_plot(out)?;
         }
         let ae = self.model.load(&self.common)?;
-        let (split, _) = self.halves.open(self.model.path(), &ae, &self.common)?;
+        let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;
+        if split.train.labels().is_none() {
+            return Err(Error::Data {
+                path: data,
+                problem: "the rows have no labels".into(),
+                remedy: "Name them with --data: a table with --label COLUMN, or a folder whose sub-folders are classes.".into(),
+            });
+        }
         let config = ReadoutConfig {
             labelled: self.labelled,
             draws: self.draws.unwrap_or(if self.labelled.is_some() { DRAWS } else { 1 }),
@@ -58,15 +64,17 @@ impl Probe {
             probe: ProbeConfig { seed: self.seed, ..ProbeConfig::default() },
         };
         let readout = Readout::of(&ae, &split.train, &split.test, config)?;
+        if readout.features.iter().all(|features| features.name != "principal components") {
+            self.common.say(without_components(&split.train));
+        }
         if let Some(out) = &self.out {
             let names: Vec<String> = (0..readout.confusion.len()).map(|class| split.test.class_name(class as u8)).collect();
             let what = if self.fine_tune { "fine-tuned codes" } else { "codes" };
-            let title = format!("{what}, {} labels", readout.labelled);
+            let draws = if config.draws > 1 { format!(" in each of {} draws", config.draws) } else { String::new() };
+            let (known, tested) = (counted(readout.labelled, "label"), counted(split.test.len(), "test row"));
+            let title = format!("{what}, {known}; the cells count {tested}{draws}");
             let svg = report::confusion(&title, &readout.confusion, &names)?;
             report::write(out, &plotted(svg, ends_in(out, "png"))?)?;
-        }
-        if readout.features.iter().all(|features| features.name != "principal components") {
-            self.common.say(without_components(&split.train));
         }
         if !self.json {
             return print(&readout);

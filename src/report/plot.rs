@@ -10,11 +10,13 @@ const TOP: f64 = 46.0;
 const BOTTOM: f64 = 52.0;
 /// The width of a letter, of one of the title, and of one of a name among the dots. Viewers have other fonts, so these
 /// are generous.
-const LETTER: f64 = 6.6;
-const TITLE_LETTER: f64 = 7.6;
-const NAME_LETTER: f64 = 9.0;
+pub(super) const LETTER: f64 = 6.6;
+pub(super) const TITLE_LETTER: f64 = 7.6;
+const NAME_LETTER: f64 = 8.0;
 /// The height of a name among the dots, and of a line of the legend.
-const NAME_HEIGHT: f64 = 17.0;
+const NAME_HEIGHT: f64 = 15.0;
+/// How many half lines a name is moved at most: further away it would seem to belong to other dots.
+const NAME_SHIFTS: i32 = 6;
 const LEGEND_LINE: f64 = 20.0;
 /// The most letters of a name among the dots, and in the legend.
 const NAME_LETTERS: usize = 16;
@@ -434,6 +436,14 @@ mod tests {
     #[test]
     fn ticks_are_round_and_inside() {
         assert_eq!(texts(&Axis::linear("", 0.0, 10.0)), ["0", "2", "4", "6", "8", "10"]);
+/// A text of at most this many letters: a longer one loses its end.
+pub(super) fn without_end(text: &str, most: usize) -> String {
+    match text.chars().count() <= most {
+        true => text.into(),
+        false => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
         assert_eq!(texts(&Axis::linear("", 0.0, 0.043)), ["0", "0.01", "0.02", "0.03", "0.04"]);
         assert_eq!(texts(&Axis::linear("", -1.0, 1.0)), ["-1", "-0.5", "0", "0.5", "1"]);
         assert_eq!(texts(&Axis::log("", 0.012, 0.2)), ["0.02", "0.05", "0.1", "0.2"]);
