@@ -29,8 +29,9 @@ const THUMBNAIL: usize = 28;
 const ACROSS: usize = 40;
 const SCRIPT: &str = include_str!("map.js");
 
-/// The points of rows, as SVG: the first 30 classes have a mark each, and their names stand where their points are. Of
-/// more than 5,000 rows, squares show how many there are and which class most of them have.
+/// The points of rows, as SVG: the first 60 classes have a mark each, and their names stand where their points are and
+/// there is room. Of more than 5,000 rows, squares show how many there are and which class most of them have; rows of
+/// rare classes are dots above them. The mark of a class depends on its place among all classes, not on those drawn.
 ///
 /// # Errors
 /// When there are no points, or their number is not that of the rows.
@@ -57,7 +58,9 @@ fn drawn(title: &str, plane: &Plane, rows: &Dataset) -> Result<Plot> {
     };
     let mut plot = Plot::new(title, SIZE, axis(&x_label, |p| p.0), axis(&y_label, |p| p.1));
     let classes: Vec<u8> = rows.labels().into_iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let place = |label: u8| classes.partition_point(|&class| class < label);
+    // Rows of another part may have other classes of the same data.
+    let is_place = rows.classes().is_some() || classes.last().is_none_or(|&last| usize::from(last) < CLASSES);
+    let place = |label: u8| if is_place { usize::from(label) } else { classes.partition_point(|&class| class < label) };
     let class = |row: usize| rows.labels().map_or(0, |labels| place(labels[row]));
     match points.len() {
         ..=MOST_DOTS => {
@@ -66,7 +69,8 @@ fn drawn(title: &str, plane: &Plane, rows: &Dataset) -> Result<Plot> {
         }
         _ => plot.density(&points, class),
     }
-    for &class in classes.iter().take(CLASSES) {
+    let (marked, others): (Vec<u8>, Vec<u8>) = classes.iter().partition(|&&class| place(class) < CLASSES);
+    for class in marked {
         let of_class = || points.iter().zip(rows.labels().into_iter().flatten()).filter(|(_, label)| **label == class).map(|(p, _)| *p);
         let median = |of: fn((f64, f64)) -> f64| {
             let mut values: Vec<f64> = of_class().map(of).collect();
@@ -77,8 +81,8 @@ fn drawn(title: &str, plane: &Plane, rows: &Dataset) -> Result<Plot> {
         plot.name((median(|p| p.0), median(|p| p.1)), &name);
         plot.key(place(class), &name);
     }
-    if classes.len() > CLASSES {
-        plot.key(CLASSES, &format!("{} others", classes.len() - CLASSES));
+    if !others.is_empty() {
+        plot.key(CLASSES, &counted(others.len(), "other"));
     }
     Ok(plot)
 }
@@ -130,9 +134,14 @@ pub(super) fn html(ae: &Autoencoder, test: &Dataset) -> Result<String> {
 }
 
 fn sentence(found: &Fidelity) -> String {
-    let Fidelity { neighbours, trustworthiness, continuity, accuracy, .. } = found;
-    let label =
-        accuracy.map(|share| format!("; {:.1} % have the label of most of their five nearest there", 100.0 * share)).unwrap_or_default();
+    let Fidelity { neighbours, trustworthiness, continuity, .. } = found;
+    let label = match (found.accuracy, found.frequent) {
+        (Some(accuracy), Some(frequent)) => {
+            let [accuracy, frequent] = [accuracy, frequent].map(|share| 100.0 * share);
+            format!("; {accuracy:.1} % have the label of most of their five nearest there, and {frequent:.1} % the most frequent label")
+        }
+        _ => String::new(),
+    };
     format!("Of {neighbours} neighbours of each, trustworthiness is {trustworthiness:.3} and continuity {continuity:.3}{label}")
 }
 
@@ -209,11 +218,30 @@ mod tests {
         assert!(map("codes", &points, &rows.head(19)).is_err());
         let line = Plane { axes: ["the code".into(), String::new()], ..plane((0..40).map(|i| (i % 2 * i) as f32).collect()) };
         assert!(map("codes", &line, &rows).unwrap().contains(">row</text>"));
-        // 33 classes, with labels that are far apart: thirty have a mark each, and the others one together.
-        let many = Dataset::from_rows("many", vec![0.5; 40], &[1]).unwrap().with_labels((0..40).map(|i| i % 33 * 7).collect()).unwrap();
-        let svg = map("codes", &plane((0..80).map(|i| (i * i % 31) as f32).collect()), &many).unwrap();
-        assert!(svg.contains(">203<") && !svg.contains(">210<") && svg.contains(">3 others<"), "{svg}");
+        // 63 classes, with labels that are far apart: sixty have a mark each, and the others one together.
+        let many = Dataset::from_rows("many", vec![0.5; 70], &[1]).unwrap().with_labels((0..70).map(|i| i % 63 * 4).collect()).unwrap();
+        let svg = map("codes", &plane((0..140).map(|i| (i * i % 31) as f32).collect()), &many).unwrap();
+        assert!(svg.contains(">236<") && !svg.contains(">240<") && svg.contains(">3 others<"), "{svg}");
         assert_eq!(svg.matches("class=\"dot rest\"").count(), 3);
+    }
+
+    #[test]
+    fn a_class_has_its_colour_whichever_others_are_drawn() {
+        let rows = |labels: Vec<u8>| Dataset::from_rows("rows", vec![0.5; 12], &[1]).unwrap().with_labels(labels).unwrap();
+        let svg = |labels: Vec<u8>| map("codes", &plane((0..24).map(|i| (i * i % 17) as f32).collect()), &rows(labels)).unwrap();
+        let (all, some) = (svg((0..12).collect()), svg((0..12).map(|i| if i % 2 == 0 { 5 } else { 11 }).collect()));
+        let dots = |svg: &str, class: &str| svg.matches(&format!("class=\"dot {class}\"")).count();
+        assert_eq!((dots(&all, "c5"), dots(&all, "c11"), dots(&some, "c5"), dots(&some, "c11")), (1, 1, 6, 6));
+    }
+
+    #[test]
+    fn a_rare_class_is_seen_among_squares() {
+        let rows = MOST_DOTS + 1;
+        let points = plane((0..rows).flat_map(|i| [(i % 40) as f32, (i % 7) as f32]).collect());
+        let labels = (0..rows).map(|i| u8::from(i % 500 == 0)).collect();
+        let data = Dataset::from_rows("rows", vec![0.5; rows], &[1]).unwrap().with_labels(labels).unwrap();
+        let svg = map("codes", &points, &data).unwrap();
+        assert_eq!(svg.matches("class=\"dot c1\"").count(), rows.div_ceil(500));
     }
 
     #[test]

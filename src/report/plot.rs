@@ -24,10 +24,15 @@ const KEY_LETTERS: usize = 30;
 /// The side of a square of many points, and how many strengths they have.
 const CELL: f64 = 3.0;
 const STRENGTHS: usize = 5;
-/// Classes of dots that differ: ten colours in each of three shapes.
-pub(super) const CLASSES: usize = 30;
+/// Classes of dots that differ: twenty colours in each of three shapes.
+const COLOURS: usize = 20;
+pub(super) const CLASSES: usize = 3 * COLOURS;
+/// Among squares a class with less than this share of the points has dots of its own, at most so many for all such.
+const RARE: f64 = 0.05;
+const RARE_DOTS: usize = 2000;
+const RARE_RADIUS: f64 = 2.0;
 
-/// Colours of lines (a to g) and of classes (c0 to c9). Explicit rules for both themes, because many viewers know no
+/// Colours of lines (a to g) and of classes (c0 to c19). Explicit rules for both themes, because many viewers know no
 /// CSS variables.
 const STYLE: &str = "\
 .nw text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',sans-serif;fill:#55626f}\
@@ -35,12 +40,15 @@ const STYLE: &str = "\
 .nw .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.nw .rule{stroke:#55626f;stroke-dasharray:4 3;fill:none}\
 .nw .a{stroke:#1f66a8;fill:#1f66a8}.nw .b{stroke:#cf6a12;fill:#cf6a12}.nw .c{stroke:#3b8a4e;fill:#3b8a4e}.nw .d{stroke:#8a5aa8;fill:#8a5aa8}.nw .e{stroke:#b5487f;fill:#b5487f}.nw .f{stroke:#2b8c92;fill:#2b8c92}\
 .nw .g{stroke:#8a7419;fill:#8a7419}.nw .line{fill:none}.nw .bar{stroke:none}\
-.nw .dot{stroke:none;fill-opacity:.62}.nw .cell{stroke:none}.nw .name{font-size:15px;font-weight:700;fill:#1b2530;stroke:#fff;stroke-width:4;paint-order:stroke;stroke-linejoin:round}\
+.nw .dot{stroke:none;fill-opacity:.62}.nw .cell{stroke:none}.nw .name{font-size:13px;font-weight:700;fill:#1b2530;fill-opacity:.85;stroke:#fff;stroke-opacity:.6;stroke-width:3;paint-order:stroke;stroke-linejoin:round}\
 .nw .c0{fill:#4e79a7}.nw .c1{fill:#f28e2b}.nw .c2{fill:#e15759}.nw .c3{fill:#5fb0aa}.nw .c4{fill:#59a14f}\
 .nw .c5{fill:#d9ad1f}.nw .c6{fill:#b07aa1}.nw .c7{fill:#ff8896}.nw .c8{fill:#9c755f}.nw .c9{fill:#8a8f96}.nw .rest{fill:#b9c0c7}\
+.nw .c10{fill:#24379b}.nw .c11{fill:#96112f}.nw .c12{fill:#0e6b45}.nw .c13{fill:#7a2bc4}.nw .c14{fill:#a3d22c}\
+.nw .c15{fill:#2fc0ee}.nw .c16{fill:#dd22b6}.nw .c17{fill:#5c3d15}.nw .c18{fill:#b9a5ee}.nw .c19{fill:#1c242c}\
 @media screen and (prefers-color-scheme:dark){.nw text{fill:#a3afbb}.nw .title{fill:#e9edf2}.nw .paper{fill:#161b21}.nw .grid{stroke:#29323c}\
 .nw .frame{stroke:#5a6672}.nw .rule{stroke:#a3afbb}.nw .a{stroke:#6fb3f2;fill:#6fb3f2}.nw .b{stroke:#f3a556;fill:#f3a556}.nw .c{stroke:#79c48a;fill:#79c48a}.nw .bar{stroke:none}\
 .nw .d{stroke:#c39be0;fill:#c39be0}.nw .e{stroke:#ea8fbb;fill:#ea8fbb}.nw .f{stroke:#6cc5ca;fill:#6cc5ca}.nw .g{stroke:#d3bd62;fill:#d3bd62}\
+.nw .c10{fill:#6478e8}.nw .c11{fill:#c93a5b}.nw .c12{fill:#2fa577}.nw .c13{fill:#a569ea}.nw .c17{fill:#ad8145}.nw .c19{fill:#f2f5f8}\
 .nw .line{fill:none}.nw .name{fill:#f2f5f8;stroke:#161b21}}";
 
 /// The begin of a picture of this size, with its title from `left` on.
@@ -251,8 +259,11 @@ impl Plot {
     }
 
     /// Points that are too many for dots, as squares: each has the colour of the class that most of its points have,
-    /// and is the stronger, the more there are.
+    /// and is the stronger, the more there are. Those of rare classes, which no square would show, are dots above them.
     pub(super) fn density(&mut self, points: &[(f64, f64)], class: impl Fn(usize) -> usize) {
+        let mut sizes = [0; CLASSES + 1];
+        (0..points.len()).for_each(|at| sizes[class(at).min(CLASSES)] += 1);
+        let is_rare = |class: usize| (sizes[class.min(CLASSES)] as f64) < RARE * points.len() as f64;
         let cell = |v: f64| (v / CELL) as usize;
         let mut cells = BTreeMap::<(usize, usize), BTreeMap<usize, usize>>::new();
         for (at, &(x, y)) in points.iter().enumerate() {
@@ -274,6 +285,11 @@ impl Plot {
         for ((class, level), path) in paths {
             let (colour, ink) = (colour(class), level as f64 / STRENGTHS as f64);
             self.mark(format_args!("<path class=\"cell {colour}\" fill-opacity=\"{ink:.2}\" d=\"{path}\"/>"));
+        }
+        let rare: Vec<usize> = (0..points.len()).filter(|&at| is_rare(class(at))).collect();
+        // Where nearly every class is rare, squares show them as well.
+        if rare.len() * 4 < points.len() {
+            rare.iter().step_by(rare.len().div_ceil(RARE_DOTS).max(1)).for_each(|&at| self.dot(class(at), points[at], RARE_RADIUS));
         }
     }
 
@@ -346,7 +362,7 @@ impl Plot {
         for Name { text, x, y } in &self.names {
             let half = NAME_LETTER * text.chars().count() as f64 / 2.0;
             let x = x.clamp(LEFT + half, self.width - RIGHT - half);
-            let shifts = (0..24).map(|i| NAME_HEIGHT / 2.0 * f64::from((i + 1) / 2 * if i % 2 == 0 { 1 } else { -1 }));
+            let shifts = (0..=2 * NAME_SHIFTS).map(|i| NAME_HEIGHT / 2.0 * f64::from((i + 1) / 2 * if i % 2 == 0 { 1 } else { -1 }));
             let free = |&y: &f64| {
                 let covers = |&(other_x, other_y, other_half): &(f64, f64, f64)| {
                     (x - other_x).abs() < half + other_half && (y - other_y).abs() < NAME_HEIGHT
@@ -390,13 +406,13 @@ fn row(entries: &[Key], mut x: f64, y: f64) -> String {
 
 /// The style of a class of dots.
 fn colour(class: usize) -> String {
-    if class < CLASSES { format!("c{}", class % 10) } else { "rest".into() }
+    if class < CLASSES { format!("c{}", class % COLOURS) } else { "rest".into() }
 }
 
 /// A circle, a square or a triangle of about the radius `r`.
 fn dot(kind: &str, class: usize, (x, y): (f64, f64), r: f64) -> String {
     let colour = colour(class);
-    match class / 10 {
+    match class / COLOURS {
         1 => {
             let (left, top, side) = (x - 0.9 * r, y - 0.9 * r, 1.8 * r);
             format!("<rect class=\"{kind}{colour}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{side:.1}\" height=\"{side:.1}\"/>")
@@ -420,6 +436,14 @@ pub(super) fn without_middle(text: &str, most: usize) -> String {
     format!("{}…{}", part(&letters[..half]), part(&letters[letters.len() - (most - half).saturating_sub(1)..]))
 }
 
+/// A text of at most this many letters: a longer one loses its end.
+pub(super) fn without_end(text: &str, most: usize) -> String {
+    match text.chars().count() <= most {
+        true => text.into(),
+        false => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
 /// Text escaped for XML and HTML.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -436,14 +460,6 @@ mod tests {
     #[test]
     fn ticks_are_round_and_inside() {
         assert_eq!(texts(&Axis::linear("", 0.0, 10.0)), ["0", "2", "4", "6", "8", "10"]);
-/// A text of at most this many letters: a longer one loses its end.
-pub(super) fn without_end(text: &str, most: usize) -> String {
-    match text.chars().count() <= most {
-        true => text.into(),
-        false => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
-    }
-}
-
         assert_eq!(texts(&Axis::linear("", 0.0, 0.043)), ["0", "0.01", "0.02", "0.03", "0.04"]);
         assert_eq!(texts(&Axis::linear("", -1.0, 1.0)), ["-1", "-0.5", "0", "0.5", "1"]);
         assert_eq!(texts(&Axis::log("", 0.012, 0.2)), ["0.02", "0.05", "0.1", "0.2"]);
@@ -493,7 +509,7 @@ pub(super) fn without_end(text: &str, most: usize) -> String {
         }
         let svg = plot.svg();
         let names = boxes(&svg, "class=\"name\"", NAME_LETTER);
-        assert!(names.len() > 15, "{names:?}");
+        assert!(names.len() > 8, "{names:?}");
         for (i, a) in names.iter().enumerate() {
             assert!(a.0 >= LEFT - 0.1 && a.1 <= 760.0 - RIGHT + 0.1, "{a:?}");
             assert!(names[..i].iter().all(|b| a.1 <= b.0 + 0.2 || b.1 <= a.0 + 0.2 || (a.2 - b.2).abs() >= NAME_HEIGHT - 0.2), "{a:?}");
@@ -501,8 +517,8 @@ pub(super) fn without_end(text: &str, most: usize) -> String {
         let legend = boxes(&svg, "x=", LETTER).into_iter().filter(|text| text.2 > 640.0).collect::<Vec<_>>();
         assert!(legend.len() == 26 && legend.iter().all(|text| text.1 <= 760.0 && text.2 <= 900.0), "{legend:?}");
         assert!(legend.windows(2).all(|two| two[0].2 < two[1].2 || two[0].1 < two[1].0), "{legend:?}");
-        assert_eq!(svg.matches("<rect class=\"c").count(), 10);
-        assert_eq!(svg.matches("<path class=\"c").count(), 6);
+        assert_eq!(svg.matches("<rect class=\"c").count(), 6);
+        assert_eq!(svg.matches("<circle class=\"c").count(), 20);
     }
 
     #[test]
@@ -519,7 +535,7 @@ pub(super) fn without_end(text: &str, most: usize) -> String {
         plot.line("a", "<one>", &[(0.0, 0.1), (1.0, f64::NAN), (f64::INFINITY, -1.0)], true);
         plot.bar("b", 0.0, 0.5, 0.4);
         plot.rule(0.9, "99 % & more", 1);
-        plot.dot(13, (0.5, 0.5), 2.0);
+        plot.dot(23, (0.5, 0.5), 2.0);
         plot.density(&[(0.5, 0.5), (f64::NAN, 0.2), (0.5, 0.5), (0.9, 0.9)], |at| at / 3);
         plot.name((0.5, 0.5), "7");
         plot.key(3, "3");
