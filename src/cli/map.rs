@@ -69,6 +69,7 @@ impl Map {
             "trustworthiness": fidelity.as_ref().map(|found| found.trustworthiness),
             "continuity": fidelity.as_ref().map(|found| found.continuity),
             "accuracy": fidelity.as_ref().and_then(|found| found.accuracy),
+            "most_frequent": fidelity.as_ref().and_then(|found| found.frequent),
         }))
     }
 

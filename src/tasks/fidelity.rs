@@ -35,6 +35,8 @@ pub struct Fidelity {
     /// The share of the rows whose label most of their five nearest neighbours in the plane have. Of equally many the
     /// smallest label counts.
     pub accuracy: Option<f64>,
+    /// The share of the rows that have the most frequent label: that much would be right without a map.
+    pub frequent: Option<f64>,
 }
 
 impl Fidelity {
@@ -84,6 +86,7 @@ impl Fidelity {
             trustworthiness: kept(device, rows, &in_plane, k)?,
             continuity: kept(device, points, &among_rows, k)?,
             accuracy,
+            frequent: labels.map(|labels| most_frequent(labels) as f64 / n as f64),
         })
     }
 
@@ -125,6 +128,13 @@ fn vote(labels: impl Iterator<Item = u8>) -> u8 {
     (0..=255u8).rev().max_by_key(|&label| counts[usize::from(label)]).unwrap_or(0)
 }
 
+/// How many have the label that most have.
+fn most_frequent(labels: &[u8]) -> usize {
+    let mut counts = [0; 256];
+    labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+    counts.into_iter().max().unwrap_or(0)
+}
+
 /// 1 less the penalty for each of `near` by how far its rank among the rows is beyond k.
 fn kept(device: &Device, rows: &Rows, near: &Neighbours, k: usize) -> Result<f64> {
     let (n, columns) = (rows.rows, rows.columns);
@@ -152,10 +162,14 @@ fn kept(device: &Device, rows: &Rows, near: &Neighbours, k: usize) -> Result<f64
 
 impl fmt::Display for Fidelity {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Fidelity { rows, neighbours, trustworthiness, continuity, accuracy } = self;
+        let Fidelity { rows, neighbours, trustworthiness, continuity, accuracy, frequent } = self;
         write!(f, "trustworthiness {trustworthiness:.4}, continuity {continuity:.4} ({neighbours} neighbours, {rows} rows)")?;
         match accuracy {
-            Some(accuracy) => write!(f, "; {:.2} % have the label of their 5 nearest in the plane", 100.0 * accuracy),
+            Some(accuracy) => write!(f, "; {:.2} % have the label of their 5 nearest in the plane", 100.0 * accuracy)?,
+            None => {}
+        }
+        match frequent {
+            Some(share) => write!(f, " ({:.2} % have the most frequent label)", 100.0 * share),
             None => Ok(()),
         }
     }
@@ -211,7 +225,10 @@ mod tests {
         let points = Rows::new(2, points);
         let labels = [0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1];
         let found = Fidelity::of(&device, &points, &points, Some(&labels)).unwrap();
-        assert_eq!(found.accuracy, Some(11.0 / 12.0));
+        assert_eq!((found.accuracy, found.frequent), (Some(11.0 / 12.0), Some(7.0 / 12.0)));
+        assert!(
+            found.to_string().ends_with("; 91.67 % have the label of their 5 nearest in the plane (58.33 % have the most frequent label)")
+        );
         assert_eq!((vote([3, 1, 3, 1].into_iter()), vote([9].into_iter())), (1, 9));
         // Twenty equal rows: no row is its own neighbour, listed or not.
         let equal = Neighbours::of(&device, &Rows::new(1, vec![0.5; 20]), &Rows::new(1, vec![0.5; 20]), 4, Metric::L2).unwrap();
