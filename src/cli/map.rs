@@ -1,6 +1,6 @@
 //! `narrows map`
 
-use super::common::{Common, check_place, check_plot, ends_in, is_same, plotted, print};
+use super::common::{Common, check_place, check_plot, counted, ends_in, is_same, plotted, print};
 use super::flags::named;
 use super::input::Halves;
 use super::model::Model;
@@ -76,7 +76,7 @@ impl Map {
     /// How true the map is to the rows as the network sees them.
     fn fidelity(&self, ae: &Autoencoder, rows: &Dataset, plane: &Plane) -> Result<Option<Fidelity>> {
         if rows.len() < LEAST_COMPARED {
-            self.common.say(format_args!("{} rows have no neighbourhoods to compare", rows.len()));
+            self.common.say(format_args!("{} without neighbourhoods to compare", counted(rows.len(), "row")));
             return Ok(None);
         }
         let found = Fidelity::of_rows(ae, rows, &plane.points)?;

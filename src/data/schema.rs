@@ -328,7 +328,9 @@ pub(super) fn not_a_number(text: &str) -> String {
 }
 
 pub(super) fn dropped(path: &Path, rows: usize, of: usize) -> String {
-    format!("{}: {rows} of {of} rows have a gap and are left out", path.display())
+    let s = if of == 1 { "" } else { "s" };
+    let (have, are) = if rows == 1 { ("has", "is") } else { ("have", "are") };
+    format!("{}: {rows} of {of} row{s} {have} a gap and {are} left out", path.display())
 }
 
 /// The first of these columns, for people to read.
@@ -344,8 +346,9 @@ pub(super) fn columns_are(names: &[&str]) -> String {
 
 /// What becomes of texts without any word of the vocabulary.
 pub(super) fn wordless(path: &Path, texts: usize, of: usize) -> Option<String> {
-    let s = if texts == 1 { "text has" } else { "texts have" };
-    (texts > 0).then(|| format!("{}: {texts} of {of} {s} none of the model's words: all zeros, and so all the same code", path.display()))
+    let s = if of == 1 { "" } else { "s" };
+    let (have, alike) = if texts == 1 { ("has", "") } else { ("have", ", and so all the same code") };
+    (texts > 0).then(|| format!("{}: {texts} of {of} text{s} {have} none of the model's words: all zeros{alike}", path.display()))
 }
 
 /// What was filled, by how many gaps each column has: those of numbers, and those of text.

@@ -39,7 +39,7 @@ fn what_is_said_once_of_a_table_holds_for_every_verb() {
     assert!(code == 0 && err.contains("column `city` is text: a column for each of its 3 categories"), "{err}");
     assert_eq!(err.lines().filter(|line| line.ends_with("t.csv: gaps filled with the median: amount 1")).count(), 1, "{err}");
     let (_, _, err) = run(root, &(train.replace("median", "drop") + "2"));
-    assert!(err.contains("1 of 70 rows have a gap and are left out"), "{err}");
+    assert!(err.contains("1 of 70 rows has a gap and is left out"), "{err}");
     // In another order, with another delimiter, one column more and two less.
     fs::write(root.join("new.csv"), "amount,more,id,city,count\n130.5,1,q1,Zug,3\n,1,q2,Genf,4\n").unwrap();
     let (code, new, err) = run(root, "score --device cpu --model m --data new.csv");

@@ -48,7 +48,7 @@ fn texts_are_trained_on_and_found_by_words_that_are_asked_for() {
     assert!(found["precision"].as_f64().unwrap() > 0.9, "{found}");
     fs::write(root.join("one.csv"), "body\n\"Käse, Öl\"\nnichts davon\n").unwrap();
     let (codes, err) = ok(root, "encode --device cpu --model m --data one.csv");
-    assert!(codes.lines().count() == 3 && err.contains("1 of 2 text has none of the model's words"), "{codes}{err}");
+    assert!(codes.lines().count() == 3 && err.contains("1 of 2 texts has none of the model's words"), "{codes}{err}");
     let (scores, _) = ok(root, "score --device cpu --model m --data one.csv --why");
     assert!(scores.lines().nth(1).unwrap().contains("käse") || scores.lines().nth(1).unwrap().contains("öl"), "{scores}");
     ok(root, "eval --device cpu --model m");

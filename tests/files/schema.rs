@@ -89,7 +89,7 @@ fn gaps_are_errors_or_left_out_or_filled_with_what_training_rows_have() {
     );
     let dropped = read(&text(""), &Options::default().missing(Missing::Drop)).unwrap();
     assert_eq!((dropped.len(), dropped.rows_f64(1..2)), (8, vec![3.0, 30.0]));
-    assert!(dropped.notes().iter().any(|note| note.contains("1 of 9 rows have a gap and are left out")), "{:?}", dropped.notes());
+    assert!(dropped.notes().iter().any(|note| note.contains("1 of 9 rows has a gap and is left out")), "{:?}", dropped.notes());
     for (missing, of) in [(Missing::Mean, mean as fn(&[f64]) -> f64), (Missing::Median, median)] {
         let (_folder, path) = with("t.csv", text(""));
         let options = Options::default().missing(missing);

@@ -110,7 +110,7 @@ fn a_text_without_known_words_is_all_zeros_and_is_counted_with_empty_ones() {
     let remarks = stream.remarks();
     assert!(stream.all(|chunk| chunk.is_ok()) && remarks.list()[0].contains("3 of 4 texts"), "{:?}", remarks.list());
     let said = schema.texts(&["", "Köln"]).unwrap().notes().to_vec();
-    assert!(said[0].contains("1 of 2 text has none"), "{said:?}");
+    assert!(said[0].contains("1 of 2 texts has none"), "{said:?}");
     // Where gaps are dropped, an empty field is one.
     let (_folder, path) = with("t.csv", "body\neins\n\nzwei\n\"\"\ndrei\n");
     let rows = Options::default().text("body").missing(narrows::data::Missing::Drop).read(&path).unwrap();
