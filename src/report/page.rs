@@ -128,7 +128,18 @@ impl Page<'_> {
             escape(&self.about.data),
             short(test.sum),
             self.components.map_or(".".into(), |pca| beside(test.sum, &pca)),
-        )
+        ) + &self.members()
+    }
+
+    /// Of an ensemble, that this is its first network.
+    fn members(&self) -> String {
+        let count = self.about.get("ensemble").and_then(|count| count.parse::<usize>().ok()).filter(|&count| count > 1);
+        count.map_or_else(String::new, |count| {
+            format!(
+                "<p class=\"note\">This page shows the first of the {count} networks of an ensemble. <code>narrows score</code> and \
+                 <code>narrows eval --anomaly</code> use all of them.</p>"
+            )
+        })
     }
 
     fn absent(&self) -> String {
@@ -200,6 +211,10 @@ impl Page<'_> {
             line(&format!("cross-entropy, sum per {row} (nats)"), "", both(&|m| short(unit(m, |u| u.bce))));
             line("cross-entropy above the entropy of the data", "", both(&|m| short(unit(m, |u| u.bce - u.bce_floor))));
         }
+        let pca = match self.components {
+            Some(_) => " PCA is the best linear code of the same size, fitted to the training rows.",
+            None => "",
+        };
         let held = if self.held_out > 0 { " Those that were held out to validate on are among the training rows here." } else { "" };
         let _ =
             writeln!(out, "</tbody></table><p class=\"note\">Both columns are measured with the final weights.{pca}{held}</p></section>");
@@ -208,10 +223,6 @@ impl Page<'_> {
 
     fn classes(&self) -> String {
         let mut classes: Vec<&ClassMetrics> = self.evaluation.test.classes.iter().collect();
-        let pca = match self.components {
-            Some(_) => " PCA is the best linear code of the same size, fitted to the training rows.",
-            None => "",
-        };
         let most = classes.iter().map(|c| c.mse).fold(0.0, f64::max);
         if classes.len() < 2 || most == 0.0 {
             return String::new();

@@ -159,7 +159,10 @@ mod tests {
         assert!(written.picture.is_some());
         let html = std::fs::read_to_string(&written.page).unwrap();
         assert!(html.contains("synthetic") && html.contains("narrows train --out 'a &amp; b'") && html.contains("&lt;0&gt;"));
-        assert!(html.contains("measured while the weights still change; the test"));
+        assert!(html.contains("measured while the weights still change; the test") && !html.contains("of an ensemble"));
+        let html_of = |about: &About| std::fs::read_to_string(run(folder.path(), &ae, &split, about).unwrap().page).unwrap();
+        assert!(html_of(&about.clone().setting("ensemble", 3)).contains("This page shows the first of the 3 networks of an ensemble."));
+        run(folder.path(), &ae, &split, &about).unwrap();
         assert!(!html.contains("src=\"http") && !html.contains("<link") && !html.contains("<script src"), "the page needs something else");
         assert!(html.matches("data:image/png;base64,").count() == 2 * 10 * 3 + 1 + 1);
         // The record gives the same page again; with other data there is no page.
