@@ -164,9 +164,8 @@ impl fmt::Display for Fidelity {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Fidelity { rows, neighbours, trustworthiness, continuity, accuracy, frequent } = self;
         write!(f, "trustworthiness {trustworthiness:.4}, continuity {continuity:.4} ({neighbours} neighbours, {rows} rows)")?;
-        match accuracy {
-            Some(accuracy) => write!(f, "; {:.2} % have the label of their 5 nearest in the plane", 100.0 * accuracy)?,
-            None => {}
+        if let Some(accuracy) = accuracy {
+            write!(f, "; {:.2} % have the label of their 5 nearest in the plane", 100.0 * accuracy)?;
         }
         match frequent {
             Some(share) => write!(f, " ({:.2} % have the most frequent label)", 100.0 * share),
