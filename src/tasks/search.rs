@@ -201,7 +201,8 @@ impl Metric {
             Metric::L2 => pairs().map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt(),
             Metric::Cosine => match norm(a) * norm(b) {
                 0.0 => 1.0,
-                norms => 1.0 - pairs().map(|(a, b)| a * b).sum::<f64>() / norms,
+                // Of equal codes it may round to less than nothing.
+                norms => (1.0 - pairs().map(|(a, b)| a * b).sum::<f64>() / norms).max(0.0),
             },
         }
     }
@@ -278,6 +279,13 @@ mod tests {
                 assert_eq!((at, search.finish().unwrap()), (gallery.rows, whole.clone()), "{by} {sizes:?}");
             }
         }
+    }
+
+    #[test]
+    fn no_cosine_distance_is_below_zero() {
+        let codes = numbers(200, 7, 5);
+        let of = |row: &[f32]| Metric::Cosine.distance(row, &row.iter().map(|x| 3.0 * x).collect::<Vec<_>>());
+        assert!(codes.values.chunks(7).all(|row| (0.0..1e-6).contains(&of(row))));
     }
 
     #[test]
