@@ -108,21 +108,44 @@ impl Neighbours {
             let problem = format!("{} labels of queries and {} of the gallery", queries.len(), gallery.len());
             return Err(Error::argument("labels", problem, "Pass one for each query and one for each row of the gallery."));
         }
-        let (mut precision, mut average) = (0.0, 0.0);
-        for (rows, label) in self.rows.chunks(self.k).zip(queries) {
-            let (mut hits, mut sum) = (0.0, 0.0);
-            for (at, &row) in rows.iter().enumerate() {
-                if gallery[row as usize] == *label {
-                    hits += 1.0;
-                    sum += hits / (at + 1) as f64;
-                }
-            }
-            precision += hits / self.k as f64;
-            average += if hits > 0.0 { sum / hits } else { 0.0 };
-        }
-        let all = queries.len() as f64;
-        Ok(Hits { precision: precision / all, mean_average_precision: average / all })
+        Ok(mean(
+            self.rows.chunks(self.k).zip(queries).map(|(rows, label)| rows.iter().map(|&row| gallery[row as usize] == *label).collect()),
+        ))
     }
+
+    /// The same for queries that are rows of the gallery, by their numbers there: each is left out of its own
+    /// neighbours, or the last of them where it is not listed. One neighbour fewer than were asked for counts.
+    ///
+    /// # Errors
+    /// As [`Neighbours::hits`]; or there is one neighbour of each.
+    pub fn hits_of_others<L: PartialEq>(&self, gallery: &[L], queries: &[u32]) -> Result<Hits> {
+        let fits = self.rows.len() == queries.len() * self.k && self.rows.iter().chain(queries).all(|&row| (row as usize) < gallery.len());
+        if !fits || queries.is_empty() || self.k < 2 {
+            let problem = format!("{} of each of {} queries, and {} labels of the gallery", self.k, queries.len(), gallery.len());
+            return Err(Error::argument("neighbours", problem, "Pass a label for each row, and at least two neighbours of each."));
+        }
+        Ok(mean(self.rows.chunks(self.k).zip(queries).map(|(rows, &query)| {
+            let own = rows.iter().position(|&row| row == query).unwrap_or(rows.len() - 1);
+            let others = rows.iter().enumerate().filter(|(at, _)| *at != own);
+            others.map(|(_, &row)| gallery[row as usize] == gallery[query as usize]).collect()
+        })))
+    }
+}
+
+/// The means over queries, each of whose neighbours has the label or has it not.
+fn mean(queries: impl Iterator<Item = Vec<bool>>) -> Hits {
+    let (mut precision, mut average, mut all) = (0.0, 0.0, 0.0);
+    for same in queries {
+        let (mut hits, mut sum) = (0.0, 0.0);
+        for (at, _) in same.iter().enumerate().filter(|(_, same)| **same) {
+            hits += 1.0;
+            sum += hits / (at + 1) as f64;
+        }
+        precision += hits / same.len() as f64;
+        average += if hits > 0.0 { sum / hits } else { 0.0 };
+        all += 1.0;
+    }
+    Hits { precision: precision / all, mean_average_precision: average / all }
 }
 
 /// The other rows that are nearest to a row, with their distances.
@@ -166,6 +189,10 @@ mod tests {
         assert!((hits.mean_average_precision - ((1.0 + 2.0 / 3.0) / 2.0 + second) / 2.0).abs() < 1e-15, "{hits:?}");
         assert_eq!(found.hits(&[9; 4], &[1, 2]).unwrap(), Hits { precision: 0.0, mean_average_precision: 0.0 });
         assert_eq!(found.hits(&["a", "b", "a", "c"], &["a", "a"]).unwrap(), hits);
+        // Rows 0 and 1 of [5, 6, 5, 7] without themselves: the second of three, and none.
+        let others = found.hits_of_others(&[5, 6, 5, 7], &[0, 1]).unwrap();
+        assert!((others.precision - 1.0 / 6.0).abs() < 1e-15 && others.mean_average_precision == 0.25, "{others:?}");
+        assert!(found.hits_of_others(&[5, 6, 5, 7], &[0, 4]).is_err() && found.hits_of_others(&[5, 6, 5, 7], &[0]).is_err());
         assert!(found.hits(&[5, 6, 5], &[5, 5]).is_err() && found.hits(&[5, 6, 5, 7], &[5]).is_err());
     }
 
