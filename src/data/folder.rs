@@ -1,6 +1,7 @@
 //! How people lay images or texts out in folders. Hidden files count for nothing.
 //!
 //! ```text
+//! photo.jpg                       a single file, as a folder with nothing else
 //! photos/*                        files without classes
 //! photos/CLASS/**                 each sub-folder is a class, with all files below it
 //! photos/{train,valid,test}/..    parts, each of which is one of the two above
@@ -36,6 +37,9 @@ impl Parts {
     /// The parts of a folder. None if its sub-folders are classes: there is no training part, or it lies beside folders
     /// that are no parts.
     pub(super) fn of(folder: &Path) -> Result<Option<Parts>> {
+        if folder.is_file() {
+            return Ok(None);
+        }
         let (mut folders, files) = list(folder)?;
         let is_only = folders.len() == 1;
         let Some(train) = take(&mut folders, TRAIN)? else { return Ok(None) };
@@ -130,8 +134,9 @@ pub(super) struct Found {
     pub(super) class: Option<String>,
 }
 
-/// The files of a folder without parts.
+/// The files of a folder without parts, or a single one.
 pub(super) struct Files {
+    /// The folder, or the file itself.
     pub(super) folder: PathBuf,
     what: What,
     /// At least one.
@@ -143,6 +148,10 @@ pub(super) struct Files {
 impl Files {
     /// All files, in the order of their names.
     pub(super) fn of(folder: &Path, what: What) -> Result<Files> {
+        if folder.is_file() {
+            let found = vec![Found { path: folder.into(), class: None }];
+            return Ok(Files { folder: folder.into(), what, found, others: Vec::new() });
+        }
         let (folders, here) = list(folder)?;
         let one = what.one();
         let mut files = Files { folder: folder.into(), what, found: Vec::new(), others: Vec::new() };
@@ -172,9 +181,10 @@ impl Files {
         Ok(files)
     }
 
-    /// What each is called: its path below the folder.
+    /// What each is called: its path below the folder. A single file has its own name.
     pub(super) fn names(&self) -> Vec<String> {
-        self.found.iter().map(|found| below(&self.folder, &found.path)).collect()
+        let called = |path: &Path| if path == self.folder { name(path) } else { below(&self.folder, path) };
+        self.found.iter().map(|found| called(&found.path)).collect()
     }
 
     fn add(&mut self, paths: Vec<PathBuf>, class: Option<&str>) -> Result<()> {
@@ -213,12 +223,12 @@ fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 /// Whether the file is called a text.
-fn is_text(path: &Path) -> bool {
+pub(super) fn is_text(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt")) && path.is_file()
 }
 
 /// Whether the file begins like an image, or is called one: a damaged image is still to be an error.
-fn is_image(path: &Path) -> Result<bool> {
+pub(super) fn is_image(path: &Path) -> Result<bool> {
     let is_read = |format: ImageFormat| format.reading_enabled();
     // A pipe would be waited for.
     if !path.is_file() || ImageFormat::from_path(path).is_ok_and(is_read) {

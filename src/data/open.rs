@@ -3,7 +3,7 @@
 use super::chunks::Chunks;
 use super::dataset::{Dataset, Split, split_rows};
 use super::digits::builtin;
-use super::folder::{What, has_parts};
+use super::folder::{What, has_parts, is_image};
 use super::schema::{Missing, Schema};
 use super::table::Table;
 use super::table_rows::TableRows;
@@ -73,8 +73,9 @@ enum Kind {
     Builtin,
     Mnist,
     Idx,
+    /// A folder of images, or one.
     Images,
-    /// A folder of texts.
+    /// A folder of texts, or one.
     Texts,
     Csv,
     Npy,
@@ -259,7 +260,9 @@ impl Options {
         }
     }
 
-    /// Reads all rows of a CSV file, an npy or npz file or a folder of images.
+    /// Reads all rows of a CSV file, an npy or npz file, a folder of images or a single image. A model of texts (their
+    /// schema) takes a `.txt` file for one text, unless it is a table: one of its columns is said, or its first line
+    /// names the one that the model was trained on.
     ///
     /// # Errors
     /// A path that is none of these, or a fault in the file, with its line or offset.
@@ -322,7 +325,8 @@ impl Options {
         matches!(self.kind(name.as_ref()), Ok(Kind::Csv | Kind::Npy | Kind::Npz))
     }
 
-    /// Whether this is a folder of images or of texts without training and test parts.
+    /// Whether this is a folder of images or of texts without training and test parts, or a single image; for a model
+    /// of texts also a single `.txt` file.
     pub fn is_folder(&self, name: impl AsRef<Path>) -> bool {
         let path = name.as_ref();
         self.kind(path).is_ok_and(|kind| matches!(kind, Kind::Images | Kind::Texts)) && has_parts(path).is_ok_and(|has| !has)
@@ -339,10 +343,36 @@ impl Options {
         }
     }
 
+    /// The options for each of two data sets that are read together: what applies to one of them alone is for that one.
+    /// Beside a table, a `.txt` file is a text for a model of texts.
+    ///
+    /// # Errors
+    /// An option that applies to neither, or a folder that can't be listed.
+    pub fn apart(&self, one: impl AsRef<Path>, other: impl AsRef<Path>) -> Result<[Options; 2]> {
+        let paths = [one.as_ref(), other.as_ref()];
+        let bare = Options { schema: self.schema.clone(), ..Options::default() };
+        let kinds = |options: &Options| Ok::<_, Error>([options.guess(paths[0])?, options.guess(paths[1])?]);
+        let (said, bare) = (kinds(self)?, kinds(&bare)?);
+        let unsuited = [0, 1].map(|at| self.unsuited(if bare[1 - at] == Kind::Csv { bare[at] } else { said[at] }));
+        match unsuited[0].iter().find(|(option, _)| unsuited[1].iter().any(|(other, _)| option == other)) {
+            Some((option, of)) => Err(unused(paths[0], option, of)),
+            None => Ok(unsuited.map(|all| all.iter().fold(self.clone(), |options, (option, _)| options.without(option)))),
+        }
+    }
+
     /// The kind of data that the name stands for, if the options suit it.
     fn kind(&self, path: &Path) -> Result<Kind> {
+        let kind = self.guess(path)?;
+        match self.unsuited(kind).first() {
+            Some((option, of)) => Err(unused(path, option, of)),
+            None => Ok(kind),
+        }
+    }
+
+    /// The kind of data that the name stands for.
+    fn guess(&self, path: &Path) -> Result<Kind> {
         let ending = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
-        let kind = match path.to_str() {
+        Ok(match path.to_str() {
             Some("builtin") => Kind::Builtin,
             Some("mnist") => Kind::Mnist,
             _ if idx::is_one(path) => Kind::Idx,
@@ -350,13 +380,17 @@ impl Options {
                 What::Images => Kind::Images,
                 What::Texts => Kind::Texts,
             },
+            _ if texts::is_one(path, self) => Kind::Texts,
             _ if is_text(path) => Kind::Csv,
             _ if ending("npy") => Kind::Npy,
             _ if ending("npz") => Kind::Npz,
+            _ if is_image(path)? => Kind::Images,
             _ => Kind::Idx,
-        };
-        let unused =
-            |option: &str, of: &str| Err(Error::argument(option, format!("{} is not {of}", path.display()), "Leave this option out."));
+        })
+    }
+
+    /// The options that are said and do not apply to such data, each with what it is for.
+    fn unsuited(&self, kind: Kind) -> Vec<(&'static str, &'static str)> {
         let tables = |option, said| (said, option, "a CSV file", &[Kind::Csv][..]);
         let all = [
             (self.image_size.is_some(), "image size", "a folder of images or a CSV file", &[Kind::Images, Kind::Csv][..]),
@@ -378,11 +412,33 @@ impl Options {
             tables("delimiter", self.delimiter.is_some()),
             tables("decimal", self.decimal.is_some()),
         ];
-        match all.into_iter().find(|(said, _, _, suits)| *said && !suits.contains(&kind)) {
-            Some((_, option, of, _)) => unused(option, of),
-            None => Ok(kind),
-        }
+        let unsuited = all.into_iter().filter(|(said, _, _, suits)| *said && !suits.contains(&kind));
+        unsuited.map(|(_, option, of, _)| (option, of)).collect()
     }
+
+    /// The same without this one.
+    fn without(mut self, option: &str) -> Options {
+        match option {
+            "image size" => self.image_size = None,
+            "color" => self.color = false,
+            "label" => self.label = None,
+            "array" => self.array = None,
+            "text" => self.text = None,
+            "words" => self.words = None,
+            "header" => self.header = None,
+            "id" => self.id = None,
+            "drop" => self.drop.clear(),
+            "categorical" => self.categorical.clear(),
+            "missing" => self.missing = Missing::Error,
+            "delimiter" => self.delimiter = None,
+            _ => self.decimal = None,
+        }
+        self
+    }
+}
+
+fn unused(path: &Path, option: &str, of: &str) -> Error {
+    Error::argument(option, format!("{} is not {of}", path.display()), "Leave this option out.")
 }
 
 /// Whether the name is that of a table in text, packed or not.

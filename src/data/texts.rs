@@ -7,7 +7,7 @@
 
 use super::csv::Lines;
 use super::dataset::{Dataset, Split, split_rows};
-use super::folder::{Files, Parts, What, listed};
+use super::folder::{Files, Parts, What, is_text, listed};
 use super::labels::Labels;
 use super::open::{Column, Options, TEST};
 use super::schema::{Beside, Field, Missing, Role, Schema, columns_are, dropped, wordless};
@@ -288,7 +288,7 @@ impl Options {
         let schema = self.schema.as_ref().filter(|schema| schema.is_of_texts()).ok_or_else(|| not_of_texts(path))?;
         let mut found = HashMap::new();
         let short = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(characters).collect::<String>();
-        if path.is_dir() {
+        if path.is_dir() || is_one(path, self) {
             let files = Files::of(path, What::Texts)?.found;
             for &row in rows.iter().filter(|&&row| row < files.len()) {
                 found.insert(row, short(&text_of(&files[row].path)?));
@@ -338,6 +338,26 @@ impl Schema {
         let notes = wordless(path, none, texts.len()).into_iter().collect();
         Ok(Dataset::of_table(path, &Arc::new(self.clone()), values, Beside::default(), notes))
     }
+}
+
+impl Schema {
+    /// How many different words of a text the model knows, and how many there are; none where rows are not the words
+    /// of texts.
+    pub fn known_words(&self, text: &str) -> Option<[usize; 2]> {
+        let all: BTreeSet<String> = words(text).collect();
+        let vocabulary = self.vocabulary()?;
+        Some([all.iter().filter(|word| vocabulary.place(word).is_some()).count(), all.len()])
+    }
+}
+
+/// Whether a file is one text for a model of texts, and no table of them: it is called one, nothing is said of columns,
+/// and its first line does not name the column that the model was trained on.
+pub(super) fn is_one(path: &Path, options: &Options) -> bool {
+    let Some(schema) = options.schema.as_ref().filter(|schema| schema.is_of_texts() && is_text(path)) else { return false };
+    let said = options.columns().next().is_some() || options.header.is_some() || options.delimiter.or(options.decimal).is_some();
+    let name = schema.fields.iter().find(|field| matches!(field.role, Role::Words(_))).and_then(|field| field.name.as_ref());
+    let is_table = |name| Lines::open(path, None, options).is_ok_and(|lines| lines.names().is_some_and(|names| names.contains(name)));
+    !said && !name.is_some_and(is_table)
 }
 
 pub(super) fn not_of_texts(path: &Path) -> Error {

@@ -35,6 +35,15 @@ fn the_parts_of_a_folder_are_used_and_what_is_left_out_is_said_once() {
     assert!(code == 0 && err.contains("20 rows of 36 to train on") && !err.contains("turn grey"), "{err}");
     let (code, out, err) = run(folder.path(), "eval --device cpu --model colour --json");
     assert!(code == 0 && out.contains("mse"), "{err}");
+    // A single image is a row, scaled to the size that the model knows.
+    RgbImage::from_pixel(8, 6, Rgb([18, 200, 253])).save(folder.path().join("one.jpeg")).unwrap();
+    let (code, out, err) = run(folder.path(), "score --device cpu --model colour --data one.jpeg");
+    assert!(code == 0 && out.lines().count() == 2 && out.ends_with(",one.jpeg\n"), "{out}{err}");
+    let (code, out, err) = run(folder.path(), "search --device cpu --model colour --data photos/train --query one.jpeg -k 1");
+    assert!(code == 0 && out.starts_with("query,rank,row,distance,query_id,row_id\n0,1,"), "{out}{err}");
+    assert!(out.lines().count() == 2 && out.ends_with(",one.jpeg,2.png\n"), "{out}{err}");
+    let (code, _, err) = run(folder.path(), "search --device cpu --model colour --data photos/train --query no.jpeg");
+    assert!(code == 3 && err.contains("no.jpeg: there is no such file or folder"), "{code}: {err}");
     // A share of the training rows wins over the part.
     let (_, _, err) = run(folder.path(), &format!("{train} share --validation 0.25"));
     assert!(err.contains("15 rows of 12 to train on, 5 to validate, 5 to test"), "{err}");

@@ -97,7 +97,7 @@ impl Set {
             (None, _) if path.is_dir() => Err(Error::data(path, format!("train-{IMAGES} is not in this folder"), REMEDY)),
             (None, _) if path.exists() => Err(Error::data(
                 path,
-                "this is a file, not a folder, and its name ends in none of .csv, .tsv, .txt, .dat, .npy and .npz",
+                "this is a file, not a folder; it is no image, and its name ends in none of .csv, .tsv, .txt, .dat, .npy and .npz",
                 REMEDY,
             )),
             (None, _) => Err(Error::data(
