@@ -155,6 +155,11 @@ impl Reading {
         self.label.is_some()
     }
 
+    /// Whether ids are left out.
+    pub(super) fn without_ids(&self) -> bool {
+        self.id.as_deref() == Some("none")
+    }
+
     /// Replaces the values that are given. The label or id `none` undoes one; in a file it is the name of a column.
     pub(super) fn over(&self, stands: &Reading) -> Reading {
         let or_none = |given: &Option<String>, stands: &Option<String>| {
@@ -361,8 +366,8 @@ pub(super) enum Of {
 /// The rows to run through a trained network.
 #[derive(Args)]
 pub(super) struct Input {
-    /// A .csv, .npy or .npz file, - for CSV or npy from stdin, a folder of images, a folder with IDX files, builtin or
-    /// mnist.
+    /// A .csv, .npy or .npz file, - for CSV or npy from stdin, a folder of images, a single image, a folder with IDX
+    /// files, builtin or mnist; for a model of texts also a folder of .txt files, or one of them.
     #[arg(long, value_name = "PATH|-")]
     data: PathBuf,
     /// The part of data in two parts: train or test.
@@ -376,7 +381,7 @@ impl Input {
     /// All rows of a file or of a folder of images, or one part of data in two parts.
     pub(super) fn open(&self, ae: &Autoencoder, of: Of) -> Result<Chunks> {
         let rows = self.rows(ae, of)?;
-        Ok(if self.reading.id.as_deref() == Some("none") { rows.without_ids() } else { rows })
+        Ok(if self.reading.without_ids() { rows.without_ids() } else { rows })
     }
 
     fn rows(&self, ae: &Autoencoder, of: Of) -> Result<Chunks> {

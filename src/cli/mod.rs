@@ -10,6 +10,8 @@ mod devices;
 mod eval;
 mod first;
 mod flags;
+mod gallery;
+mod hits;
 mod input;
 mod map;
 mod model;

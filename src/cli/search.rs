@@ -1,25 +1,21 @@
 //! `narrows search`
 
 use super::apply::unless_gone;
-use super::common::{Common, check_place, ends_in, is_same, print, table};
+use super::common::{Common, check_place, counted, ends_in, is_same, print};
 use super::flags::named;
+use super::gallery::{Gallery, Kept, wordless};
+use super::hits::Found;
 use super::input::{Reading, known};
 use super::model::Model;
 use clap::Args;
-use narrows::data::{Chunk, Chunks, Dataset, Options, Rows, Schema, Split};
+use narrows::data::{Dataset, Options, Rows, Schema, Split};
 use narrows::tasks::{Hits, Metric, Neighbours, Search};
-use narrows::{Autoencoder, Error, Result, report};
+use narrows::{Autoencoder, Error, Result};
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-/// Queries in a picture, and neighbours of each.
-const SHOWN: [usize; 2] = [20, 12];
-/// The characters that are shown of a text.
-const BEGINNING: usize = 80;
-/// Lines of the table that are written at once.
-const WRITTEN: usize = 4096;
+/// How files end. What ends so, or has a slash, is no question in words.
+const ENDINGS: [&str; 15] = ["csv", "tsv", "txt", "dat", "gz", "npy", "npz", "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
 
 #[derive(Args)]
 pub(super) struct Find {
@@ -30,8 +26,8 @@ pub(super) struct Find {
     /// The gallery: what `--data` takes elsewhere. Of data in two parts it is the training rows.
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
-    /// The rows to find neighbours of. Of data in two parts they are the test rows. For a model of texts, what is no
-    /// path is a text itself. [default: the other part of --data]
+    /// The rows to find neighbours of. Of data in two parts they are the test rows; a single image is one row. For a
+    /// model of texts a .txt file is one, and what is no path is a text itself. [default: the other part of --data]
     #[arg(long, value_name = "PATH|TEXT")]
     query: Option<PathBuf>,
     /// Neighbours of each.
@@ -45,224 +41,203 @@ pub(super) struct Find {
     bits: Option<usize>,
     #[command(flatten)]
     reading: Reading,
-    /// A .csv of query, rank, row and distance, or for images a .png: each query before its neighbours.
+    /// A .csv of query, rank, row and distance, and of query_id and row_id where rows have ids; or for images a .png:
+    /// each query before its neighbours.
     /// [default: CSV to stdout]
     #[arg(short, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Prints one JSON document on the file and the hits.
+    /// With -o: prints one JSON document on the file and how many neighbours have the label of their query; with the
+    /// neighbours, where they are at most 100.
     #[arg(long, requires = "out")]
     json: bool,
+}
+
+/// What neighbours are looked for of.
+struct Asked {
+    rows: Dataset,
+    /// Their numbers among those that were read: texts without any known word are left out.
+    numbers: Vec<u32>,
 }
 
 impl Find {
     /// Writes the rows of the gallery whose codes are nearest to those of the queries.
     pub(super) fn run(&self) -> Result<()> {
-        if let Some(out) = &self.out {
-            check_place(out, "the model", self.model.is_at(out))?;
-            check_place(out, "the rows", [Some(&self.data), self.query.as_ref()].into_iter().flatten().any(|rows| is_same(out, rows)))?;
-            if !ends_in(out, "csv") && !ends_in(out, "png") {
-                let problem = format!("{} is neither a .csv nor a .png", out.display());
-                return Err(Error::Argument { name: "-o".into(), problem, remedy: "Name one of these.".into() });
-            }
-        }
+        self.check_out()?;
         let ae = self.model.load(&self.common)?;
-        let (gallery, queries) = self.rows(&ae)?;
+        let are_texts = ae.schema().is_some_and(Schema::is_of_texts);
+        // The queries come first: what is wrong with them is said before a long gallery is read.
+        let [options, of_queries] = self.options(&ae)?;
+        let one_part = options.is_stream(&self.data) || options.is_folder(&self.data);
+        let (asked, other) = match &self.query {
+            Some(query) => (self.asked(&ae, &of_queries, query)?, None),
+            None if one_part => {
+                let problem = format!("{} is one part, so nothing says what to look for", self.data.display());
+                return Err(Error::Argument { name: "--query".into(), problem, remedy: "Name the rows to find neighbours of.".into() });
+            }
+            None => {
+                let Split { train, test, .. } = options.open(&self.data)?;
+                (test, Some(train))
+            }
+        };
+        let Asked { rows: queries, numbers } = self.with_words(asked, are_texts)?;
+        let picture = self.out.as_deref().filter(|out| ends_in(out, "png"));
+        if let (Some(out), None) = (picture, queries.image_dims()) {
+            return Err(not_images(out));
+        }
+        let codes_of_queries = ae.encode(&queries)?;
+        let mut search = Search::new(ae.device(), &codes_of_queries, self.k, self.by)?;
+        let gallery = match other {
+            Some(rows) => Gallery::Held(rows),
+            None => self.gallery(&options, one_part)?,
+        };
         let rows = gallery.chunks()?;
         let dims = rows.image_dims().filter(|dims| queries.image_dims() == Some(*dims));
-        let picture = self.out.as_deref().filter(|out| ends_in(out, "png"));
         let picture = picture.map(|out| dims.map(|dims| (out, dims)).ok_or_else(|| not_images(out))).transpose()?;
         self.common.note(&[rows.notes(), queries.notes()].concat());
         let remarks = rows.remarks();
-        let classes = Classes::default();
-        let codes = ae.encode_stream(classes.watch(rows))?;
-        let asked = ae.encode(&queries)?;
-        let found = match self.bits {
-            Some(bits) => Neighbours::by_bits(&all(codes, ae.code_width())?, &asked, self.k, bits)?,
-            None => {
-                let mut search = Search::new(ae.device(), &asked, self.k, self.by)?;
-                codes.into_iter().try_for_each(|part| search.add(&part?))?;
-                search.finish()?
-            }
+        let kept = Kept::default();
+        let mut codes = kept.with_words(ae.encode_stream(kept.watch(rows, are_texts))?);
+        let neighbours = match self.bits {
+            Some(bits) => Neighbours::by_bits(&all(codes, ae.code_width())?, &codes_of_queries, self.k, bits),
+            None => codes.try_for_each(|part| search.add(&part?)).and_then(|()| search.finish()),
         };
         self.common.note(&remarks.list());
-        let (count, hits) = classes.hits(&found, &queries)?;
-        if let Some(Hits { precision, mean_average_precision, .. }) = hits {
-            let k = found.k;
-            self.common.say(format_args!(
-                "of the {k} neighbours {:.2} % have the label of their query; mean average precision {mean_average_precision:.4}",
-                100.0 * precision
-            ));
+        let mut seen = kept.take();
+        let left_out = seen.wordless.len();
+        if left_out > 0 && left_out == seen.rows {
+            let problem = "no text of it has a word that the model knows".into();
+            return Err(Error::Data { path: self.data.clone(), problem, remedy: "Name texts like those of the training.".into() });
         }
-        if self.is_text(&ae) {
-            self.tell(&ae, &gallery, &found)?;
+        let mut neighbours = neighbours?;
+        if left_out > 0 {
+            self.common.say(format_args!("left out of the search: {} without any word that the model knows", counted(left_out, "text")));
+        }
+        seen.number(&mut neighbours.rows);
+        let is_itself = one_part && self.query.as_ref().is_some_and(|query| is_same(query, &self.data));
+        let hits = seen.hits(&neighbours, &queries, is_itself.then_some(&numbers[..]))?;
+        self.say_hits(hits, neighbours.k, is_itself);
+        let found = Found { neighbours, queries, numbers, seen, anonymous: self.reading.without_ids() };
+        if are_texts {
+            let of_queries = self.query.as_deref().filter(|query| is_data(query)).map(|query| (query, &of_queries));
+            let readable = |(path, options): &(&Path, &Options)| options.is_stream(path) || options.is_folder(path);
+            found.tell(&self.common, Some((&*self.data, &options)).filter(readable), of_queries.filter(readable))?;
         }
         match picture {
-            Some((out, dims)) => draw(out, dims, &gallery, &queries, &found)?,
-            None => unless_gone(|| write(self.out.as_deref(), &found))?,
+            Some((out, dims)) => found.draw(out, dims, &gallery)?,
+            None => unless_gone(|| found.write(self.out.as_deref()))?,
         }
         let Some(out) = &self.out else { return Ok(()) };
         match self.json {
             true => print(json!({
-                "file": out.display().to_string(), "gallery": count, "queries": queries.len(), "k": found.k,
+                "file": out.display().to_string(), "gallery": found.seen.rows, "queries": found.queries.len(), "k": found.neighbours.k,
                 "precision": hits.map(|hits| hits.precision),
                 "mean_average_precision": hits.map(|hits| hits.mean_average_precision),
+                "without_itself": is_itself, "neighbours": found.json(),
             })),
             false => print(out.display()),
         }
     }
 
-    /// Whether the query is a text itself.
-    fn is_text(&self, ae: &Autoencoder) -> bool {
-        ae.schema().is_some_and(Schema::is_of_texts) && self.query.as_ref().is_some_and(|query| !matches!(query.try_exists(), Ok(true)))
-    }
-
-    /// Says what was found for a text: its id and its class, where it has these, and how it begins.
-    fn tell(&self, ae: &Autoencoder, gallery: &Gallery, found: &Neighbours) -> Result<()> {
-        let options = known(self.reading.over(&Reading::default()).options(), ae);
-        let rows: Vec<usize> = found.rows.iter().map(|&row| row as usize).collect();
-        let one = options.is_stream(&self.data) || options.is_folder(&self.data);
-        let texts = if one { options.excerpts(&self.data, &rows, BEGINNING)? } else { vec![String::new(); rows.len()] };
-        let picked = gallery.pick(&found.rows)?;
-        for (rank, ((row, distance), text)) in found.rows.iter().zip(&found.distances).zip(texts).enumerate() {
-            let Row { id, class, .. } = &picked[row];
-            let id = id.clone().unwrap_or_else(|| format!("row {row}"));
-            let class = class.as_ref().map(|class| format!(", {}", printable(class))).unwrap_or_default();
-            self.common.say(format_args!("{}. {}{class}: {distance:.4}  {}", rank + 1, printable(&id), printable(&text)));
+    /// Refuses a file that can't be written.
+    fn check_out(&self) -> Result<()> {
+        let Some(out) = &self.out else { return Ok(()) };
+        check_place(out, "the model", self.model.is_at(out))?;
+        check_place(out, "the rows", [Some(&self.data), self.query.as_ref()].into_iter().flatten().any(|rows| is_same(out, rows)))?;
+        let refuse = |problem, remedy: &str| Err(Error::Argument { name: "-o".into(), problem, remedy: remedy.into() });
+        if !ends_in(out, "csv") && !ends_in(out, "png") {
+            return refuse(format!("{} is neither a .csv nor a .png", out.display()), "Name one of these.");
         }
-        Ok(())
+        match out.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            Some(folder) => refuse(format!("there is no folder {}", folder.display()), "Make it, or name another."),
+            None => Ok(()),
+        }
     }
 
-    /// Gallery and queries.
-    fn rows(&self, ae: &Autoencoder) -> Result<(Gallery, Dataset)> {
+    /// How the gallery and the queries are read: an option for tables is for those of the two that are one.
+    fn options(&self, ae: &Autoencoder) -> Result<[Options; 2]> {
         let options = known(self.reading.over(&Reading::default()).options(), ae);
-        // What has no parts of its own is one.
-        let open = |path: &Path| -> Result<(Dataset, Option<Dataset>)> {
-            if options.is_stream(path) || options.is_folder(path) {
-                return Ok((options.read(path)?, None));
-            }
-            let Split { train, test, .. } = options.open(path)?;
-            Ok((train, Some(test)))
-        };
-        // Labels of an npz file are an array of their own, which a stream of its rows does not have.
-        let (gallery, other) = match options.is_stream(&self.data) && !(ends_in(&self.data, "npz") && self.reading.has_label()) {
-            true => (Gallery::Stream(Box::new(options.clone()), self.data.clone()), None),
-            false => open(&self.data).map(|(gallery, other)| (Gallery::Held(gallery), other))?,
-        };
-        let queries = match (&self.query, other) {
-            (None, Some(other)) => other,
-            (None, None) => {
-                let problem = format!("{} is one part, so nothing says what to look for", self.data.display());
-                return Err(Error::Argument { name: "--query".into(), problem, remedy: "Name the rows to find neighbours of.".into() });
-            }
-            (Some(text), _) if self.is_text(ae) => {
-                let text = text.to_string_lossy();
-                let asked = ae.schema().map(|schema| schema.texts(&[&text])).transpose()?;
-                match asked.filter(|asked| asked.rows_f32(0..1).iter().any(|&x| x > 0.0)) {
-                    Some(asked) => asked,
-                    None => {
-                        let problem = "it is no path, and the model knows none of its words".into();
-                        let remedy = "Ask with words that are frequent in the texts of the training.".into();
-                        return Err(Error::Argument { name: "--query".into(), problem, remedy });
-                    }
+        match &self.query {
+            Some(query) if is_data(query) => options.apart(&self.data, query),
+            _ => Ok([options.clone(), options]),
+        }
+    }
+
+    /// The rows of a path, or a text itself.
+    fn asked(&self, ae: &Autoencoder, options: &Options, query: &Path) -> Result<Dataset> {
+        if !is_data(query) {
+            let text = query.to_string_lossy();
+            let is_path = text.contains(['/', '\\']) || ENDINGS.iter().any(|ending| ends_in(query, ending));
+            return match ae.schema().filter(|schema| schema.is_of_texts() && !is_path) {
+                Some(schema) => self.question(schema, &text),
+                None => {
+                    let remedy =
+                        "Name a file or a folder that is there. A model of texts takes words too, without a slash or the ending of a file.";
+                    Err(Error::Data { path: query.into(), problem: "there is no such file or folder".into(), remedy: remedy.into() })
                 }
-            }
-            (Some(path), _) => match open(path)? {
-                (_, Some(test)) => test,
-                (rows, None) => rows,
-            },
+            };
+        }
+        if options.is_stream(query) || options.is_folder(query) { options.read(query) } else { Ok(options.open(query)?.test) }
+    }
+
+    /// The row of a question in words.
+    fn question(&self, schema: &Schema, text: &str) -> Result<Dataset> {
+        let [known, words] = schema.known_words(text).unwrap_or_default();
+        if known == 0 {
+            let problem = "it is no path, and the model knows none of its words".into();
+            let remedy = "Ask with words that are frequent in the texts of the training.".into();
+            return Err(Error::Argument { name: "--query".into(), problem, remedy });
+        }
+        self.common.say(format_args!("the model knows {known} of the {} of the question", counted(words, "word")));
+        schema.texts(&[text])
+    }
+
+    /// The queries without texts of which the model knows no word: they have no neighbours.
+    fn with_words(&self, rows: Dataset, are_texts: bool) -> Result<Asked> {
+        let without: Vec<usize> = if are_texts { wordless(&rows).collect() } else { Vec::new() };
+        let numbers: Vec<usize> = (0..rows.len()).filter(|at| without.binary_search(at).is_err()).collect();
+        let queries = numbers.iter().map(|&at| at as u32).collect();
+        if without.is_empty() {
+            return Ok(Asked { rows, numbers: queries });
+        }
+        if numbers.is_empty() {
+            let problem = "no text of it has a word that the model knows".into();
+            let remedy = "Ask with words that are frequent in the texts of the training.".into();
+            return Err(Error::Data { path: self.query.clone().unwrap_or_default(), problem, remedy });
+        }
+        self.common.say(format_args!(
+            "{} of {} queries have no word that the model knows, and so no neighbours; the first is query {}",
+            without.len(),
+            rows.len(),
+            without[0]
+        ));
+        Ok(Asked { rows: rows.selected(&numbers), numbers: queries })
+    }
+
+    /// The gallery that is named, without a second part.
+    fn gallery(&self, options: &Options, one_part: bool) -> Result<Gallery> {
+        // Labels of an npz file are an array of their own, which a stream of its rows does not have.
+        if options.is_stream(&self.data) && !(ends_in(&self.data, "npz") && self.reading.has_label()) {
+            return Ok(Gallery::Stream(Box::new(options.clone()), self.data.clone()));
+        }
+        Ok(Gallery::Held(if one_part { options.read(&self.data)? } else { options.open(&self.data)?.train }))
+    }
+
+    fn say_hits(&self, hits: Option<Hits>, k: usize, is_itself: bool) {
+        let Some(Hits { precision, mean_average_precision, .. }) = hits else { return };
+        let of = match is_itself {
+            true => format!("the queries are the gallery: of the {} besides the query itself", counted(k - 1, "neighbour")),
+            false => format!("of the {}", counted(k, "neighbour")),
         };
-        Ok((gallery, queries))
+        self.common.say(format_args!(
+            "{of} {:.2} % have the label of their query; mean average precision {mean_average_precision:.4}",
+            100.0 * precision
+        ));
     }
 }
 
-/// The rows that are searched. They can be read more than once.
-enum Gallery {
-    Held(Dataset),
-    Stream(Box<Options>, PathBuf),
-}
-
-/// What is shown of a row of the gallery.
-struct Row {
-    values: Vec<f32>,
-    id: Option<String>,
-    class: Option<String>,
-}
-
-impl Gallery {
-    /// The rows with their classes.
-    fn chunks(&self) -> Result<Chunks> {
-        Ok(match self {
-            Gallery::Held(rows) => rows.chunks(),
-            Gallery::Stream(options, path) => options.stream(path)?,
-        }
-        .with_classes())
-    }
-
-    /// The rows with these numbers, which are read once more.
-    fn pick(&self, rows: &[u32]) -> Result<HashMap<u32, Row>> {
-        let wanted: BTreeSet<u32> = rows.iter().copied().collect();
-        let (chunks, mut found, mut first) = (self.chunks()?, HashMap::new(), 0);
-        let (name, columns) = (chunks.name(), chunks.columns());
-        for chunk in chunks {
-            let Chunk { values, ids, classes, .. } = chunk?;
-            let values = Dataset::from_values(&name, values, &[columns])?;
-            let count = values.len() as u32;
-            for &row in wanted.range(first..first + count) {
-                let at = (row - first) as usize;
-                let of = |texts: &Option<Vec<String>>| texts.as_ref().map(|texts| texts[at].clone());
-                found.insert(row, Row { values: values.rows_f32(at..at + 1), id: of(&ids), class: of(&classes) });
-            }
-            first += count;
-            if found.len() == wanted.len() {
-                return Ok(found);
-            }
-        }
-        Err(Error::Data { path: name.into(), problem: "it has changed while it was searched".into(), remedy: "Search it again.".into() })
-    }
-}
-
-/// The classes of the gallery's rows, by numbers of their own, as they are read.
-#[derive(Clone, Default)]
-struct Classes(Arc<Mutex<Seen>>);
-
-#[derive(Default)]
-struct Seen {
-    names: HashMap<String, u32>,
-    of_rows: Vec<u32>,
-    rows: usize,
-}
-
-impl Classes {
-    fn watch(&self, rows: Chunks) -> Chunks {
-        let (seen, columns) = (self.0.clone(), rows.columns());
-        rows.watch(move |chunk| {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.rows += chunk.values.len() / columns;
-            for name in chunk.classes.iter().flatten() {
-                let class = seen.class(name);
-                seen.of_rows.push(class);
-            }
-        })
-    }
-
-    /// The number of rows that were read, and how many neighbours have the label of their query, where both sides have
-    /// labels. Two files number their classes by themselves: what they call them is what counts.
-    fn hits(&self, found: &Neighbours, queries: &Dataset) -> Result<(usize, Option<Hits>)> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let labels = queries.labels().filter(|labels| !labels.is_empty() && !seen.of_rows.is_empty());
-        let asked = labels.map(|labels| labels.iter().map(|&label| seen.class(&queries.class_name(label))).collect::<Vec<_>>());
-        let hits = asked.map(|asked| found.hits(&seen.of_rows, &asked)).transpose()?;
-        Ok((seen.rows, hits))
-    }
-}
-
-impl Seen {
-    /// The number of a class. Numbers are the same however they are written.
-    fn class(&mut self, name: &str) -> u32 {
-        let name = name.parse::<u8>().map_or_else(|_| name.to_string(), |number| number.to_string());
-        let next = self.names.len() as u32;
-        *self.names.entry(name).or_insert(next)
-    }
+/// Whether a query names data, and is no text itself.
+fn is_data(query: &Path) -> bool {
+    query == Path::new("builtin") || query == Path::new("mnist") || query.exists()
 }
 
 /// The codes of a whole stream.
@@ -277,39 +252,4 @@ fn all(codes: impl Iterator<Item = Result<Rows>>, width: usize) -> Result<Rows> 
 fn not_images(out: &Path) -> Error {
     let problem = format!("{} is a picture, but the rows are not images of one size", out.display());
     Error::Argument { name: "-o".into(), problem, remedy: "Name a .csv file.".into() }
-}
-
-/// A text without signs that would steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn write(out: Option<&Path>, found: &Neighbours) -> Result<()> {
-    let names = ["query", "rank", "row", "distance"].map(String::from);
-    let mut writer = table(out, &names)?;
-    for (part, (rows, distances)) in found.rows.chunks(WRITTEN).zip(found.distances.chunks(WRITTEN)).enumerate() {
-        let line = |(i, (&row, &distance)): (usize, (&u32, &f64))| {
-            let at = part * WRITTEN + i;
-            [(at / found.k) as f64, (at % found.k + 1) as f64, f64::from(row), distance]
-        };
-        let lines = rows.iter().zip(distances).enumerate().flat_map(line).collect();
-        writer.write(&Rows::new(4, lines))?;
-    }
-    writer.finish().map(drop)
-}
-
-/// Each query at the begin of a line of its neighbours.
-fn draw(out: &Path, dims: [usize; 3], gallery: &Gallery, queries: &Dataset, found: &Neighbours) -> Result<()> {
-    let [lines, most] = SHOWN;
-    let (lines, k) = (lines.min(queries.len()), most.min(found.k));
-    // As many from one class as from another, where the rows are in the order of their classes.
-    let shown: Vec<usize> = (0..lines).map(|line| line * queries.len() / lines).collect();
-    let near = |query: usize| &found.rows[query * found.k..][..k];
-    let picked = gallery.pick(&shown.iter().flat_map(|&query| near(query)).copied().collect::<Vec<_>>())?;
-    let mut images = Vec::new();
-    for &query in &shown {
-        images.extend(queries.rows_f32(query..query + 1));
-        near(query).iter().for_each(|row| images.extend(&picked[row].values));
-    }
-    report::write(out, &report::grid(&images, dims, k + 1)?)
 }

@@ -33,8 +33,10 @@ fn texts_are_trained_on_and_found_by_words_that_are_asked_for() {
         let args = ["search", "--device", "cpu", "--model", "m", "--data", "texts.csv", "--query", question, "-k", "5", "--by", "cosine"];
         let (code, table, err) = run_with(root, &args, b"");
         assert_eq!(code, 0, "{err}");
-        let lines: Vec<Vec<f64>> = table.lines().skip(1).map(|line| line.split(',').map(|x| x.parse().unwrap()).collect()).collect();
-        assert_eq!((table.lines().next(), lines.len()), (Some("query,rank,row,distance"), 5), "{table}");
+        let numbers = |line: &str| line.split(',').take(4).map(|x| x.parse().unwrap()).collect();
+        let lines: Vec<Vec<f64>> = table.lines().skip(1).map(numbers).collect();
+        assert_eq!((table.lines().next(), lines.len()), (Some("query,rank,row,distance,query_id,row_id"), 5), "{table}");
+        assert!(table.lines().nth(1).unwrap().ends_with(&format!(",,n{}", lines[0][2])), "{table}");
         let at = ["essen", "动物", "emoji"].iter().position(|known| *known == topic).unwrap();
         assert!(lines.iter().all(|line| line[0] == 0.0 && line[2] as usize % 3 == at), "{question}: {table}");
         let first = fs::read_to_string(root.join("texts.csv")).unwrap().lines().nth(lines[0][2] as usize + 1).unwrap().to_string();
@@ -43,15 +45,48 @@ fn texts_are_trained_on_and_found_by_words_that_are_asked_for() {
     }
     let (code, _, err) = run(root, "search --device cpu --model m --data texts.csv --query unbekannt");
     assert!(code == 2 && err.contains("the model knows none of its words"), "{code}: {err}");
+    let (code, _, err) = run_with(root, &["search", "--model", "m", "--data", "texts.csv", "--query", "Käse unbekannt"], b"");
+    assert!(code == 0 && err.contains("the model knows 1 of the 2 words of the question"), "{code}: {err}");
+    // What looks like a path is one, and the queries are read before the gallery.
+    for args in ["--data texts.csv --query absent.txt", "--data texts.csv --query no/such", "--data absent.csv --query a.jpg"] {
+        let (code, _, err) = run(root, &format!("search --device cpu --model m {args}"));
+        let query = args.split(' ').next_back().unwrap();
+        assert!(code == 3 && err.contains(&format!("{query}: there is no such file or folder")), "{code}: {err}");
+    }
+    let (code, _, err) = run(root, "search --device cpu --model m --data absent.csv --query Käse -o no/near.csv");
+    assert!(code == 2 && err.contains("there is no folder no"), "{code}: {err}");
     // Rows of a file are found as those of any table are, and the other verbs read them by the model.
     let found = json(root, "search --device cpu --model m --data texts.csv --query texts.csv -k 10 -o near.csv --json");
-    assert!(found["precision"].as_f64().unwrap() > 0.9, "{found}");
+    assert!(found["precision"].as_f64().unwrap() > 0.9 && found["neighbours"].is_null(), "{found}");
+    assert_eq!(found["without_itself"].as_bool(), Some(true), "{found}");
     fs::write(root.join("one.csv"), "body\n\"Käse, Öl\"\nnichts davon\n").unwrap();
     let (codes, err) = ok(root, "encode --device cpu --model m --data one.csv");
     assert!(codes.lines().count() == 3 && err.contains("1 of 2 texts has none of the model's words"), "{codes}{err}");
     let (scores, _) = ok(root, "score --device cpu --model m --data one.csv --why");
     assert!(scores.lines().nth(1).unwrap().contains("käse") || scores.lines().nth(1).unwrap().contains("öl"), "{scores}");
     ok(root, "eval --device cpu --model m");
+    // A text without any known word is found for nothing, and finds nothing.
+    fs::write(root.join("few.csv"), "name,body\ne1,\ne2,nichts davon\nc,Käse\ne3,\nb,Brötchen\n").unwrap();
+    let found = json(root, "search --device cpu --model m --data few.csv --query one.csv -k 5 -o near.csv --json");
+    let rows: Vec<_> = found["neighbours"].as_array().unwrap().iter().map(|hit| (hit["query"].as_u64(), hit["row"].as_u64())).collect();
+    assert!(rows.contains(&(Some(0), Some(2))) && rows.contains(&(Some(0), Some(4))) && rows.len() == 2, "{found}");
+    assert_eq!(found["neighbours"][0]["row_id"].as_str().map(str::len), Some(1), "{found}");
+    let (_, err) = ok(root, "search --device cpu --model m --data few.csv --query one.csv -k 5");
+    assert!(err.contains("left out of the search: 3 texts") && err.contains("1 of 2 queries have no word that the model knows"), "{err}");
+    fs::write(root.join("none.csv"), "body\nnichts\n\"\"\n").unwrap();
+    for args in ["--data none.csv --query one.csv", "--data few.csv --query none.csv"] {
+        let (code, _, err) = run(root, &format!("search --device cpu --model m {args}"));
+        assert!(code == 3 && err.contains("none.csv: no text of it has a word that the model knows"), "{code}: {err}");
+    }
+    // A file of one text is a question too, and a row of any verb; a table that calls itself so is still one.
+    fs::write(root.join("question.txt"), "Käse,\nund Öl!\n").unwrap();
+    let (table, err) = ok(root, "search --device cpu --model m --data texts.csv --text body --query question.txt -k 2");
+    assert!(table.lines().count() == 3 && table.lines().nth(1).unwrap().contains(",question.txt,n"), "{table}{err}");
+    assert!(err.contains("query 0 (question.txt): Käse, und Öl!") && err.contains(", essen: "), "{err}");
+    let (scores, _) = ok(root, "score --device cpu --model m --data question.txt");
+    assert!(scores.lines().count() == 2 && scores.ends_with(",question.txt\n"), "{scores}");
+    fs::copy(root.join("one.csv"), root.join("table.txt")).unwrap();
+    assert_eq!(ok(root, "encode --device cpu --model m --data table.txt").0.lines().count(), 3);
     // The run repeats itself from its file.
     ok(root, "train --device cpu --config m --out again");
     let model = |name: &str| fs::read(root.join(name).join("model.safetensors")).unwrap();
@@ -71,6 +106,14 @@ fn a_folder_of_texts_is_trained_on_and_its_files_are_found() {
     ok(root, "train --device cpu --data notes --layers 4,2 --epochs 200 --lr 0.02 --out m");
     let (table, err) = ok(root, "search --device cpu --model m --data notes --query Käse -k 3");
     assert!(table.lines().count() == 4 && err.contains("1. a/"), "{table}{err}");
+    // What is said of tables is for the one of the two that is one.
+    fs::write(root.join("ask.csv"), "no;body\n1;Öl\n2;Käse\n").unwrap();
+    let (table, err) = ok(root, "search --device cpu --model m --data notes --query ask.csv --text body --delimiter ; -k 2");
+    assert!(table.lines().count() == 5 && err.contains("query 1: Käse") && err.contains("1. a/"), "{table}{err}");
+    let (table, _) = ok(root, "search --device cpu --model m --data ask.csv --query notes --text body -k 1");
+    assert!(table.lines().count() == 25 && table.lines().nth(1).unwrap().ends_with(",a/00.txt,"), "{table}");
+    let (code, _, err) = run(root, "search --device cpu --model m --data notes --query notes --text body");
+    assert!(code == 2 && err.contains("notes is not a CSV file"), "{code}: {err}");
     let (code, _, err) = run(root, "train --device cpu --data notes --text body --out no");
     assert!(code == 2 && err.contains("notes is not a CSV file"), "{code}: {err}");
 }
