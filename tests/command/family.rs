@@ -164,7 +164,11 @@ fn labels_are_read_in_codes_beside_components_and_rows() {
         found,
         "a seed has its draws"
     );
-    assert!(fs::read_to_string(root.join("c.svg")).unwrap().contains("fine-tuned codes, 100 labels; the cells count 40 test rows in each of 3 draws"));
+    assert!(
+        fs::read_to_string(root.join("c.svg"))
+            .unwrap()
+            .contains("fine-tuned codes, 100 labels; the cells count 40 test rows in each of 3 draws")
+    );
     let (text, _) = ok(root, "probe --device cpu --model m -o c.png");
     assert!(text.contains("error of a linear classifier, 200 labels") && size(&root.join("c.png")).0 > 100, "{text}");
     let (code, _, err) = run(root, "probe --device cpu --model m --labelled 500");
