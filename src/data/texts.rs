@@ -16,7 +16,8 @@ use super::words::{MOST_WORDS, Vocabulary, words};
 use crate::spelling::shorten;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ use std::sync::Arc;
 const WORDS: usize = 2000;
 /// The most bytes of a file with one text.
 const BYTES: u64 = 16 << 20;
+/// The bytes that the first line of a table is looked for in.
+const HEADER: u64 = 1 << 16;
 
 /// The words of all texts, before it is decided which make rows.
 pub(super) struct Texts {
@@ -351,13 +354,18 @@ impl Schema {
 }
 
 /// Whether a file is one text for a model of texts, and no table of them: it is called one, nothing is said of columns,
-/// and its first line does not name the column that the model was trained on.
+/// and its first line does not name the column that the model was trained on, alone or beside a comma, a semicolon, a
+/// tab or a bar: blanks are in every text.
 pub(super) fn is_one(path: &Path, options: &Options) -> bool {
     let Some(schema) = options.schema.as_ref().filter(|schema| schema.is_of_texts() && is_text(path)) else { return false };
     let said = options.columns().next().is_some() || options.header.is_some() || options.delimiter.or(options.decimal).is_some();
     let name = schema.fields.iter().find(|field| matches!(field.role, Role::Words(_))).and_then(|field| field.name.as_ref());
-    let is_table = |name| Lines::open(path, None, options).is_ok_and(|lines| lines.names().is_some_and(|names| names.contains(name)));
-    !said && !name.is_some_and(is_table)
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEADER).read_to_end(&mut start));
+    let start = String::from_utf8_lossy(&start);
+    let mut fields = start.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().split([',', ';', '\t', '|']);
+    let is_table = read.is_ok() && name.is_some_and(|name| fields.any(|field| field.trim().trim_matches('"') == name));
+    !said && !is_table
 }
 
 pub(super) fn not_of_texts(path: &Path) -> Error {
