@@ -27,11 +27,14 @@ const LEAST: usize = 500;
 const THUMBNAIL: usize = 28;
 /// Pictures in a line of the sheet of them.
 const ACROSS: usize = 40;
+/// The names of more classes than this would cover the dots: they are in the legend alone.
+const NAMED: usize = 10;
 const SCRIPT: &str = include_str!("map.js");
 
-/// The points of rows, as SVG: the first 60 classes have a mark each, and their names stand where their points are and
-/// there is room. Of more than 5,000 rows, squares show how many there are and which class most of them have; rows of
-/// rare classes are dots above them. The mark of a class depends on its place among all classes, not on those drawn.
+/// The points of rows, as SVG: the first 60 classes have a mark each, and the names of at most ten stand where their
+/// points are, as far as there is room. Of more than 5,000 rows, squares show how many there are and which class most
+/// of them have; rows of rare classes are dots above them. The mark of a class depends on its place among all classes,
+/// not on those drawn.
 ///
 /// # Errors
 /// When there are no points, or their number is not that of the rows.
@@ -78,7 +81,9 @@ fn drawn(title: &str, plane: &Plane, rows: &Dataset) -> Result<Plot> {
             values[values.len() / 2]
         };
         let name = rows.class_name(class);
-        plot.name((median(|p| p.0), median(|p| p.1)), &name);
+        if classes.len() <= NAMED {
+            plot.name((median(|p| p.0), median(|p| p.1)), &name);
+        }
         plot.key(place(class), &name);
     }
     if !others.is_empty() {
@@ -232,6 +237,8 @@ mod tests {
         let (all, some) = (svg((0..12).collect()), svg((0..12).map(|i| if i % 2 == 0 { 5 } else { 11 }).collect()));
         let dots = |svg: &str, class: &str| svg.matches(&format!("class=\"dot {class}\"")).count();
         assert_eq!((dots(&all, "c5"), dots(&all, "c11"), dots(&some, "c5"), dots(&some, "c11")), (1, 1, 6, 6));
+        let names = |svg: &str| svg.matches("class=\"name\"").count();
+        assert_eq!((names(&all), names(&some)), (0, 2), "the names of twelve classes would cover the dots");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) const CLASSES: usize = 3 * COLOURS;
 /// Among squares a class with less than this share of the points has dots of its own, at most so many for all such.
 const RARE: f64 = 0.05;
 const RARE_DOTS: usize = 2000;
-const RARE_RADIUS: f64 = 2.0;
+const RARE_RADIUS: f64 = 2.8;
 
 /// Colours of lines (a to g) and of classes (c0 to c19). Explicit rules for both themes, because many viewers know no
 /// CSS variables.
@@ -295,7 +295,7 @@ impl Plot {
 
     /// A name in the middle of its dots, or as near as another name lets it stand.
     pub(super) fn name(&mut self, (x, y): (f64, f64), text: &str) {
-        self.names.push(Name { text: without_middle(text, NAME_LETTERS), x: self.x(x), y: self.y(y) + 5.0 });
+        self.names.push(Name { text: without_end(text, NAME_LETTERS), x: self.x(x), y: self.y(y) + 5.0 });
     }
 
     /// A line of the legend without a line of the plot.
