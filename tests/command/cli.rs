@@ -49,7 +49,7 @@ fn what_is_asked_for_and_absent_is_an_error_with_its_own_exit_code() {
         (&["--device", "cuda:99"], 4, "cuda"),
         (&["--device", "wgpu:99"], 4, "wgpu:99"),
         (&["--device", "tpu"], 2, "`tpu` is not the name of a device"),
-        (&["--data", "no/such/folder"], 3, "train-images-idx3-ubyte"),
+        (&["--data", "no/such/folder"], 3, "there is no such file or folder"),
         (&["--device", "cpu", "--layers", "64,0"], 2, "width 0"),
         (&["--device", "cpu", "--epochs", "0"], 2, "epochs"),
         (&["--device", "cpu", "--batch-size", "0"], 2, "batch size"),

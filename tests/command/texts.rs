@@ -54,7 +54,7 @@ fn texts_are_trained_on_and_found_by_words_that_are_asked_for() {
         assert!(code == 3 && err.contains(&format!("{query}: there is no such file or folder")), "{code}: {err}");
     }
     let (code, _, err) = run(root, "search --device cpu --model m --data absent.csv --query Käse -o no/near.csv");
-    assert!(code == 2 && err.contains("there is no folder no"), "{code}: {err}");
+    assert!(code == 3 && err.contains("the folder `no` does not exist"), "{code}: {err}");
     // Rows of a file are found as those of any table are, and the other verbs read them by the model.
     let found = json(root, "search --device cpu --model m --data texts.csv --query texts.csv -k 10 -o near.csv --json");
     assert!(found["precision"].as_f64().unwrap() > 0.9 && found["neighbours"].is_null(), "{found}");

@@ -115,7 +115,7 @@ fn a_text_without_known_words_is_all_zeros_and_is_counted_with_empty_ones() {
     let (_folder, path) = with("t.csv", "body\neins\n\nzwei\n\"\"\ndrei\n");
     let rows = Options::default().text("body").missing(narrows::data::Missing::Drop).read(&path).unwrap();
     assert_eq!(rows.len(), 3);
-    assert!(rows.notes().iter().any(|note| note.contains("1 of 4 rows have a gap")), "{:?}", rows.notes());
+    assert!(rows.notes().iter().any(|note| note.contains("1 of 4 rows has a gap")), "{:?}", rows.notes());
     assert_eq!(Options::default().schema(rows.schema().unwrap()).read(&path).unwrap().values(), rows.values());
 }
 
