@@ -2,7 +2,7 @@
 
 use super::defaults::Said;
 use super::input::Reading;
-use super::settings::{self, Run, Source};
+use super::settings::{self, HeldOut, Run, Source};
 use narrows::data::Scale;
 use narrows::nn::{Builder, Output};
 use narrows::train::Hyperparameters;
@@ -88,7 +88,14 @@ impl Settings {
                 None => model,
             },
             fit,
-            data: Source { name: self.data, scale: self.scale, validation: self.validation, reading: self.reading, ..Source::default() },
+            data: Source {
+                name: self.data,
+                scale: self.scale,
+                validation: self.validation,
+                held_out: HeldOut::Last,
+                reading: self.reading,
+                ..Source::default()
+            },
             run: Run { device: self.device, threads: self.threads, ensemble: None, stopped: None },
             said: Said::all(),
         }

@@ -40,6 +40,8 @@ pub(super) struct Source {
     pub(super) name: Option<String>,
     pub(super) scale: Option<Scale>,
     pub(super) validation: Option<f64>,
+    #[serde(default = "HeldOut::unsaid")]
+    pub(super) held_out: HeldOut,
     // A table of its own: how files are read if they do not say so themselves.
     #[serde(skip_serializing_if = "Reading::is_default")]
     pub(super) reading: Reading,
@@ -52,6 +54,24 @@ pub(super) struct Source {
     /// Whether there was nothing where that file has them, but at another place.
     #[serde(skip)]
     pub(super) moved: bool,
+}
+
+/// Which of the training rows a share to validate on is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum HeldOut {
+    /// Rows of any place, because those of a class often lie together.
+    #[default]
+    Random,
+    /// The last ones.
+    Last,
+}
+
+impl HeldOut {
+    /// Of a file that was written before there was a choice.
+    fn unsaid() -> HeldOut {
+        HeldOut::Last
+    }
 }
 
 /// Where it runs.
@@ -215,7 +235,9 @@ impl Settings {
     /// The settings that the report shows, with the file's names and spelling.
     pub(super) fn shown(&self) -> Vec<(String, String)> {
         let all = self.tables().into_iter().flatten();
-        let shown = all.filter(|(name, value)| name != "stopped" && !(name == "tied" && *value == Value::Boolean(false)));
+        let shown = all.filter(|(name, value)| {
+            !(["stopped", "held_out"].contains(&name.as_str()) || name == "tied" && *value == Value::Boolean(false))
+        });
         shown.map(|(name, value)| (name.replace('_', " "), spelled(&name, &value))).collect()
     }
 
@@ -239,8 +261,7 @@ impl Settings {
         [model, fit, data, run]
     }
 
-    /// The rows to train on, and those to validate on: a share of the training rows at random, because those of a class
-    /// often lie together, or the part that the data have.
+    /// The rows to train on, and those to validate on: a share of the training rows, or the part that the data have.
     pub(super) fn hold_out(&self, split: &Split) -> Result<(Dataset, Option<Dataset>)> {
         let train = &split.train;
         let Some(fraction) = self.data.validation else { return Ok((train.clone(), split.validation.clone())) };
@@ -252,7 +273,13 @@ impl Settings {
                 remedy: "Use a fraction between 0 and 1 that leaves rows on both sides; 0.1 is usual.".into(),
             });
         }
-        let (kept, held) = train.split(fraction, 0)?;
+        let (kept, held) = match self.data.held_out {
+            HeldOut::Random => train.split(fraction, 0)?,
+            HeldOut::Last => {
+                let kept = train.len() - rows as usize;
+                (train.head(kept), train.rows(kept..train.len()))
+            }
+        };
         let named = format!("{}, held out", train.name());
         Ok((kept, Some(held.named(&named))))
     }
