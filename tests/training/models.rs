@@ -420,7 +420,9 @@ fn a_run_of_the_first_format_goes_on() {
     go_on(at).unwrap();
     let flags = "--data points.csv --scale none --layers 4,2 --activation relu --epochs 4 --batch-size 16 --schedule step:3:0.5 --lr 0.01 \
                  --validation 0.2 --seed 3";
-    narrows(at, &format!("train --device cpu -q --out whole {flags}"));
+    // The rows that it held out were the last.
+    fs::write(at.join("last.toml"), "[data]\nheld_out = \"last\"\n").unwrap();
+    narrows(at, &format!("train --device cpu -q --config last.toml --out whole {flags}"));
     assert_eq!(measured(&at.join("run")), measured(&at.join("whole")));
     let model = |run: &str| fs::read(at.join(run).join("model.safetensors")).unwrap();
     assert_eq!(model("run"), model("whole"));
