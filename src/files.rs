@@ -130,7 +130,7 @@ fn folder(path: &Path) -> &Path {
 /// Whether there is a folder for the file, which is asked before long work is done for it.
 ///
 /// # Errors
-/// When there is none, or a file has its name.
+/// When the folder does not exist, or is a file.
 pub(crate) fn check_folder(path: &Path) -> Result<()> {
     let folder = folder(path);
     let (kind, problem) = match folder.exists() {

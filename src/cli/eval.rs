@@ -125,7 +125,10 @@ impl Eval {
         let measured = Measured::of(&ae, whole.is_none().then_some(&split.train), test)?;
         let mut more = self.more(&ae, test)?;
         if self.finds_anomalies() {
-            let labelled = self.halves.labelled(self.model.path(), &ae, &split, self.anomaly.as_deref())?;
+            let labelled = match (&whole, &self.anomaly) {
+                (Some(rows), None) => rows.clone(),
+                (_, column) => self.halves.labelled(self.model.path(), &ae, &split, column.as_deref())?,
+            };
             let scorer = Scorer::of(self.score_by, self.model.path(), &ae, ensemble)?;
             let scores = scorer.scores(&labelled)?;
             let found = Detection::of(&scores, &self.anomalies(&labelled)?)?;

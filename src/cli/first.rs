@@ -2,7 +2,8 @@
 
 use super::defaults::Said;
 use super::input::Reading;
-use super::settings::{self, HeldOut, Run, Source};
+use super::settings::{self, Run};
+use super::source::{HeldOut, Source};
 use narrows::data::Scale;
 use narrows::nn::{Builder, Output};
 use narrows::train::Hyperparameters;

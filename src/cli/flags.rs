@@ -2,7 +2,7 @@
 
 use super::defaults::Said;
 use super::input::{Columns, Reading};
-use super::settings::{self, Source};
+use super::source::{Source, whole};
 use super::widths::Widths;
 use clap::Args;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
@@ -287,7 +287,7 @@ impl DataFlags {
     /// Replaces the values that are given. How the old data were scaled and read says nothing of others.
     pub(super) fn over(&self, data: &mut Source) {
         if let Some(name) = &self.name {
-            if data.name.as_deref().map(settings::whole) != Some(settings::whole(name)) {
+            if data.name.as_deref().map(whole) != Some(whole(name)) {
                 data.scale = None;
                 data.reading = Reading::default();
                 data.columns = Columns::default();

@@ -25,6 +25,7 @@ mod scoring;
 mod search;
 mod settings;
 mod signals;
+mod source;
 mod train;
 mod verify;
 mod widths;

@@ -98,7 +98,7 @@ impl Train {
         if self.resume.is_none() {
             settings.complete(&split)?;
         }
-        let (train, validation) = settings.hold_out(&split)?;
+        let (train, validation) = settings.data.hold_out(&split)?;
         self.check_patience(&settings, validation.is_some())?;
         self.announce_rows(&train, validation.as_ref(), &split.test);
         let ae = self.network(&mut settings, &train, &device)?;

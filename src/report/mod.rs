@@ -62,7 +62,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Whether there is a folder for a file, which is asked before long work is done for it.
 ///
 /// # Errors
-/// When there is none, or a file has its name.
+/// When the folder does not exist, or is a file.
 pub fn check_folder(path: &Path) -> Result<()> {
     files::check_folder(path)
 }

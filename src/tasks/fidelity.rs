@@ -138,7 +138,7 @@ fn most_frequent(labels: &[u8]) -> usize {
 /// 1 less the penalty for each of `near` by how far its rank among the rows is beyond k.
 fn kept(device: &Device, rows: &Rows, near: &Neighbours, k: usize) -> Result<f64> {
     let (n, columns) = (rows.rows, rows.columns);
-    let gallery = Metric::L2.prepared(rows, &Metric::L2.shift(rows));
+    let gallery = Metric::L2.prepared(&rows.values, &Metric::L2.shift(&rows.values, columns));
     let offsets = Metric::L2.offsets(&gallery, columns);
     let mut products = Products::new(device, columns);
     let others: Vec<(usize, Vec<u32>)> = near.others().map(|(row, others)| (row, others.map(|(other, _)| other).collect())).collect();

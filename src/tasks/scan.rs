@@ -4,10 +4,8 @@
 use crate::{Clock, Device, Largest, Program, Result, Tape, Tensor, Val};
 
 /// Queries and rows of the gallery of one product: its numbers stay in a CPU's caches.
-const QUERIES: usize = 512;
-const GALLERY: usize = 512;
-/// Numbers of the gallery that lie on the device at once.
-const MOST_NUMBERS: usize = 1 << 22;
+pub(super) const QUERIES: usize = 512;
+pub(super) const GALLERY: usize = 512;
 /// Marks the index of a candidate that is not of this part, but of those that were known before.
 const KNOWN: u32 = 1 << 31;
 
@@ -50,14 +48,9 @@ impl<'a> Scan<'a> {
         Scan { device, columns, part: None, programs: Vec::new() }
     }
 
-    /// Rows that [`Scan::run`] takes at once.
-    pub(super) fn most(&self) -> usize {
-        (MOST_NUMBERS / self.columns.max(1)).max(1).next_multiple_of(GALLERY)
-    }
-
     /// Of `q g' + offsets` the `k` largest of each query with their rows, of equal ones the first; and of the scores
-    /// that are `known` of the query. `g` has at most as many rows as [`Scan::most`] says; of a query at most `k` are
-    /// known. All products are finite.
+    /// that are `known` of the query. `g` has fewer than 2^31 rows; of a query at most `k` are known. All products are
+    /// finite.
     pub(super) fn run(&mut self, q: &[f32], g: &[f32], offsets: &[f32], k: usize, known: &[Vec<f32>]) -> Result<Vec<Vec<(f32, Found)>>> {
         let (columns, steps) = (self.columns, offsets.len().div_ceil(GALLERY));
         let part = match &mut self.part {
@@ -87,9 +80,8 @@ impl<'a> Scan<'a> {
                 }
             };
             let compare = &mut self.programs[at];
-            let unknown = |row: &Vec<f32>| k - row.len();
             let scores =
-                |row: &Vec<f32>| row.iter().copied().chain(std::iter::repeat_n(f32::NEG_INFINITY, unknown(row))).collect::<Vec<_>>();
+                |row: &Vec<f32>| row.iter().copied().chain(std::iter::repeat_n(f32::NEG_INFINITY, k - row.len())).collect::<Vec<_>>();
             let places: Vec<u32> = (0..k as u32).map(|at| KNOWN | at).collect();
             compare.top.write(&known.iter().flat_map(scores).collect::<Vec<_>>(), &places.repeat(known.len()))?;
             compare.program.write(compare.asked, q)?;

@@ -2,7 +2,7 @@
 //! host measures the candidates.
 
 use super::Neighbours;
-use super::scan::{Found, Scan};
+use super::scan::{Found, GALLERY, Scan};
 use crate::data::Rows;
 use crate::spelling::spelled;
 use crate::{Device, Error, Result};
@@ -11,6 +11,9 @@ use rayon::prelude::*;
 /// Candidates that are kept beyond those that are asked for, because products round: their distances are computed again
 /// in f64, and the nearest of these are taken.
 const SPARE: usize = 16;
+/// Rows of the gallery that are compared at once, and the most of their numbers, as long as they fill a product.
+const ROWS: usize = 1 << 14;
+const NUMBERS: usize = 1 << 22;
 /// Numbers of codes are at most this large, so that products of 2^24 of them are finite.
 const LARGEST: f32 = 1e15;
 
@@ -45,11 +48,15 @@ pub struct Search<'a> {
     k: usize,
     by: Metric,
     scan: Scan<'a>,
-    /// The first part decides what is taken from all codes.
+    /// The first rows that are compared decide what is taken from all codes.
     prepared: Option<Prepared>,
     /// The candidates of each query, in the order in which they came.
     best: Vec<Vec<Candidate>>,
-    rows: usize,
+    /// Rows of the gallery that were compared, and the numbers of those that wait until they are `enough`: a stream comes
+    /// in parts that are too small to be worth a run of the device.
+    compared: usize,
+    waiting: Vec<f32>,
+    enough: usize,
 }
 
 /// What the products are made of besides the gallery.
@@ -66,61 +73,87 @@ impl<'a> Search<'a> {
     pub fn new(device: &'a Device, queries: &'a Rows, k: usize, by: Metric) -> Result<Search<'a>> {
         check_k(k)?;
         check_rows("queries", queries, queries.columns, 0)?;
-        let scan = Scan::new(device, queries.columns);
-        Ok(Search { queries, k, by, scan, prepared: None, best: vec![Vec::new(); queries.rows], rows: 0 })
+        let (scan, best) = (Scan::new(device, queries.columns), vec![Vec::new(); queries.rows]);
+        let enough = (NUMBERS / queries.columns.max(1)).clamp(GALLERY, ROWS);
+        Ok(Search { queries, k, by, scan, prepared: None, best, compared: 0, waiting: Vec::new(), enough })
     }
 
-    /// Compares the next rows of the gallery.
+    /// Takes the next rows of the gallery. They are compared once there are enough for the device.
     ///
     /// # Errors
     /// When they have another number of columns than the queries, a number is not finite or above 1e15, they are the
     /// 2^32nd or later, or the device fails.
     pub fn add(&mut self, part: &Rows) -> Result<()> {
-        let (columns, by, first) = (self.queries.columns, self.by, self.rows);
-        check_rows("gallery", part, columns, first)?;
-        if part.rows == 0 {
-            return Ok(());
-        }
-        if u32::try_from(first + part.rows).is_err() {
+        let columns = self.queries.columns;
+        check_rows("gallery", part, columns, self.rows())?;
+        if u32::try_from(self.rows() + part.rows).is_err() {
             return Err(Error::argument("gallery", "it has 2^32 rows or more", "Search it in two parts."));
         }
-        let queries = self.queries;
-        let Prepared { shift, asked } = self.prepared.get_or_insert_with(|| {
-            let shift = by.shift(part);
-            Prepared { asked: by.prepared(queries, &shift), shift }
-        });
-        let near = by.prepared(part, shift);
-        let offsets = by.offsets(&near, columns);
-        let most = self.scan.most();
-        for (at, (near, offsets)) in near.chunks(most * columns).zip(offsets.chunks(most)).enumerate() {
-            let begin = first + at * most;
-            let k = self.k.saturating_add(SPARE).min((begin + offsets.len()).next_power_of_two());
-            let known: Vec<Vec<f32>> = self.best.iter().map(|best| best.iter().map(|candidate| candidate.score).collect()).collect();
-            let found = self.scan.run(asked, near, offsets, k, &known)?;
-            let rows = &part.values[at * most * columns..];
-            let each = self.best.par_iter_mut().zip(found).zip(queries.values.par_chunks(columns));
-            each.for_each(|((best, found), query)| {
-                let of = |(score, found)| match found {
-                    Found::Before(at) => best[at],
-                    Found::Row(row) => {
-                        let distance = by.distance(query, &rows[row * columns..][..columns]);
-                        Candidate { score, row: (begin + row) as u32, distance }
-                    }
-                };
-                *best = found.into_iter().map(of).collect();
-            });
+        let (enough, mut left) = (self.enough * columns, &part.values[..]);
+        while !left.is_empty() {
+            // What comes at once is compared where it lies.
+            let (now, later) = left.split_at(left.len().min(enough - self.waiting.len()));
+            match (self.waiting.is_empty(), self.waiting.len() + now.len() == enough) {
+                (true, true) => self.compare(now)?,
+                (false, true) => {
+                    self.waiting.extend(now);
+                    self.compare_waiting()?;
+                }
+                (_, false) => self.waiting.extend(now),
+            }
+            left = later;
         }
-        self.rows += part.rows;
+        Ok(())
+    }
+
+    /// The rows that were added.
+    fn rows(&self) -> usize {
+        self.compared + self.waiting.len() / self.queries.columns.max(1)
+    }
+
+    fn compare_waiting(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.compare(&waiting)
+    }
+
+    /// Compares some rows, at least one.
+    fn compare(&mut self, rows: &[f32]) -> Result<()> {
+        let (queries, by, columns, first) = (self.queries, self.by, self.queries.columns, self.compared);
+        let Prepared { shift, asked } = self.prepared.get_or_insert_with(|| {
+            let shift = by.shift(rows, columns);
+            Prepared { asked: by.prepared(&queries.values, &shift), shift }
+        });
+        let near = by.prepared(rows, shift);
+        let offsets = by.offsets(&near, columns);
+        let all = first + offsets.len();
+        let k = self.k.saturating_add(SPARE).min(all.next_power_of_two());
+        let known: Vec<Vec<f32>> = self.best.iter().map(|best| best.iter().map(|candidate| candidate.score).collect()).collect();
+        let found = self.scan.run(asked, &near, &offsets, k, &known)?;
+        let each = self.best.par_iter_mut().zip(found).zip(queries.values.par_chunks(columns));
+        each.for_each(|((best, found), query)| {
+            let of = |(score, found)| match found {
+                Found::Before(at) => best[at],
+                Found::Row(row) => {
+                    let distance = by.distance(query, &rows[row * columns..][..columns]);
+                    Candidate { score, row: (first + row) as u32, distance }
+                }
+            };
+            *best = found.into_iter().map(of).collect();
+        });
+        self.compared = all;
         Ok(())
     }
 
     /// What was found.
     ///
     /// # Errors
-    /// When the gallery had no rows.
-    pub fn finish(self) -> Result<Neighbours> {
-        check_some(self.rows)?;
-        let k = self.k.min(self.rows);
+    /// When the gallery had no rows, or the device fails.
+    pub fn finish(mut self) -> Result<Neighbours> {
+        check_some(self.rows())?;
+        if !self.waiting.is_empty() {
+            self.compare_waiting()?;
+        }
+        let k = self.k.min(self.compared);
         let nearest = |mut all: Vec<Candidate>| {
             all.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
             all.into_iter().take(k).map(|candidate| (candidate.distance, candidate.row)).collect()
@@ -163,19 +196,19 @@ pub(super) fn check_rows(name: &str, rows: &Rows, columns: usize, first: usize) 
 impl Metric {
     /// What is taken from all codes before their products: distances do not change where it is the same for all, and
     /// with smaller numbers the products round less. The mean of these rows, or nothing.
-    pub(super) fn shift(self, rows: &Rows) -> Vec<f64> {
-        let mut mean = vec![0.0; rows.columns];
+    pub(super) fn shift(self, rows: &[f32], columns: usize) -> Vec<f64> {
+        let (mut mean, count) = (vec![0.0; columns], (rows.len() / columns) as f64);
         if self == Metric::L2 {
-            for row in rows.values.chunks(rows.columns) {
-                mean.iter_mut().zip(row).for_each(|(mean, &x)| *mean += f64::from(x) / rows.rows as f64);
+            for row in rows.chunks(columns) {
+                mean.iter_mut().zip(row).for_each(|(mean, &x)| *mean += f64::from(x) / count);
             }
         }
         mean
     }
 
-    /// A side of the product: codes less `shift`. A cosine is a product of codes of length 1.
-    pub(super) fn prepared(self, rows: &Rows, shift: &[f64]) -> Vec<f32> {
-        let each = rows.values.par_chunks(rows.columns);
+    /// A side of the product: codes less `shift`, of as many numbers. A cosine is a product of codes of length 1.
+    pub(super) fn prepared(self, rows: &[f32], shift: &[f64]) -> Vec<f32> {
+        let each = rows.par_chunks(shift.len());
         match self {
             Metric::L2 => each.flat_map_iter(|row| row.iter().zip(shift).map(|(&x, shift)| (f64::from(x) - shift) as f32)).collect(),
             Metric::Cosine => each
@@ -222,12 +255,9 @@ struct Candidate {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scan::QUERIES;
     use super::*;
     use crate::rng::Rng;
-
-    // Of a product, as the scan takes them.
-    const QUERIES: usize = 512;
-    const GALLERY: usize = 512;
 
     fn numbers(rows: usize, columns: usize, seed: u64) -> Rows {
         let mut rng = Rng::new(seed, 0);
@@ -270,13 +300,17 @@ mod tests {
             let whole = Neighbours::of(&device, &gallery, &queries, 9, by).unwrap();
             // Parts of one row, of less and of more than a product takes, and without any.
             for sizes in [&[1, 0, 700, 935][..], &[GALLERY, 2 * GALLERY, 100], &[7, 1629]] {
-                let mut search = Search::new(&device, &queries, 9, by).unwrap();
-                let mut at = 0;
-                for size in sizes {
-                    search.add(&Rows::new(5, gallery.values[5 * at..5 * (at + size)].to_vec())).unwrap();
-                    at += size;
+                // Compared one by one, in several runs of a few and of many, and all at once.
+                for enough in [1, 3, GALLERY, 700, 1 << 20] {
+                    let mut search = Search { enough, ..Search::new(&device, &queries, 9, by).unwrap() };
+                    let mut at = 0;
+                    for size in sizes {
+                        search.add(&Rows::new(5, gallery.values[5 * at..5 * (at + size)].to_vec())).unwrap();
+                        at += size;
+                        assert_eq!((search.rows(), search.waiting.len() < 5 * enough), (at, true));
+                    }
+                    assert_eq!((at, search.finish().unwrap()), (gallery.rows, whole.clone()), "{by} {sizes:?} {enough}");
                 }
-                assert_eq!((at, search.finish().unwrap()), (gallery.rows, whole.clone()), "{by} {sizes:?}");
             }
         }
     }
