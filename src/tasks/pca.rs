@@ -42,13 +42,12 @@ impl Pca {
     /// The seconds that [`Pca::fit`] may take on two cores of 2020 where PCA is only there to compare with.
     pub const MOST_SECONDS: f64 = 20.0;
 
-    /// About how many seconds [`Pca::fit`] takes on two cores of 2020: of fewer rows than columns they grow with the
-    /// columns and the square of the rows, else with the rows and the square of the columns; and in both with the cube
-    /// of the smaller number, for the eigenvalues.
+    /// About how many seconds [`Pca::fit`] takes on two cores of 2020 (docs/experiments.md): products grow with rows times
+    /// columns times the smaller of the two, and the eigenvalues with the cube of that.
     pub fn seconds(rows: usize, columns: usize) -> f64 {
         let (rows, columns) = (rows as f64, columns as f64);
-        let products = if rows < columns { 1.4e-9 * rows.powi(2) * columns } else { 1e-10 * rows * columns.powi(2) };
-        products + 1.1e-9 * rows.min(columns).powi(3)
+        let least = rows.min(columns);
+        1e-10 * rows * columns * least + 2e-9 * least.powi(3)
     }
 
     /// All components of `data`: as many as it has columns, or as its rows span if these are fewer. 60,000 rows of 784

@@ -52,8 +52,8 @@ pub struct Search<'a> {
     prepared: Option<Prepared>,
     /// The candidates of each query, in the order in which they came.
     best: Vec<Vec<Candidate>>,
-    /// Rows of the gallery that were compared, and the numbers of those that wait until they are `enough`: a stream comes
-    /// in parts that are too small to be worth a run of the device.
+    /// Rows of the gallery that were compared, and the numbers of those that wait until they are `enough`: a stream
+    /// comes in parts that are too small to be worth a run of the device.
     compared: usize,
     waiting: Vec<f32>,
     enough: usize,
