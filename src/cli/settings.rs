@@ -256,6 +256,7 @@ fn plain(value: &Value, between: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::source::HeldOut;
     use super::*;
     use clap::Parser;
 
@@ -388,10 +389,14 @@ mod tests {
                     --seed 9 --label y";
         let mut same = settings(line, None);
         same.run = Run { device: Some("cpu".into()), threads: Some(2), ensemble: None, stopped: None };
+        // The one thing that no flag says: such a run held out the last rows.
+        same.data.held_out = HeldOut::Last;
         assert_eq!(anywhere(Settings::read(folder.path()).unwrap()), anywhere(same));
         fs::write(folder.path().join(FILE), "layers = [5, 2]\nseed = 9\n").unwrap();
         let short = settings("", Some(folder.path()));
-        assert_eq!(anywhere(short.clone()), anywhere(settings("--layers 5,2 --seed 9", None)));
+        let mut same = settings("--layers 5,2 --seed 9", None);
+        same.data.held_out = HeldOut::Last;
+        assert_eq!(anywhere(short.clone()), anywhere(same));
         assert_eq!(short.said, Said::all(), "what it leaves out is as ever");
     }
 

@@ -42,8 +42,8 @@ impl Pca {
     /// The seconds that [`Pca::fit`] may take on two cores of 2020 where PCA is only there to compare with.
     pub const MOST_SECONDS: f64 = 20.0;
 
-    /// About how many seconds [`Pca::fit`] takes on two cores of 2020 (docs/experiments.md): products grow with rows times
-    /// columns times the smaller of the two, and the eigenvalues with the cube of that.
+    /// About how many seconds [`Pca::fit`] takes on two cores of 2020 (docs/experiments.md): products grow with rows
+    /// times columns times the smaller of the two, and the eigenvalues with the cube of that.
     pub fn seconds(rows: usize, columns: usize) -> f64 {
         let (rows, columns) = (rows as f64, columns as f64);
         let least = rows.min(columns);
