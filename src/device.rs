@@ -39,6 +39,8 @@ pub struct DeviceInfo {
     pub name: String,
     /// Whether a GPU interface is imitated by the CPU. `auto` never takes such a device.
     pub software: bool,
+    /// How it can run programs, the fastest first: see [`Program::rung`](crate::Program::rung).
+    pub rungs: &'static [&'static str],
 }
 
 /// A kind of device that is not there.
@@ -85,11 +87,15 @@ pub(crate) trait Backend: Send + Sync {
     /// Copies from the device. `to` has exactly the view's bytes.
     fn read(&self, from: &View, to: &mut [u8]) -> Result<()>;
 
+    /// Begins to copy from the device: what was called before is in it, what is called later is not.
+    fn start_read(&self, from: &View) -> Result<Box<dyn Arriving>> {
+        let mut bytes = vec![0; from.len() * from.dtype().size()];
+        self.read(from, &mut bytes)?;
+        Ok(Box::new(Arrived(bytes)))
+    }
+
     /// Runs a checked op.
     fn run(&self, op: &Op) -> Result<()>;
-
-    /// How it runs a list, the fastest first, besides [`LIST`].
-    fn rungs(&self) -> &'static [&'static str];
 
     /// Prepares a list of checked ops to be run many times: at one of its rungs, or at the fastest that can be had.
     fn compile(&self, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>>;
@@ -97,6 +103,29 @@ pub(crate) trait Backend: Send + Sync {
     /// Rows of a batch that keep the device busy: more only take more memory, and on a CPU leave its caches.
     fn rows(&self) -> usize {
         2048
+    }
+}
+
+/// Bytes on their way to the host.
+pub(crate) trait Arriving {
+    /// Whether they are there. It never waits.
+    fn ready(&mut self) -> Result<bool>;
+
+    /// Copies them to where there is room for exactly so many. Waits for them if need be.
+    fn take(self: Box<Self>, to: &mut [u8]) -> Result<()>;
+}
+
+/// Bytes that are there.
+struct Arrived(Vec<u8>);
+
+impl Arriving for Arrived {
+    fn ready(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn take(self: Box<Self>, to: &mut [u8]) -> Result<()> {
+        to.copy_from_slice(&self.0);
+        Ok(())
     }
 }
 
@@ -213,11 +242,6 @@ impl Device {
         Arc::ptr_eq(&self.backend, &other.backend)
     }
 
-    /// How it runs a list, the fastest first.
-    pub(crate) fn rungs(&self) -> impl Iterator<Item = &'static str> {
-        self.backend.rungs().iter().copied().chain([LIST])
-    }
-
     /// A list of checked ops that is ready to run: as NARROWS_RUNG says, or at the fastest rung that can be had.
     pub(crate) fn compile(&self, ops: &[Op]) -> Result<Box<dyn Executable>> {
         match std::env::var("NARROWS_RUNG") {
@@ -228,12 +252,13 @@ impl Device {
 
     /// The same at the rung of that name, and at no other.
     pub(crate) fn compile_at(&self, ops: &[Op], rung: &str) -> Result<Box<dyn Executable>> {
-        match self.rungs().find(|known| *known == rung) {
+        let rungs = self.info().rungs;
+        match rungs.iter().copied().find(|known| *known == rung) {
             Some(LIST) => Ok(Box::new(List { device: self.clone(), ops: ops.to_vec(), counts: Counts::default() })),
             Some(rung) => self.backend.compile(ops, Some(rung)),
             None => {
-                let all = self.rungs().collect::<Vec<_>>().join(", ");
-                Err(Error::argument("NARROWS_RUNG", format!("{} has no rung `{rung}`", self.id()), format!("Use one of {all}.")))
+                let problem = format!("{} has no rung `{rung}`", self.id());
+                Err(Error::argument("NARROWS_RUNG", problem, format!("Use one of {}.", rungs.join(", "))))
             }
         }
     }

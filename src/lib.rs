@@ -18,6 +18,7 @@ mod optim;
 mod order;
 mod params;
 mod program;
+mod reading;
 #[cfg(feature = "files")]
 pub mod report;
 mod rng;
@@ -40,8 +41,15 @@ pub use op::Cost;
 pub use optim::{Adam, AdamConfig};
 pub use params::Params;
 pub use program::Program;
+pub use reading::Reading;
 pub use shape::{Dtype, Shape};
 pub use tape::Tape;
 pub use tensor::Tensor;
 pub use train::{Fit, History, Schedule};
 pub use val::Val;
+
+// The clock of the system, or of the page.
+#[cfg(not(target_arch = "wasm32"))]
+use std::time;
+#[cfg(target_arch = "wasm32")]
+use web_time as time;

@@ -3,7 +3,7 @@
 use crate::device::{Counts, Executable, View};
 use crate::op::{Cost, Op, Operand, Role};
 use crate::val::Val;
-use crate::{Device, Error, Result, tensor};
+use crate::{Device, Error, Reading, Result, tensor};
 use std::fmt;
 
 /// A frozen list of ops. One call replays it as often as wanted, with nothing coming from the host in between.
@@ -59,6 +59,14 @@ impl Program {
     /// When the value belongs to another tape, or the device fails.
     pub fn read(&self, val: Val) -> Result<Vec<f32>> {
         tensor::read(&self.slots[val.on(self.tape)?].view)
+    }
+
+    /// Begins to copy the numbers of a value to the host, as the runs before have left them.
+    ///
+    /// # Errors
+    /// As [`Program::read`].
+    pub fn start_read(&self, val: Val) -> Result<Reading> {
+        Reading::start(&self.slots[val.on(self.tape)?].view)
     }
 
     /// Replaces an input. It writes the very tensor that the input was made of.

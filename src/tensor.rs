@@ -212,7 +212,7 @@ pub(crate) fn write<T: Element>(view: &View, data: &[T]) -> Result<()> {
     view.device().backend().write(view, bytemuck::cast_slice(data))
 }
 
-fn holds<T: Element>(verb: &'static str, view: &View) -> Result<()> {
+pub(crate) fn holds<T: Element>(verb: &'static str, view: &View) -> Result<()> {
     if view.dtype() == T::DTYPE {
         return Ok(());
     }

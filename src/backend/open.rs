@@ -57,6 +57,15 @@ impl Device {
         open_wgpu(index).map(|b| Device::new(b, "asked for"))
     }
 
+    /// As [`Device::wgpu`], without waiting: the only way in a page, where `auto` and `open` find no adapter and the one
+    /// that the browser offers has the number 0.
+    ///
+    /// # Errors
+    /// As [`Device::wgpu`].
+    pub async fn wgpu_async(index: usize) -> Result<Device> {
+        open_wgpu_async(index).await.map(|b| Device::new(b, "asked for"))
+    }
+
     /// The first of: an NVIDIA GPU, a hardware wgpu adapter, the CPU. [`Device::why`] tells what was passed over.
     ///
     /// # Errors
@@ -174,6 +183,16 @@ fn open_cuda_standin(_: &std::path::Path) -> Result<Arc<dyn Backend>> {
 #[cfg(feature = "wgpu")]
 fn open_wgpu(index: usize) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(super::wgpu::Wgpu::open(index)?))
+}
+
+#[cfg(feature = "wgpu")]
+async fn open_wgpu_async(index: usize) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(super::wgpu::Wgpu::open_async(index).await?))
+}
+
+#[cfg(not(feature = "wgpu"))]
+async fn open_wgpu_async(index: usize) -> Result<Arc<dyn Backend>> {
+    open_wgpu(index)
 }
 
 #[cfg(not(feature = "wgpu"))]

@@ -17,14 +17,17 @@ pub(super) fn run(args: &Devices) -> Result<()> {
     if args.json {
         let found = list.found.iter();
         let found: Vec<_> = found
-            .map(|info| json!({ "id": info.id, "kind": info.kind.to_string(), "name": info.name, "software": info.software }))
+            .map(|info| {
+                let kind = info.kind.to_string();
+                json!({ "id": info.id, "kind": kind, "name": info.name, "software": info.software, "rungs": info.rungs })
+            })
             .collect();
         let absent: Vec<_> = list.absent.iter().map(|a| json!({ "kind": a.kind.to_string(), "reason": a.reason })).collect();
         return print(json!({ "found": found, "absent": absent }));
     }
     for info in list.found {
         let software = if info.software { ", in software" } else { "" };
-        print(format_args!("{:<8} {}{software}", info.id, info.name))?;
+        print(format_args!("{:<8} {}{software}; programs as {}", info.id, info.name, info.rungs.join(", ")))?;
     }
     for absent in list.absent {
         let kind = absent.kind.to_string();

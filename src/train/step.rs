@@ -168,9 +168,12 @@ impl Step {
         Ok(self.names.iter().copied().zip(all.chunks(self.steps).map(<[f32]>::to_vec)).collect())
     }
 
-    /// All losses, flat.
-    #[cfg(feature = "files")]
-    pub(super) fn ring(&self) -> Result<&Tensor> {
+    /// The losses on the device, to be read without waiting: of each name as many numbers as steps are kept, that of
+    /// step s at s modulo their number.
+    ///
+    /// # Errors
+    /// When nothing was recorded.
+    pub fn ring(&self) -> Result<&Tensor> {
         self.losses.as_ref().ok_or_else(|| Error::argument("losses", "nothing was recorded", "Record a step first."))
     }
 }

@@ -5,9 +5,9 @@ use super::{Ended, Epoch, Fit, Flow, History, Step};
 use crate::data::{Dataset, Values};
 use crate::nn::{Recording, Spec};
 use crate::rng::{permutation, purpose};
+use crate::time::{Duration, Instant};
 use crate::{Autoencoder, Device, Error, Params, Program, Result, Tape, Tensor, Val};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 /// What is trained.
 pub(super) struct Task<'a> {

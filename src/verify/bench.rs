@@ -7,9 +7,9 @@ use super::reference;
 use super::row::{Given, Row};
 use crate::nn::Objective;
 use crate::op::Op;
+use crate::time::{Duration, Instant};
 use crate::train::Step;
 use crate::{AdamConfig, Autoencoder, Cost, Device, Error, Program, Result, Shape, Tape, Tensor, data};
-use std::time::{Duration, Instant};
 
 /// How long one op, or one training step, takes on a device.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ const SAMPLES: usize = 15;
 /// The shortest duration of a measurement, so that the clock's resolution and submissions do not matter.
 const SAMPLE: Duration = Duration::from_millis(8);
 /// Products with more multiply-adds would keep the naive oracle busy for minutes.
-const MOST: usize = 1 << 33;
+const MOST: u64 = 1 << 33;
 /// From this number of elements, an op with its f64 reference is too large for the memory of a usual machine.
 const MOST_HELD: usize = 1 << 27;
 /// The allowed relative error of a step's loss.
@@ -118,7 +118,7 @@ fn sized(op: &str, shape: &[usize]) -> Result<(Op<Shape>, Given)> {
         return refuse(format!("{shape:?} has no elements"), "Use sizes above 0.");
     }
     let product = matches!((op, shape.len()), ("dense" | "dense_dx" | "dense_dw", 3));
-    if product && elements > MOST {
+    if product && elements as u64 > MOST {
         let why = format!("{shape:?} are {elements} multiply-adds, and the f64 reference would take minutes");
         return refuse(why, "Use at most 2048 cubed.");
     }

@@ -30,10 +30,10 @@ mod tests;
 pub use bench::{Spread, Timing, bench, bench_step, benched};
 pub use report::{Failure, OpReport, Report};
 
+use crate::time::Instant;
 use crate::{Device, Error, Result};
 use judge::Prepared;
 use rayon::prelude::*;
-use std::time::Instant;
 
 /// Which rows of the table to run.
 #[derive(Clone, Debug, PartialEq, Eq)]

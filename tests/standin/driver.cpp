@@ -2,8 +2,8 @@
 // kernels of the stand-in. It proves what the stand-in device can't: opening, loading, launching, graphs and errors.
 //
 // Like a real stream it does nothing until it is waited for, and so an argument or a buffer that did not live long
-// enough is seen. NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, memory, turing, graph. Compiled with
-// NARROWS_WITHOUT_UPLOAD it is a driver that lacks a function.
+// enough is seen. NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, jit, memory, turing, graph, address.
+// Compiled with NARROWS_WITHOUT_UPLOAD it is a driver that lacks a function.
 #include <functional>
 #include <mutex>
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace driver {
 
-enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, UNSUPPORTED_PTX = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, NOT_SUPPORTED = 801 };
+enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NO_COMPILER = 221, UNSUPPORTED_PTX = 222, NOT_FOUND = 500, ILLEGAL_ADDRESS = 700, LAUNCH_FAILED = 719, NOT_SUPPORTED = 801 };
 
 struct Call {
     const standin::Entry* entry;
@@ -99,7 +99,7 @@ API int cuStreamCreate(void** s, unsigned) { return *s = &stream, OK; }
 API int cuStreamDestroy_v2(void*) { return OK; }
 API int cuStreamSynchronize(void*) {
     std::lock_guard<std::recursive_mutex> held(lock);
-    int wrong = OK;
+    int wrong = fault("address") ? ILLEGAL_ADDRESS : OK;
     for (auto& what : stream)
         if (int code = what()) wrong = code;
     stream.clear();
@@ -127,7 +127,22 @@ API int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t n, void*) {
 API int cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t n, void*) {
     return enqueue([=] { return memcpy(to, from, n), OK; });
 }
-API int cuModuleLoadData(void** module, const void* image) { return *module = new std::string(static_cast<const char*>(image)), fault("ptx") ? UNSUPPORTED_PTX : OK; }
+API int cuDeviceGetDefaultMemPool(void** pool, int) { return *pool = &stream, OK; }
+API int cuMemPoolSetAttribute(void* pool, int attribute, void* value) {
+    // 4: the bytes that the pool keeps when the GPU is waited for.
+    return pool == &stream && attribute == 4 && *static_cast<unsigned long long*>(value) == ~0ull ? OK : INVALID_VALUE;
+}
+API int cuModuleLoadData(void** module, const void* image) {
+    *module = new std::string(static_cast<const char*>(image));
+    return fault("ptx") ? UNSUPPORTED_PTX : fault("jit") ? NO_COMPILER : OK;
+}
+API int cuModuleLoadDataEx(void** module, const void* image, unsigned n, int* options, void** values) {
+    // 5: where the compiler's errors go. 6: how many bytes fit there.
+    for (unsigned i = 0; i + 1 < n; ++i)
+        if (fault("ptx") && options[i] == 5 && options[i + 1] == 6)
+            snprintf(static_cast<char*>(values[i]), reinterpret_cast<size_t>(values[i + 1]), "ptxas fatal :\n\n  planted; unknown version\n");
+    return cuModuleLoadData(module, image);
+}
 API int cuModuleUnload(void* module) { return delete static_cast<std::string*>(module), OK; }
 API int cuModuleGetFunction(void** function, void* module, const char* name) {
     if (static_cast<std::string*>(module)->find(std::string(".visible .entry ") + name + "(") == std::string::npos) return NOT_FOUND;

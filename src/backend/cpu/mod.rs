@@ -43,7 +43,7 @@ mod zip;
 
 pub use level::Level;
 
-use crate::device::{Absent, Backend, DeviceInfo, DeviceKind, DeviceList, Executable, HostMemory, Storage, View};
+use crate::device::{Absent, Backend, DeviceInfo, DeviceKind, DeviceList, Executable, HostMemory, LIST, Storage, View};
 use crate::op::Op;
 use crate::{Dtype, Error, Result};
 use fma::{Fma, Portable};
@@ -93,7 +93,7 @@ fn describe(threads: usize, level: Level) -> DeviceInfo {
     let plural = if threads == 1 { "" } else { "s" };
     let slow = if level == Level::Portable && !Portable::FUSED { " (no fused multiply-add: the same bits, slowly)" } else { "" };
     let name = format!("{} with {level}{slow}, {threads} thread{plural}", std::env::consts::ARCH);
-    DeviceInfo { id: "cpu".into(), kind: DeviceKind::Cpu, name, software: false }
+    DeviceInfo { id: "cpu".into(), kind: DeviceKind::Cpu, name, software: false, rungs: &["team", LIST] }
 }
 
 impl Cpu {
@@ -159,10 +159,6 @@ impl Backend for Cpu {
             self.core.run(slices, op);
             op.writes().for_each(|view| Memory::of(view).changed());
         })
-    }
-
-    fn rungs(&self) -> &'static [&'static str] {
-        &["team"]
     }
 
     fn compile(&self, ops: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {

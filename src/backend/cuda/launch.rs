@@ -1,7 +1,7 @@
 //! The GPU's queue: memory, copies, and the one unsafe launch.
 #![allow(unsafe_code)]
 
-use super::driver::failed;
+use super::driver::{compiler_log, failed, faulted, is_fatal, keep_freed_memory};
 use super::plan::{Facts, Launch, MAX_ARGS};
 use super::{PTX, entries};
 use crate::device::View;
@@ -11,7 +11,7 @@ use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// One stream of one GPU, with all kernels loaded.
 pub(super) struct Queue {
@@ -19,6 +19,8 @@ pub(super) struct Queue {
     stream: Arc<CudaStream>,
     functions: HashMap<&'static str, CudaFunction>,
     facts: Facts,
+    /// What was being done when the GPU was first seen to have faulted.
+    fault: OnceLock<String>,
     /// Held while a run of launches is enqueued, so that two threads' ops don't interleave within one.
     order: Mutex<()>,
 }
@@ -41,12 +43,16 @@ impl Queue {
         // events.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(|e| failed(&id, "making a stream", e))?;
-        let module = context.load_module(Ptx::from_src(PTX)).map_err(|e| failed(&id, "loading the kernels", e))?;
+        keep_freed_memory(index);
+        let module = context.load_module(Ptx::from_src(PTX)).map_err(|e| {
+            let log = compiler_log(PTX).map_or_else(String::new, |log| format!(" ({log})"));
+            failed(&id, &format!("loading the kernels{log}"), e)
+        })?;
         let function = |entry| module.load_function(entry).map_err(|e| failed(&id, &format!("looking up {entry}"), e));
         let functions = entries(PTX).map(|entry| Ok((entry, function(entry)?))).collect::<Result<HashMap<_, _>>>()?;
         let count = context.attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
         let multiprocessors = count.map_err(|e| failed(&id, "asking for the number of multiprocessors", e))?.max(1) as usize;
-        Ok(Queue { id, stream, functions, facts: Facts { multiprocessors }, order: Mutex::new(()) })
+        Ok(Queue { id, stream, functions, facts: Facts { multiprocessors }, fault: OnceLock::new(), order: Mutex::new(()) })
     }
 
     pub(super) fn facts(&self) -> &Facts {
@@ -62,7 +68,10 @@ impl Queue {
     }
 
     pub(super) fn failed(&self, doing: &str, e: DriverError) -> Error {
-        failed(&self.id, doing, e)
+        match is_fatal(e) {
+            true => faulted(&self.id, self.fault.get_or_init(|| doing.into()), e),
+            false => failed(&self.id, doing, e),
+        }
     }
 
     pub(super) fn alloc(&self, bytes: usize) -> Result<CudaSlice<u8>> {
@@ -70,17 +79,18 @@ impl Queue {
         self.stream.alloc_zeros(bytes.max(1)).map_err(|e| self.failed(&format!("allocating {bytes} bytes"), e))
     }
 
-    /// Returns when `from` may be changed again: the driver has copied it, though perhaps not to the GPU yet.
+    /// Returns when the GPU has the bytes, so that `from` may be changed again: a driver that reads pageable memory in
+    /// place need not copy it first.
     pub(super) fn write(&self, to: &View, from: &[u8]) -> Result<()> {
         let _order = self.take()?;
         assert_eq!(from.len(), to.len() * to.dtype().size(), "as many bytes as the view has");
         if from.is_empty() {
             return Ok(());
         }
-        // SAFETY: the view lies inside its buffer and has that many bytes. `from` is pageable memory, which the driver
-        // stages before it returns.
-        unsafe { result::memcpy_htod_async(self.address(to), from, self.stream.cu_stream()) }
-            .map_err(|e| self.failed("writing to the GPU", e))
+        // SAFETY: the view lies inside its buffer and has that many bytes; `from` is borrowed until the stream has been
+        // waited for.
+        let copied = unsafe { result::memcpy_htod_async(self.address(to), from, self.stream.cu_stream()) };
+        copied.and(self.stream.synchronize()).map_err(|e| self.failed("writing to the GPU", e))
     }
 
     pub(super) fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {

@@ -84,10 +84,6 @@ impl Backend for Cuda {
         self.queue.launch(&launches, 1)
     }
 
-    fn rungs(&self) -> &'static [&'static str] {
-        &[program::GRAPH, program::GROUPS]
-    }
-
     fn compile(&self, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>> {
         program::compile(self.queue.clone(), ops, rung)
     }

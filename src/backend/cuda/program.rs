@@ -3,7 +3,7 @@
 use super::launch::{Call, Graph, Queue};
 use super::plan::{Planned, line};
 use crate::Result;
-use crate::device::{Counts, Executable};
+use crate::device::{Counts, Executable, LIST};
 use crate::op::Op;
 use crate::order::{conflicts, edges};
 use std::sync::Arc;
@@ -13,9 +13,11 @@ const STEPS: usize = 32;
 /// Nodes of a graph, at the most: a list of many launches needs no long graph.
 const NODES: usize = 1024;
 
-/// The rungs: groups of ops in a graph, or launched one after another.
+/// Groups of ops in a graph, or launched one after another.
 pub(super) const GRAPH: &str = "graph";
 pub(super) const GROUPS: &str = "groups";
+/// What a GPU can do.
+pub(super) const RUNGS: [&str; 3] = [GRAPH, GROUPS, LIST];
 
 /// A graph of one step, if the driver can make it of the list; otherwise, where no graph is demanded, its launches.
 pub(super) fn compile(queue: Arc<Queue>, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>> {

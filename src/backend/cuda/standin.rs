@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::plan::{Facts, Launch, MAX_ARGS, Planned, line, plan};
-use crate::device::{Backend, Counts, DeviceInfo, DeviceKind, Executable, Storage, View};
+use crate::device::{Backend, Counts, DeviceInfo, DeviceKind, Executable, LIST, Storage, View};
 use crate::op::Op;
 use crate::{Error, Result};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -69,7 +69,7 @@ impl StandIn {
         // SAFETY: tests/standin/mod.rs gives `launch` this very signature.
         let launch = unsafe { *library.get::<LaunchFn>(b"launch\0").map_err(cannot)? };
         let name = "the CUDA kernels, compiled for the CPU".into();
-        let info = DeviceInfo { id: "cuda-standin".into(), kind: DeviceKind::Cuda, name, software: true };
+        let info = DeviceInfo { id: "cuda-standin".into(), kind: DeviceKind::Cuda, name, software: true, rungs: &["groups", LIST] };
         Ok(StandIn { info, loaded: Arc::new(Loaded { launch, _library: library, queue: Mutex::new(()) }) })
     }
 }
@@ -136,10 +136,6 @@ impl Backend for StandIn {
     fn run(&self, op: &Op) -> Result<()> {
         let queue = self.loaded.lock()?;
         plan(op).iter().try_for_each(|launch| self.loaded.launch(&queue, launch))
-    }
-
-    fn rungs(&self) -> &'static [&'static str] {
-        &["groups"]
     }
 
     fn compile(&self, ops: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {

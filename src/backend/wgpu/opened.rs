@@ -3,6 +3,7 @@
 use super::bind::{Bound, Reach, bind};
 use super::plan::{FULL, Facts, plan};
 use super::shader::Pattern;
+use super::{WAITS, now};
 use crate::device::{DeviceInfo, View};
 use crate::op::Op;
 use crate::{Error, Result};
@@ -89,10 +90,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Opened {
-    pub(super) fn open(info: &DeviceInfo, adapter: &wgpu::Adapter) -> Result<Opened> {
+    pub(super) async fn open(info: &DeviceInfo, adapter: &wgpu::Adapter) -> Result<Opened> {
         let limits = adapter.limits();
         let wanted = wgpu::DeviceDescriptor { label: Some("narrows"), required_limits: limits.clone(), ..Default::default() };
-        let (device, queue) = pollster::block_on(adapter.request_device(&wanted)).map_err(|e| {
+        let (device, queue) = adapter.request_device(&wanted).await.map_err(|e| {
             Error::device(&info.id, format!("{} could not be opened: {e}", info.name), "Update its driver, or use another device.")
         })?;
         let faults = Arc::new(Mutex::new(Faults::default()));
@@ -143,15 +144,19 @@ impl Opened {
         }
     }
 
-    /// Does something with the device, and returns any fault that the device reports as an error.
+    /// Does something with the device, and returns any fault that the device reports as an error. In a page the answer
+    /// comes later: the handler gets it, and so does the next call.
     pub(super) fn guarded<T>(&self, doing: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
         self.alive()?;
+        if !WAITS {
+            return body();
+        }
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let result = body();
         // Scopes are a stack: the last in is the first out.
-        let caught = [validation.pop_now(), internal.pop_now(), memory.pop_now()].into_iter().flatten().next();
+        let caught = [now(validation.pop()), now(internal.pop()), now(memory.pop())].into_iter().flatten().flatten().next();
         self.alive()?;
         match caught {
             None => result,
@@ -162,11 +167,11 @@ impl Opened {
         }
     }
 
-    /// Waits until a submit is done.
-    pub(super) fn wait(&self, submit: wgpu::SubmissionIndex) -> Result<()> {
+    /// Waits until a submit is done. Whether it is: a page can't wait.
+    pub(super) fn wait(&self, submit: wgpu::SubmissionIndex) -> Result<bool> {
         let done = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submit), timeout: None });
         self.alive()?;
-        done.map(drop).map_err(|e| self.error(format!("waiting for a run: {e}"), "Open the device again, or use another."))
+        done.map(|_| WAITS).map_err(|e| self.error(format!("waiting for a run: {e}"), "Open the device again, or use another."))
     }
 
     pub(super) fn alloc(&self, bytes: u64) -> Result<wgpu::Buffer> {
@@ -312,15 +317,4 @@ impl Opened {
 /// An error with its causes, on one line.
 fn one_line(error: &wgpu::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
-}
-
-trait PopNow {
-    /// What the scope caught. Natively the answer is there at once.
-    fn pop_now(self) -> Option<wgpu::Error>;
-}
-
-impl PopNow for wgpu::ErrorScopeGuard {
-    fn pop_now(self) -> Option<wgpu::Error> {
-        pollster::block_on(self.pop())
-    }
 }

@@ -8,9 +8,9 @@ use crate::Result;
 use crate::device::{Counts, Executable};
 use crate::fuse::{Group, Groups, groups};
 use crate::op::Op;
+use crate::time::{Duration, Instant};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// A submit holds no more dispatches than this, so that the memory for recording it stays bounded. An epoch of MNIST
 /// with the article's network is 469 steps of some 20.
@@ -98,8 +98,9 @@ impl Program {
             let most = if self.step.is_none() { 0 } else { IN_FLIGHT };
             while flying.len() > most {
                 let Some((index, steps)) = flying.pop_front() else { break };
-                self.opened.wait(index)?;
-                self.step = Some(since.elapsed() / steps as u32);
+                if self.opened.wait(index)? {
+                    self.step = Some(since.elapsed() / steps as u32);
+                }
                 since = Instant::now();
             }
         }

@@ -60,7 +60,8 @@ struct Faulty {
 impl Faulty {
     fn device(fault: Fault, kind: DeviceKind) -> Device {
         let inner = Device::cpu_with(1, Level::Portable).unwrap();
-        let info = DeviceInfo { id: format!("{fault:?}"), kind, name: "a planted fault".into(), software: true };
+        // Programs have no fault, so that the list is what differs.
+        let info = DeviceInfo { id: format!("{fault:?}"), kind, name: "a planted fault".into(), software: true, rungs: &["team", "list"] };
         Device::new(std::sync::Arc::new(Faulty { inner, info, fault }), "planted")
     }
 
@@ -96,11 +97,6 @@ impl Backend for Faulty {
 
     fn read(&self, from: &View, to: &mut [u8]) -> Result<()> {
         self.inner.backend().read(from, to)
-    }
-
-    /// It has no fault, so that the list is what differs.
-    fn rungs(&self) -> &'static [&'static str] {
-        &["team"]
     }
 
     fn compile(&self, ops: &[Op], rung: Option<&'static str>) -> Result<Box<dyn Executable>> {

@@ -33,7 +33,15 @@ fn what_opening_says() {
     for index in [0, 7] {
         match Device::cuda(index) {
             Ok(gpu) => match gpu.alloc(Dtype::F32, Shape::new(&[100]).unwrap()) {
-                Ok(_) => println!("opened: {}", gpu.id()),
+                Ok(view) => {
+                    println!("opened: {}", gpu.id());
+                    let backend = gpu.backend();
+                    if backend.read(&view, &mut [0; 400]).is_err()
+                        && let Err(e) = backend.write(&view, &[0; 400])
+                    {
+                        println!("after it: {e}");
+                    }
+                }
                 Err(e) => println!("no memory: {e}"),
             },
             Err(e) => println!("error: {e}"),
@@ -60,7 +68,7 @@ fn with_driver(test: &str, fault: &str) -> Option<String> {
 #[cfg(target_os = "linux")]
 fn the_way_through_the_driver_has_the_bits_of_the_contract() {
     let Some(text) = with_driver("a_gpu_has_the_bits_of_the_contract", "") else { return };
-    assert!(text.contains("compared: Stand-in, compute capability 7.5"), "{text}");
+    assert!(text.contains("compared: Stand-in, compute capability 7.5, driver of CUDA 12.0"), "{text}");
 }
 
 #[test]
@@ -73,7 +81,7 @@ fn where_no_graph_can_be_made_the_list_runs() {
 #[cfg(target_os = "linux")]
 fn every_failure_of_the_driver_is_a_typed_error() {
     for (fault, want) in [
-        ("", "found: cuda:0 Stand-in, compute capability 7.5"),
+        ("", "found: cuda:0 Stand-in, compute capability 7.5, driver of CUDA 12.0"),
         ("", "opened: cuda:0"),
         ("", "error: cuda:7: there is no such GPU, the driver sees 1 GPU. Use a lower number."),
         (
@@ -88,7 +96,15 @@ fn every_failure_of_the_driver_is_a_typed_error() {
         ),
         (
             "ptx",
-            "error: cuda:0: loading the kernels failed with CUDA_ERROR_222: planted. The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer.",
+            "error: cuda:0: loading the kernels (ptxas fatal :; planted; unknown version) failed with CUDA_ERROR_222: planted. The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer.",
+        ),
+        (
+            "jit",
+            "error: cuda:0: loading the kernels failed with CUDA_ERROR_221: planted. The driver's compiler of PTX, libnvidia-ptxjitcompiler, is missing.",
+        ),
+        (
+            "address",
+            "after it: cuda:0: the GPU faulted, which was seen while reading from the GPU (CUDA_ERROR_700: planted). This process can't use it any more: start the program again.",
         ),
         (
             "memory",

@@ -4,7 +4,7 @@ use super::super::Wgpu;
 use super::{adapter, empty, floats};
 use crate::device::DeviceKind;
 use crate::op::{Op, Stream, Term, Zip, chunks};
-use crate::{Device, Dtype, Shape};
+use crate::{Device, Dtype, Shape, Tensor};
 use std::sync::Arc;
 
 #[test]
@@ -39,6 +39,30 @@ fn bytes_are_written_and_read_at_any_offset() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_read_without_waiting_is_what_was_there_when_it_began() {
+    let Some(known) = adapter("what_is_read_without_waiting_is_what_was_there_when_it_began") else { return };
+    let index = known.id().trim_start_matches("wgpu:").parse().unwrap();
+    let device = pollster::block_on(Device::wgpu_async(index)).unwrap();
+    assert_eq!(device.info(), known.info());
+    assert!(pollster::block_on(Device::wgpu_async(99)).is_err());
+    let x = Tensor::new(&device, &[1.0, 2.0, 3.0], &[3]).unwrap();
+    let (mut asked, waited, part) = (x.start_read().unwrap(), x.start_read().unwrap(), x.part(1, 1).unwrap().start_read().unwrap());
+    drop(x.start_read().unwrap());
+    x.write(&[7.0; 3]).unwrap();
+    while !asked.ready().unwrap() {
+        std::thread::yield_now();
+    }
+    assert!(asked.ready().unwrap());
+    assert_eq!(asked.take().unwrap(), [1.0, 2.0, 3.0]);
+    assert_eq!(waited.take().unwrap(), [1.0, 2.0, 3.0]);
+    assert_eq!(part.take().unwrap(), [2.0]);
+    assert_eq!(x.read().unwrap(), [7.0; 3]);
+    let mut none = Tensor::zeros(&device, &[0]).unwrap().start_read().unwrap();
+    assert!(none.ready().unwrap() && none.take().unwrap().is_empty());
+    assert!(Tensor::indices(&device, &[1], 2).unwrap().start_read().is_err());
 }
 
 #[test]

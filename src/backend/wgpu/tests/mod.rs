@@ -32,9 +32,6 @@ impl Backend for Paper {
     fn run(&self, _: &Op) -> Result<()> {
         Err(refused())
     }
-    fn rungs(&self) -> &'static [&'static str] {
-        &[]
-    }
     fn compile(&self, _: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {
         Err(refused())
     }
@@ -46,7 +43,7 @@ fn refused() -> Error {
 
 fn paper() -> Device {
     Device::new(
-        Arc::new(Paper(DeviceInfo { id: "paper".into(), kind: DeviceKind::Wgpu, name: "paper".into(), software: true })),
+        Arc::new(Paper(DeviceInfo { id: "paper".into(), kind: DeviceKind::Wgpu, name: "paper".into(), software: true, rungs: &["list"] })),
         "asked for",
     )
 }
