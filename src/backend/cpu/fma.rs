@@ -17,6 +17,7 @@ pub(super) trait Fma {
 }
 
 /// By the processor's instruction.
+#[allow(dead_code, reason = "WebAssembly has no such instruction")]
 pub(super) enum Fused {}
 
 impl Fma for Fused {

@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A set of cores: a bit for each, as many as the C library has.
+#[cfg(target_os = "linux")]
 type Set = [u64; 16];
 
 /// The cores on which threads of a team have settled.
