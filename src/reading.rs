@@ -7,8 +7,8 @@ use std::fmt;
 
 /// Numbers on their way from a device to the host.
 ///
-/// [`Tensor::read`] waits until the device has done all its work. A page in a browser can't wait, and a program may have
-/// something better to do: it starts to read, asks now and then, and takes the numbers when they are there.
+/// [`Tensor::read`] waits until the device has done all its work. A page in a browser can't wait, and a program may
+/// have something better to do: it starts to read, asks now and then, and takes the numbers when they are there.
 ///
 /// ```
 /// use narrows::{Device, Tensor};

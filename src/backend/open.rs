@@ -57,8 +57,8 @@ impl Device {
         open_wgpu(index).map(|b| Device::new(b, "asked for"))
     }
 
-    /// As [`Device::wgpu`], without waiting: the only way in a page, where `auto` and `open` find no adapter and the one
-    /// that the browser offers has the number 0.
+    /// As [`Device::wgpu`], without waiting: the only way in a page, where `auto` and `open` find no adapter and the
+    /// one that the browser offers has the number 0.
     ///
     /// # Errors
     /// As [`Device::wgpu`].
