@@ -111,7 +111,7 @@ pub(crate) trait Arriving {
     /// Whether they are there. It never waits.
     fn ready(&mut self) -> Result<bool>;
 
-    /// Copies them to where there is room for exactly so many. Waits for them if need be.
+    /// Copies them to `to`, which is as long as the view. Waits if they are not there yet.
     fn take(self: Box<Self>, to: &mut [u8]) -> Result<()>;
 }
 

@@ -10,6 +10,8 @@ use std::fmt;
 /// [`Tensor::read`] waits until the device has done all its work. A page in a browser can't wait, and a program may
 /// have something better to do: it starts to read, asks now and then, and takes the numbers when they are there.
 ///
+/// In WGSL nothing waits. The CPU and CUDA have done the copy when `start_read` returns, and so wait there.
+///
 /// ```
 /// use narrows::{Device, Tensor};
 /// let x = Tensor::new(&Device::cpu()?, &[1.0, 2.0, 3.0], &[3])?;

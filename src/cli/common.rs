@@ -114,13 +114,16 @@ pub(super) fn ends_in(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
 }
 
-/// Rejects a plot in a format that there is not.
-pub(super) fn check_plot(out: &Path) -> Result<()> {
-    match ends_in(out, "svg") || ends_in(out, "png") {
+/// The formats of a plot.
+pub(super) const PLOT: &[&str] = &["svg", "png"];
+
+/// Rejects a file whose name says none of the formats that there are.
+pub(super) fn check_ending(out: &Path, endings: &[&str]) -> Result<()> {
+    match endings.iter().any(|ending| ends_in(out, ending)) {
         true => Ok(()),
         false => Err(Error::Argument {
             name: "-o".into(),
-            problem: format!("{} does not end in .svg or .png", out.display()),
+            problem: format!("{} does not end in .{}", out.display(), endings.join(" or .")),
             remedy: "Name a file that does.".into(),
         }),
     }

@@ -1,6 +1,6 @@
 //! `narrows eval`
 
-use super::common::{Common, check_place, check_plot, ends_in, is_same, plotted, print};
+use super::common::{Common, PLOT, check_ending, check_place, ends_in, is_same, plotted, print};
 use super::input::Halves;
 use super::model::Model;
 use super::outside::Outside;
@@ -162,7 +162,7 @@ impl Eval {
         let Some(out) = &self.out else { return Ok(()) };
         let refuse = |problem: String, remedy: &str| Err(Error::Argument { name: "-o".into(), problem, remedy: remedy.into() });
         match self.finds_anomalies() {
-            true => check_plot(out),
+            true => check_ending(out, PLOT),
             false => refuse("there are no curves to draw".into(), "Say which rows are anomalies: --anomaly COLUMN or --normal CLASS,.."),
         }
     }

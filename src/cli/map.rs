@@ -1,6 +1,6 @@
 //! `narrows map`
 
-use super::common::{Common, check_place, check_plot, counted, ends_in, is_same, plotted, print};
+use super::common::{Common, check_ending, check_place, counted, ends_in, is_same, plotted, print};
 use super::flags::named;
 use super::input::Halves;
 use super::model::Model;
@@ -41,9 +41,7 @@ impl Map {
     /// Draws or writes the points of rows, and prints the file's path.
     pub(super) fn run(&self) -> Result<()> {
         let out = &self.out;
-        if !ends_in(out, "csv") {
-            check_plot(out)?;
-        }
+        check_ending(out, &["svg", "png", "csv"])?;
         check_place(out, "the model", self.model.is_at(out))?;
         let ae = self.model.load(&self.common)?;
         let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;

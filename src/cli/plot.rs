@@ -1,7 +1,7 @@
 //! `narrows plot`
 
 use super::apply::numbered;
-use super::common::{Common, Failure, check_place, ends_in, is_same, plotted, print, without_components};
+use super::common::{Common, Failure, PLOT, check_ending, check_place, ends_in, is_same, plotted, print, without_components};
 use super::input::Halves;
 use super::map::{drawn, placed};
 use super::model::Model;
@@ -105,8 +105,8 @@ impl Plot {
     /// The file to write, in a format that the drawing has.
     fn path(&self) -> Result<PathBuf> {
         let (name, endings) = match &self.what {
-            What { codes: true, .. } => ("codes.svg", &["svg", "png"][..]),
-            What { rate: true, .. } => ("rate.svg", &["svg", "png"][..]),
+            What { codes: true, .. } => ("codes.svg", PLOT),
+            What { rate: true, .. } => ("rate.svg", PLOT),
             What { weights: true, .. } => ("weights.png", &["png"][..]),
             What { atoms: true, .. } => ("atoms.png", &["png"][..]),
             What { traverse: true, .. } => ("traverse.png", &["png"][..]),
@@ -117,14 +117,8 @@ impl Plot {
             _ => ("between.png", &["png"][..]),
         };
         let path = self.out.clone().unwrap_or_else(|| name.into());
-        match endings.iter().any(|ending| ends_in(&path, ending)) {
-            true => Ok(path),
-            false => Err(Error::Argument {
-                name: "-o".into(),
-                problem: format!("{} does not end in .{}", path.display(), endings.join(" or .")),
-                remedy: "Name a file that does.".into(),
-            }),
-        }
+        check_ending(&path, endings)?;
+        Ok(path)
     }
 
     fn draw(&self, ae: &Autoencoder, split: &Split, data: &Path, is_png: bool) -> Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! `narrows probe`
 
-use super::common::{Common, check_place, check_plot, counted, ends_in, plotted, print, without_components};
+use super::common::{Common, PLOT, check_ending, check_place, counted, ends_in, plotted, print, without_components};
 use super::input::Halves;
 use super::model::Model;
 use clap::Args;
@@ -46,7 +46,7 @@ impl Probe {
     pub(super) fn run(&self) -> Result<()> {
         if let Some(out) = &self.out {
             check_place(out, "the model", self.model.is_at(out))?;
-            check_plot(out)?;
+            check_ending(out, PLOT)?;
         }
         let ae = self.model.load(&self.common)?;
         let (split, data) = self.halves.open(self.model.path(), &ae, &self.common)?;

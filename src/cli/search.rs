@@ -1,7 +1,7 @@
 //! `narrows search`
 
 use super::apply::unless_gone;
-use super::common::{Common, check_place, counted, ends_in, is_same, print};
+use super::common::{Common, check_ending, check_place, counted, ends_in, is_same, print};
 use super::flags::named;
 use super::gallery::{Gallery, Kept, wordless};
 use super::hits::Found;
@@ -143,14 +143,7 @@ impl Find {
         let Some(out) = &self.out else { return Ok(()) };
         check_place(out, "the model", self.model.is_at(out))?;
         check_place(out, "the rows", [Some(&self.data), self.query.as_ref()].into_iter().flatten().any(|rows| is_same(out, rows)))?;
-        match ends_in(out, "csv") || ends_in(out, "png") {
-            true => Ok(()),
-            false => Err(Error::Argument {
-                name: "-o".into(),
-                problem: format!("{} is neither a .csv nor a .png", out.display()),
-                remedy: "Name one of these.".into(),
-            }),
-        }
+        check_ending(out, &["csv", "png"])
     }
 
     /// How the gallery and the queries are read: an option for tables is for those of the two that are one.

@@ -27,7 +27,8 @@ const STRENGTHS: usize = 5;
 /// Classes of dots that differ: twenty colours in each of three shapes.
 const COLOURS: usize = 20;
 pub(super) const CLASSES: usize = 3 * COLOURS;
-/// Among squares, the points of a class with less than this share of all are drawn as dots; at most so many dots.
+/// Where squares stand for points, a class that has less than this share of all of them is drawn as dots, and all such
+/// classes as at most this many.
 const RARE: f64 = 0.05;
 const RARE_DOTS: usize = 2000;
 const RARE_RADIUS: f64 = 2.8;

@@ -228,7 +228,7 @@ fn the_nearest_rows_of_a_gallery_are_found_and_drawn() {
     for (args, said) in [
         ("-k 0", "k: it is 0"),
         ("--bits 7", "7 of codes of 6 numbers"),
-        ("-o n.npy", "neither a .csv nor a .png"),
+        ("-o n.npy", "does not end in .csv or .png"),
         ("-o digits.csv", "the rows"),
     ] {
         let (code, _, err) = run(root, &format!("{search} {args}"));

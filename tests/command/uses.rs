@@ -38,7 +38,7 @@ fn codes_are_placed_in_the_plane_and_the_map_is_judged() {
     for (args, said) in [
         ("--by code", "codes of 5 numbers are no points of a plane"),
         ("--by umap", "code|pca|tsne"),
-        ("-o m.jpg", "m.jpg does not end in .svg or .png"),
+        ("-o m.jpg", "m.jpg does not end in .svg or .png or .csv"),
         ("-o m/model.safetensors", "does not end in"),
     ] {
         let (code, _, err) = run(root, &format!("map --device cpu --model m {args}"));

@@ -80,8 +80,8 @@ impl Wgpu {
     /// # Errors
     /// When there is no such adapter, or it refuses to open.
     pub(crate) fn open(index: usize) -> Result<Wgpu> {
-        let cannot = || Error::device(format!("wgpu:{index}"), UNKNOWN, "Open it by Device::wgpu_async.");
-        now(Wgpu::open_async(index)).unwrap_or_else(|| Err(cannot()))
+        let opened = now(Wgpu::open_async(index));
+        opened.unwrap_or_else(|| Err(Error::device(format!("wgpu:{index}"), UNKNOWN, "Open it by Device::wgpu_async.")))
     }
 
     /// # Errors
