@@ -4,13 +4,14 @@ use super::common::{Common, Failure, check_place, counted, ends_in, print, table
 use super::input::{Input, Of};
 use super::model::{Model, output_or_file};
 use super::outside::Outside;
-use super::scoring::{ScoreBy, Scorer};
+use super::scoring::{ScoreBy, Scorer, largest};
 use clap::Args;
 use narrows::data::{Chunks, Number, Remarks, RowWriter, Rows, Schema};
 use narrows::nn::{Corruption, Ensemble, Explained, Quantiles, contamination};
 use narrows::tasks::{Denoised, Highest};
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// Pairs in the picture of `reconstruct`.
@@ -66,6 +67,10 @@ pub(super) struct Score {
     /// Adds the three columns that make most of the score, each with what the row and its reconstruction have there.
     #[arg(long)]
     why: bool,
+    /// Writes only the N rows with the largest scores, the largest first. Rows without ids have their numbers, counted
+    /// from 0, in the column `row`.
+    #[arg(long, value_name = "N")]
+    most: Option<NonZeroUsize>,
 }
 
 /// What is said or written beside rows.
@@ -258,6 +263,10 @@ impl Score {
             let problem = format!("{} has no place for the names of columns", path.display());
             return Err(Error::Argument { name: "--why".into(), problem, remedy: "Name a .csv with -o.".into() }.into());
         }
+        if let Some(path) = self.apply.out().filter(|path| self.most.is_some() && ends_in(path, "npy")) {
+            let problem = format!("{} has no place for which rows they are", path.display());
+            return Err(Error::Argument { name: "--most".into(), problem, remedy: "Name a .csv with -o.".into() }.into());
+        }
         if let Some(path) = self.apply.out().filter(|path| ends_in(path, "png")) {
             return Ok(self.picture(path)?);
         }
@@ -286,15 +295,22 @@ impl Score {
         };
         let names = ["score".to_string(), "anomaly".to_string()];
         match (self.contamination, threshold) {
-            (_, Some(threshold)) => self.apply.pour(scores.map(|chunk| Ok(marked(chunk?, threshold))), &names, beside),
+            (_, Some(threshold)) => self.pour(scores.map(|chunk| Ok(marked(chunk?, threshold))), &names, beside),
             (Some(share), None) => {
                 let all = scores.collect::<Result<Vec<_>>>()?;
                 let threshold = contamination(&all.iter().flat_map(|chunk| &chunk.values).copied().collect::<Vec<_>>(), share)?;
                 self.apply.common.say(format_args!("anomalies are rows with a score of at least {threshold}"));
-                self.apply.pour(all.into_iter().map(|chunk| Ok(marked(chunk, threshold))), &names, beside)
+                self.pour(all.into_iter().map(|chunk| Ok(marked(chunk, threshold))), &names, beside)
             }
-            (None, None) => self.apply.pour(scores, &names[..1], beside),
+            (None, None) => self.pour(scores, &names[..1], beside),
         }
+    }
+
+    /// Writes the rows, or those with the largest scores.
+    fn pour(&self, scores: impl Iterator<Item = Result<Rows>>, names: &[String], mut beside: Beside) -> Done {
+        let Some(most) = self.most else { return self.apply.pour(scores, names, beside) };
+        beside.id.get_or_insert_with(|| "row".into());
+        self.apply.pour(std::iter::once(largest(scores, most.get())), names, beside)
     }
 
     /// Draws the rows with the largest scores, their reconstructions, and where they differ.
@@ -303,6 +319,7 @@ impl Score {
             ("--contamination", self.contamination.is_some()),
             ("--threshold", self.threshold.is_some()),
             ("--why", self.why),
+            ("--most", self.most.is_some()),
             ("--score-by", self.score_by != ScoreBy::Error),
         ];
         if let Some((flag, _)) = marks.into_iter().find(|(_, given)| *given) {

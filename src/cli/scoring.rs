@@ -80,3 +80,38 @@ impl Scorer {
         Ok(chunks.into_iter().flat_map(|chunk| chunk.values).collect())
     }
 }
+
+/// The `most` rows with the largest numbers in the first column, the largest first; of equal ones the earlier. NaN
+/// counts as the largest. No more than a chunk of the others is in memory. Rows without ids get their numbers in the
+/// stream as ids.
+pub(super) fn largest(chunks: impl Iterator<Item = Result<Rows>>, most: usize) -> Result<Rows> {
+    struct Row {
+        values: Vec<f32>,
+        id: String,
+        texts: Vec<String>,
+    }
+    let rank = |row: &Row| if row.values[0].is_nan() { f32::INFINITY } else { row.values[0] };
+    let (mut kept, mut seen, mut columns) = (Vec::<Row>::new(), 0, 1);
+    for chunk in chunks {
+        let chunk = chunk?;
+        columns = chunk.columns;
+        let per_row = chunk.texts.len().checked_div(chunk.rows).unwrap_or(0);
+        let rows = chunk.values.chunks(columns).enumerate().map(|(at, values)| Row {
+            values: values.to_vec(),
+            id: chunk.ids.as_ref().map_or_else(|| (seen + at).to_string(), |ids| ids[at].clone()),
+            texts: chunk.texts[at * per_row..(at + 1) * per_row].to_vec(),
+        });
+        kept.extend(rows);
+        // Stable, so that of equal scores the earlier row comes first.
+        kept.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+        kept.truncate(most);
+        seen += chunk.rows;
+    }
+    let (mut values, mut ids, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    for row in kept {
+        values.extend(row.values);
+        ids.push(row.id);
+        texts.extend(row.texts);
+    }
+    Ok(Rows::new(columns, values).with_ids(Some(ids)).with_texts(texts))
+}

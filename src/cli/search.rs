@@ -64,6 +64,9 @@ impl Find {
     pub(super) fn run(&self) -> Result<()> {
         self.check_out()?;
         let ae = self.model.load(&self.common)?;
+        if let Some(bits) = self.bits {
+            Neighbours::check_bits(bits, ae.code_width())?;
+        }
         let are_texts = ae.schema().is_some_and(Schema::is_of_texts);
         // The queries come first: what is wrong with them is said before a long gallery is read.
         let [options, of_queries] = self.options(&ae)?;
@@ -159,12 +162,10 @@ impl Find {
     fn asked(&self, ae: &Autoencoder, options: &Options, query: &Path) -> Result<Dataset> {
         if !is_data(query) {
             let text = query.to_string_lossy();
-            let is_path = text.contains(['/', '\\']) || ENDINGS.iter().any(|ending| ends_in(query, ending));
-            return match ae.schema().filter(|schema| schema.is_of_texts() && !is_path) {
+            return match ae.schema().filter(|schema| schema.is_of_texts() && !is_path(query, &text)) {
                 Some(schema) => self.question(schema, &text),
                 None => {
-                    let remedy =
-                        "Name a file or a folder that is there. A model of texts takes words too, without a slash or the ending of a file.";
+                    let remedy = "Name a file or a folder that is there. A model of texts takes words too, which begin with no folder and have no ending of a file.";
                     Err(Error::Data { path: query.into(), problem: "there is no such file or folder".into(), remedy: remedy.into() })
                 }
             };
@@ -226,6 +227,14 @@ impl Find {
             100.0 * precision
         ));
     }
+}
+
+/// Whether a query that names nothing that is there looks like a path rather than like words, such as `TCP/IP`.
+fn is_path(query: &Path, text: &str) -> bool {
+    let begins = ["/", "./", "../", "~"].iter().any(|start| text.starts_with(start)) || text.contains('\\');
+    let first = query.components().next().map(|first| Path::new(first.as_os_str()));
+    let in_folder = text.contains('/') && first.is_some_and(Path::is_dir);
+    begins || in_folder || ENDINGS.iter().any(|ending| ends_in(query, ending))
 }
 
 /// Whether a query names data, and is no text itself.

@@ -54,6 +54,18 @@ impl Neighbours {
         search.finish()
     }
 
+    /// Whether so many bits can be made of codes of so many columns, for [`Neighbours::by_bits`].
+    ///
+    /// # Errors
+    /// When `bits` is 0 or more than there are columns.
+    #[cfg(feature = "pca")]
+    pub fn check_bits(bits: usize, columns: usize) -> Result<()> {
+        if bits == 0 || bits > columns {
+            return Err(Error::argument("bits", format!("{bits} of codes of {columns} numbers"), format!("Use 1 to {columns}.")));
+        }
+        Ok(())
+    }
+
     /// The nearest rows by the Hamming distance of `bits` bits: the signs of as many principal components of the
     /// gallery, which are uncorrelated, where there are fewer bits than columns; else of the columns less their mean.
     ///
@@ -67,9 +79,7 @@ impl Neighbours {
         check_rows("queries", queries, columns, 0)?;
         check_some(gallery.rows)?;
         let k = k.min(gallery.rows);
-        if bits == 0 || bits > columns {
-            return Err(Error::argument("bits", format!("{bits} of codes of {columns} numbers"), format!("Use 1 to {columns}.")));
-        }
+        Neighbours::check_bits(bits, columns)?;
         let of = |rows: &Rows| Dataset::from_rows("codes", rows.values.clone(), &[columns]);
         let (gallery, queries) = (of(gallery)?, of(queries)?);
         let pca = Pca::fit(&gallery)?;

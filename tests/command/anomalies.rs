@@ -42,6 +42,38 @@ fn trained() -> tempfile::TempDir {
 const SCORE: &str = "score --device cpu --model m --data";
 
 #[test]
+fn the_most_anomalous_rows_come_first_with_their_ids_or_numbers() {
+    let folder = trained();
+    let root = folder.path();
+    let (all, _) = ok(root, &format!("{SCORE} new.csv --contamination 0.02 --why"));
+    let score = |line: &str| line.split(',').next().unwrap().parse::<f32>().unwrap();
+    let mut wanted: Vec<&str> = all.lines().skip(1).collect();
+    wanted.sort_by(|a, b| score(b).total_cmp(&score(a)));
+    for flags in ["", " -o most.csv"] {
+        let (out, _) = ok(root, &format!("{SCORE} new.csv --contamination 0.02 --why --most 7{flags}"));
+        let out = if flags.is_empty() { out } else { fs::read_to_string(root.join("most.csv")).unwrap() };
+        let found: Vec<&str> = out.lines().collect();
+        assert_eq!((found[0], &found[1..]), (all.lines().next().unwrap(), &wanted[..7]));
+    }
+    // More than there are is all of them; a share of the rows that are read is of all of them.
+    let (out, _) = ok(root, &format!("{SCORE} new.csv --contamination 0.5 --among-these --most 1000"));
+    assert_eq!(out.lines().skip(1).filter(|line| line.split(',').nth(1) == Some("1")).count(), 100, "{out}");
+    // Rows without names have their numbers.
+    let (out, _) = ok(root, &format!("{SCORE} new.csv --id none --most 3"));
+    let (bare, _) = ok(root, &format!("{SCORE} new.csv --id none"));
+    assert_eq!(out.lines().next(), Some("score,row"), "{out}");
+    let bare: Vec<&str> = bare.lines().skip(1).collect();
+    for (line, with_name) in out.lines().skip(1).zip(&wanted) {
+        let (score, row) = line.split_once(',').unwrap();
+        assert_eq!((bare[row.parse::<usize>().unwrap()], with_name.starts_with(score)), (score, true), "{out}");
+    }
+    for (flags, problem) in [("--most 0", "--most"), ("--most 3 -o s.npy", "no place for which rows they are")] {
+        let (code, _, err) = run(root, &format!("{SCORE} new.csv {flags}"));
+        assert!(code == 2 && err.contains(problem), "{code}: {err}");
+    }
+}
+
+#[test]
 fn a_row_is_marked_by_the_scores_of_the_training_also_alone() {
     let folder = trained();
     let root = folder.path();

@@ -48,11 +48,19 @@ fn texts_are_trained_on_and_found_by_words_that_are_asked_for() {
     let (code, _, err) = run_with(root, &["search", "--model", "m", "--data", "texts.csv", "--query", "Käse unbekannt"], b"");
     assert!(code == 0 && err.contains("the model knows 1 of the 2 words of the question"), "{code}: {err}");
     // What looks like a path is one, and the queries are read before the gallery.
-    for args in ["--data texts.csv --query absent.txt", "--data texts.csv --query no/such", "--data absent.csv --query a.jpg"] {
+    for args in ["--data texts.csv --query absent.txt", "--data texts.csv --query ./no/such", "--data absent.csv --query a.jpg"] {
         let (code, _, err) = run(root, &format!("search --device cpu --model m {args}"));
         let query = args.split(' ').next_back().unwrap();
         assert!(code == 3 && err.contains(&format!("{query}: there is no such file or folder")), "{code}: {err}");
     }
+    // Words with a slash are words, unless they begin with a folder that is there.
+    let (_, err) = ok(root, "search --device cpu --model m --data texts.csv --query Käse/Öl");
+    assert!(err.contains("the model knows 2 of the 2 words of the question"), "{err}");
+    let (code, _, err) = run(root, "search --device cpu --model m --data texts.csv --query m/Käse");
+    assert!(code == 3 && err.contains("there is no such file or folder"), "{code}: {err}");
+    // Bits that the codes do not have are refused before anything is read.
+    let (code, _, err) = run(root, "search --device cpu --model m --data absent.csv --query absent.csv --bits 999");
+    assert!(code == 2 && err.contains("bits: 999 of codes of"), "{code}: {err}");
     let (code, _, err) = run(root, "search --device cpu --model m --data absent.csv --query Käse -o no/near.csv");
     assert!(code == 3 && err.contains("the folder `no` does not exist"), "{code}: {err}");
     // Rows of a file are found as those of any table are, and the other verbs read them by the model.
