@@ -25,32 +25,44 @@ const PRODUCTS: &[&str] = &["dense", "dense_dx", "dense_dw"];
 #[rustfmt::skip]
 const FAULTS: &[Fault] = &[
     Fault {
-        what: "the terms of a product are not folded every 256",
-        file: "dense.cu", from: "k % FOLD == FOLD - DEPTH || K - k <= DEPTH", to: "K - k <= DEPTH", ops: PRODUCTS,
+        what: "the second block of terms replaces the first",
+        file: "block.cuh", from: "mine == 0);", to: "mine <= FOLD);", ops: PRODUCTS,
     },
     Fault {
         what: "blocks of 128 terms",
         file: "fold.cuh", from: "FOLD = 256", to: "FOLD = 128", ops: &["dense", "dense_dx", "dense_dw", "dense_db"],
     },
     Fault {
-        what: "the last tile of K loses a term",
-        file: "dense.cu", from: "for (unsigned d = 0; d < K - k; ++d)", to: "for (unsigned d = 0; d + 1 < K - k; ++d)", ops: PRODUCTS,
+        what: "the last panel of K loses a term",
+        file: "block.cuh", from: "d < own % PANEL_TERMS", to: "d + 1 < own % PANEL_TERMS", ops: PRODUCTS,
     },
     Fault {
-        what: "the last tile of K is filled with zeros",
-        file: "dense.cu", from: "if (K - k >= DEPTH) {", to: "if (k < K) {", ops: PRODUCTS,
+        what: "the last panel of K is not cut short",
+        file: "block.cuh", from: "d < own % PANEL_TERMS", to: "d < (own % PANEL_TERMS == 0 ? 0 : PANEL_TERMS)", ops: PRODUCTS,
+    },
+    Fault {
+        what: "a part takes the other's next panel",
+        file: "block.cuh", from: "(after == FOLD ? (PARTS - 1) * FOLD : 0)", to: "0", ops: PRODUCTS,
+    },
+    Fault {
+        what: "the lines of half the terms stay swapped",
+        file: "block.cuh", from: "term / 4 % 2 * 16 : 0", to: "term / 8 * 16 : 0", ops: &["dense", "dense_dx"],
+    },
+    Fault {
+        what: "the last band is as high as the others",
+        file: "block.cuh", from: "down - band < BAND ? down - band : BAND", to: "BAND", ops: PRODUCTS,
     },
     Fault {
         what: "the last row is not stored",
-        file: "dense.cu", from: "if (m < M && n < N)", to: "if (m + 1 < M && n < N)", ops: PRODUCTS,
+        file: "block.cuh", from: "if (m >= M || n >= N) continue;", to: "if (m + 1 >= M || n >= N) continue;", ops: PRODUCTS,
     },
     Fault {
         what: "a column too many is stored",
-        file: "dense.cu", from: "if (m < M && n < N)", to: "if (m < M && n <= N)", ops: PRODUCTS,
+        file: "block.cuh", from: "if (!fours && n + e < N)", to: "if (!fours && n + e <= N)", ops: PRODUCTS,
     },
     Fault {
         what: "the bias is added before the sum",
-        file: "dense.cu", from: "with_bias ? total[i][j] + bias[n]", to: "with_bias && K > 0 ? fmaf(1.0f, bias[n], 0.5f * total[i][j]) + 0.5f * total[i][j]",
+        file: "block.cuh", from: "v[e] = v[e] + bias[least(n + e, N - 1)];", to: "v[e] = K > 0 ? fmaf(1.0f, bias[least(n + e, N - 1)], 0.5f * v[e]) + 0.5f * v[e] : bias[least(n + e, N - 1)];",
         ops: &["dense"],
     },
     Fault { what: "relu loses NaN", file: "relu.cu", from: "(x == x ? 0.0f : x)", to: "0.0f", ops: &["relu"] },

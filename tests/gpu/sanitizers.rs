@@ -54,7 +54,7 @@ fn changed(sanitizer: &str, file: &str, text: &str) -> Option<PathBuf> {
 fn a_deleted_barrier_is_found() {
     // The file, how many barriers it has, and the kernel that shows that one is missing.
     for (file, barriers, kernel) in [
-        ("dense.cu", 2, "dense"),
+        ("block.cuh", 3, "dense"),
         ("tile.cuh", 4, "layer"),
         ("chain.cu", 2, "chain"),
         ("kth.cuh", 4, "cut"),
@@ -85,7 +85,7 @@ fn a_deleted_barrier_is_found() {
 #[test]
 fn an_index_off_by_one_is_found() {
     for (file, from, to, kernel) in [
-        ("dense.cu", "line < lines && k < depth", "line <= lines && k < depth", "dense"),
+        ("block.cuh", "at[j] : at[j] + e, lines - 1)", "at[j] : at[j] + e, lines)", "dense"),
         ("tile.cuh", "line = line < lines ? line : lines - 1;", "line = line < lines ? line : lines;", "layer"),
         ("chain.cu", "threadIdx.x + CHAIN_THREADS * j < count) to[j]", "threadIdx.x + CHAIN_THREADS * j <= count) to[j]", "chain"),
         ("weights.cu", "if (o >= O || i >= I) continue;", "if (o > O || i >= I) continue;", "weights"),

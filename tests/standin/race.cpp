@@ -103,17 +103,19 @@ int main(int, char** argv) {
     if (only.empty() || only == "merge_topk") merged();
     if (!only.empty() && only != "dense") return 0;
     const bool dense_only = !only.empty();
-    unsigned B = 5, I = 37, O = 66; // two tiles; three of K, the last one short
+    // Two tiles; the first part has a second block of terms, which is cut short.
+    unsigned B = 5, I = 530, O = 66;
     float *x = numbers(B * I), *w = numbers(O * I), *b = numbers(O), *y = numbers(B * O);
-    go("dense", 2, 256, {&x, &w, &b, &y, &B, &I, &O}, "ppppuuu");
+    go("dense_halves", 2, 128, {&x, &w, &b, &y, &B, &I, &O}, "ppppuuu");
     float want = 0;
     for (unsigned i = 0; i < I; ++i) want += x[4 * I + i] * w[65 * I + i];
     expect("dense", y[4 * O + 65], want + b[65]);
     if (dense_only) return 0;
     float* dx = numbers(B * I);
-    go("dense_dx", 1, 256, {&y, &w, &dx, &B, &I, &O}, "pppuuu");
+    go("dense_dx_some", 9, 128, {&y, &w, &dx, &B, &I, &O}, "pppuuu");
     float* dw = numbers(O * I);
-    go("dense_dw", 2, 256, {&y, &x, &dw, &B, &I, &O}, "pppuuu");
+    go("dense_dw_many", 10, 64, {&y, &x, &dw, &B, &I, &O}, "pppuuu");
+    go("dense_dw_pairs", 18, 128, {&y, &x, &dw, &B, &I, &O}, "pppuuu");
     float* db = numbers(O);
     go("dense_db", 2, 64, {&y, &db, &B, &O}, "ppuu");
     unsigned N = 4099, P = 2;

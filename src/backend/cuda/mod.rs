@@ -80,7 +80,7 @@ impl Backend for Cuda {
     }
 
     fn run(&self, op: &Op) -> Result<()> {
-        let launches = plan(op).into_iter().map(|l| self.queue.ready(l)).collect::<Result<Vec<_>>>()?;
+        let launches = plan(op, self.queue.facts()).into_iter().map(|l| self.queue.ready(l)).collect::<Result<Vec<_>>>()?;
         self.queue.launch(&launches, 1)
     }
 

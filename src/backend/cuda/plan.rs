@@ -87,9 +87,14 @@ impl Arg {
     }
 }
 
-/// Rows and columns of the result that one block computes, as the kernels have them: of a product of many tiles, and of
-/// those of few.
-const TILE: [usize; 2] = [64, 64];
+/// A kind of tile of a large product, as the kernels have it: the end of their names, rows and columns of the result
+/// that one block computes, its threads, and blocks that a multiprocessor should have at once.
+type Kind = (&'static str, [usize; 2], usize, usize);
+const MANY: Kind = ("many", [64, 128], 64, 4);
+const SOME: Kind = ("some", [64, 64], 128, 1);
+const PAIRS: Kind = ("pairs", [64, 64], 128, 1);
+const HALVES: Kind = ("halves", [32, 64], 128, 1);
+/// Rows and columns of the result that one block computes, of a product of few tiles.
 const LARGE: [usize; 2] = [16, 32];
 const SMALL: [usize; 2] = [8, 32];
 const LONG: [usize; 2] = [4, 32];
@@ -137,7 +142,7 @@ impl Planned {
         let launches =
             step.iter().flat_map(|group| plan_group(group, facts).into_iter().map(move |launch| (launch, Touched::by(group.ops()))));
         let (step, touched) = launches.unzip();
-        Planned { once: once.iter().flat_map(plan).collect(), step, touched }
+        Planned { once: once.iter().flat_map(|op| plan(op, facts)).collect(), step, touched }
     }
 }
 
@@ -151,7 +156,7 @@ pub(super) fn line<'a>(step: impl Iterator<Item = &'a Launch>) -> String {
 ///
 /// The kernels of an op are named after it and its stage: `relu_each`, `mse_chunks`. Their parameters are the op's
 /// operands in the order of its form, the number of elements, and its words.
-pub(super) fn plan(op: &Op) -> Vec<Launch> {
+pub(super) fn plan(op: &Op, facts: &Facts) -> Vec<Launch> {
     let form = op.form();
     let operands = form.operands().map(|o| Arg::Ptr(o.of.clone()));
     let words = numbers(op);
@@ -173,16 +178,11 @@ pub(super) fn plan(op: &Op) -> Vec<Launch> {
             let blocks = |entry: String, blocks: usize, args| launch(entry, blocks * THREADS, THREADS, args);
             [blocks(format!("{}_chunks", form.name), chunks(n), first), blocks("total".into(), 1, second)].concat()
         }
+        Kernel::Tiles if matches!(op, Op::DenseDb { .. }) => launch(form.name.into(), n, COLUMN_THREADS, operands.chain(words).collect()),
         Kernel::Tiles => {
-            let args = operands.chain(words).collect();
-            let (threads, block, entry) = match op {
-                Op::DenseDb { .. } => (n, COLUMN_THREADS, form.name),
-                _ => {
-                    let plain = matches!(op, Op::Dense { b: None, .. });
-                    (tiles(op.result(), TILE) * THREADS, THREADS, if plain { "dense_plain" } else { form.name })
-                }
-            };
-            launch(entry.into(), threads, block, args)
+            let (kind, tile, threads, _) = large(op, facts);
+            let args = factors(op).into_iter().chain(words).collect();
+            launch(format!("{}_{kind}", form.name), tiles(op.result(), tile) * threads, threads, args)
         }
         Kernel::Rows => {
             // A sum has as many lanes as the contract says.
@@ -209,7 +209,7 @@ pub(super) fn takes(group: &Group, facts: &Facts) -> bool {
 pub(super) fn plan_group(group: &Group, facts: &Facts) -> Vec<Launch> {
     match group {
         Group::One(op @ (Op::Dense { .. } | Op::DenseDx { .. })) if kind(op, facts).is_some() => layer(op, &[], facts),
-        Group::One(op) => plan(op),
+        Group::One(op) => plan(op, facts),
         Group::Layer(Layer { product, tail }) => layer(product, tail, facts),
         Group::Chain(layers) => chain(layers),
         Group::Gradients(all) => gradients(all),
@@ -243,14 +243,7 @@ fn is_small(dw: &Op, facts: &Facts) -> bool {
 /// A product in small tiles, and its tail.
 fn layer(product: &Op, tail: &[Op], facts: &Facts) -> Vec<Launch> {
     let c = product.result();
-    let (stem, operands) = match product {
-        Op::Dense { x, w, b, y } => {
-            let b = b.as_ref().map_or(Arg::Null, |b| Arg::Ptr(b.clone()));
-            ("layer", vec![Arg::Ptr(x.clone()), Arg::Ptr(w.clone()), b, Arg::Ptr(y.clone())])
-        }
-        Op::DenseDx { dz, w, dx } => ("layer_dx", [dz, w, dx].map(|view| Arg::Ptr(view.clone())).into()),
-        _ => unreachable!("a layer begins with a product of rows"),
-    };
+    let stem = if matches!(product, Op::Dense { .. }) { "layer" } else { "layer_dx" };
     let Some((kind, tile)) = kind(product, facts) else { unreachable!("a layer that the device takes") };
     let mut stages = vec![Arg::U32(tail.len() as u32)];
     for op in tail {
@@ -264,8 +257,33 @@ fn layer(product: &Op, tail: &[Op], facts: &Facts) -> Vec<Launch> {
         };
         stages.extend([Arg::U32(function(op)), Arg::F32(scale), x, dy, Arg::Ptr(op.result().clone())]);
     }
-    let args = operands.into_iter().chain(numbers(product)).chain([Arg::Table(stages, TAIL)]).collect();
+    let args = factors(product).into_iter().chain(numbers(product)).chain([Arg::Table(stages, TAIL)]).collect();
     launch(format!("{stem}_{kind}"), tiles(c, tile) * THREADS, THREADS, args)
+}
+
+/// The views of a product, with a place for the bias that it may have.
+fn factors(product: &Op) -> Vec<Arg> {
+    let views = match product {
+        Op::Dense { x, w, b, y } => vec![Some(x), Some(w), b.as_ref(), Some(y)],
+        Op::DenseDx { dz, w, dx } => [dz, w, dx].map(Some).into(),
+        Op::DenseDw { dz, x, dw } => [dz, x, dw].map(Some).into(),
+        _ => unreachable!("a product"),
+    };
+    views.into_iter().map(|view| view.map_or(Arg::Null, |view| Arg::Ptr(view.clone()))).collect()
+}
+
+/// Which tiles suit a large product: the largest whose last round leaves at most a quarter of the places empty. Some
+/// are done in four parts of K, or in two, if there are so many blocks of terms.
+fn large(product: &Op, facts: &Facts) -> Kind {
+    let count = |(_, tile, ..): Kind| tiles(product.result(), tile);
+    let fills = |kind: Kind| 4 * count(kind) >= 3 * count(kind).next_multiple_of(kind.3 * facts.multiprocessors);
+    let blocks = terms(product).div_ceil(BLOCK);
+    match () {
+        _ if fills(MANY) => MANY,
+        _ if blocks > 2 && fills(SOME) && count(SOME) <= 2 * facts.multiprocessors => SOME,
+        _ if blocks > 1 && fills(PAIRS) => PAIRS,
+        _ => HALVES,
+    }
 }
 
 /// Whether a layer can be one of a chain.
@@ -286,12 +304,13 @@ fn is_link(layer: &Layer, facts: &Facts) -> bool {
     fits && rows.div_ceil(CHAIN_ROWS) <= 2 * facts.multiprocessors && layer.tail.len() <= 1 && layer.tail.iter().all(plain)
 }
 
-/// Terms of each sum of a product of rows.
+/// Terms of each sum of a product.
 fn terms(product: &Op) -> usize {
     match product {
         Op::Dense { x, .. } => x.shape.columns(),
         Op::DenseDx { dz, .. } => dz.shape.columns(),
-        _ => unreachable!("a layer begins with a product of rows"),
+        Op::DenseDw { dz, .. } => dz.shape.rows(),
+        _ => unreachable!("a product"),
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Plans are made for a GPU of this size: an H100's.
+/// Plans are made for a GPU of this size, if nothing else is said: an H100's.
 const FACTS: Facts = Facts { multiprocessors: 132 };
 /// As the driver aligns what it allocates.
 const ALIGN: usize = 256;
@@ -24,6 +24,7 @@ type LaunchFn = unsafe extern "C" fn(*const c_char, *const [u32; 3], *const [u32
 pub(crate) struct StandIn {
     info: DeviceInfo,
     loaded: Arc<Loaded>,
+    facts: Facts,
 }
 
 /// What the device and its programs share.
@@ -61,6 +62,11 @@ fn address(view: &View) -> *mut u8 {
 
 impl StandIn {
     pub(crate) fn open(path: &Path) -> Result<StandIn> {
+        StandIn::of(path, FACTS)
+    }
+
+    /// As a GPU of which this is known.
+    pub(super) fn of(path: &Path, facts: Facts) -> Result<StandIn> {
         let cannot = |e: libloading::Error| {
             Error::device("cuda-standin", format!("{} cannot be loaded: {e}", path.display()), "Build it as tests/standin/mod.rs does.")
         };
@@ -70,7 +76,7 @@ impl StandIn {
         let launch = unsafe { *library.get::<LaunchFn>(b"launch\0").map_err(cannot)? };
         let name = "the CUDA kernels, compiled for the CPU".into();
         let info = DeviceInfo { id: "cuda-standin".into(), kind: DeviceKind::Cuda, name, software: true, rungs: &["groups", LIST] };
-        Ok(StandIn { info, loaded: Arc::new(Loaded { launch, _library: library, queue: Mutex::new(()) }) })
+        Ok(StandIn { info, loaded: Arc::new(Loaded { launch, _library: library, queue: Mutex::new(()) }), facts })
     }
 }
 
@@ -135,11 +141,11 @@ impl Backend for StandIn {
 
     fn run(&self, op: &Op) -> Result<()> {
         let queue = self.loaded.lock()?;
-        plan(op).iter().try_for_each(|launch| self.loaded.launch(&queue, launch))
+        plan(op, &self.facts).iter().try_for_each(|launch| self.loaded.launch(&queue, launch))
     }
 
     fn compile(&self, ops: &[Op], _: Option<&'static str>) -> Result<Box<dyn Executable>> {
-        let planned = Planned::new(ops, &FACTS);
+        let planned = Planned::new(ops, &self.facts);
         Ok(Box::new(Groups { loaded: self.loaded.clone(), planned, counts: Counts::default() }))
     }
 }

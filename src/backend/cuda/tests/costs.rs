@@ -52,7 +52,7 @@ fn cells() -> [Vec<Cell>; 2] {
     let ops = step(&cpu(), &[784, 128, 64, 32], 128, 4096).unwrap();
     let Groups { step, .. } = groups(&ops, &|group: &Group| takes(group, &FACTS));
     let grouped = step.iter().flat_map(|group| Cell::all(&group.ops(), plan_group(group, &FACTS))).collect();
-    [grouped, ops.iter().flat_map(|op| Cell::all(&[op], plan(op))).collect()]
+    [grouped, ops.iter().flat_map(|op| Cell::all(&[op], plan(op, &FACTS))).collect()]
 }
 
 /// For each cell, which ones it waits for, and when it ends if every node begins as soon as it may.

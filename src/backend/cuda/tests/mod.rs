@@ -2,12 +2,14 @@
 //! of all ops.
 
 use super::plan::{Facts, Launch, plan, plan_group};
+use super::standin::StandIn;
 use super::{PTX, entries};
 use crate::device::View;
 use crate::fuse::Group;
 use crate::op::{Kernel, Op, Stream, Term, chunks};
-use crate::verify::{Select, row, run};
+use crate::verify::{Select, ops, row, run};
 use crate::{Device, Dtype, Level, Shape};
+use std::sync::Arc;
 
 #[path = "../../../../tests/standin/mod.rs"]
 mod build;
@@ -15,8 +17,9 @@ mod costs;
 mod driver;
 mod groups;
 
-/// An H100's.
+/// An H100's, and those of a GPU for which most products are large.
 const FACTS: Facts = Facts { multiprocessors: 132 };
+const TINY: Facts = Facts { multiprocessors: 1 };
 
 fn cpu() -> Device {
     Device::cpu_with(1, Level::best()).unwrap()
@@ -68,6 +71,17 @@ fn compare_compiled(d: &Device) -> (&'static str, u64, String) {
     (program.rung(), counts.submits, program.plan())
 }
 
+/// All kinds of tiles of a large product are taken, on a GPU that small numbers of tiles fill.
+#[test]
+fn large_tiles_have_the_bits_of_the_contract() {
+    let Some(library) = build::build() else { return };
+    let gpu = Device::new(Arc::new(StandIn::of(&library, TINY).unwrap()), "a small GPU");
+    for op in ["dense", "dense_dx", "dense_dw"] {
+        let report = run(&gpu, &Select { op: Some(op.into()), ..Select::default() }).unwrap();
+        assert!(report.failed() == 0 && report.rows.iter().all(|r| r.bit_for_bit == r.cases), "{report}");
+    }
+}
+
 #[test]
 fn a_compiled_list_has_the_bits_of_single_ops() {
     let Some(library) = build::build() else { return };
@@ -85,26 +99,33 @@ fn plans_cover_the_result_and_nothing_is_launched_for_nothing() {
         Op::Dense { x, w, b: Some(empty(&d, &[o])), y }
     };
     let shape = |launches: &[Launch]| launches.iter().map(|l| (l.entry.clone(), l.grid, l.block)).collect::<Vec<_>>();
-    let alone = |b, i, o| shape(&plan(&dense(b, i, o)));
-    assert_eq!(alone(128, 784, 128), [("dense".into(), 4, 256)]);
-    assert_eq!(alone(129, 784, 65), [("dense".into(), 6, 256)]);
-    assert_eq!(alone(3, 0, 2), [("dense".into(), 1, 256)], "K = 0 still adds the bias");
+    let alone = |b, i, o| shape(&plan(&dense(b, i, o), &FACTS));
+    assert_eq!(alone(128, 784, 128), [("dense_halves".into(), 8, 128)]);
+    assert_eq!(alone(129, 784, 65), [("dense_halves".into(), 10, 128)]);
+    assert_eq!(alone(3, 0, 2), [("dense_halves".into(), 1, 128)], "K = 0 still adds the bias");
+    assert_eq!(alone(2048, 3, 2048), [("dense_many".into(), 512, 64)]);
+    assert_eq!(alone(1000, 513, 1000), [("dense_some".into(), 256, 128)]);
+    assert_eq!(alone(1000, 512, 1000), [("dense_pairs".into(), 256, 128)]);
+    assert_eq!(alone(1000, 256, 1000), [("dense_halves".into(), 512, 128)]);
+    // A tile more than there are multiprocessors would leave them idle in a second round.
+    assert_eq!(alone(64, 513, 132 * 64), [("dense_some".into(), 132, 128)]);
+    assert_eq!(alone(64, 513, 133 * 64), [("dense_halves".into(), 266, 128)]);
     assert!(alone(0, 784, 128).is_empty() && alone(128, 784, 0).is_empty());
     // In a program, a product of few tiles is done in small ones.
     let grouped = |b, i, o| shape(&plan_group(&Group::One(dense(b, i, o)), &FACTS));
     assert_eq!(grouped(128, 784, 128), [("layer_long".into(), 128, 256)]);
     assert_eq!(grouped(129, 256, 65), [("layer_small".into(), 51, 256)]);
     assert_eq!(grouped(128, 128, 784), [("layer_large".into(), 200, 256)]);
-    assert_eq!(grouped(1024, 784, 1000), [("dense".into(), 256, 256)]);
+    assert_eq!(grouped(1024, 784, 1000), [("dense_some".into(), 256, 128)]);
     assert_eq!(grouped(3, 0, 2), [("layer_small".into(), 1, 256)]);
     assert!(grouped(0, 784, 128).is_empty() && grouped(128, 784, 0).is_empty());
-    let fill = |n| plan(&Op::Fill { y: empty(&d, &[n]), value: 1.0 });
+    let fill = |n| plan(&Op::Fill { y: empty(&d, &[n]), value: 1.0 }, &FACTS);
     assert!(fill(0).is_empty());
     assert_eq!(shape(&fill(257)), [("fill_each".into(), 2, 256)]);
     assert_eq!(fill(20_000_000)[0].grid, 78_125, "more than 65,535 blocks in the first dimension");
     let sum = |n| {
         let (x, parts, y) = (empty(&d, &[n]), empty(&d, &[chunks(n)]), empty(&d, &[1]));
-        plan(&Op::Reduce { f: Term::Sum, x, other: None, parts, y, scale: 1.0 })
+        plan(&Op::Reduce { f: Term::Sum, x, other: None, parts, y, scale: 1.0 }, &FACTS)
     };
     assert_eq!(shape(&sum(0)), [("sum_chunks".into(), 1, 256), ("total".into(), 1, 256)], "the sum of nothing is 0");
     assert_eq!(sum(4097)[0].grid, 2);
@@ -116,17 +137,27 @@ fn every_launch_names_a_kernel_of_the_ptx() {
     let d = cpu();
     let mut left: Vec<_> = entries(PTX).collect();
     let known = left.clone();
+    let mut launched = |op: &Op, facts: &Facts| {
+        for launch in plan(op, facts) {
+            assert!(known.contains(&launch.entry.as_str()), "{} has no kernel", launch.entry);
+            left.retain(|kernel| *kernel != launch.entry);
+        }
+    };
     for row in row::quick(row::all()) {
         let mut first = true;
         let op = row.op.map(|shape| {
             let gathered = std::mem::take(&mut first) && row.name() == "gather";
             d.alloc(if gathered { row.given.data } else { Dtype::F32 }, *shape).unwrap()
         });
-        for launch in plan(&op) {
-            assert!(known.contains(&launch.entry.as_str()), "{} has no kernel", launch.entry);
-            left.retain(|kernel| *kernel != launch.entry);
-        }
+        launched(&op, &FACTS);
         assert!(row.op.form().kernel != Kernel::One || row.name() == "advance");
+    }
+    // Rows, terms and columns of the kinds of large tiles.
+    for [m, k, n] in [[192, 1, 128], [64, 513, 64], [64, 257, 64]] {
+        for (name, sizes) in [("dense", [m, k, n]), ("dense_dx", [m, n, k]), ("dense_dw", [k, n, m])] {
+            let (op, _) = ops::sized(name, &sizes).unwrap().unwrap();
+            launched(&op.map(|shape| d.alloc(Dtype::F32, *shape).unwrap()), &TINY);
+        }
     }
     // The others are launched for groups: tests/groups.rs.
     let of_groups = |kernel: &&str| kernel.starts_with("layer") || ["chain", "weights", "end"].contains(kernel);
