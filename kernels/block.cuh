@@ -2,15 +2,18 @@
 // multiprocessor does in a second (tile.cuh is for products of few tiles).
 //
 // A warp has 16 RG rows and 32 CG columns, a lane RG groups of 4 rows and CG groups of 4 columns: per term it reads
-// RG + CG fours of shared memory for 16 RG CG fma. The more fma a read, the better; beyond 16 x 8 registers are short.
-// What follows 64 sums of 128 for a register that is read again (`multiply`) is what the register file asks for: it
-// gives two numbers a cycle, and an fma that takes none from the one before needs three.
+// RG + CG fours of shared memory for 16 RG CG fma. Beyond 128 sums a lane there are no registers.
 //
-// K is split at its folds, so that the sums keep their order (docs/numerics.md): PARTS groups of warps take one block of
-// 256 terms each, and add their sums to the totals in the order of the blocks. The totals lie in shared memory, where
-// they are needed once in 256 terms; registers would not hold them beside the sums. The terms come through shared
-// memory too, in two buffers of 8 of each part, so that one barrier a panel does; the next panel is fetched into
+// K is split at its folds, so that the sums keep their order (docs/numerics.md): PARTS groups of warps take one block
+// of 256 terms each, and add their sums to the totals in the order of the blocks. The totals lie in shared memory,
+// where they are needed once in 256 terms; registers would not hold them beside the sums. The terms come through shared
+// memory too, 8 of each part at once, in two buffers, so that one barrier a panel does; the next panel is fetched into
 // registers meanwhile.
+//
+// Bound by fma issue. An fma needs three numbers of a register file that gives two a cycle, one of each half, unless
+// the fma before had one of them at the same place. So the rows are gone through to and fro, and nothing may tell the
+// compiler which registers to take: totals that are stored as fours cost a move for every fourth fma.
+// An H200 (2026-11-27) did 40 to 47 TFLOP/s at 2048 and 4096 cubed, 33 to 41 at 1024 cubed.
 #pragma once
 #include "fold.cuh"
 #include "ptx.cuh"
@@ -20,7 +23,8 @@ constexpr unsigned PANEL_TERMS = 8;
 __device__ inline unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 
 // A thread's share of a panel of LINES lines and 8 terms, as fours of neighbours in memory; GROUP threads have it all.
-// What lies outside the factor is read from inside: it only reaches results that are not stored, and sums end before it.
+// What lies outside the factor is read from inside: it only reaches results that are not stored, and sums end before
+// it.
 template <Along along, unsigned LINES, unsigned GROUP> class Fours {
     static constexpr unsigned COUNT = LINES * PANEL_TERMS / 4 / GROUP;
     static_assert(COUNT * 4 * GROUP == LINES * PANEL_TERMS, "whole shares");

@@ -11,8 +11,8 @@
 // Bound by: fma issue. dense_db reads each number once: bytes, or latency below a few thousand columns.
 #include "block.cuh"
 
-// For many tiles, four blocks of two warps on a multiprocessor; for fewer, K in four parts, or in two; for few, half the
-// rows.
+// For many tiles, four blocks of two warps on a multiprocessor; for fewer, K in four parts, or in two; for few, half
+// the rows.
 using Many = Block<64, 128, 2, 4, 1>;
 using Some = Block<64, 64, 4, 2, 4>;
 using Pairs = Block<64, 64, 2, 2, 2>;

@@ -50,7 +50,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "the last band is as high as the others",
-        file: "block.cuh", from: "down - band < BAND ? down - band : BAND", to: "BAND", ops: PRODUCTS,
+        file: "block.cuh", from: "down - band < BAND ? down - band : BAND", to: "down > 0 ? BAND : BAND", ops: PRODUCTS,
     },
     Fault {
         what: "the last row is not stored",
