@@ -5,7 +5,7 @@ use super::plan::{FULL, Facts, plan};
 use super::shader::Pattern;
 use super::{WAITS, now};
 use crate::device::{DeviceInfo, View};
-use crate::op::Op;
+use crate::op::{BLOCK, Op};
 use crate::{Error, Result};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -110,7 +110,7 @@ impl Opened {
             id: info.id.clone(),
             device,
             queue,
-            facts: Facts { software: info.software, buffers: limits.max_storage_buffers_per_shader_stage as usize, full: FULL },
+            facts: Facts { software: info.software, buffers: limits.max_storage_buffers_per_shader_stage as usize, full: FULL, few: BLOCK },
             reach: Reach { binding: limits.max_storage_buffer_binding_size, alignment },
             slot: PARAMS.next_multiple_of(u64::from(limits.min_uniform_buffer_offset_alignment).max(4)),
             largest: limits.max_buffer_size,

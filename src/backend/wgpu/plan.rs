@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) buffers: usize,
     /// Tiles of a product that fill the device.
     pub(super) full: usize,
+    /// The most terms that are not many.
+    pub(super) few: usize,
 }
 
 /// One dispatch: which shader, on what.
@@ -50,7 +52,8 @@ const PIECE: usize = 1 << 24;
 /// Workgroups that WebGPU promises per dimension.
 const GROUPS: u64 = 65_535;
 
-/// A device must be full before a large tile pays. Adapters do not say how many multiprocessors they have.
+/// With fewer tiles a device has room for threads that share the terms. Adapters do not say how many multiprocessors
+/// they have.
 pub(super) const FULL: usize = 64;
 
 /// `groups` workgroups over x and y, at most one row of x too many.
@@ -185,11 +188,12 @@ pub(super) fn bits(word: Word) -> u32 {
     }
 }
 
-/// The tile for a result of this size.
-fn tile(size: [usize; 2], facts: Facts) -> Tile {
+/// The tile for a result of this size, of so many terms.
+fn tile(size: [usize; 2], terms: usize, facts: Facts) -> Tile {
     match facts.software {
         true => Tile::SOFTWARE,
-        false => [Tile::LARGE, Tile::MIDDLE].into_iter().find(|tile| tile.groups(size) >= facts.full).unwrap_or(Tile::SMALL),
+        false if terms > facts.few && Tile::SPLIT.groups(size) < facts.full => Tile::SPLIT,
+        false => Tile::WHOLE,
     }
 }
 
@@ -204,8 +208,8 @@ fn tiles(
     facts: Facts,
 ) -> Option<Launch> {
     let (size, stride, more) = words;
-    let [rows, columns, _] = size;
-    let tile = tile([rows, columns], facts);
+    let [rows, columns, terms] = size;
+    let tile = tile([rows, columns], terms, facts);
     let operands = names.iter().zip(operands).enumerate().map(|(index, (name, view))| Bind { name, index, view }).collect();
     let words = size.iter().chain(&stride).map(|&n| n as u32).chain(more).collect();
     let groups = tile.groups([rows, columns]);

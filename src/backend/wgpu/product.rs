@@ -15,19 +15,32 @@ pub(super) struct Tile {
     /// Of a thread: rows, and quads of columns.
     pub(super) rows: usize,
     pub(super) quads: usize,
+    /// Of the terms: so many times these threads, each with blocks of its own.
+    pub(super) parts: usize,
     /// Whether the terms go through workgroup memory.
     pub(super) shared: bool,
 }
 
 impl Tile {
-    pub(super) const SMALL: Tile = Tile { across: 8, down: 8, rows: 4, quads: 1, shared: true };
-    pub(super) const MIDDLE: Tile = Tile { across: 16, down: 16, ..Tile::SMALL };
-    pub(super) const LARGE: Tile = Tile { rows: 8, ..Tile::MIDDLE };
+    /// For GPUs. Larger ones were slower (docs/experiments.md).
+    pub(super) const WHOLE: Tile = Tile { across: 8, down: 8, rows: 4, quads: 1, parts: 1, shared: true };
+    /// For GPUs, where a product has many terms and few tiles.
+    pub(super) const SPLIT: Tile = Tile { parts: 4, ..Tile::WHOLE };
     /// For adapters that are programs on a CPU.
-    pub(super) const SOFTWARE: Tile = Tile { across: 4, down: 2, rows: 8, quads: 4, shared: false };
+    pub(super) const SOFTWARE: Tile = Tile { across: 4, down: 2, rows: 8, quads: 4, parts: 1, shared: false };
 
     #[cfg(test)]
-    pub(super) const ALL: [Tile; 4] = [Tile::SMALL, Tile::MIDDLE, Tile::LARGE, Tile::SOFTWARE];
+    pub(super) const ALL: [Tile; 3] = [Tile::WHOLE, Tile::SPLIT, Tile::SOFTWARE];
+
+    /// Terms of a panel, of each part: what fits in the 16 KiB that WebGPU promises.
+    fn terms(self) -> usize {
+        if self.parts > 1 { 8 } else { 16 }
+    }
+
+    /// Quads of a panel's rows that a thread fetches, and as many of its columns: tiles in workgroup memory are square.
+    fn fetches(self) -> usize {
+        self.rows / 4 * self.terms() / self.across
+    }
 
     /// Workgroups for a result of this size.
     pub(super) fn groups(self, [rows, columns]: [usize; 2]) -> usize {
@@ -85,8 +98,8 @@ static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Shader>>>> = LazyLock::new(Mute
 /// for each stage where a derivative is taken or its target, dy, and the result; or the bias's gradient, p, m and v of
 /// the weights and of the bias, the table and the clock, as far as there are such.
 pub(super) fn shader(after: &After, tile: Tile) -> Arc<Shader> {
-    let Tile { across, down, rows, quads, .. } = tile;
-    let name = format!("{} in {rows}x{} by {down}x{across}", after.name(), 4 * quads);
+    let Tile { across, down, rows, quads, parts, .. } = tile;
+    let name = format!("{} in {rows}x{} by {down}x{across}x{parts}", after.name(), 4 * quads);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.entry(name.clone()).or_insert_with(|| Arc::new(Shader::made(&name, shader::DENSE.0, text(after, tile)))).clone()
 }
@@ -242,9 +255,9 @@ fn text(after: &After, tile: Tile) -> String {
             }
         }
     }
-    let Tile { across, down, rows, quads, shared } = tile;
-    let sizes =
-        format!("const ACROSS: u32 = {across}u;\nconst DOWN: u32 = {down}u;\nconst ROWS: u32 = {rows}u;\nconst QUADS: u32 = {quads}u;\n");
+    let Tile { across, down, rows, quads, parts, shared } = tile;
+    let sizes = [("ACROSS", across), ("DOWN", down), ("ROWS", rows), ("QUADS", quads), ("PARTS", parts), ("TERMS", tile.terms())];
+    let sizes: String = sizes.iter().map(|(name, size)| format!("const {name}: u32 = {size}u;\n")).collect();
     let way = if shared { shader::DENSE_TILES } else { shader::DENSE_DIRECT };
     let functions: Vec<String> = to.functions.iter().map(|(stem, text)| shader::named_after(stem, text)).collect();
     [to.head(), sizes, shader::GRID.1.into()]
@@ -258,14 +271,17 @@ fn text(after: &After, tile: Tile) -> String {
 /// The text with each line that has a # written for all rows, quads and columns of a thread; see `shaders/dense.wgsl`.
 fn repeated(text: &str, tile: Tile, bias_gradient: bool) -> String {
     let mut out = String::new();
-    for line in text.lines() {
-        let line = match line.strip_suffix(" //db") {
-            Some(line) if bias_gradient => line,
-            Some(_) => continue,
-            None => line,
-        };
+    let kinds = [(" //db", bias_gradient), (" //split", tile.parts > 1)];
+    for mut line in text.lines() {
+        let mut stands = true;
+        while let Some((rest, here)) = kinds.iter().find_map(|(kind, here)| Some((line.strip_suffix(kind)?, *here))) {
+            (line, stands) = (rest, stands && here);
+        }
+        if !stands {
+            continue;
+        }
         // Comments speak of the signs.
-        let has = |sign: &str| line.contains(sign) && !line.starts_with("//");
+        let has = |sign: &str| line.contains(sign) && !line.trim_start().starts_with("//");
         let quads_of_rows = has("#A") && !has("#R");
         let rows = match () {
             _ if has("#R") => tile.rows,
@@ -275,6 +291,7 @@ fn repeated(text: &str, tile: Tile, bias_gradient: bool) -> String {
         let columns = match () {
             _ if has("#Q") => tile.quads,
             _ if has("#C") => 4 * tile.quads,
+            _ if has("#S") => tile.fetches(),
             _ => 1,
         };
         for r in 0..rows {
@@ -284,7 +301,7 @@ fn repeated(text: &str, tile: Tile, bias_gradient: bool) -> String {
                 if has("#") {
                     let column = |i: usize| (4 * q + i).to_string();
                     let signs = [("#A", quad.to_string()), ("#X", ["x", "y", "z", "w"][r % 4].into()), ("#R", r.to_string())];
-                    let of_columns = [("#Q", q.to_string()), ("#C", q.to_string())];
+                    let of_columns = ["#Q", "#C", "#S"].map(|sign| (sign, q.to_string()));
                     let of_quads = [("#0", column(0)), ("#1", column(1)), ("#2", column(2)), ("#3", column(3))];
                     for (sign, number) in signs.into_iter().chain(of_columns).chain(of_quads) {
                         line = line.replace(sign, &number);

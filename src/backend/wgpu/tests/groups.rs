@@ -2,7 +2,8 @@
 
 use super::super::bind::{Reach, bind};
 use super::super::plan::{Facts, plan, plan_group, takes};
-use super::{adapter, floats, opened, paper};
+use super::super::product::Tile;
+use super::{adapter, floats, only, opened, paper};
 use crate::backend::lists::{Make, chains, difference, ends, gradients, layers, network, random, training};
 use crate::fuse::{Gradient, Group, groups};
 use crate::op::Op;
@@ -48,7 +49,7 @@ const FAULTS: [Fault; 11] = [
     ("[u.p_bias_at + row] = next.x;", "[u.p_bias_at + row] = next.y;", &gradients, false),
     ("p[u.p_at + e], sum,", "p[u.p_at + e], 2.0 * sum,", &gradients, false),
     ("a_sum0 = a_sum0 + a0;", "a_sum0 = a_sum0 + 2.0 * a0;", &gradients, false),
-    ("a_total0.y + a_sum0.y", "a_total0.x + a_sum0.x", &gradients, true),
+    ("1u % 4u, a_total0.y)", "1u % 4u, a_total0.x)", &gradients, true),
     ("step % u.entries0", "(step + 1u) % u.entries0", &ends, false),
     ("clock[u.clock_at + 1u] = step + 1u;", "clock[u.clock_at + 1u] = step;", &ends, false),
     ("total0 * u.scale0", "total0", &ends, false),
@@ -79,19 +80,16 @@ fn the_tiles_of_gpus_are_within_their_bounds_and_their_groups_leave_the_same_bit
     if adapter("the_tiles_of_gpus_are_within_their_bounds_and_their_groups_leave_the_same_bits").is_none() {
         return;
     }
-    // A device that is full with few tiles gets large ones.
-    for (full, tile) in [(64, "4x4 by 8x8"), (2, "4x4 by 16x16"), (1, "8x4 by 16x16")] {
-        let mut backend = opened(true);
-        Arc::get_mut(&mut backend.opened).expect("nobody has it yet").facts.full = full;
-        let device = Device::new(Arc::new(backend), "asked for");
+    for (tile, name) in [(Tile::WHOLE, "4x4 by 8x8x1"), (Tile::SPLIT, "4x4 by 8x8x4")] {
+        let device = only(tile, None);
         for op in ["dense", "dense_dx", "dense_dw"] {
             // A fiftieth of the rows have three quarters of the work; the first tile has them too.
-            let most_work = (full < 64).then_some(1 << 20);
+            let most_work = (tile == Tile::SPLIT).then_some(1 << 20);
             let report = run(&device, &Select { op: Some(op.into()), most_work, ..Select::default() }).unwrap();
             assert_eq!(report.failed(), 0, "{report}");
         }
         let seen = lists_leave_the_bits_of_single_ops(&device, &[(&layers, 8), (&gradients, 4), (&network, 2)]);
-        assert!(seen.iter().any(|shader| shader.ends_with(tile)), "{tile}: {seen:#?}");
+        assert!(seen.iter().any(|shader| shader.ends_with(name)), "{name}: {seen:#?}");
     }
 }
 
@@ -100,7 +98,7 @@ fn the_tiles_of_gpus_are_within_their_bounds_and_their_groups_leave_the_same_bit
 fn a_bias_without_weights_has_a_launch_of_its_own() {
     let d = paper();
     let f = |shape: &[usize]| floats(&d, shape);
-    let facts = Facts { software: false, buffers: 8, full: 64 };
+    let facts = Facts { software: false, buffers: 8, full: 64, few: 256 };
     for (inputs, takes_it) in [(0, false), (2, true)] {
         let dz = f(&[4, 3]);
         let dw = Op::DenseDw { dz: dz.clone(), x: f(&[4, inputs]), dw: f(&[3, inputs]) };
@@ -118,7 +116,7 @@ fn a_step_of_the_article_is_twenty_launches() {
     let ae = Autoencoder::builder(784).hidden([128, 64]).code(32);
     let ops = training(&device, ae, Loss::Mse, None, 128, 256).unwrap().0;
     for (buffers, count) in [(8, 21), (9, 20)] {
-        let facts = Facts { software: false, buffers, full: 64 };
+        let facts = Facts { software: false, buffers, full: 64, few: 256 };
         let fits = |launch: &_| bind(launch, REACH, "paper").is_ok_and(|bound| bound.fits(facts.buffers));
         let all = groups(&ops, &|group| takes(group, facts, fits));
         let launches: Vec<_> = all.step.iter().flat_map(|group| plan_group(group, facts).unwrap()).collect();

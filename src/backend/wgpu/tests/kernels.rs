@@ -1,6 +1,7 @@
 //! What the table can't show of the kernels: the order of long sums, and how good exp is.
 
-use super::adapter;
+use super::super::product::Tile;
+use super::{adapter, only};
 use crate::op::{Map, Op, Role};
 use crate::verify::ops;
 use crate::{Device, Dtype, Level, Shape};
@@ -50,6 +51,39 @@ pub(super) fn blocks_of_256_terms(device: &Device, op: &str) {
     };
     let cpu = Device::cpu_with(1, Level::best()).unwrap();
     assert_eq!(result(device, &op, steep), result(&cpu, &op, steep), "{}", op.name());
+}
+
+/// Sizes below, at and above the edges of a tile, and terms at those of panels, blocks and rounds of blocks. Sums of
+/// small integers are exact in any order.
+#[test]
+fn products_of_small_integers_are_exact_at_the_edges_of_the_tiles_of_gpus() {
+    if adapter("products_of_small_integers_are_exact_at_the_edges_of_the_tiles_of_gpus").is_none() {
+        return;
+    }
+    let cpu = Device::cpu_with(1, Level::best()).unwrap();
+    let integers = |at: usize, shape: &Shape| (0..shape.len()).map(|i| ((7 * i + i / 9 + 3 * at) % 11) as f32 - 5.0).collect();
+    let wrong = |device: &Device| {
+        let mut wrong = Vec::new();
+        for [rows, columns] in [[1, 1], [32, 32], [33, 31], [63, 66]] {
+            for terms in [1, 7, 8, 17, 255, 256, 257, 520, 1023, 1025, 1300] {
+                let dims = [("dense", [rows, terms, columns]), ("dense_dx", [rows, columns, terms]), ("dense_dw", [terms, columns, rows])];
+                for (name, dims) in dims {
+                    let (op, _) = ops::sized(name, &dims).unwrap().unwrap();
+                    if result(device, &op, integers) != result(&cpu, &op, integers) {
+                        wrong.push((name, dims, terms));
+                    }
+                }
+            }
+        }
+        wrong
+    };
+    for tile in [Tile::WHOLE, Tile::SPLIT] {
+        assert_eq!(wrong(&only(tile, None)), [], "{tile:?}");
+    }
+    // A part whose sums are lost is seen where it has any.
+    let lost = Box::new(|_: &str, text: String| text.replace("p < PARTS; p++", "p < PARTS - 1u; p++"));
+    let found = wrong(&only(Tile::SPLIT, Some(lost)));
+    assert!(!found.is_empty() && found.iter().all(|(.., terms)| *terms > 768), "{found:?}");
 }
 
 #[test]

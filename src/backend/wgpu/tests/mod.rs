@@ -8,6 +8,8 @@ mod plans;
 mod shaders;
 
 use super::Wgpu;
+use super::opened::Plant;
+use super::product::Tile;
 use crate::device::{Backend, DeviceInfo, DeviceKind, Executable, Storage, View};
 use crate::op::Op;
 use crate::{Device, Dtype, Error, Result, Shape};
@@ -67,6 +69,17 @@ fn opened(gpu: bool) -> Wgpu {
         opened.facts.software = false;
     }
     backend
+}
+
+/// The first adapter as a GPU that has this tile for all products, with a change to the texts of shaders.
+fn only(tile: Tile, plant: Option<Plant>) -> Device {
+    let mut backend = opened(true);
+    let opened = Arc::get_mut(&mut backend.opened).expect("nobody has it yet");
+    (opened.facts.full, opened.facts.few) = if tile == Tile::SPLIT { (usize::MAX, 0) } else { (0, usize::MAX) };
+    if let Some(plant) = plant {
+        assert!(opened.plant.set(plant).is_ok());
+    }
+    Device::new(Arc::new(backend), "asked for")
 }
 
 /// The adapter, or `None` after having said that the test did not run.

@@ -9,7 +9,7 @@ use crate::{Dtype, Result, Shape};
 
 const REACH: Reach = Reach { binding: 128 << 20, alignment: 256 };
 
-const FACTS: Facts = Facts { software: false, buffers: 8, full: 64 };
+const FACTS: Facts = Facts { software: false, buffers: 8, full: 64, few: 256 };
 
 fn plan(op: &Op) -> Result<Vec<Launch>> {
     super::super::plan::plan(op, FACTS)
@@ -98,7 +98,7 @@ fn an_empty_op_has_no_launch_but_a_sum_of_nothing_and_a_product_of_no_terms_have
     assert!(plan(&Op::DenseDb { dz: f(&[3, 0]), db: f(&[0]) }).unwrap().is_empty());
     assert_eq!(shaders(&plan(&sum(f(&[0]))).unwrap()), ["sum_chunks", "total"]);
     let no_terms = plan(&Op::Dense { x: f(&[2, 0]), w: f(&[3, 0]), b: Some(f(&[3])), y: f(&[2, 3]) }).unwrap();
-    assert_eq!(shaders(&no_terms), ["dense in 4x4 by 8x8"]);
+    assert_eq!(shaders(&no_terms), ["dense in 4x4 by 8x8x1"]);
     assert_eq!(shaders(&plan(&Op::DenseDb { dz: f(&[0, 3]), db: f(&[3]) }).unwrap()), ["dense_db"]);
 }
 
