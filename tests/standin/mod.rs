@@ -48,13 +48,18 @@ pub fn library_flags(level: &'static str) -> Vec<&'static str> {
 /// Compiles all kernels, and a C++ text after them. A folder in `instead` comes before `kernels/`. `None`, with a line
 /// on stderr, where there is no compiler.
 pub fn compile(name: &str, extension: &str, flags: &[&str], after: &str, instead: &[&Path]) -> Option<PathBuf> {
+    compile_some(&kernels(), name, extension, flags, after, instead)
+}
+
+/// The same of some kernels.
+pub fn compile_some(kernels: &[PathBuf], name: &str, extension: &str, flags: &[&str], after: &str, instead: &[&Path]) -> Option<PathBuf> {
     let compiler = env::var("CXX").unwrap_or("g++".into());
     let Ok(version) = Command::new(&compiler).arg("--version").output() else {
         absent("standin", &format!("{compiler} was not found"));
         return None;
     };
     let here = root().join("tests/standin");
-    let text = sources(&kernels()) + after;
+    let text = sources(kernels) + after;
     let mut hash = Sha256::new();
     let parts = [text.as_bytes(), &version.stdout, flags.join(" ").as_bytes(), compiler.as_bytes()].map(<[u8]>::to_vec);
     for part in parts.into_iter().chain(files(&root().join("kernels"))).chain(files(&here)).chain(instead.iter().flat_map(|d| files(d))) {
