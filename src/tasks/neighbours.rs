@@ -54,7 +54,7 @@ impl Neighbours {
         search.finish()
     }
 
-    /// Whether so many bits can be made of codes of so many columns, for [`Neighbours::by_bits`].
+    /// Checks that codes of `columns` numbers give `bits` bits, as [`Neighbours::by_bits`] needs.
     ///
     /// # Errors
     /// When `bits` is 0 or more than there are columns.

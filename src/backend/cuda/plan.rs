@@ -272,8 +272,8 @@ fn factors(product: &Op) -> Vec<Arg> {
     views.into_iter().map(|view| view.map_or(Arg::Null, |view| Arg::Ptr(view.clone()))).collect()
 }
 
-/// Which tiles suit a large product: the largest whose last round leaves at most a quarter of the places empty. Some
-/// are done in four parts of K, or in two, if there are so many blocks of terms.
+/// Which tiles suit a large product: the largest kind whose last round leaves at most a quarter of the places empty.
+/// Kinds that split K into parts are for products with at least as many blocks of terms.
 fn large(product: &Op, facts: &Facts) -> Kind {
     let count = |(_, tile, ..): Kind| tiles(product.result(), tile);
     let fills = |kind: Kind| 4 * count(kind) >= 3 * count(kind).next_multiple_of(kind.3 * facts.multiprocessors);

@@ -188,7 +188,7 @@ pub(super) fn bits(word: Word) -> u32 {
     }
 }
 
-/// The tile for a result of this size, of so many terms.
+/// The tile for a result of this size whose sums have this many terms.
 fn tile(size: [usize; 2], terms: usize, facts: Facts) -> Tile {
     match facts.software {
         true => Tile::SOFTWARE,

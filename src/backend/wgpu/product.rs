@@ -15,7 +15,7 @@ pub(super) struct Tile {
     /// Of a thread: rows, and quads of columns.
     pub(super) rows: usize,
     pub(super) quads: usize,
-    /// Of the terms: so many times these threads, each with blocks of its own.
+    /// Groups of these threads that share the terms: each has blocks of its own.
     pub(super) parts: usize,
     /// Whether the terms go through workgroup memory.
     pub(super) shared: bool,
