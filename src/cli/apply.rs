@@ -4,11 +4,11 @@ use super::common::{Common, Failure, check_place, counted, ends_in, print, table
 use super::input::{Input, Of};
 use super::model::{Model, output_or_file};
 use super::outside::Outside;
-use super::scoring::{ScoreBy, Scorer, largest};
+use super::scoring::{ScoreBy, Scorer, no_columns};
 use clap::Args;
 use narrows::data::{Chunks, Number, Remarks, RowWriter, Rows, Schema};
 use narrows::nn::{Corruption, Ensemble, Explained, Quantiles, contamination};
-use narrows::tasks::{Denoised, Highest};
+use narrows::tasks::{Denoised, Highest, highest};
 use narrows::{Autoencoder, Error, Result, report};
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
@@ -273,11 +273,10 @@ impl Score {
         let (mut threshold, mut scorer) = (self.threshold, None);
         let known = |ae: &Autoencoder, ensemble: Option<Ensemble>| {
             let by = Scorer::of(self.score_by, self.apply.model.path(), ae, ensemble)?;
-            if self.why && !matches!(by, Scorer::Error(_)) {
-                let problem = "columns make up the error of one network, and no other score".into();
-                return Err(Error::Argument { name: "--why".into(), problem, remedy: "Leave it out.".into() });
-            }
             if let Scorer::Noise(_, deviation) = by {
+                if self.why {
+                    return Err(no_columns());
+                }
                 self.apply.common.say(format_args!("the noise has a standard deviation of {deviation}, in the network's units"));
             }
             threshold = self.known(by.quantiles())?.or(threshold);
@@ -286,12 +285,12 @@ impl Score {
         };
         let (ae, rows, mut beside) = self.apply.open_if(Of::Rows, known)?;
         let scorer = scorer.unwrap_or(Scorer::Error(ae));
-        let scores: Box<dyn Iterator<Item = Result<Rows>>> = match &scorer {
-            Scorer::Error(ae) if self.why => {
+        let scores: Box<dyn Iterator<Item = Result<Rows>>> = match self.why {
+            true => {
                 beside.texts = WHY.iter().map(|name| name.to_string()).collect();
-                Box::new(ae.explain_stream(rows, WHY.len() / 3)?.map(|chunk| chunk.map(with_causes)))
+                Box::new(scorer.explained(rows, WHY.len() / 3)?.map(|chunk| chunk.map(with_causes)))
             }
-            scorer => scorer.stream(rows)?,
+            false => scorer.stream(rows)?,
         };
         let names = ["score".to_string(), "anomaly".to_string()];
         match (self.contamination, threshold) {
@@ -310,7 +309,7 @@ impl Score {
     fn pour(&self, scores: impl Iterator<Item = Result<Rows>>, names: &[String], mut beside: Beside) -> Done {
         let Some(most) = self.most else { return self.apply.pour(scores, names, beside) };
         beside.id.get_or_insert_with(|| "row".into());
-        self.apply.pour(std::iter::once(largest(scores, most.get())), names, beside)
+        self.apply.pour(std::iter::once(highest(scores, most.get())), names, beside)
     }
 
     /// Draws the rows with the largest scores, their reconstructions, and where they differ.

@@ -48,6 +48,10 @@ pub(super) struct Reading {
     /// --color=false overrides --config.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     color: Option<bool>,
+    /// Leaves out what can't be read, and says how much that was: lines of CSV with another number of fields, or that a
+    /// trained model can't take; images and texts of a folder that can't be decoded. [default: an error]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    skip_broken: Option<bool>,
 }
 
 /// What is learnt from the columns of a table when a network is trained on them; its model keeps it.
@@ -175,6 +179,7 @@ impl Reading {
             header: self.header.or(stands.header),
             image_size: self.image_size.or(stands.image_size),
             color: self.color.or(stands.color),
+            skip_broken: self.skip_broken.or(stands.skip_broken),
         }
     }
 
@@ -218,7 +223,7 @@ impl Reading {
             Some(Size::Said(No::None)) => options.no_pictures(),
             None => options,
         };
-        options.color(self.color == Some(true))
+        options.color(self.color == Some(true)).skip_broken(self.skip_broken == Some(true))
     }
 }
 

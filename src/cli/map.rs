@@ -26,7 +26,7 @@ pub(super) struct Map {
     #[arg(long, default_value = "test", value_name = "PART", value_parser = ["train", "test"])]
     part: String,
     /// How codes become points: the numbers of codes of two units, or of three, turned; their principal components; or
-    /// t-SNE. [default: code for up to three units, else tsne]
+    /// t-SNE of the codes as the decoder sees them. [default: code for up to three units, else tsne]
     #[arg(long, value_parser = named::<Projection>(Projection::NAMES), value_name = Projection::USAGE)]
     by: Option<Projection>,
     /// An .svg or .png, or a .csv of x, y and label.
@@ -85,7 +85,7 @@ impl Map {
 
 /// The points of some rows.
 pub(super) fn placed(ae: &Autoencoder, rows: &Dataset, by: Projection) -> Result<Plane> {
-    Plane::of(ae.device(), &ae.encode(rows)?, by)
+    Plane::of_codes(ae, &ae.encode(rows)?, by)
 }
 
 /// The picture of a plane.

@@ -3,7 +3,7 @@
 use super::settings::{Settings, run_of};
 use clap::ValueEnum;
 use narrows::data::{Chunks, Dataset, Rows};
-use narrows::nn::{Corruption, Ensemble, Quantiles, Typical};
+use narrows::nn::{Corruption, Ensemble, Explained, Quantiles, Typical};
 use narrows::{Autoencoder, Error, Result};
 use std::path::Path;
 
@@ -74,6 +74,19 @@ impl Scorer {
         })
     }
 
+    /// The same, and for each row at most `most` columns that make most of its error.
+    ///
+    /// # Errors
+    /// By noise: what a reconstruction does there is no error of a column.
+    pub(super) fn explained(&self, rows: Chunks, most: usize) -> Result<Box<dyn Iterator<Item = Result<Explained>> + '_>> {
+        Ok(match self {
+            Scorer::Error(ae) => Box::new(ae.explain_stream(rows, most)?),
+            Scorer::Distance(ae) => Box::new(ae.explain_distance_stream(rows, most)?),
+            Scorer::Ensemble(ensemble) => Box::new(ensemble.explain_stream(rows, most)?),
+            Scorer::Noise(..) => return Err(no_columns()),
+        })
+    }
+
     /// The scores of rows in memory.
     pub(super) fn scores(&self, rows: &Dataset) -> Result<Vec<f32>> {
         let chunks = self.stream(rows.chunks())?.collect::<Result<Vec<_>>>()?;
@@ -81,37 +94,8 @@ impl Scorer {
     }
 }
 
-/// The `most` rows with the largest numbers in the first column, the largest first; of equal ones the earlier. NaN
-/// counts as the largest. No more than a chunk of the others is in memory. Rows without ids get their numbers in the
-/// stream as ids.
-pub(super) fn largest(chunks: impl Iterator<Item = Result<Rows>>, most: usize) -> Result<Rows> {
-    struct Row {
-        values: Vec<f32>,
-        id: String,
-        texts: Vec<String>,
-    }
-    let rank = |row: &Row| if row.values[0].is_nan() { f32::INFINITY } else { row.values[0] };
-    let (mut kept, mut seen, mut columns) = (Vec::<Row>::new(), 0, 1);
-    for chunk in chunks {
-        let chunk = chunk?;
-        columns = chunk.columns;
-        let per_row = chunk.texts.len().checked_div(chunk.rows).unwrap_or(0);
-        let rows = chunk.values.chunks(columns).enumerate().map(|(at, values)| Row {
-            values: values.to_vec(),
-            id: chunk.ids.as_ref().map_or_else(|| (seen + at).to_string(), |ids| ids[at].clone()),
-            texts: chunk.texts[at * per_row..(at + 1) * per_row].to_vec(),
-        });
-        kept.extend(rows);
-        // Stable, so that of equal scores the earlier row comes first.
-        kept.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
-        kept.truncate(most);
-        seen += chunk.rows;
-    }
-    let (mut values, mut ids, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-    for row in kept {
-        values.extend(row.values);
-        ids.push(row.id);
-        texts.extend(row.texts);
-    }
-    Ok(Rows::new(columns, values).with_ids(Some(ids)).with_texts(texts))
+/// Refuses to name columns of the score by noise.
+pub(super) fn no_columns() -> Error {
+    let problem = "the score by noise is no error, and has no columns".into();
+    Error::Argument { name: "--why".into(), problem, remedy: "Leave it out, or score by error or distance.".into() }
 }

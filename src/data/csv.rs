@@ -4,6 +4,7 @@
 //! and the others count up from 0, as pandas writes it. A line that is half names and half numbers is data: the reader
 //! does not guess. A row may take 16 MiB; memory grows only with what has been read.
 
+use super::broken::Broken;
 use super::open::{Column, Options};
 use super::schema::Cell;
 use super::source::{Source, failed};
@@ -30,6 +31,8 @@ pub(super) struct Lines {
     waiting: bool,
     names: Option<Vec<String>>,
     fields: usize,
+    /// What was left out, if broken lines are.
+    broken: Option<Broken>,
 }
 
 /// Reads on only while the current row may still grow.
@@ -90,6 +93,7 @@ impl Lines {
             waiting: false,
             names: None,
             fields: 0,
+            broken: options.skip_broken.then(Broken::default),
         };
         if !lines.advance()? {
             return Err(Error::data(path, "the table is empty", "Give at least one line of numbers."));
@@ -122,15 +126,39 @@ impl Lines {
 
     /// Goes to the next line of data; false at the end.
     pub(super) fn next(&mut self) -> Result<bool> {
-        if !std::mem::take(&mut self.waiting) && !self.advance()? {
-            return Ok(false);
-        }
-        if self.record.len() != self.fields {
-            let problem = format!("line {}: {} fields where the first line has {}", self.line(), self.record.len(), self.fields);
+        loop {
+            if !std::mem::take(&mut self.waiting) && !self.advance()? {
+                return Ok(false);
+            }
+            if self.record.len() == self.fields {
+                return Ok(true);
+            }
+            let (line, count) = (self.line(), self.record.len());
+            let fields = if count == 1 { "field" } else { "fields" };
+            let problem = format!("line {line}: {count} {fields} where the first line has {}", self.fields);
+            let problem = match self.leave_out(problem) {
+                Ok(()) => continue,
+                Err(problem) => problem,
+            };
             let remedy = format!("Give every row the same number of fields; they are separated by {}.", text::name(self.dialect.delimiter));
             return Err(Error::data(&self.path, problem, remedy));
         }
-        Ok(true)
+    }
+
+    /// Leaves the line out for this reason, or gives the reason back if broken lines are errors.
+    pub(super) fn leave_out(&mut self, problem: String) -> std::result::Result<(), String> {
+        match &mut self.broken {
+            Some(broken) => {
+                broken.add(problem);
+                Ok(())
+            }
+            None => Err(problem),
+        }
+    }
+
+    /// What was left out so far.
+    pub(super) fn left_out(&self) -> Option<String> {
+        self.broken.as_ref().and_then(|broken| broken.note(&self.path, "line"))
     }
 
     /// A field of the line, as text.

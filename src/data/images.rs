@@ -1,6 +1,7 @@
 //! Folders of images: PNG, JPEG, WebP, BMP, TIFF, and the first frame of a GIF. All take one size, and turn grey unless
 //! they are to keep their colours.
 
+use super::broken::Broken;
 use super::dataset::{Dataset, Split, check_rows};
 use super::folder::{Files, Found, Parts, What, listed};
 use super::open::Options;
@@ -86,6 +87,8 @@ struct Form {
     is_sized: bool,
     /// The classes of all parts, in the order of their names.
     classes: Vec<String>,
+    /// Whether what can't be decoded is left out.
+    skips: bool,
 }
 
 /// Whether an image was scaled, whether that changed the ratio of its sides, and whether it lost its colours.
@@ -104,7 +107,10 @@ impl Form {
         let (height, width) = match size {
             Some(size) => size,
             None => {
-                let (first, _) = decode(&all[0].found[0].path, channels).map_err(|e| unreadable(folder, all).unwrap_or(e))?;
+                let mut tried = all[0].found.iter().map(|image| decode(&image.path, channels));
+                let first = if options.skip_broken { tried.find(Result::is_ok) } else { tried.next() };
+                let first = first.unwrap_or_else(|| decode(&all[0].found[0].path, channels));
+                let (first, _) = first.map_err(|e| unreadable(folder, all).unwrap_or(e))?;
                 (first.height() as usize, first.width() as usize)
             }
         };
@@ -123,7 +129,7 @@ impl Form {
             return Err(Error::data(folder, problem, "Give a folder with fewer."));
         }
         let classes = classes.into_iter().cloned().collect();
-        Ok(Form { dims: [channels, height, width], is_sized: size.is_some(), classes })
+        Ok(Form { dims: [channels, height, width], is_sized: size.is_some(), classes, skips: options.skip_broken })
     }
 
     /// The pixels of a folder, in the order of the names.
@@ -133,10 +139,30 @@ impl Form {
         let mut pixels = self.room(files, one)?;
         let draw = |(place, image): (&mut [u8], &Found)| self.draw(&image.path, place);
         let drawn: Vec<Result<Changed>> = pixels.par_chunks_mut(one).zip(&files.found).map(draw).collect();
-        // The first bad file in the order of the names, whichever thread finished first.
-        let changed = drawn.into_iter().collect::<Result<Vec<_>>>()?;
-        let data = Dataset::trusted(&name, Values::Bytes(pixels), &self.dims, self.labels(files));
-        let data = data.with_notes(self.notes(files, &changed)).with_ids(files.names()).with_schema(Schema::of_images(self.dims));
+        let (mut changed, mut kept, mut broken) = (Vec::with_capacity(drawn.len()), Vec::with_capacity(drawn.len()), Broken::default());
+        let names = files.names();
+        for (at, drawn) in drawn.into_iter().enumerate() {
+            match drawn {
+                Err(Error::Data { problem, .. }) if self.skips => broken.add(format!("{}: {problem}", shorten(&names[at]))),
+                // The first bad file in the order of the names, whichever thread finished first.
+                drawn => {
+                    changed.push(drawn?);
+                    kept.push(at);
+                }
+            }
+        }
+        if kept.is_empty() {
+            return Err(Error::data(&files.folder, "none of its images can be read", "Save them again."));
+        }
+        for (to, &from) in kept.iter().enumerate() {
+            pixels.copy_within(from * one..(from + 1) * one, to * one);
+        }
+        pixels.truncate(kept.len() * one);
+        let labels = self.labels(files).map(|labels| kept.iter().map(|&at| labels[at]).collect());
+        let notes = self.notes(files, &changed).into_iter().chain(broken.note(&files.folder, "image")).collect();
+        let ids = kept.into_iter().map(|at| names[at].clone()).collect();
+        let data = Dataset::trusted(&name, Values::Bytes(pixels), &self.dims, labels);
+        let data = data.with_notes(notes).with_ids(ids).with_schema(Schema::of_images(self.dims));
         Ok(if data.labels().is_some() { data.with_classes(self.classes.clone()) } else { data })
     }
 

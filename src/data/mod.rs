@@ -1,6 +1,8 @@
 //! Data sets: where rows come from, what is known of them, and what they are scaled by.
 
 mod bounds;
+#[cfg(feature = "files")]
+mod broken;
 mod chunks;
 #[cfg(feature = "files")]
 mod csv;

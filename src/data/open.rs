@@ -62,6 +62,7 @@ pub struct Options {
     pub(super) missing: Missing,
     pub(super) delimiter: Option<char>,
     pub(super) decimal: Option<char>,
+    pub(super) skip_broken: bool,
     pub(super) schema: Option<Arc<Schema>>,
 }
 
@@ -170,6 +171,14 @@ impl Options {
     /// Tables: what becomes of a gap; see [`Missing`]. By default it is an error.
     pub fn missing(mut self, missing: Missing) -> Options {
         self.missing = missing;
+        self
+    }
+
+    /// Leaves out what can't be read, where it would be an error by default: of a table, lines with another number of
+    /// fields than the first, and those that do not fit what is known of the columns; of a folder, images and texts
+    /// that can't be decoded. The notes of the rows say how many, and what is wrong with the first.
+    pub fn skip_broken(mut self, skip: bool) -> Options {
+        self.skip_broken = skip;
         self
     }
 
@@ -411,6 +420,7 @@ impl Options {
             tables("missing", self.missing != Missing::Error),
             tables("delimiter", self.delimiter.is_some()),
             tables("decimal", self.decimal.is_some()),
+            (self.skip_broken, "skip broken", "a CSV file, or a folder of images or texts", &[Kind::Csv, Kind::Images, Kind::Texts]),
         ];
         let unsuited = all.into_iter().filter(|(said, _, _, suits)| *said && !suits.contains(&kind));
         unsuited.map(|(_, option, of, _)| (option, of)).collect()
@@ -431,6 +441,7 @@ impl Options {
             "categorical" => self.categorical.clear(),
             "missing" => self.missing = Missing::Error,
             "delimiter" => self.delimiter = None,
+            "skip broken" => self.skip_broken = false,
             _ => self.decimal = None,
         }
         self

@@ -382,12 +382,14 @@ pub(super) struct Maker {
     dropped: usize,
     /// Texts without any word of the vocabulary.
     wordless: usize,
+    /// Where the row that was begun last has a gap that was filled (true), or a category that training did not have.
+    last: Vec<(usize, bool)>,
 }
 
 impl Maker {
     pub(super) fn new(schema: &Arc<Schema>) -> Maker {
         let (schema, unseen, gaps) = (schema.clone(), BTreeMap::new(), BTreeMap::new());
-        Maker { schema, unseen, gaps, filled: None, rows: 0, dropped: 0, wordless: 0 }
+        Maker { schema, unseen, gaps, filled: None, rows: 0, dropped: 0, wordless: 0, last: Vec::new() }
     }
 
     /// The same, which keeps the places of what it fills. They are those in all rows that are pushed.
@@ -403,6 +405,7 @@ impl Maker {
     /// Appends the numbers that stand for a gap.
     fn fill(&mut self, at: usize, row: &mut Vec<f64>, count: usize, number: f64) {
         *self.gaps.entry(at).or_default() += 1;
+        self.last.push((at, true));
         if let Some(filled) = &mut self.filled {
             filled.extend(row.len()..row.len() + count);
         }
@@ -418,6 +421,7 @@ impl Maker {
     ) -> std::result::Result<bool, (usize, String)> {
         let start = row.len();
         self.rows += 1;
+        self.last.clear();
         let schema = self.schema.clone();
         for (at, field) in schema.fields.iter().enumerate().filter(|(_, field)| field.role.is_in_rows()) {
             let cell = match (&field.role, cells(at).map_err(|problem| (at, problem))?) {
@@ -440,6 +444,7 @@ impl Maker {
                     let found = categories.binary_search_by(|category| category.as_str().cmp(text));
                     if found.is_err() {
                         self.unseen.entry(at).or_insert_with(|| (0, text.to_string())).0 += 1;
+                        self.last.push((at, false));
                     }
                     row.extend((0..categories.len()).map(|place| if found == Ok(place) { 1.0 } else { 0.0 }));
                 }
@@ -452,6 +457,22 @@ impl Maker {
             }
         }
         Ok(true)
+    }
+
+    /// Forgets the row that was begun last, at this place of all numbers.
+    pub(super) fn forget(&mut self, start: usize) {
+        self.rows -= 1;
+        for (at, is_gap) in self.last.drain(..) {
+            match is_gap {
+                true => *self.gaps.entry(at).or_default() -= 1,
+                false => self.unseen.entry(at).or_default().0 -= 1,
+            }
+        }
+        self.gaps.retain(|_, count| *count > 0);
+        self.unseen.retain(|_, (count, _)| *count > 0);
+        if let Some(filled) = &mut self.filled {
+            filled.truncate(filled.partition_point(|&at| at < start));
+        }
     }
 
     fn name(&self, at: usize) -> String {

@@ -103,6 +103,7 @@ impl Table {
         while lines.next()? {
             table.take(&lines)?;
         }
+        table.notes.extend(lines.left_out());
         table.settle_words();
         table.index_is_id();
         table.drop_gaps(options.missing);

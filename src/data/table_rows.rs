@@ -111,7 +111,7 @@ impl TableRows {
 
     /// What was left out and filled so far.
     pub(super) fn remarks(&self) -> Vec<String> {
-        self.maker.notes(self.path())
+        self.maker.notes(self.path()).into_iter().chain(self.lines.left_out()).collect()
     }
 
     /// The next rows, at most `rows`, and what their classes are called if they have labels and these are wanted.
@@ -136,17 +136,25 @@ impl TableRows {
         if !self.lines.next()? {
             return Ok(false);
         }
-        let (lines, schema, places) = (&self.lines, &self.schema, &self.places);
-        let failed = |at: usize, problem: String| {
-            let remedy = "Correct the field, or use a model that knows such a column.";
-            Error::data(lines.path(), format!("{}: {problem}", lines.at(at)), remedy)
-        };
+        let (lines, schema, places, start) = (&self.lines, &self.schema, &self.places, values.len());
+        let said = |at: usize, problem: String| format!("{}: {problem}", lines.at(at));
+        let failed = |at: usize, problem: String| refused(lines.path(), said(at, problem));
         let cell = |at: usize| match schema.fields[at].role {
             Role::Category(_) => lines.name(places[at]),
             Role::Words(_) => lines.text(places[at]).map(|text| if text.is_empty() { Cell::Gap("") } else { Cell::Text(text) }),
             _ => lines.cell(places[at]),
         };
-        if self.maker.push(cell, values).map_err(|(at, problem)| failed(places[at], problem))? {
+        let made = match self.maker.push(cell, values) {
+            Ok(made) => made,
+            Err((at, problem)) => {
+                let problem = said(places[at], problem);
+                self.lines.leave_out(problem).map_err(|problem| refused(self.lines.path(), problem))?;
+                values.truncate(start);
+                self.maker.forget(start);
+                return Ok(true);
+            }
+        };
+        if made {
             if let (Some(at), Some(label)) = (self.label, label) {
                 lines.text(at).and_then(label).map_err(|problem| failed(at, problem))?;
             }
@@ -156,6 +164,10 @@ impl TableRows {
         }
         Ok(true)
     }
+}
+
+fn refused(path: &Path, problem: String) -> Error {
+    Error::data(path, problem, "Correct the field, or use a model that knows such a column.")
 }
 
 /// A schema that only tells numbers from what stands beside them.

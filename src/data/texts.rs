@@ -5,6 +5,7 @@
 //! texts -> each word by its number, and how often -> a vocabulary in a schema -> rows of numbers
 //! ```
 
+use super::broken::Broken;
 use super::csv::Lines;
 use super::dataset::{Dataset, Split, split_rows};
 use super::folder::{Files, Parts, What, is_text, listed};
@@ -64,7 +65,14 @@ impl Texts {
         while lines.next()? {
             let failed = |at: usize, problem: String| Error::data(path, format!("{}: {problem}", lines.at(at)), "Correct the field.");
             let field = |at: usize| lines.text(at).map_err(|problem| failed(at, problem));
-            let text = field(at)?;
+            let text = match lines.text(at) {
+                Ok(text) => text,
+                Err(problem) => {
+                    let problem = format!("{}: {problem}", lines.at(at));
+                    lines.leave_out(problem).map_err(|problem| Error::data(path, problem, "Correct the field."))?;
+                    continue;
+                }
+            };
             if text.is_empty() && options.missing == Missing::Drop {
                 left_out += 1;
                 continue;
@@ -77,6 +85,7 @@ impl Texts {
                 texts.ids.push(field(at)?.to_string());
             }
         }
+        texts.notes.extend(lines.left_out());
         if left_out > 0 {
             texts.notes.push(dropped(path, left_out, left_out + texts.len()));
         }
@@ -92,13 +101,24 @@ impl Texts {
             texts.notes.push(format!("{}: files that are no texts are left out {left_out}", files.folder.display()));
         }
         texts.labels = Labels::of_classes(classes);
-        for file in &files.found {
-            texts.count(&text_of(&file.path)?);
+        let mut broken = Broken::default();
+        let mut kept = Vec::with_capacity(files.found.len());
+        for (file, name) in files.found.iter().zip(files.names()) {
+            let text = match text_of(&file.path) {
+                Err(Error::Data { problem, .. }) if options.skip_broken => {
+                    broken.add(format!("{name}: {problem}"));
+                    continue;
+                }
+                text => text?,
+            };
+            texts.count(&text);
+            kept.push(name);
             if let Some(class) = &file.class {
                 texts.labels.push(class).map_err(|problem| Error::data(&file.path, problem, "Give a folder with fewer classes."))?;
             }
         }
-        texts.ids = files.names();
+        texts.ids = kept;
+        texts.notes.extend(broken.note(&files.folder, "text"));
         Ok(texts)
     }
 

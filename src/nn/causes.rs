@@ -3,7 +3,7 @@
 use super::Autoencoder;
 use super::rows::{Pass, Way, mean_square};
 use crate::Result;
-use crate::data::{Chunk, Chunks, Rows};
+use crate::data::{Chunk, Chunks, Rows, Scaler, Values};
 use std::fmt;
 use std::ops::Range;
 
@@ -51,9 +51,9 @@ impl fmt::Display for Entry {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explained {
-    /// One number a row, as [`Autoencoder::score`] gives it.
+    /// One number a row.
     pub scores: Rows,
-    /// Those of each row, the largest share first.
+    /// Those of each row, the largest share of its squared error first; of several networks, of the mean of theirs.
     pub causes: Vec<Vec<Cause>>,
 }
 
@@ -94,38 +94,68 @@ impl Field {
         let largest = (0..numbers.len()).reduce(|best, at| if numbers[at] > numbers[best] { at } else { best });
         Entry::Category(largest.filter(|&at| is_known(numbers[at])).map(|at| self.categories[at].clone()))
     }
+
+    /// With this share of the error, the reconstruction as the network has it, and a row and its reconstruction in
+    /// their own units.
+    fn cause(&self, share: f64, y: &[f32], own: &[f64], back: &[f64]) -> Cause {
+        let (value, back) = (self.entry(own, |number| number > 0.0), self.entry(back, |_| true));
+        // The same category in both says nothing, but how sure the network is.
+        let reconstruction = match &back {
+            Entry::Category(Some(name)) if value == back => Entry::Doubted(name.clone(), self.largest(y)),
+            _ => back,
+        };
+        Cause { name: self.name.clone(), columns: self.columns.clone(), share, value, reconstruction }
+    }
+}
+
+/// What names the columns of a row that make most of its error.
+pub(super) struct Blame {
+    fields: Vec<Field>,
+    scaler: Option<Scaler>,
+    columns: usize,
+    most: usize,
+}
+
+impl Blame {
+    /// At most `most` columns a row.
+    pub(super) fn new(ae: &Autoencoder, most: usize) -> Blame {
+        Blame { fields: Field::all(ae), scaler: ae.scaler().cloned(), columns: ae.inputs(), most }
+    }
+
+    /// The columns of each row with the largest squared errors, mean over some networks: `x` as these see the rows,
+    /// `values` as they are, and a reconstruction by each network.
+    pub(super) fn causes(&self, values: &Values, x: &[f32], all: &[Vec<f32>]) -> Vec<Vec<Cause>> {
+        if self.most == 0 {
+            return vec![Vec::new(); x.len() / self.columns];
+        }
+        let mean = |at: usize| (all.iter().map(|y| f64::from(y[at])).sum::<f64>() / all.len() as f64) as f32;
+        let y: Vec<f32> = if let [y] = all { y.clone() } else { (0..x.len()).map(mean).collect() };
+        let back = self.scaler.as_ref().map_or_else(|| y.iter().map(|&y| f64::from(y)).collect(), |scaler| scaler.undo(&y));
+        let own = values.f64(0..values.len());
+        let square = |at: usize| all.iter().map(|y| (f64::from(x[at]) - f64::from(y[at])).powi(2)).sum::<f64>() / all.len() as f64;
+        let row = |at: usize| {
+            let span = at * self.columns..(at + 1) * self.columns;
+            let sum = |field: &Field| field.columns.clone().map(|column| square(span.start + column)).sum();
+            let mut squares: Vec<(f64, &Field)> = self.fields.iter().map(|field| (sum(field), field)).collect();
+            let whole = squares.iter().map(|(square, _)| square).sum::<f64>().max(f64::MIN_POSITIVE);
+            // Equal ones stay in the order of the file.
+            squares.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let (y, own, back) = (&y[span.clone()], &own[span.clone()], &back[span]);
+            squares.into_iter().take(self.most).map(|(square, field)| field.cause(square / whole, y, own, back)).collect()
+        };
+        (0..values.len() / self.columns).map(row).collect()
+    }
 }
 
 /// The scores of a stream, and the columns that make most of each: at most `most` of a row.
 pub(super) fn explained(ae: &Autoencoder, rows: Chunks, most: usize) -> Result<impl Iterator<Item = Result<Explained>>> {
-    let (fields, columns) = (Field::all(ae), ae.inputs());
+    let (blame, columns) = (Blame::new(ae, most), ae.inputs());
     let mut pass = Pass::new(ae, Way::Compare, &rows)?;
     Ok(rows.map(move |chunk| {
         let Chunk { values, ids, .. } = chunk?;
         let x = pass.seen(&values)?;
         let y = pass.run(&x)?;
-        let back = ae.scaler().map_or_else(|| y.iter().map(|&y| f64::from(y)).collect(), |scaler| scaler.undo(&y));
-        let own = values.f64(0..values.len());
-        let row = |at: usize| {
-            let span = at * columns..(at + 1) * columns;
-            let (x, y, own, back) = (&x[span.clone()], &y[span.clone()], &own[span.clone()], &back[span]);
-            let square = |at: usize| (f64::from(x[at]) - f64::from(y[at])).powi(2);
-            let mut squares: Vec<(f64, &Field)> = fields.iter().map(|field| (field.columns.clone().map(square).sum(), field)).collect();
-            let whole = squares.iter().map(|(square, _)| square).sum::<f64>().max(f64::MIN_POSITIVE);
-            // Equal ones stay in the order of the file.
-            squares.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let cause = |(square, field): (f64, &Field)| {
-                let (value, back) = (field.entry(own, |number| number > 0.0), field.entry(back, |_| true));
-                // The same category in both says nothing, but how sure the network is.
-                let reconstruction = match &back {
-                    Entry::Category(Some(name)) if value == back => Entry::Doubted(name.clone(), field.largest(y)),
-                    _ => back,
-                };
-                Cause { name: field.name.clone(), columns: field.columns.clone(), share: square / whole, value, reconstruction }
-            };
-            (mean_square(x, y) as f32, squares.into_iter().take(most).map(cause).collect())
-        };
-        let (scores, causes) = (0..values.len() / columns).map(row).unzip();
-        Ok(Explained { scores: Rows::new(1, scores).with_ids(ids), causes })
+        let scores = x.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y) as f32).collect();
+        Ok(Explained { causes: blame.causes(&values, &x, &[y]), scores: Rows::new(1, scores).with_ids(ids) })
     }))
 }

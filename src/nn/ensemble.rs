@@ -1,7 +1,8 @@
 //! Networks of one shape and different seeds, that score rows together.
 
+use super::causes::Blame;
 use super::rows::{Pass, Way};
-use super::{Autoencoder, Quantiles, mean_square};
+use super::{Autoencoder, Explained, Quantiles, mean_square};
 #[cfg(feature = "files")]
 use crate::Device;
 use crate::data::{Chunk, Chunks, Dataset, Rows};
@@ -79,23 +80,30 @@ impl Ensemble {
     /// # Errors
     /// As [`Autoencoder::encode_stream`].
     pub fn score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
+        Ok(self.explain_stream(rows, 0)?.map(|chunk| Ok(chunk?.scores)))
+    }
+
+    /// The same, and for each row at most `most` columns that make most of its squared error, mean over the members.
+    /// Their reconstruction is the mean of the members' reconstructions.
+    ///
+    /// # Errors
+    /// As [`Ensemble::score_stream`].
+    pub fn explain_stream(&self, rows: Chunks, most: usize) -> Result<impl Iterator<Item = Result<Explained>>> {
         let mut passes = self.members.iter().map(|ae| Pass::new(ae, Way::Compare, &rows)).collect::<Result<Vec<_>>>()?;
+        let (blame, columns) = (Blame::new(&self.members[0], most), self.members[0].inputs());
         Ok(rows.map(move |chunk| {
             let Chunk { values, ids, .. } = chunk?;
-            let mut shares: Vec<f64> = Vec::new();
-            for (pass, member) in passes.iter_mut().zip(&self.members) {
-                let x = pass.seen(&values)?;
-                let y = pass.run(&x)?;
-                let columns = member.inputs();
-                let errors = x.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y) as f32);
-                let below = errors.map(|error| member.quantiles().map_or(0.0, |scores| scores.share_below(error)));
-                match shares.is_empty() {
-                    true => shares.extend(below),
-                    false => shares.iter_mut().zip(below).for_each(|(sum, share)| *sum += share),
-                }
-            }
-            let mean = |sum: f64| (sum / self.members.len() as f64) as f32;
-            Ok(Rows::new(1, shares.into_iter().map(mean).collect()).with_ids(ids))
+            // Members are of one scaling, so they see the same.
+            let x = passes[0].seen(&values)?;
+            let all = passes.iter_mut().map(|pass| pass.run(&x)).collect::<Result<Vec<_>>>()?;
+            let share = |member: &Autoencoder, error: f32| member.quantiles().map_or(0.0, |scores| scores.share_below(error));
+            let score = |(at, x): (usize, &[f32])| {
+                let back = all.iter().map(|y| &y[at * columns..(at + 1) * columns]);
+                let shares = self.members.iter().zip(back).map(|(member, y)| share(member, mean_square(x, y) as f32));
+                (shares.sum::<f64>() / self.members.len() as f64) as f32
+            };
+            let scores = x.chunks(columns).enumerate().map(score).collect();
+            Ok(Explained { causes: blame.causes(&values, &x, &all), scores: Rows::new(1, scores).with_ids(ids) })
         }))
     }
 
@@ -125,6 +133,7 @@ impl Ensemble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Entry;
     use crate::{Device, data};
 
     fn member(seed: u64, rows: &Dataset) -> Autoencoder {
@@ -146,6 +155,30 @@ mod tests {
             assert!((f64::from(found[row]) - want).abs() < 1e-6, "{row}: {} and not {want}", found[row]);
         }
         assert_eq!(ensemble.score(&rows.rows(7..8)).unwrap(), found[7..8], "a row alone has its score");
+    }
+
+    #[test]
+    fn what_makes_a_score_is_by_the_mean_of_the_members() {
+        let rows = data::digits(0, 0..30);
+        let ensemble = Ensemble::of(vec![member(0, &rows), member(1, &rows)]).unwrap();
+        let found: Vec<Explained> = ensemble.explain_stream(rows.chunks(), 784).unwrap().collect::<Result<_>>().unwrap();
+        assert_eq!(found[0].scores.values, ensemble.score(&rows).unwrap());
+        let [a, b] = [0, 1].map(|at| ensemble.members()[at].reconstruct(&rows).unwrap().values);
+        for (row, causes) in found[0].causes.iter().enumerate() {
+            let square = |at: usize| {
+                let x = f64::from(rows.rows_f32(row..row + 1)[at]);
+                [&a, &b].map(|y| (x - f64::from(y[row * 784 + at])).powi(2)).iter().sum::<f64>() / 2.0
+            };
+            let whole: f64 = (0..784).map(square).sum();
+            assert_eq!(causes.len(), 784);
+            for cause in causes.iter().take(5) {
+                let at = cause.columns.start;
+                assert!((cause.share - square(at) / whole).abs() < 1e-6, "{cause:?}");
+                let Entry::Number(y) = cause.reconstruction else { panic!("{cause:?}") };
+                assert!((y - f64::from(a[row * 784 + at] + b[row * 784 + at]) / 2.0).abs() < 1e-6, "{cause:?}");
+            }
+            assert!(causes.is_sorted_by(|one, next| one.share >= next.share));
+        }
     }
 
     #[test]

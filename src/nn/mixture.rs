@@ -292,7 +292,7 @@ fn solve(x: &[f64], mean: &[f64], factor: &[f64], solved: &mut [f64]) -> f64 {
 
 /// Makes a lower triangle of a covariance, with `floor` added to its diagonal, that of its Cholesky factor. What is
 /// below the floor by rounding is the floor.
-fn cholesky(a: &mut [f64], units: usize, floor: f64) {
+pub(crate) fn cholesky(a: &mut [f64], units: usize, floor: f64) {
     for i in 0..units {
         for j in 0..=i {
             let (row_i, row_j) = (triangle(i), triangle(j));

@@ -26,6 +26,7 @@ pub use causes::{Cause, Entry, Explained};
 pub use corruption::Corruption;
 pub use ensemble::Ensemble;
 pub use mixture::Mixture;
+pub(crate) use mixture::cholesky;
 pub use net::{Activation, Layer, Net};
 pub use objective::{Divergence, Loss, Objective};
 pub use penalty::Sparsity;

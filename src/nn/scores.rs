@@ -1,7 +1,8 @@
 //! Scores of rows beside their error: with the distance of their code, and by their sensitivity to noise.
 
+use super::causes::Blame;
 use super::rows::{Pass, Way};
-use super::{Autoencoder, Typical, mean_square};
+use super::{Autoencoder, Explained, Typical, mean_square};
 use crate::data::{Chunk, Chunks, Dataset, Rows};
 use crate::rng::{Rng, purpose};
 use crate::{Error, Result};
@@ -50,19 +51,28 @@ impl Autoencoder {
     /// # Errors
     /// As [`Autoencoder::distance_score`].
     pub fn distance_score_stream(&self, rows: Chunks) -> Result<impl Iterator<Item = Result<Rows>>> {
+        Ok(self.explain_distance_stream(rows, 0)?.map(|chunk| Ok(chunk?.scores)))
+    }
+
+    /// The same, and for each row at most `most` columns that make most of its error; the distance of the code has
+    /// none.
+    ///
+    /// # Errors
+    /// As [`Autoencoder::distance_score`].
+    pub fn explain_distance_stream(&self, rows: Chunks, most: usize) -> Result<impl Iterator<Item = Result<Explained>>> {
         let Some(typical) = self.typical() else {
             let problem = "it does not know what is typical of its training rows";
             return Err(Error::argument("network", problem, "Use `with_typical`, or train it again."));
         };
         let (mut back, mut codes) = (Pass::new(self, Way::Compare, &rows)?, Pass::new(self, Way::Encode, &rows)?);
-        let (columns, units) = (self.inputs(), self.code_width());
+        let (blame, columns, units) = (Blame::new(self, most), self.inputs(), self.code_width());
         Ok(rows.map(move |chunk| {
             let Chunk { values, ids, .. } = chunk?;
             let x = back.seen(&values)?;
             let (y, z) = (back.run(&x)?, codes.run(&x)?);
             let errors = x.chunks(columns).zip(y.chunks(columns)).map(|(x, y)| mean_square(x, y));
             let scores = errors.zip(z.chunks(units)).map(|(error, z)| typical.score(error, z)).collect();
-            Ok(Rows::new(1, scores).with_ids(ids))
+            Ok(Explained { causes: blame.causes(&values, &x, &[y]), scores: Rows::new(1, scores).with_ids(ids) })
         }))
     }
 

@@ -106,7 +106,7 @@ pub(super) fn html(ae: &Autoencoder, test: &Dataset) -> Result<String> {
         Projection::Tsne if codes.rows < LEAST => Projection::Pca,
         by => by,
     };
-    let plane = Plane::of(ae.device(), &codes, by)?;
+    let plane = Plane::of_codes(ae, &codes, by)?;
     let fidelity = match shown.len() {
         ..4 => String::new(),
         _ => format!(" {}.", sentence(&Fidelity::of_rows(ae, &shown, &plane.points)?)),

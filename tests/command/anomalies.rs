@@ -307,6 +307,9 @@ fn an_ensemble_scores_together_and_its_training_goes_on_after_a_stop() {
     let scores: Vec<f32> = out.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
     assert!(scores.len() == 200 && scores.iter().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
     assert!(scores.iter().skip(3).step_by(10).all(|score| *score == 1.0), "anomalies are beyond all of the training");
+    let (why, _) = score("--contamination 0.05 --why");
+    assert!(why.lines().zip(out.lines()).all(|(why, plain)| why.starts_with(&format!("{plain},"))), "{why}");
+    assert_eq!(why.lines().skip(4).step_by(10).filter(|line| line.split(',').nth(3) == Some("b")).count(), 20, "{why}");
     // The first network is the one that a run without the others has, and what has no ensemble uses it.
     ok(root, &format!("{train} --out one"));
     let codes = |model: &str| ok(root, &format!("encode --device cpu --model {model} --data new.csv"));
@@ -315,7 +318,6 @@ fn an_ensemble_scores_together_and_its_training_goes_on_after_a_stop() {
     assert!(ok(root, "eval --device cpu --model e --data new.csv --anomaly bad").0.contains("AUROC"));
     assert!(ok(root, "report --device cpu --run e").1.contains("e holds 3 networks; this is of the first"));
     for (args, said) in [
-        ("score --device cpu --model e --data new.csv --why", "no other score"),
         ("score --device cpu --model e --data new.csv --score-by noise", "an ensemble compares errors"),
         ("train --device cpu --resume e --ensemble 4", "this run has 3 networks"),
         ("train --device cpu --data t.csv --ensemble 0", "it has no networks"),
@@ -345,6 +347,10 @@ fn rows_are_scored_by_the_distance_of_their_code_and_by_noise() {
     assert!(err.contains("as 2 of 100 rows that the model was judged by have"), "{err}");
     let error = scores("").0;
     assert!(distance.len() == 200 && distance.iter().zip(&error).all(|(distance, error)| distance != error), "{distance:?}");
+    let (why, plain) =
+        (ok(root, &format!("{SCORE} new.csv --score-by distance --why")).0, ok(root, &format!("{SCORE} new.csv --score-by distance")).0);
+    assert!(why.lines().zip(plain.lines()).all(|(why, plain)| why.starts_with(&format!("{plain},"))), "{why}");
+    assert_eq!(why.lines().skip(4).step_by(10).filter(|line| line.split(',').nth(2) == Some("b")).count(), 20, "{why}");
     let (noise, err) = scores("--score-by noise");
     assert!(err.contains("the noise has a standard deviation of 0.1") && noise.iter().all(|score| *score > 0.0), "{err}");
     assert_eq!(noise, scores("--score-by noise").0);
@@ -353,7 +359,7 @@ fn rows_are_scored_by_the_distance_of_their_code_and_by_noise() {
     assert!(found["anomalies"]["auroc"].as_f64().unwrap() > 0.9, "{found}");
     for (args, said) in [
         ("--score-by noise --contamination 0.1", "a model knows no such scores"),
-        ("--score-by distance --why", "no other score"),
+        ("--score-by noise --why", "the score by noise is no error, and has no columns"),
         ("--score-by odd", "error, distance, noise"),
     ] {
         let (code, _, err) = run(root, &format!("{SCORE} new.csv {args}"));

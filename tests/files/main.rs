@@ -2,6 +2,7 @@
 #![cfg(feature = "files")]
 
 mod arrays;
+mod broken;
 #[path = "../common/bytes.rs"]
 mod bytes;
 mod data;

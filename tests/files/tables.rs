@@ -238,7 +238,7 @@ fn bad_tables() -> Vec<(Options, Vec<u8>, &'static str)> {
     vec![
         (plain(), text(""), "the table is empty"),
         (plain(), text("\n\n"), "the table is empty"),
-        (plain(), text("1,2\n3\n"), "line 2: 1 fields where the first line has 2"),
+        (plain(), text("1,2\n3\n"), "line 2: 1 field where the first line has 2"),
         (plain(), text("1,2\n3,4,5\n"), "line 2: 3 fields where the first line has 2"),
         (plain(), text("1,2\n3,4,\n"), "line 2: 3 fields"),
         (plain(), text("a,b\n1,2\n\n3,x\n"), "line 4, column 2 (`b`): `x` is not a number"),

@@ -2,7 +2,8 @@
 // kernels of the stand-in. It proves what the stand-in device can't: opening, loading, launching, graphs and errors.
 //
 // Like a real stream it does nothing until it is waited for, and so an argument or a buffer that did not live long
-// enough is seen. NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, jit, memory, turing, graph, address.
+// enough is seen. NARROWS_FAKE_DRIVER plants a fault: old, nodevice, nocount, ptx, jit, memory, turing, graph, address;
+// with loads it says which kernel each module has.
 // Compiled with NARROWS_WITHOUT_UPLOAD it is a driver that lacks a function.
 #include <functional>
 #include <mutex>
@@ -133,7 +134,10 @@ API int cuMemPoolSetAttribute(void* pool, int attribute, void* value) {
     return pool == &stream && attribute == 4 && *static_cast<unsigned long long*>(value) == ~0ull ? OK : INVALID_VALUE;
 }
 API int cuModuleLoadData(void** module, const void* image) {
-    *module = new std::string(static_cast<const char*>(image));
+    auto* text = new std::string(static_cast<const char*>(image));
+    const size_t entry = text->find(".visible .entry ");
+    if (fault("loads") && entry != std::string::npos) fprintf(stderr, "loaded: %s\n", text->substr(entry + 16, text->find('(', entry) - entry - 16).c_str());
+    *module = text;
     return fault("ptx") ? UNSUPPORTED_PTX : fault("jit") ? NO_COMPILER : OK;
 }
 API int cuModuleLoadDataEx(void** module, const void* image, unsigned n, int* options, void** values) {

@@ -3,7 +3,7 @@
 
 use super::driver::{compiler_log, failed, faulted, is_fatal, keep_freed_memory};
 use super::plan::{Facts, Launch, MAX_ARGS};
-use super::{PTX, entries};
+use super::ptx::module;
 use crate::device::View;
 use crate::{Error, Result};
 use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, result, sys};
@@ -13,11 +13,14 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-/// One stream of one GPU, with all kernels loaded.
+/// The kernel that is loaded when a GPU is opened, so that a driver which compiles none is noticed there.
+const FIRST: &str = "fill_each";
+
+/// One stream of one GPU, and the kernels that were used so far.
 pub(super) struct Queue {
     id: String,
     stream: Arc<CudaStream>,
-    functions: HashMap<&'static str, CudaFunction>,
+    functions: Mutex<HashMap<String, CudaFunction>>,
     facts: Facts,
     /// What was being done when the GPU was first seen to have faulted.
     fault: OnceLock<String>,
@@ -44,15 +47,18 @@ impl Queue {
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(|e| failed(&id, "making a stream", e))?;
         keep_freed_memory(index);
-        let module = context.load_module(Ptx::from_src(PTX)).map_err(|e| {
-            let log = compiler_log(PTX).map_or_else(String::new, |log| format!(" ({log})"));
-            failed(&id, &format!("loading the kernels{log}"), e)
-        })?;
-        let function = |entry| module.load_function(entry).map_err(|e| failed(&id, &format!("looking up {entry}"), e));
-        let functions = entries(PTX).map(|entry| Ok((entry, function(entry)?))).collect::<Result<HashMap<_, _>>>()?;
         let count = context.attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
         let multiprocessors = count.map_err(|e| failed(&id, "asking for the number of multiprocessors", e))?.max(1) as usize;
-        Ok(Queue { id, stream, functions, facts: Facts { multiprocessors }, fault: OnceLock::new(), order: Mutex::new(()) })
+        let queue = Queue {
+            id,
+            stream,
+            functions: Mutex::default(),
+            facts: Facts { multiprocessors },
+            fault: OnceLock::new(),
+            order: Mutex::new(()),
+        };
+        queue.function(FIRST)?;
+        Ok(queue)
     }
 
     pub(super) fn facts(&self) -> &Facts {
@@ -109,16 +115,30 @@ impl Queue {
         memory.device_ptr(&self.stream).0 + (view.offset * view.dtype().size()) as u64
     }
 
-    pub(super) fn ready(&self, launch: Launch) -> Result<Call> {
-        let Some(function) = self.functions.get(launch.entry.as_str()) else {
-            return Err(Error::device(
-                &self.id,
-                format!("there is no kernel {}", launch.entry),
-                "This is a bug: run kernels/build_ptx.py and build again.",
-            ));
+    /// A kernel, which the driver compiles when it is first asked for. Two threads that ask at once wait for one another.
+    fn function(&self, entry: &str) -> Result<CudaFunction> {
+        // A kernel is there as a whole or not at all, so a panic elsewhere does not matter here.
+        let mut functions = self.functions.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(function) = functions.get(entry) {
+            return Ok(function.clone());
+        }
+        let Some(ptx) = module(entry) else {
+            let problem = format!("there is no kernel {entry}");
+            return Err(Error::device(&self.id, problem, "This is a bug: run kernels/build_ptx.py and build again."));
         };
+        let context = self.stream.context();
+        let loaded = context.load_module(Ptx::from_src(&ptx)).map_err(|e| {
+            let log = compiler_log(&ptx).map_or_else(String::new, |log| format!(" ({log})"));
+            self.failed(&format!("loading the kernel {entry}{log}"), e)
+        })?;
+        let function = loaded.load_function(entry).map_err(|e| self.failed(&format!("looking up {entry}"), e))?;
+        functions.insert(entry.into(), function.clone());
+        Ok(function)
+    }
+
+    pub(super) fn ready(&self, launch: Launch) -> Result<Call> {
         let (slots, starts) = launch.slots(&|view| self.address(view));
-        Ok(Call { function: function.clone(), slots, starts, launch })
+        Ok(Call { function: self.function(&launch.entry)?, slots, starts, launch })
     }
 
     /// Enqueues the launches in order, `times` times over, and waits for nothing.

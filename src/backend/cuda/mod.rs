@@ -4,6 +4,7 @@ mod driver;
 mod launch;
 mod plan;
 mod program;
+mod ptx;
 #[cfg(feature = "standin")]
 pub(crate) mod standin;
 #[cfg(all(test, feature = "standin"))]
@@ -15,14 +16,6 @@ use crate::{Error, Result};
 use launch::Queue;
 use plan::plan;
 use std::sync::Arc;
-
-/// What ships: all kernels, as `kernels/build_ptx.py` made PTX of them.
-const PTX: &str = include_str!("../../../kernels/ptx/narrows.ptx");
-
-/// The names of a PTX text's kernels.
-fn entries(ptx: &'static str) -> impl Iterator<Item = &'static str> {
-    ptx.split(".visible .entry ").skip(1).filter_map(|rest| rest.split('(').next())
-}
 
 /// Adds the GPUs to a list of devices, or why there are none.
 pub(crate) fn list(list: &mut DeviceList) {

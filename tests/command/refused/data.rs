@@ -93,7 +93,7 @@ pub fn csv_cases(table: &mut Table) {
         ("", text("\n\n\r\n"), "the table is empty"),
         ("", text("a,b\n"), "0 rows can't be split"),
         ("", text("a,b\n1,2\n"), "1 row can't be split"),
-        ("", text("1,2\n3\n"), "line 2: 1 fields where the first line has 2"),
+        ("", text("1,2\n3\n"), "line 2: 1 field where the first line has 2"),
         ("", text("1,2\n3,4,5\n"), "line 2: 3 fields"),
         ("", text("1,2\n3,4,\n"), "line 2: 3 fields"),
         ("", text("a,b\n1,2\n\n3,x\n"), "line 4, column 2 (`b`): `x` is not a number"),

@@ -77,6 +77,22 @@ fn where_no_graph_can_be_made_the_list_runs() {
     with_driver("a_gpu_has_the_bits_of_the_contract", "graph");
 }
 
+/// A driver compiles a kernel in tens of milliseconds, a large product in more.
+#[test]
+#[cfg(target_os = "linux")]
+fn kernels_are_loaded_when_they_are_first_used() {
+    let loaded = |test| {
+        let text = with_driver(test, "loads")?;
+        let names: Vec<String> = text.lines().filter_map(|line| Some(line.strip_prefix("loaded: ")?.to_string())).collect();
+        Some(names)
+    };
+    let Some(opened) = loaded("what_opening_says") else { return };
+    assert_eq!(opened, ["fill_each"]);
+    let Some(used) = loaded("a_gpu_has_the_bits_of_the_contract") else { return };
+    let once: std::collections::BTreeSet<_> = used.iter().collect();
+    assert!(used.len() == once.len() && used.len() > 60, "{used:?}");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn every_failure_of_the_driver_is_a_typed_error() {
@@ -96,11 +112,11 @@ fn every_failure_of_the_driver_is_a_typed_error() {
         ),
         (
             "ptx",
-            "error: cuda:0: loading the kernels (ptxas fatal :; planted; unknown version) failed with CUDA_ERROR_222: planted. The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer.",
+            "error: cuda:0: loading the kernel fill_each (ptxas fatal :; planted; unknown version) failed with CUDA_ERROR_222: planted. The driver is too old for the PTX (it needs CUDA 12.0). Update the NVIDIA driver to 525 or newer.",
         ),
         (
             "jit",
-            "error: cuda:0: loading the kernels failed with CUDA_ERROR_221: planted. The driver's compiler of PTX, libnvidia-ptxjitcompiler, is missing.",
+            "error: cuda:0: loading the kernel fill_each failed with CUDA_ERROR_221: planted. The driver's compiler of PTX, libnvidia-ptxjitcompiler, is missing.",
         ),
         (
             "address",
