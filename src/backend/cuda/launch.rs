@@ -115,7 +115,8 @@ impl Queue {
         memory.device_ptr(&self.stream).0 + (view.offset * view.dtype().size()) as u64
     }
 
-    /// A kernel, which the driver compiles when it is first asked for. Two threads that ask at once wait for one another.
+    /// A kernel, which the driver compiles when it is first asked for. Two threads that ask at once wait for one
+    /// another.
     fn function(&self, entry: &str) -> Result<CudaFunction> {
         // A kernel is there as a whole or not at all, so a panic elsewhere does not matter here.
         let mut functions = self.functions.lock().unwrap_or_else(|e| e.into_inner());
