@@ -9,9 +9,10 @@ fn main() -> narrows::Result<()> {
     let ae = Autoencoder::builder(784).hidden([128]).code(32).build(&Device::cpu()?)?;
     ae.fit(&train, &Fit::default().epochs(5))?;
 
-    // Ten of each digit, three times drawn; and the encoder trained with the classifier.
+    // Ten of each digit, three times drawn; the encoder trained with the classifier; and the labels spread over the
+    // nearest of all training rows.
     let probe = ProbeConfig { steps: 500, ..ProbeConfig::default() };
-    let config = ReadoutConfig { labelled: Some(100), draws: 3, fine_tune: true, probe };
+    let config = ReadoutConfig { labelled: Some(100), draws: 3, fine_tune: true, spread: true, probe };
     println!("{}", Readout::of(&ae, &train, &test, config)?);
     Ok(())
 }

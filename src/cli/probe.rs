@@ -30,6 +30,10 @@ pub(super) struct Probe {
     /// Trains the encoder with the classifier as well, beside the frozen codes.
     #[arg(long)]
     fine_tune: bool,
+    /// Spreads the labels over the nearest of all training rows as well, by the angle between features: rows without a
+    /// label help.
+    #[arg(long)]
+    spread: bool,
     /// Seed of the first draw.
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
@@ -61,11 +65,17 @@ impl Probe {
             labelled: self.labelled,
             draws: self.draws.unwrap_or(if self.labelled.is_some() { DRAWS } else { 1 }),
             fine_tune: self.fine_tune,
+            spread: self.spread,
             probe: ProbeConfig { seed: self.seed, ..ProbeConfig::default() },
         };
         let readout = Readout::of(&ae, &split.train, &split.test, config)?;
         if readout.features.iter().all(|features| features.name != "principal components") {
             self.common.say(without_components(&split.train));
+        }
+        if self.spread && readout.spread.iter().all(|features| features.name != "rows") {
+            self.common.say(format_args!(
+                "labels are not spread over the rows themselves: to find the neighbours of such wide ones would take minutes"
+            ));
         }
         if let Some(out) = &self.out {
             let names: Vec<String> = (0..readout.confusion.len()).map(|class| split.test.class_name(class as u8)).collect();
@@ -87,6 +97,7 @@ impl Probe {
         };
         print(json!({
             "labelled": readout.labelled, "seed": self.seed, "readouts": readout.features.iter().map(line).collect::<Vec<_>>(),
+            "spread": readout.spread.iter().map(line).collect::<Vec<_>>(),
             "confusion": readout.confusion, "file": self.out.as_ref().map(|out| out.display().to_string()),
         }))
     }

@@ -22,6 +22,7 @@ mod readout;
 mod sampling;
 mod scan;
 mod search;
+mod spreading;
 
 pub use activity::Activity;
 pub use anomaly::Detection;
@@ -43,3 +44,4 @@ pub use pullback::Pullback;
 pub use readout::{Features, Readout, ReadoutConfig};
 pub use sampling::{analogy, between, codes, manifold, mean_code, mixture_codes, sample, traverse};
 pub use search::{Metric, Search};
+pub use spreading::{Shares, Spreading};

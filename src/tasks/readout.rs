@@ -3,10 +3,14 @@
 #[cfg(feature = "pca")]
 use super::Pca;
 use super::probe::{Probe, ProbeConfig, labels};
-use crate::data::Dataset;
+use super::{Metric, Neighbours, Spreading};
+use crate::data::{Dataset, Rows};
 use crate::rng::{permutation, purpose};
-use crate::{Autoencoder, Error, Result};
+use crate::{Autoencoder, Device, Error, Result};
 use std::fmt;
+
+/// The most operations that are spent on the neighbours of rows: a minute and a half on two cores.
+const MOST_WORK: f64 = (1u64 << 43) as f64;
 
 /// How features are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,17 +21,19 @@ pub struct ReadoutConfig {
     pub draws: usize,
     /// Whether the encoder is trained with the classifier as well. Default not.
     pub fine_tune: bool,
+    /// Whether the labels are spread over the nearest training rows as well. Default not.
+    pub spread: bool,
     /// How the classifiers are trained; a draw's seed is this one plus its number.
     pub probe: ProbeConfig,
 }
 
 impl Default for ReadoutConfig {
     fn default() -> ReadoutConfig {
-        ReadoutConfig { labelled: None, draws: 1, fine_tune: false, probe: ProbeConfig::default() }
+        ReadoutConfig { labelled: None, draws: 1, fine_tune: false, spread: false, probe: ProbeConfig::default() }
     }
 }
 
-/// One kind of features, and the error of a linear classifier on them.
+/// One kind of features, and the error of what is read in them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
     /// What they are: `codes`, `fine-tuned codes`, `principal components`, `rows`.
@@ -59,6 +65,10 @@ pub struct Readout {
     /// Codes first; fine-tuned ones, if they were asked for, second. Principal components are left out where they would
     /// take longer than [`Pca::MOST_SECONDS`](super::Pca::MOST_SECONDS).
     pub features: Vec<Features>,
+    /// If it was asked for, the same features in place of whose classifier the labels are spread over the training rows
+    /// ([`Spreading`], by the angle between features), of which the nearest vote for a test row. The rows themselves
+    /// are left out where their neighbours would take more than 2^43 operations.
+    pub spread: Vec<Features>,
     /// How many test rows of each class (first index) are put into each class, by the last classifier of the codes, or
     /// of the fine-tuned ones; summed over the draws.
     pub confusion: Vec<Vec<usize>>,
@@ -96,6 +106,17 @@ impl Readout {
         if config.fine_tune {
             features.insert(1, Features { name: "fine-tuned codes", columns: ae.code_width(), errors: Vec::new() });
         }
+        let work = 2.0 * train.len() as f64 * (train.len() + test.len()) as f64;
+        let graphs = match config.spread {
+            true => kinds
+                .iter()
+                .filter(|(_, [rows, _])| work * rows.columns() as f64 <= MOST_WORK)
+                .map(|(name, [from, to])| Graph::of(ae.device(), name, from, to))
+                .collect::<Result<Vec<_>>>()?,
+            false => Vec::new(),
+        };
+        let mut spread: Vec<Features> =
+            graphs.iter().map(|graph| Features { name: graph.name, columns: graph.columns, errors: Vec::new() }).collect();
         let classes = of_train.iter().chain(of_test).max().map_or(0, |&last| usize::from(last) + 1);
         let mut confusion = vec![vec![0; classes]; classes];
         for draw in 0..config.draws {
@@ -108,6 +129,13 @@ impl Readout {
                     count(&mut confusion, &predicted, of_test);
                 }
             }
+            let mut some = vec![None; if graphs.is_empty() { 0 } else { train.len() }];
+            if !graphs.is_empty() {
+                known.iter().for_each(|&row| some[row] = Some(of_train[row]));
+            }
+            for graph in &graphs {
+                note(&mut spread, graph.name, &graph.rows.spread(&some)?.vote(&graph.near)?, of_test);
+            }
             if config.fine_tune {
                 let (tuned, probe) = Probe::fine_tune(ae, &train.selected(&known), probe)?;
                 let codes = tuned.encode(test)?;
@@ -116,7 +144,24 @@ impl Readout {
                 count(&mut confusion, &predicted, of_test);
             }
         }
-        Ok(Readout { labelled, features, confusion })
+        Ok(Readout { labelled, features, spread, confusion })
+    }
+}
+
+/// The training rows by some features, and the nearest of them for each test row.
+struct Graph {
+    name: &'static str,
+    columns: usize,
+    rows: Spreading,
+    near: Neighbours,
+}
+
+impl Graph {
+    fn of(device: &Device, name: &'static str, from: &Dataset, to: &Dataset) -> Result<Graph> {
+        let all = |rows: &Dataset| Rows::new(rows.columns(), rows.rows_f32(0..rows.len()));
+        let rows = Spreading::of(device, &all(from), Metric::Cosine)?;
+        let near = rows.neighbours(&all(to))?;
+        Ok(Graph { name, columns: from.columns(), rows, near })
     }
 }
 
@@ -164,14 +209,21 @@ impl fmt::Display for Readout {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let draws = self.features[0].errors.len();
         let of = if draws == 1 { String::new() } else { format!(", mean and standard deviation of {draws} draws") };
-        write!(f, "error of a linear classifier, {} labels{of}", self.labelled)?;
-        for features in &self.features {
-            write!(f, "\n  {:<22}{:>6} numbers  {:>6.2} %", features.name, features.columns, 100.0 * features.mean())?;
-            if draws > 1 {
-                write!(f, " +- {:.2}", 100.0 * features.deviation())?;
+        let lines = |f: &mut fmt::Formatter, all: &[Features]| -> fmt::Result {
+            for features in all {
+                write!(f, "\n  {:<22}{:>6} numbers  {:>6.2} %", features.name, features.columns, 100.0 * features.mean())?;
+                if draws > 1 {
+                    write!(f, " +- {:.2}", 100.0 * features.deviation())?;
+                }
             }
+            Ok(())
+        };
+        write!(f, "error of a linear classifier, {} labels{of}", self.labelled)?;
+        lines(f, &self.features)?;
+        if !self.spread.is_empty() {
+            write!(f, "\nerror of the labels spread over the nearest of all training rows")?;
         }
-        Ok(())
+        lines(f, &self.spread)
     }
 }
 
@@ -199,12 +251,16 @@ mod tests {
         let [train, test] = [0..600, 600..800].map(|range| data::digits(0, range));
         let ae = Autoencoder::builder(784).layers([16]).build(&crate::Device::cpu().unwrap()).unwrap();
         let probe = ProbeConfig { steps: 200, ..ProbeConfig::default() };
-        let config = ReadoutConfig { labelled: Some(200), draws: 2, fine_tune: true, probe };
+        let config = ReadoutConfig { labelled: Some(200), draws: 2, fine_tune: true, spread: true, probe };
         let readout = Readout::of(&ae, &train, &test, config).unwrap();
         let names: Vec<_> = readout.features.iter().map(|f| (f.name, f.columns, f.errors.len())).collect();
         assert_eq!(names, [("codes", 16, 2), ("fine-tuned codes", 16, 2), ("principal components", 16, 2), ("rows", 784, 2)]);
         let errors: Vec<f64> = readout.features.iter().map(Features::mean).collect();
         assert!(errors.iter().all(|&error| error < 0.6) && errors[1] < errors[0], "{errors:?}");
+        let spread: Vec<_> = readout.spread.iter().map(|f| (f.name, f.columns, f.errors.len())).collect();
+        assert_eq!(spread, [("codes", 16, 2), ("principal components", 16, 2), ("rows", 784, 2)]);
+        assert!(readout.spread.iter().all(|f| f.mean() < 0.5), "{readout}");
+        assert_eq!(readout.to_string().matches("spread over").count(), 1, "{readout}");
         assert_eq!(readout.confusion.iter().flatten().sum::<usize>(), 400);
         let wrong: usize = (0..10).map(|class| 40 - readout.confusion[class][class]).sum();
         assert!((wrong as f64 / 400.0 - errors[1]).abs() < 1e-12);
