@@ -312,9 +312,19 @@ impl Options {
         let mut found = HashMap::new();
         let short = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(characters).collect::<String>();
         if path.is_dir() || is_one(path, self) {
-            let files = Files::of(path, What::Texts)?.found;
-            for &row in rows.iter().filter(|&&row| row < files.len()) {
-                found.insert(row, short(&text_of(&files[row].path)?));
+            let mut row = 0;
+            for file in Files::of(path, What::Texts)?.found {
+                // What is left out has no number, and only reading it tells.
+                if rows.contains(&row) || self.skip_broken {
+                    let text = match text_of(&file.path) {
+                        Err(Error::Data { .. }) if self.skip_broken => continue,
+                        text => text?,
+                    };
+                    if rows.contains(&row) {
+                        found.insert(row, short(&text));
+                    }
+                }
+                row += 1;
             }
         } else {
             let mut lines = Lines::open(path, None, self)?;
@@ -322,7 +332,10 @@ impl Options {
             let Some(at) = schema.fields.iter().position(|field| matches!(field.role, Role::Words(_))) else { return Ok(Vec::new()) };
             let mut row = 0;
             while lines.next()? {
-                let text = lines.text(places[at]).unwrap_or_default();
+                let text = match lines.text(places[at]) {
+                    Err(_) if self.skip_broken => continue,
+                    text => text.unwrap_or_default(),
+                };
                 if text.is_empty() && schema.missing == Missing::Drop {
                     continue;
                 }
