@@ -259,7 +259,15 @@ mod tests {
         assert!(errors.iter().all(|&error| error < 0.6) && errors[1] < errors[0], "{errors:?}");
         let spread: Vec<_> = readout.spread.iter().map(|f| (f.name, f.columns, f.errors.len())).collect();
         assert_eq!(spread, [("codes", 16, 2), ("principal components", 16, 2), ("rows", 784, 2)]);
-        assert!(readout.spread.iter().all(|f| f.mean() < 0.5), "{readout}");
+        let of_train = train.labels().unwrap();
+        let mut some = vec![None; 600];
+        drawn(of_train, 200, probe.seed).into_iter().for_each(|row| some[row] = Some(of_train[row]));
+        let graph = Spreading::of(ae.device(), &ae.encode(&train).unwrap(), Metric::Cosine).unwrap();
+        let classes = graph.spread(&some).unwrap().vote(&graph.neighbours(&ae.encode(&test).unwrap()).unwrap()).unwrap();
+        let wrong = classes.iter().zip(test.labels().unwrap()).filter(|(class, label)| class != label).count();
+        assert_eq!(readout.spread[0].errors[0], wrong as f64 / 200.0);
+        // Far from what guessing gives, 0.9.
+        assert!(readout.spread.iter().all(|f| f.mean() < 0.6), "{readout}");
         assert_eq!(readout.to_string().matches("spread over").count(), 1, "{readout}");
         assert_eq!(readout.confusion.iter().flatten().sum::<usize>(), 400);
         let wrong: usize = (0..10).map(|class| 40 - readout.confusion[class][class]).sum();
