@@ -48,8 +48,9 @@ pub(super) struct Reading {
     /// --color=false overrides --config.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     color: Option<bool>,
-    /// Leaves out what can't be read, and says how much that was: lines of CSV with another number of fields, or that a
-    /// trained model can't take; images and texts of a folder that can't be decoded. [default: an error]
+    /// Leaves out what can't be read, and says how much that was: lines of CSV with another number of fields, with a
+    /// text where a hundred times as many numbers stand, or that a trained model can't take; images and texts of a
+    /// folder that can't be decoded. [default: an error]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     skip_broken: Option<bool>,
 }

@@ -175,8 +175,9 @@ impl Options {
     }
 
     /// Leaves out what can't be read, where it would be an error by default: of a table, lines with another number of
-    /// fields than the first, and those that do not fit what is known of the columns; of a folder, images and texts
-    /// that can't be decoded. The notes of the rows say how many, and what is wrong with the first.
+    /// fields than the first, those that do not fit what is known of the columns, and, where that is learnt, those with
+    /// a text in a column that has a hundred times as many numbers; of a folder, images and texts that can't be
+    /// decoded. The notes of the rows say how many, and what is wrong with the first.
     pub fn skip_broken(mut self, skip: bool) -> Options {
         self.skip_broken = skip;
         self

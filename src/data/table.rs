@@ -23,6 +23,9 @@ const SIDE: usize = 8;
 const BRIGHT: f64 = 128.0;
 /// A text has at least this many words, on average in its column; names have fewer.
 const TEXT_WORDS: usize = 4;
+/// In a column of numbers, one text for this many of them is a broken line, where such lines are left out; with more it
+/// is a column of two kinds.
+const NUMBERS: usize = 100;
 /// The most faults that one error names.
 const FAULTS: usize = 10;
 
@@ -100,8 +103,13 @@ impl Table {
             ids: Vec::new(),
             notes: lines.notes().to_vec(),
         };
+        let numbers = if options.skip_broken { mostly_numbers(path, &table.roles, options)? } else { Vec::new() };
         while lines.next()? {
-            table.take(&lines)?;
+            // Without that option nothing is known of the columns, and no line is broken here.
+            let is_left_out = broken(&lines, &table.roles, &numbers).is_some_and(|problem| lines.leave_out(problem).is_ok());
+            if !is_left_out {
+                table.take(&lines)?;
+            }
         }
         table.notes.extend(lines.left_out());
         table.settle_words();
@@ -460,6 +468,38 @@ fn asked(lines: &Lines, options: &Options) -> Result<Vec<Asked>> {
         roles[at] = role;
     }
     Ok(roles)
+}
+
+/// Which fields hold numbers, but for a few.
+fn mostly_numbers(path: &Path, roles: &[Asked], options: &Options) -> Result<Vec<bool>> {
+    let mut lines = Lines::open(path, None, options)?;
+    let mut counts = vec![[0; 2]; roles.len()];
+    while lines.next()? {
+        for (at, [numbers, texts]) in counts.iter_mut().enumerate().filter(|(at, _)| roles[*at] == Asked::Row) {
+            match lines.cell(at) {
+                Ok(Cell::Number(_)) => *numbers += 1,
+                Ok(Cell::Text(text)) if !is_word_for_a_gap(text) => *texts += 1,
+                _ => {}
+            }
+        }
+    }
+    Ok(counts.into_iter().map(|[numbers, texts]| texts * NUMBERS <= numbers).collect())
+}
+
+/// What can't be read in a line, where `numbers` says which fields are to be numbers; nothing where it says nothing.
+fn broken(lines: &Lines, roles: &[Asked], numbers: &[bool]) -> Option<String> {
+    let mut fields = roles.iter().zip(numbers).enumerate();
+    fields.find_map(|(at, (role, is_number))| {
+        let problem = match role {
+            Asked::Row => match lines.cell(at) {
+                Ok(Cell::Text(text)) if *is_number && !is_word_for_a_gap(text) => not_a_number(text),
+                cell => cell.err()?,
+            },
+            Asked::Names => lines.name(at).err()?,
+            _ => return None,
+        };
+        Some(format!("{}: {problem}", lines.at(at)))
+    })
 }
 
 pub(super) fn nothing_left(path: &Path) -> Error {

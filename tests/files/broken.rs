@@ -31,6 +31,29 @@ fn lines_with_another_number_of_fields_are_left_out_of_a_table_that_is_learnt_fr
 }
 
 #[test]
+fn a_word_among_many_numbers_is_a_broken_line_and_among_few_another_kind_of_column() {
+    let line = |i: usize| match i {
+        3 => format!("{i},oops,owl\n"),
+        7 => format!("{i},NA,owl\n"),
+        9 => format!("{i},inf,owl\n"),
+        _ => format!("{i},{i}.5,{}\n", ["owl", "cat"][i % 2]),
+    };
+    let (_folder, path) = with("t.csv", "a,b,kind\n".to_string() + &(0..200).map(line).collect::<String>());
+    let read = |path| skipping().missing(Missing::Mean).read(path);
+    let data = read(&path).unwrap();
+    assert_eq!((data.len(), data.columns()), (198, 4));
+    let note = data.notes().iter().find(|note| note.contains("broken")).unwrap();
+    assert!(note.contains("2 broken lines are left out: line 5, column 2 (`b`): `oops` is not a number; line 11"), "{note}");
+    assert!(data.notes().iter().any(|note| note.contains("gaps filled with the mean: b 1")), "{:?}", data.notes());
+    // Of 99 numbers one is too many.
+    let (_folder, few) = with("t.csv", "a\n".to_string() + &"1\n".repeat(99) + "oops\n");
+    assert!(read(&few).unwrap_err().to_string().contains("`oops` is not a number"));
+    let (_folder, enough) = with("t.csv", "a\n".to_string() + &"1\n".repeat(100) + "oops\n");
+    assert_eq!(read(&enough).unwrap().len(), 100);
+    assert!(Options::default().read(&enough).is_err());
+}
+
+#[test]
 fn rows_that_a_schema_cannot_take_leave_nothing_behind() {
     let (_folder, path) = with("t.csv", "kind,a,b\nowl,1,2\ncat,,4\nowl,5,6\n");
     let table = Options::default().missing(Missing::Median).read(&path).unwrap();
