@@ -1,8 +1,9 @@
 //! `narrows augment`
 
-use super::apply::{columns, unless_gone};
-use super::common::{Common, check_place, counted, ends_in, print, table};
+use super::apply::unless_gone;
+use super::common::{Common, check_place, counted, ends_in, print};
 use super::input::Input;
+use super::made::Made;
 use super::model::Model;
 use clap::Args;
 use narrows::data::{Dataset, RowWriter, Rows};
@@ -26,7 +27,7 @@ pub(super) struct Augment {
     /// Seed of the new rows.
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// A .csv, with the column `label` where the rows have labels, an .npy, or for images a .png: each given row before
+    /// A .csv, with categories by their names and the column `label` where the rows have labels, an .npy, or for images a .png: each given row before
     /// its new ones. [default: CSV to stdout]
     #[arg(short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -77,16 +78,16 @@ impl Augment {
     }
 
     fn write(&self, ae: &Autoencoder, given: &Dataset, codes: Rows) -> Result<()> {
-        let writer = table(self.out.as_deref(), &columns(ae))?;
         let has_place = self.out.as_deref().is_none_or(|path| !ends_in(path, "npy"));
         let labels = given.labels().filter(|_| has_place);
-        let mut writer = if labels.is_some() { writer.with_texts(&["label"]) } else { writer };
+        let made = Made::new(ae, self.out.as_deref());
+        let mut writer = made.table(self.out.as_deref(), labels.map(|_| "label"))?;
         let mut at = 0;
         for rows in ae.decode_stream(Dataset::from_rows("codes", codes.values, &[codes.columns])?.chunks())? {
             let rows = rows?;
             let texts = (at..at + rows.rows).filter_map(|row| Some(given.class_name(labels?[row / self.n]))).collect();
             at += rows.rows;
-            writer.write(&rows.with_texts(texts))?;
+            writer.write(&made.rows(rows.with_texts(texts))?)?;
         }
         writer.finish().map(drop)
     }

@@ -13,6 +13,7 @@ mod flags;
 mod gallery;
 mod hits;
 mod input;
+mod made;
 mod map;
 mod model;
 mod outside;

@@ -1,8 +1,8 @@
 //! `narrows sample`
 
-use super::apply::columns;
-use super::common::{Common, check_place, ends_in, print, table};
+use super::common::{Common, check_place, ends_in, print};
 use super::input::{Halves, Size};
+use super::made::Made;
 use super::model::Model;
 use clap::Args;
 use narrows::data::{Dataset, RowWriter, Rows};
@@ -49,7 +49,7 @@ pub(super) struct Sample {
     seed: u64,
     #[command(flatten)]
     halves: Halves,
-    /// A .png, where rows are images, a .csv or an .npy file. [default: CSV to stdout]
+    /// A .png, where rows are images, a .csv, with categories by their names, or an .npy file. [default: CSV to stdout]
     #[arg(short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Prints one JSON document on the file.
@@ -79,9 +79,10 @@ impl Sample {
                 report::write(path, &report::grid(&rows.values, self.dims(&ae, path)?, side(self.n))?)?;
             }
             None => {
-                let mut writer = table(self.out.as_deref(), &columns(&ae))?;
+                let made = Made::new(&ae, self.out.as_deref());
+                let mut writer = made.table(self.out.as_deref(), None)?;
                 let codes = Dataset::from_rows("codes", codes.values, &[codes.columns])?.chunks();
-                ae.decode_stream(codes)?.try_for_each(|rows| writer.write(&rows?))?;
+                ae.decode_stream(codes)?.try_for_each(|rows| writer.write(&made.rows(rows?)?))?;
                 writer.finish()?;
             }
         }

@@ -140,7 +140,10 @@ impl Lines {
                 Ok(()) => continue,
                 Err(problem) => problem,
             };
-            let remedy = format!("Give every row the same number of fields; they are separated by {}.", text::name(self.dialect.delimiter));
+            let remedy = format!(
+                "Give every row the same number of fields; they are separated by {}. --skip-broken leaves such lines out.",
+                text::name(self.dialect.delimiter)
+            );
             return Err(Error::data(&self.path, problem, remedy));
         }
     }

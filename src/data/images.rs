@@ -76,7 +76,7 @@ fn unreadable(folder: &Path, all: &[&Files]) -> Option<Error> {
         said.push(format!("and {} more", bad.len() - NAMED));
     }
     let problem = format!("{} of its {} images can't be read: {}", bad.len(), images.len(), said.join("; "));
-    Some(Error::data(folder, problem, "Save them again, or remove them."))
+    Some(Error::data(folder, problem, "Save them again, remove them, or leave them out: --skip-broken."))
 }
 
 /// What all images become.
@@ -226,7 +226,9 @@ impl Form {
 
 /// The image in a file in 1 or 3 channels, upright and on white paper, and whether it had colours that are lost.
 fn decode(path: &Path, channels: usize) -> Result<(DynamicImage, bool)> {
-    let refuse = |why: String| Error::data(path, format!("it can't be read as an image ({why})"), "Save it again, or remove it.");
+    let refuse = |why: String| {
+        Error::data(path, format!("it can't be read as an image ({why})"), "Save it again, remove it, or leave it out: --skip-broken.")
+    };
     let mut file = Vec::new();
     File::open(path).and_then(|from| from.take(BYTES + 1).read_to_end(&mut file)).map_err(|e| Error::io(path, "reading", e))?;
     if file.len() as u64 > BYTES {

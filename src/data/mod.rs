@@ -45,6 +45,8 @@ mod text;
 mod texts;
 mod values;
 #[cfg(feature = "files")]
+mod worded;
+#[cfg(feature = "files")]
 mod words;
 #[cfg(feature = "files")]
 mod write;
@@ -65,6 +67,8 @@ pub use scaler::{Scale, Scaler};
 pub use schema::{Missing, Schema};
 pub use values::Values;
 pub(crate) use values::to_f32;
+#[cfg(feature = "files")]
+pub use worded::Worded;
 #[cfg(feature = "files")]
 pub use words::Weighting;
 #[cfg(feature = "files")]

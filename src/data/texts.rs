@@ -489,5 +489,5 @@ fn text_of(path: &Path) -> Result<String> {
         [0xfe, 0xff, ..] => unit(true),
         bytes => std::str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}').to_string()),
     };
-    text.ok_or_else(|| Error::data(path, "it is not text in UTF-8", "Save it again as UTF-8, or remove it."))
+    text.ok_or_else(|| Error::data(path, "it is not text in UTF-8", "Save it again as UTF-8, remove it, or leave it out: --skip-broken."))
 }

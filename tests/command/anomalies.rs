@@ -368,3 +368,25 @@ fn rows_are_scored_by_the_distance_of_their_code_and_by_noise() {
         assert!(code == 2 && err.contains(said), "{args}: {err}");
     }
 }
+
+#[test]
+fn rows_that_a_network_makes_are_tables_like_those_that_it_read() {
+    let folder = trained();
+    let root = folder.path();
+    for (args, head, rows) in [
+        ("sample -q --device cpu --model m -n 7 --from gmm:2", "a,b,c,kind", 7),
+        ("augment -q --device cpu --model m --data t.csv --label bad -n 1", "a,b,c,kind,label", 600),
+    ] {
+        let (out, _) = ok(root, args);
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!((lines[0], lines.len()), (head, rows + 1), "{args}");
+        assert!(lines[1..].iter().all(|line| ["owl", "cat"].contains(&line.split(',').nth(3).unwrap())), "{out}");
+        fs::write(root.join("made.csv"), &out).unwrap();
+        let label = if head.ends_with("label") { " --label label" } else { "" };
+        let (codes, _) = ok(root, &format!("encode -q --device cpu --model m --data made.csv{label}"));
+        assert_eq!(codes.lines().count(), rows + 1);
+        // An array has numbers alone.
+        ok(root, &format!("{args} -o made.npy"));
+        assert_eq!(narrows::data::Options::default().read(root.join("made.npy")).unwrap().columns(), 5, "{args}");
+    }
+}

@@ -257,7 +257,7 @@ fn the_texts_of_readers_writers_and_what_runs_on_rows() {
         (read(&table("e.csv", ""), plain()), "F/e.csv: the table is empty. Give at least one line of numbers.".to_string()),
         (
             read(&table("r.csv", "1,2\n3\n"), plain()),
-            "F/r.csv: line 2: 1 field where the first line has 2. Give every row the same number of fields; they are separated by `,`.".into(),
+            "F/r.csv: line 2: 1 field where the first line has 2. Give every row the same number of fields; they are separated by `,`. --skip-broken leaves such lines out.".into(),
         ),
         (
             read(&table("l.csv", "a,b\n1,2\n"), plain().label("c")),
