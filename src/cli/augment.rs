@@ -27,8 +27,8 @@ pub(super) struct Augment {
     /// Seed of the new rows.
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// A .csv, with categories by their names and the column `label` where the rows have labels, an .npy, or for images a .png: each given row before
-    /// its new ones. [default: CSV to stdout]
+    /// A .csv, with categories by their names and the column `label` where the rows have labels, an .npy, or for images
+    /// a .png: each given row before its new ones. [default: CSV to stdout]
     #[arg(short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Prints one JSON document on the file.
