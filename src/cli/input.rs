@@ -376,9 +376,9 @@ pub(super) struct Input {
     /// files, builtin or mnist; for a model of texts also a folder of .txt files, or one of them.
     #[arg(long, value_name = "PATH|-")]
     data: PathBuf,
-    /// The part of data in two parts: train or test.
-    #[arg(long, default_value = "test", value_name = "PART", value_parser = ["train", "test"])]
-    part: String,
+    /// The part of data in two parts: train or test. [default: test]
+    #[arg(long, value_name = "PART", value_parser = ["train", "test"])]
+    part: Option<String>,
     #[command(flatten)]
     reading: Reading,
 }
@@ -397,16 +397,35 @@ impl Input {
             Of::Codes => options.schema(&Schema::of_numbers(numbered("code", ae.code_width()))),
         };
         if is_stdin(&self.data) {
+            self.whole_only()?;
             return options.stream_from("stdin", std::io::stdin());
         }
         if options.is_stream(&self.data) {
+            self.whole_only()?;
             return options.stream(&self.data);
         }
         if options.is_folder(&self.data) {
+            self.whole_only()?;
             return Ok(options.read(&self.data)?.chunks());
         }
-        let split = options.open(&self.data)?;
-        Ok(if self.part == "train" { split.train } else { split.test }.chunks())
+        Ok(self.of_two(options.open(&self.data)?).chunks())
+    }
+
+    /// The part that is named, of data that have two.
+    fn of_two(&self, split: Split) -> Dataset {
+        if self.part.as_deref() == Some("train") { split.train } else { split.test }
+    }
+
+    /// Refuses to name a part of data that have none.
+    fn whole_only(&self) -> Result<()> {
+        match self.part {
+            None => Ok(()),
+            Some(_) => Err(Error::Argument {
+                name: "--part".into(),
+                problem: format!("{} is one part, and all of its rows are taken", self.data.display()),
+                remedy: "Leave it out.".into(),
+            }),
+        }
     }
 
     /// The same rows with their labels, all in memory.
@@ -417,10 +436,10 @@ impl Input {
             return Err(Error::Argument { name: "--data".into(), problem: "- is stdin, which has no end to wait for".into(), remedy });
         }
         if options.is_stream(&self.data) || options.is_folder(&self.data) {
+            self.whole_only()?;
             return options.read(&self.data);
         }
-        let split = options.open(&self.data)?;
-        Ok(if self.part == "train" { split.train } else { split.test })
+        Ok(self.of_two(options.open(&self.data)?))
     }
 
     /// Whether a file that is to be written would take the place of these rows.

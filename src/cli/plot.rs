@@ -71,7 +71,7 @@ struct What {
     dream: Option<usize>,
     /// Which columns the code uses: the norm of the first layer's weights for each, and by how much the error of the
     /// other columns rises where it is shuffled among the test rows, of which at most 1,000 are taken. Of images both
-    /// are pictures.
+    /// are pictures in a .png: the norms before the errors.
     #[arg(long)]
     features: bool,
     /// Of a network with a code of two units: the images of a grid over the plane that the test rows fill.

@@ -75,7 +75,8 @@ impl Find {
             Some(query) => (self.asked(&ae, &of_queries, query)?, None),
             None if one_part => {
                 let problem = format!("{} is one part, so nothing says what to look for", self.data.display());
-                return Err(Error::Argument { name: "--query".into(), problem, remedy: "Name the rows to find neighbours of.".into() });
+                let remedy = format!("Name the rows to find neighbours of; --query {0} compares {0} with itself.", self.data.display());
+                return Err(Error::Argument { name: "--query".into(), problem, remedy });
             }
             None => {
                 let Split { train, test, .. } = options.open(&self.data)?;

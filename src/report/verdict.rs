@@ -23,6 +23,8 @@ const ROSE: f64 = 1.05;
 /// What is tried against that.
 const PATIENCE: usize = 10;
 const DROPOUT: f32 = 0.2;
+/// A layer has many dead units if this many times their number are all of it.
+const DEAD: usize = 4;
 /// The rows that are looked at at once.
 const CHUNK: usize = 1024;
 
@@ -110,8 +112,9 @@ impl Verdict {
         Ok(verdict)
     }
 
-    /// What was trained for a few steps is trained for longer. What overfits is stopped sooner, or gets dropout: more
-    /// epochs or wider layers would make it worse. All else is trained for longer, or is made wider.
+    /// What was trained for a few steps is trained for longer. Many units that never fire get another function. What
+    /// overfits is stopped sooner, or gets dropout: more epochs or wider layers would make it worse. All else is
+    /// trained for longer, or is made wider.
     fn advice(&self, spec: &Spec, about: &About, course: &Course) -> Vec<String> {
         let command = &about.command;
         if let Some(steps) = self.untrained {
@@ -129,13 +132,17 @@ impl Verdict {
         if !behind && !self.collapsed {
             return Vec::new();
         }
+        // A unit that no row makes fire learns no more.
+        let many_dead = relu && self.dead_units.iter().any(|layer| DEAD * layer.dead >= layer.units);
+        let leaky = many_dead.then(|| format!("{command} --activation leaky"));
         if course.overfits && !self.collapsed {
             let hidden = [&spec.encoder, &spec.decoder].iter().any(|half| half.layers.iter().any(|layer| matches!(layer, Layer::Act(_))));
             let dropout = about.get("dropout").and_then(|share| share.parse().ok()).unwrap_or(0.0);
             let sooner = about.get("patience").is_none_or(|patience| patience == "none");
-            return [(sooner, format!("--patience {PATIENCE}")), (hidden && dropout < DROPOUT, format!("--dropout {DROPOUT}"))]
+            let flags = [(sooner, format!("--patience {PATIENCE}")), (hidden && dropout < DROPOUT, format!("--dropout {DROPOUT}"))];
+            return leaky
                 .into_iter()
-                .filter_map(|(helps, flag)| helps.then(|| format!("{command} {flag}")))
+                .chain(flags.into_iter().filter_map(|(helps, flag)| helps.then(|| format!("{command} {flag}"))))
                 .collect();
         }
         let widths = spec.widths();
@@ -144,7 +151,7 @@ impl Verdict {
         let wider = format!("{command} --layers {hidden}{}", self.code);
         let epochs = about.get("epochs").and_then(|epochs| epochs.parse::<usize>().ok());
         let longer = epochs.filter(|_| !course.stopped).map(|epochs| format!("{command} --epochs {}", epochs.saturating_mul(2)));
-        longer.into_iter().chain([wider]).collect()
+        leaky.into_iter().chain(longer).chain([wider]).collect()
     }
 
     /// The units that never fire, in words, if there are any.
@@ -244,6 +251,16 @@ mod tests {
             assert_eq!(advice, flags.map(|flag| format!("{COMMAND} {flag}")));
             assert!(verdict(0.9).advice(&spec, &said, &course).is_empty(), "better than the components");
         }
+        // Many units that never fire come first, with relu.
+        let said = about(&settings);
+        let course_of = |losses: &[f64]| Course::of(&points(losses), 300, &errors(1.0, 1.0), &said);
+        let dead = |dead| Verdict { dead_units: vec![DeadUnits { layer: "encoder.1".into(), dead, units: 5 }], ..verdict(2.0) };
+        let advised = |verdict: Verdict, losses: &[f64]| verdict.advice(&spec, &said, &course_of(losses))[0].clone();
+        for losses in [&[3.0, 2.0, 1.9][..], &[3.0, 2.0, 2.2]] {
+            assert_eq!(advised(dead(2), losses), format!("{COMMAND} --activation leaky"));
+            assert_ne!(advised(dead(1), losses), format!("{COMMAND} --activation leaky"));
+        }
+        assert!(Verdict { error: 0.9, ..dead(5) }.advice(&spec, &said, &course_of(&[1.0])).is_empty());
         // What is there already, or has nothing to act on, is not advised.
         let course = |about: &About| Course::of(&points(&[1.0, 2.0]), 300, &errors(1.0, 1.0), about);
         let patient = about(&[("patience", "10"), ("dropout", "0.1")]);

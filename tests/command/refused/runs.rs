@@ -309,6 +309,7 @@ pub fn argument_cases(table: &mut Table) {
         ("plot --device cpu --model m --codes --epochs 3", 2, "cannot be used with"),
         ("encode --device cpu --model m --data - -o new.csv", 3, "stdin: the table is empty"),
         ("encode --device cpu --model m --data t3.csv --part all", 2, "invalid value"),
+        ("encode --device cpu --model m --data t3.csv --part test", 2, "--part: t3.csv is one part, and all of its rows are taken"),
         ("encode --device cpu --data t3.csv", 2, "--model"),
         ("decode --device cpu --model m --data t3.csv -o new.csv", 3, "its lines have 3 fields, and the model knows 2 columns"),
         ("reconstruct --device cpu --model m --data t3.csv -o new.png", 2, "the rows are not images"),
