@@ -117,6 +117,10 @@ impl Texts {
                 texts.labels.push(class).map_err(|problem| Error::data(&file.path, problem, "Give a folder with fewer classes."))?;
             }
         }
+        if kept.is_empty() {
+            let problem = "none of its texts is in UTF-8, or in UTF-16 with its mark";
+            return Err(Error::data(&files.folder, problem, "Save them again as UTF-8."));
+        }
         texts.ids = kept;
         texts.notes.extend(broken.note(&files.folder, "text"));
         Ok(texts)

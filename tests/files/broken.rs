@@ -135,6 +135,10 @@ fn images_and_texts_that_cannot_be_decoded_are_left_out_with_their_classes() {
     // The numbers of rows are those of what is left.
     let options = skipping().schema(data.schema().unwrap());
     assert_eq!(options.excerpts(folder.path(), &[2, 0], 20).unwrap(), ["two three", "one two"]);
+    fs::remove_file(folder.path().join("a.txt")).unwrap();
+    ["b.txt", "d.txt"].into_iter().for_each(|name| fs::write(folder.path().join(name), b"\xc3").unwrap());
+    let error = skipping().read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("none of its texts is in UTF-8"), "{error}");
     let (_folder, table) = with("t.csv", b"body\none two\ntwo \xc3\ntwo three\n");
     let data = skipping().text("body").read(&table).unwrap();
     assert_eq!(data.len(), 2);
