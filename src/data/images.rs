@@ -154,7 +154,8 @@ impl Form {
         if kept.is_empty() {
             return Err(Error::data(&files.folder, "none of its images can be read", "Save them again."));
         }
-        for (to, &from) in kept.iter().enumerate() {
+        // What comes before the first one that was left out stays where it is.
+        for (to, &from) in kept.iter().enumerate().filter(|(to, from)| to != *from) {
             pixels.copy_within(from * one..(from + 1) * one, to * one);
         }
         pixels.truncate(kept.len() * one);

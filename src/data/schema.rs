@@ -10,6 +10,7 @@ use crate::spelling::shorten;
 use crate::spelling::spelled;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -213,17 +214,18 @@ impl Schema {
         Some(names)
     }
 
-    /// The columns of the file that have numbers in rows, in their order: the name of each, and its categories, each of
-    /// which is a number of a row; none where it is one number.
-    pub(crate) fn in_rows(&self) -> Vec<(String, Vec<String>)> {
+    /// The columns of the file that have numbers in rows, in their order: the name of each, where its numbers stand in
+    /// a row, and its categories, each of which is one of them; none where it is one number.
+    pub(crate) fn in_rows(&self) -> Vec<(String, Range<usize>, Vec<String>)> {
         if let Some(vocabulary) = self.vocabulary() {
-            return vocabulary.words().iter().map(|word| (word.clone(), Vec::new())).collect();
+            return vocabulary.words().iter().enumerate().map(|(at, word)| (word.clone(), at..at + 1, Vec::new())).collect();
         }
         let mut next = 0;
         let mut fields = Vec::new();
         for Field { name, role } in self.fields.iter().filter(|field| field.role.width() > 0) {
             let categories = if let Role::Category(categories) = role { categories.clone() } else { Vec::new() };
-            fields.push((name.clone().unwrap_or_else(|| format!("x_{next}")), categories));
+            let name = name.clone().unwrap_or_else(|| format!("x_{next}"));
+            fields.push((name, next..next + role.width(), categories));
             next += role.width();
         }
         fields

@@ -30,16 +30,13 @@ impl Worded {
     /// Those of a schema; none if it has no categories, or nothing else.
     pub fn of(schema: &Schema) -> Option<Worded> {
         let mut worded = Worded { numbers: Vec::new(), places: Vec::new(), names: Vec::new(), categories: Vec::new() };
-        let mut next = 0;
-        for (name, categories) in schema.in_rows() {
-            let from = next;
-            next += categories.len().max(1);
+        for (name, span, categories) in schema.in_rows() {
             if categories.is_empty() {
                 worded.numbers.push(name);
-                worded.places.push(from);
+                worded.places.push(span.start);
             } else {
                 worded.names.push(name);
-                worded.categories.push((from..next, categories));
+                worded.categories.push((span, categories));
             }
         }
         (!worded.names.is_empty() && !worded.numbers.is_empty()).then_some(worded)

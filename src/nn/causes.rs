@@ -69,12 +69,7 @@ impl Field {
     fn all(ae: &Autoencoder) -> Vec<Field> {
         #[cfg(feature = "files")]
         if let Some(fields) = ae.schema().map(|schema| schema.in_rows()).filter(|fields| !fields.is_empty()) {
-            let mut next = 0;
-            let field = |(name, categories): (String, Vec<String>)| {
-                let from = next;
-                next += categories.len().max(1);
-                Field { name, columns: from..next, categories }
-            };
+            let field = |(name, columns, categories)| Field { name, columns, categories };
             return fields.into_iter().map(field).collect();
         }
         (0..ae.inputs()).map(|at| Field { name: format!("x_{at}"), columns: at..at + 1, categories: Vec::new() }).collect()

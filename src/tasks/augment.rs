@@ -81,7 +81,8 @@ fn towards(ae: &Autoencoder, rows: &Dataset, codes: &Rows) -> Result<Vec<Vec<usi
     Ok(towards)
 }
 
-fn deviation<'a>(values: impl Iterator<Item = &'a f32> + Clone) -> f64 {
+/// The standard deviation of some numbers.
+pub(super) fn deviation<'a>(values: impl Iterator<Item = &'a f32> + Clone) -> f64 {
     let count = values.clone().count().max(1) as f64;
     let mean = values.clone().map(|&v| f64::from(v)).sum::<f64>() / count;
     (values.map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count).sqrt()

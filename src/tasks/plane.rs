@@ -73,9 +73,10 @@ impl Plane {
     /// # Errors
     /// As [`Plane::of`], or when the codes are not as wide as the network's.
     pub fn of_codes(ae: &Autoencoder, codes: &Rows, by: Projection) -> Result<Plane> {
-        if by != Projection::Tsne || codes.rows == 0 {
+        if by != Projection::Tsne {
             return Plane::of(ae.device(), codes, by);
         }
+        check(codes)?;
         Plane::of(ae.device(), &Pullback::of(ae, codes)?.apply(codes)?, by)
     }
 
@@ -93,13 +94,7 @@ impl Plane {
     /// When there are no codes or a number is not finite, codes of more than three units are to be shown as they are,
     /// t-SNE has fewer than 7 rows or is not built in, or the device fails.
     pub fn of(device: &Device, codes: &Rows, by: Projection) -> Result<Plane> {
-        if codes.rows == 0 {
-            return Err(Error::argument("map", "there are no codes", "Pass at least one."));
-        }
-        if let Some(at) = codes.values.iter().position(|x| !x.is_finite()) {
-            let problem = format!("the code of row {} has a {}", at / codes.columns, codes.values[at]);
-            return Err(Error::argument("map", problem, "Pass finite codes."));
-        }
+        check(codes)?;
         let (points, axes) = match by {
             Projection::Code => as_they_are(codes)?,
             Projection::Pca => {
@@ -110,6 +105,19 @@ impl Plane {
             Projection::Tsne => (tsne(device, codes)?, ["t-SNE, x".into(), "t-SNE, y".into()]),
         };
         Ok(Plane { by, points: Rows::new(2, points), axes })
+    }
+}
+
+fn check(codes: &Rows) -> Result<()> {
+    if codes.rows == 0 {
+        return Err(Error::argument("map", "there are no codes", "Pass at least one."));
+    }
+    match codes.values.iter().position(|x| !x.is_finite()) {
+        Some(at) => {
+            let problem = format!("the code of row {} has a {}", at / codes.columns, codes.values[at]);
+            Err(Error::argument("map", problem, "Pass finite codes."))
+        }
+        None => Ok(()),
     }
 }
 
@@ -261,6 +269,9 @@ mod tests {
             found.others().flat_map(|(row, others)| others.map(move |(other, _)| other as usize % 3 == row % 3)).filter(|is| *is).count()
         };
         let seen = Plane::of_codes(&ae, &codes, Projection::Tsne).unwrap();
+        let mut wrong = codes.clone();
+        wrong.values[6 * 7 + 2] = f32::NAN;
+        assert!(Plane::of_codes(&ae, &wrong, Projection::Tsne).unwrap_err().to_string().contains("the code of row 7 has a NaN"));
         assert_eq!(together(&seen), 600);
         assert!(together(&Plane::of(&device, &codes, Projection::Tsne).unwrap()) < 400);
         // Equal codes have no order, and are no reason to fail.

@@ -1,5 +1,6 @@
 //! Codes measured by what the decoder makes of them.
 
+use super::augment::deviation;
 use crate::data::Rows;
 use crate::nn::{Decoder, Output, cholesky};
 use crate::{Autoencoder, Error, Result};
@@ -51,7 +52,12 @@ impl Pullback {
         if codes.rows == 0 {
             return Err(Error::argument("codes", "there are none", "Pass at least one."));
         }
-        let steps: Vec<f64> = (0..units).map(|unit| STEP * deviation(codes, unit)).collect();
+        let step = |unit| match STEP * deviation(codes.values.iter().skip(unit).step_by(units)) {
+            step if step > 0.0 => step,
+            // It does not vary.
+            _ => STEP,
+        };
+        let steps: Vec<f64> = (0..units).map(step).collect();
         let (mut decoder, columns) = (Decoder::new(ae), ae.inputs());
         let mut metric = vec![0.0; units * (units + 1) / 2];
         let affordable = PRODUCTS / (units * units).saturating_mul(columns).max(1);
@@ -114,14 +120,6 @@ fn check(codes: &Rows, units: usize) -> Result<()> {
 
 fn sigmoid(z: f32) -> f64 {
     1.0 / (1.0 + libm::exp(-f64::from(z)))
-}
-
-/// The standard deviation of a unit; 1 where it does not vary.
-fn deviation(codes: &Rows, unit: usize) -> f64 {
-    let values = || codes.values.iter().skip(unit).step_by(codes.columns).map(|&z| f64::from(z));
-    let mean = values().sum::<f64>() / codes.rows as f64;
-    let deviation = (values().map(|z| (z - mean).powi(2)).sum::<f64>() / codes.rows as f64).sqrt();
-    if deviation > 0.0 && deviation.is_finite() { deviation } else { 1.0 }
 }
 
 #[cfg(test)]

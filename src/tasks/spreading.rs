@@ -29,7 +29,6 @@ const BLOCK: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Spreading {
     device: Device,
-    /// By cosine of length 1: their distances squared are then twice the cosine distances.
     rows: Rows,
     by: Metric,
     /// Where the neighbours of each row begin, and at last where they end.
@@ -44,6 +43,7 @@ pub struct Spreading {
 pub struct Shares {
     classes: usize,
     values: Vec<f64>,
+    by: Metric,
     /// The class of most labels, for rows that none has reached.
     usual: u8,
 }
@@ -57,12 +57,11 @@ impl Spreading {
         if rows.rows < 2 {
             return Err(Error::argument("rows", format!("a graph of {} rows", rows.rows), "Pass at least two."));
         }
-        let rows = measured(rows, by);
-        let found = Neighbours::of(device, &rows, &rows, NEIGHBOURS.min(rows.rows - 1) + 1, Metric::L2)?;
+        let found = Neighbours::of(device, rows, rows, NEIGHBOURS.min(rows.rows - 1) + 1, by)?;
         let mut ties: Vec<Vec<(u32, f64)>> = vec![Vec::new(); rows.rows];
         for (row, others) in found.others() {
             let others: Vec<(u32, f64)> = others.collect();
-            for (other, near) in nearness(&others) {
+            for (other, near) in nearness(&others, by) {
                 ties[row].push((other, near));
                 ties[other as usize].push((row as u32, near));
             }
@@ -81,7 +80,7 @@ impl Spreading {
             *end += ties.len();
             Some(*end)
         }));
-        let (device, starts) = (device.clone(), starts.collect());
+        let (device, rows, starts) = (device.clone(), rows.clone(), starts.collect());
         Ok(Spreading { device, rows, by, starts, others: ties.iter().flatten().map(|tie| tie.0).collect(), weights })
     }
 
@@ -90,7 +89,7 @@ impl Spreading {
     /// # Errors
     /// When the rows have another number of columns, a number is not finite or above 1e15, or the device fails.
     pub fn neighbours(&self, others: &Rows) -> Result<Neighbours> {
-        Neighbours::of(&self.device, &self.rows, &measured(others, self.by), NEIGHBOURS, Metric::L2)
+        Neighbours::of(&self.device, &self.rows, others, NEIGHBOURS, self.by)
     }
 
     /// Spreads labels: one for each row that has one.
@@ -128,7 +127,7 @@ impl Spreading {
             shares = next;
         }
         let usual = (0..classes).fold(0, |most, class| if counts[class] > counts[most] { class } else { most }) as u8;
-        Ok(Shares { classes, values: shares, usual })
+        Ok(Shares { classes, values: shares, by: self.by, usual })
     }
 }
 
@@ -156,7 +155,7 @@ impl Shares {
         let class = |(rows, distances): (&[u32], &[f64])| {
             let all: Vec<(u32, f64)> = rows.iter().copied().zip(distances.iter().copied()).collect();
             let mut sums = vec![0.0; self.classes];
-            for (row, near) in nearness(&all) {
+            for (row, near) in nearness(&all, self.by) {
                 let shares = &self.values[row as usize * self.classes..][..self.classes];
                 // A row far from all labels has small shares, and as much of a vote.
                 let whole = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
@@ -173,23 +172,12 @@ impl Shares {
     }
 }
 
-/// Rows whose Euclidean distances are the ones that are meant: by cosine those of length 1. Zeros stay.
-fn measured(rows: &Rows, by: Metric) -> Rows {
-    if by == Metric::L2 {
-        return rows.clone();
-    }
-    let unit = |row: &[f32]| {
-        let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-        row.iter().map(|&x| (f64::from(x) * scale) as f32).collect::<Vec<_>>()
-    };
-    Rows::new(rows.columns, rows.values.par_chunks(rows.columns.max(1)).flat_map_iter(unit).collect())
-}
-
-/// How near neighbours are, from 1 to 1/e: their squared distance over that of the last, as exp(-x).
-fn nearness(others: &[(u32, f64)]) -> impl Iterator<Item = (u32, f64)> {
-    let last = others.iter().map(|other| other.1).fold(0.0, f64::max).powi(2);
-    others.iter().map(move |&(other, distance)| (other, if last > 0.0 { libm::exp(-distance * distance / last) } else { 1.0 }))
+/// How near neighbours are, from 1 to 1/e: exp(-x), x being a squared distance over the largest of them. That of two
+/// directions is in proportion to 1 less their cosine.
+fn nearness(others: &[(u32, f64)], by: Metric) -> impl Iterator<Item = (u32, f64)> {
+    let square = move |distance: f64| if by == Metric::L2 { distance * distance } else { distance };
+    let last = others.iter().map(|other| square(other.1)).fold(0.0, f64::max);
+    others.iter().map(move |&(other, distance)| (other, if last > 0.0 { libm::exp(-square(distance) / last) } else { 1.0 }))
 }
 
 #[cfg(test)]
