@@ -6,19 +6,6 @@
 // PARTS groups of ACROSS x DOWN threads take a block of 256 terms each, and their sums are added to the totals in the
 // order of the blocks. A line that ends with //split stands only where there are several.
 
-const THREADS: u32 = ACROSS * DOWN;
-const A_QUADS: u32 = ROWS / 4u * DOWN;
-const B_QUADS: u32 = QUADS * ACROSS;
-// One more than the tile has keeps threads that store down a column in different banks.
-const A_PITCH: u32 = A_QUADS + 1u;
-const B_PITCH: u32 = B_QUADS + 1u;
-
-// [part][term][quad of rows], [part][term][quad of columns].
-var<workgroup> a_tile: array<vec4<f32>, PARTS * TERMS * A_PITCH>;
-var<workgroup> b_tile: array<vec4<f32>, PARTS * TERMS * B_PITCH>;
-// The sums of a part, on their way to the first.
-var<workgroup> room: array<vec4<f32>, (ROWS * QUADS + ROWS / 4u) * THREADS>; //split
-
 // A term of four rows or four columns. Those outside are the last once more, and are not stored: without a branch, all
 // loads of a thread are on their way at once.
 fn a_quad(row: u32, term: u32) -> vec4<f32> {
@@ -36,15 +23,6 @@ fn b_quad(column: u32, term: u32) -> vec4<f32> {
 // A term outside is 0, and adds nothing.
 fn inside(values: vec4<f32>, term: u32) -> vec4<f32> {
     return select(vec4<f32>(), values, term < u.terms);
-}
-
-// x: quad of rows or columns, y: term. Neighbouring threads read neighbouring addresses: along the terms where their
-// stride is 1, else across.
-fn share(slot: u32, quads: u32, along_terms: bool) -> vec2<u32> {
-    if (along_terms) {
-        return vec2<u32>(slot / TERMS, slot % TERMS);
-    }
-    return vec2<u32>(slot % quads, slot / quads);
 }
 
 // One by one: not every compiler takes an index into a vector that is known only at run time.

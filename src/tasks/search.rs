@@ -299,18 +299,19 @@ mod tests {
         for by in [Metric::L2, Metric::Cosine] {
             let whole = Neighbours::of(&device, &gallery, &queries, 9, by).unwrap();
             // Parts of one row, of less and of more than a product takes, and without any.
-            for sizes in [&[1, 0, 700, 935][..], &[GALLERY, 2 * GALLERY, 100], &[7, 1629]] {
-                // Compared one by one, in several runs of a few and of many, and all at once.
-                for enough in [1, 3, GALLERY, 700, 1 << 20] {
-                    let mut search = Search { enough, ..Search::new(&device, &queries, 9, by).unwrap() };
-                    let mut at = 0;
-                    for size in sizes {
-                        search.add(&Rows::new(5, gallery.values[5 * at..5 * (at + size)].to_vec())).unwrap();
-                        at += size;
-                        assert_eq!((search.rows(), search.waiting.len() < 5 * enough), (at, true));
-                    }
-                    assert_eq!((at, search.finish().unwrap()), (gallery.rows, whole.clone()), "{by} {sizes:?} {enough}");
+            let parts: [&[usize]; 3] = [&[1, 0, 700, 935], &[GALLERY, 2 * GALLERY, 100], &[7, 1629]];
+            // Compared a few at a time, in several runs of many, and all at once.
+            for (sizes, enough) in
+                [(0, 3), (0, 1 << 20), (1, GALLERY), (1, 700), (2, GALLERY), (2, 700)].map(|(n, enough)| (parts[n], enough))
+            {
+                let mut search = Search { enough, ..Search::new(&device, &queries, 9, by).unwrap() };
+                let mut at = 0;
+                for size in sizes {
+                    search.add(&Rows::new(5, gallery.values[5 * at..5 * (at + size)].to_vec())).unwrap();
+                    at += size;
+                    assert_eq!((search.rows(), search.waiting.len() < 5 * enough), (at, true));
                 }
+                assert_eq!((at, search.finish().unwrap()), (gallery.rows, whole.clone()), "{by} {sizes:?} {enough}");
             }
         }
     }

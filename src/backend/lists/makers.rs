@@ -125,7 +125,7 @@ pub(in crate::backend) fn chains(device: &Device, seed: u64) -> Vec<Op> {
     let mut ops = Vec::new();
     for n in 0..make.of(&[2, 3, 5]) {
         let (before, f) = (width, Map::ALL[(seed as usize + n) % Map::ALL.len()]);
-        width = make.of(&[4, 8, 32, 36]);
+        width = make.of(&[4, 8, 32, 36, 132]);
         let (y, z, at) = (make.view(&[b, width]), make.view(&[b, width]), make.view(&[b, width]));
         if backward {
             let w = make.view(&[before, width]);

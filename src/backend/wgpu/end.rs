@@ -2,8 +2,8 @@
 //! text is made, since each sum and each ring has its own bindings.
 
 use super::plan::{Bind, Launch, bits};
-use super::product::Writer;
 use super::shader::{self, Shader};
+use super::writer::Writer;
 use crate::op::Op;
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@
 //! which a page can't.
 
 mod bind;
+mod chain;
 mod end;
 mod opened;
 mod plan;
@@ -17,6 +18,7 @@ mod shader;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod writer;
 
 use crate::device::{Absent, Arriving, Backend, DeviceInfo, DeviceKind, DeviceList, Executable, LIST, Storage, View};
 use crate::op::Op;

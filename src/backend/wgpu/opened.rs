@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The parameters of one launch take at most this many bytes.
-pub(super) const PARAMS: u64 = 128;
+pub(super) const PARAMS: u64 = 512;
 
 pub(super) struct Opened {
     pub(super) id: String,

@@ -1,8 +1,8 @@
 //! From an op, or from a group of ops, to its launches, as plain data.
 
-use super::end;
 use super::product::{self, After, Tile};
 use super::shader::{self, Shader};
+use super::{chain, end};
 use crate::device::View;
 use crate::fuse::{Gradient, Group, Layer};
 use crate::op::{CHUNK, FOUR, Kernel, Op, Operand, Reach, Word, chunks};
@@ -49,6 +49,9 @@ pub(super) struct Bind {
 /// that WebGPU promises, 128 MiB. A multiple of [`CHUNK`] and of the four elements of a random block.
 const PIECE: usize = 1 << 24;
 
+/// Gradients of one launch. Each has a text of its own.
+const GRADIENTS: usize = 6;
+
 /// Workgroups that WebGPU promises per dimension.
 const GROUPS: u64 = 65_535;
 
@@ -57,7 +60,7 @@ const GROUPS: u64 = 65_535;
 pub(super) const FULL: usize = 64;
 
 /// `groups` workgroups over x and y, at most one row of x too many.
-fn fold(groups: usize) -> [u32; 2] {
+pub(super) fn fold(groups: usize) -> [u32; 2] {
     let groups = (groups as u64).max(1);
     let y = groups.div_ceil(GROUPS);
     [groups.div_ceil(y) as u32, y as u32]
@@ -135,7 +138,7 @@ pub(super) fn plan(op: &Op, facts: Facts) -> Result<Vec<Launch>> {
         }
         Kernel::One => Ok(vec![launch(form.name, cut(ALL, (0, n))?, (0, 1), &words, 1)]),
         Kernel::Tiles => match op {
-            Op::DenseDw { .. } => gradient(&Gradient { dw: op.clone(), db: None, adam_w: None, adam_b: None }, facts),
+            Op::DenseDw { .. } => Ok(gradients(&[Gradient { dw: op.clone(), db: None, adam_w: None, adam_b: None }], facts)),
             Op::DenseDb { dz, db } => {
                 let operands = vec![Bind { name: "dz", index: 0, view: dz.clone() }, Bind { name: "db", index: 1, view: db.clone() }];
                 let columns = db.len();
@@ -152,7 +155,7 @@ pub(super) fn plan_group(group: &Group, facts: Facts) -> Result<Vec<Launch>> {
     match group {
         Group::One(op) => plan(op, facts),
         Group::Layer(Layer { product, tail }) => layer(product, tail, facts),
-        Group::Gradients(all) => all.iter().map(|one| gradient(one, facts)).collect::<Result<Vec<_>>>().map(|all| all.concat()),
+        Group::Gradients(all) => Ok(gradients(all, facts)),
         Group::End { sums, stores, advance } => {
             let mut all = Vec::new();
             for sum in sums {
@@ -163,19 +166,23 @@ pub(super) fn plan_group(group: &Group, facts: Facts) -> Result<Vec<Launch>> {
             all.push(end::launch(sums, stores, advance));
             Ok(all)
         }
-        Group::Chain(layers) => {
-            layers.iter().map(|one| layer(&one.product, &one.tail, facts)).collect::<Result<Vec<_>>>().map(|all| all.concat())
-        }
+        Group::Chain(layers) => Ok(vec![chain::launch(layers)]),
     }
 }
 
 /// Whether there are launches for a group, each of which binds no more than the device can.
 pub(super) fn takes(group: &Group, facts: Facts, fits: impl Fn(&Launch) -> bool) -> bool {
     let known = match group {
-        Group::One(_) | Group::Chain(_) => false,
+        Group::One(_) => false,
+        // On a CPU a barrier costs more than a launch.
+        Group::Chain(layers) => !facts.software && chain::takes(layers),
         Group::Layer(Layer { product, tail }) => tail.iter().all(|op| product::stage(op, product).is_some()),
-        // Each in a launch of its own, whose elements are one piece. Where there are no weights there may be a bias.
-        Group::Gradients(all) => all.len() == 1 && all.iter().all(|one| (1..=PIECE).contains(&one.dw.result().len())),
+        // The elements of each are one piece. Where there are no weights there may be a bias. On a CPU a launch costs
+        // little, and the texts of several take long to compile.
+        Group::Gradients(all) => {
+            let together = all.len() == 1 || (!facts.software && all.len() <= GRADIENTS && common_tile(all, facts).is_some());
+            together && all.iter().all(|one| (1..=PIECE).contains(&one.dw.result().len()))
+        }
         Group::End { .. } => true,
     };
     known && plan_group(group, facts).is_ok_and(|launches| launches.iter().all(fits))
@@ -264,28 +271,45 @@ fn layer(product: &Op, tail: &[Op], facts: Facts) -> Result<Vec<Launch>> {
     Ok(launches)
 }
 
-/// The gradient of a dense layer's weights, and of its bias and the updates beside it, as far as there are such.
-fn gradient(gradient: &Gradient, facts: Facts) -> Result<Vec<Launch>> {
-    let Gradient { dw: op @ Op::DenseDw { dz, x, dw }, db, adam_w, adam_b } = gradient else { unreachable!("a gradient of weights") };
-    let (inputs, outputs) = (x.shape.columns(), dz.shape.columns());
-    let after = After::Gradient { db: db.is_some(), adam_w: adam_w.is_some(), adam_b: adam_b.is_some() };
-    let (mut names, mut operands) = (vec!["dz", "x", "dw"], vec![dz.clone(), x.clone(), dw.clone()]);
-    let mut bind = |name, view: &View| {
-        names.push(name);
-        operands.push(view.clone());
-    };
-    db.iter().for_each(|db| bind("db", db.result()));
-    let mut more = Vec::new();
-    for adam in [adam_w, adam_b].into_iter().flatten() {
-        if let Op::Adam { p, m, v, .. } = adam {
-            [("p", p), ("m", m), ("v", v)].into_iter().for_each(|(name, view)| bind(name, view));
+/// The gradients of dense layers' weights and biases and their updates, as far as there are such.
+fn gradients(all: &[Gradient], facts: Facts) -> Vec<Launch> {
+    let (mut names, mut operands, mut words, mut groups) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let mut bind = |name, view: &View| operands.push(Bind { name, index: operands.len(), view: view.clone() });
+    let tile = common_tile(all, facts).unwrap_or(Tile::WHOLE);
+    for gradient in all {
+        let Gradient { dw: Op::DenseDw { dz, x, dw }, db, adam_w, adam_b } = gradient else { unreachable!("a gradient of weights") };
+        let (rows, inputs, outputs) = (x.shape.rows(), x.shape.columns(), dz.shape.columns());
+        names.push(After::Gradient { db: db.is_some(), adam_w: adam_w.is_some(), adam_b: adam_b.is_some() });
+        [("dz", dz), ("x", x), ("dw", dw)].into_iter().for_each(|(name, view)| bind(name, view));
+        db.iter().for_each(|db| bind("db", db.result()));
+        for adam in [adam_w, adam_b].into_iter().flatten() {
+            if let Op::Adam { p, m, v, .. } = adam {
+                [("p", p), ("m", m), ("v", v)].into_iter().for_each(|(name, view)| bind(name, view));
+            }
         }
+        words.extend([outputs, inputs, rows, 1, outputs, 1, inputs].map(|n| n as u32));
+        let tiles = if inputs * outputs > 0 { tile.groups([outputs, inputs]) } else { 0 };
+        if all.len() > 1 {
+            words.push(tiles as u32);
+        }
+        groups += tiles;
     }
-    if let Some(adam @ Op::Adam { table, clock, .. }) = adam_w.as_ref().or(adam_b.as_ref()) {
+    if let Some(adam @ Op::Adam { table, clock, .. }) = all.iter().flat_map(|one| [&one.adam_w, &one.adam_b]).flatten().next() {
         bind("table", table);
         bind("clock", clock);
-        more = adam.words().into_iter().map(bits).collect();
+        words.extend(adam.words().into_iter().map(bits));
     }
-    let words = ([outputs, inputs, dz.shape.rows()], [1, outputs, 1, inputs], more);
-    Ok(tiles(op.name(), &after, operands, &names, words, facts).into_iter().collect())
+    let shader = if let [one] = &names[..] { product::shader(one, tile) } else { product::together(&names, tile) };
+    let launch = Launch { op: all[0].dw.name(), shader, operands, words, grid: fold(groups) };
+    (groups > 0).then_some(launch).into_iter().collect()
+}
+
+/// The tile that all of these gradients have. None where they differ.
+fn common_tile(all: &[Gradient], facts: Facts) -> Option<Tile> {
+    let tile = |one: &Gradient| {
+        let Op::DenseDw { dz, dw, .. } = &one.dw else { unreachable!("a gradient of weights") };
+        tile([dw.shape.rows(), dw.shape.columns()], dz.shape.rows(), facts)
+    };
+    let first = tile(all.first()?);
+    all.iter().all(|one| tile(one) == first).then_some(first)
 }

@@ -2,6 +2,7 @@
 //! tile is and what becomes of its results differ, and each has its own bindings.
 
 use super::shader::{self, Shader};
+use super::writer::Writer;
 use crate::op::{Map, Op, Term};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -31,6 +32,11 @@ impl Tile {
 
     #[cfg(test)]
     pub(super) const ALL: [Tile; 3] = [Tile::WHOLE, Tile::SPLIT, Tile::SOFTWARE];
+
+    fn name(self) -> String {
+        let Tile { across, down, rows, quads, parts, .. } = self;
+        format!("{rows}x{} by {down}x{across}x{parts}", 4 * quads)
+    }
 
     /// Terms of a panel, of each part: what fits in the 16 KiB that WebGPU promises.
     fn terms(self) -> usize {
@@ -73,7 +79,16 @@ impl After {
     #[cfg(test)]
     pub(super) const DENSE: After = After::Layer { bias: true, stages: vec![] };
 
-    fn name(&self) -> String {
+    fn has_bias_gradient(&self) -> bool {
+        matches!(self, After::Gradient { db: true, .. })
+    }
+
+    /// Whether Adam reads its table.
+    fn updates(&self) -> bool {
+        matches!(self, After::Gradient { adam_w: true, .. } | After::Gradient { adam_b: true, .. })
+    }
+
+    pub(super) fn name(&self) -> String {
         match self {
             After::Layer { bias, stages } => {
                 let stage = |stage: &Stage| match stage {
@@ -98,175 +113,70 @@ static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Shader>>>> = LazyLock::new(Mute
 /// for each stage where a derivative is taken or its target, dy, and the result; or the bias's gradient, p, m and v of
 /// the weights and of the bias, the table and the clock, as far as there are such.
 pub(super) fn shader(after: &After, tile: Tile) -> Arc<Shader> {
-    let Tile { across, down, rows, quads, parts, .. } = tile;
-    let name = format!("{} in {rows}x{} by {down}x{across}x{parts}", after.name(), 4 * quads);
+    known(format!("{} in {}", after.name(), tile.name()), || text(after, tile))
+}
+
+/// The shader of this name, whose text is made if it is the first.
+fn known(name: String, text: impl FnOnce() -> String) -> Arc<Shader> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.entry(name.clone()).or_insert_with(|| Arc::new(Shader::made(&name, shader::DENSE.0, text(after, tile)))).clone()
-}
-
-/// A text that grows: bindings, parameters, and what is done.
-#[derive(Default)]
-pub(super) struct Writer {
-    /// Names of buffers, whether they are written, and what they hold.
-    buffers: Vec<(String, bool, &'static str)>,
-    numbers: Vec<(String, &'static str)>,
-    functions: Vec<shader::File>,
-    pub(super) code: String,
-}
-
-impl Writer {
-    pub(super) fn buffer(&mut self, name: &str, writes: bool, of: &'static str) {
-        self.buffers.push((name.into(), writes, of));
-    }
-
-    pub(super) fn reads(&mut self, name: &str) {
-        self.buffer(name, false, "f32");
-    }
-
-    pub(super) fn writes(&mut self, name: &str) {
-        self.buffer(name, true, "f32");
-    }
-
-    pub(super) fn number(&mut self, name: &str, of: &'static str) {
-        self.numbers.push((name.into(), of));
-    }
-
-    fn need(&mut self, files: impl IntoIterator<Item = shader::File>) {
-        for file in files {
-            if !self.functions.iter().any(|(stem, _)| *stem == file.0) {
-                self.functions.push(file);
-            }
-        }
-    }
-
-    pub(super) fn line(&mut self, line: &str) {
-        self.code += &format!("    {line}\n");
-    }
-
-    /// Parameters and bindings: an offset for each buffer, and the numbers.
-    pub(super) fn head(&self) -> String {
-        let offsets = self.buffers.iter().map(|(name, ..)| format!("    {name}_at: u32,\n"));
-        let numbers = self.numbers.iter().map(|(name, of)| format!("    {name}: {of},\n"));
-        let params: String = offsets.chain(numbers).collect();
-        let mut text = format!("struct Params {{\n{params}}}\n\n@group(0) @binding(0) var<uniform> u: Params;\n");
-        for (i, (name, writes, of)) in self.buffers.iter().enumerate() {
-            let access = if *writes { "read_write" } else { "read" };
-            text += &format!("@group(0) @binding({}) var<storage, {access}> {name}: array<{of}>;\n", i + 1);
-        }
-        text
-    }
-
-    /// A stage: `last` becomes the function of it, and is stored.
-    fn stage(&mut self, n: usize, stage: Stage) {
-        let y = format!("y{n}");
-        match stage {
-            Stage::Map(f) => {
-                self.need(shader::of_map(f));
-                self.line(&format!("last = {}_value(last);", shader::stem_of_map(f)));
-            }
-            Stage::MapGrad { f, own } => {
-                self.need(shader::of_map(f));
-                let at = if own {
-                    "product".to_string()
-                } else {
-                    self.reads(&format!("x{n}"));
-                    format!("x{n}[u.x{n}_at + e]")
-                };
-                self.line(&format!("last = {}_grad({at}, last);", shader::stem_of_map(f)));
-            }
-            Stage::ReduceGrad(f) => {
-                self.need(shader::of_term(f));
-                let mut target = "0.0".to_string();
-                if f.other().is_some() {
-                    self.reads(&format!("target{n}"));
-                    target = format!("target{n}[u.target{n}_at + e]");
-                }
-                self.reads(&format!("dy{n}"));
-                self.number(&format!("scale{n}"), "f32");
-                self.line(&format!("last = {}_grad(last, {target}, u.scale{n} * dy{n}[u.dy{n}_at]);", shader::stem_of_term(f)));
-            }
-        }
-        self.writes(&y);
-        self.line(&format!("{y}[u.{y}_at + e] = last;"));
-    }
-
-    /// Adam's step with `gradient` for element `e` of the buffers p, m and v with this ending.
-    fn adam(&mut self, ending: &str, e: &str, gradient: &str) {
-        let [p, m, v] = ["p", "m", "v"].map(|name| format!("{name}{ending}"));
-        [&p, &m, &v].into_iter().for_each(|name| self.writes(name));
-        let at = |name: &str| format!("{name}[u.{name}_at + {e}]");
-        let all = [&p, &m, &v].map(|name| at(name));
-        self.line(&format!("let next = adam_step({}, {gradient}, {}, {}, table_row());", all[0], all[1], all[2]));
-        for (to, component) in all.iter().zip(["x", "y", "z"]) {
-            self.line(&format!("{to} = next.{component};"));
-        }
-    }
+    known.entry(name).or_insert_with_key(|name| Arc::new(Shader::made(name, shader::DENSE.0, text()))).clone()
 }
 
 fn text(after: &After, tile: Tile) -> String {
     let mut to = Writer::default();
-    to.reads("a");
-    to.reads("b");
-    ["rows", "columns", "terms", "a_row", "a_term", "b_column", "b_term"].into_iter().for_each(|name| to.number(name, "u32"));
-    to.code += "fn after(row: u32, column: u32, sum: f32) {\n";
-    to.line("let e = row * u.columns + column;");
-    let mut bias_gradient = false;
-    match after {
-        After::Layer { bias, stages } => {
-            match bias {
-                true => {
-                    to.reads("bias");
-                    to.line("let product = sum + bias[u.bias_at + column];");
-                }
-                false => to.line("let product = sum;"),
-            }
-            to.writes("c");
-            to.line("c[u.c_at + e] = product;");
-            if !stages.is_empty() {
-                to.line("var last = product;");
-            }
-            stages.iter().enumerate().for_each(|(n, stage)| to.stage(n, *stage));
-            to.code += "}\n\nfn after_bias(row: u32, sum: f32) {}\n";
-        }
-        After::Gradient { db, adam_w, adam_b } => {
-            bias_gradient = *db;
-            to.writes("c");
-            to.line("c[u.c_at + e] = sum;");
-            if *db {
-                to.writes("db");
-            }
-            if *adam_w {
-                to.adam("", "e", "sum");
-            }
-            to.code += "}\n\nfn after_bias(row: u32, sum: f32) {\n";
-            if *db {
-                to.line("db[u.db_at + row] = sum;");
-            }
-            if *adam_b {
-                to.adam("_bias", "row", "sum");
-            }
-            to.code += "}\n";
-            if *adam_w || *adam_b {
-                to.reads("table");
-                to.buffer("clock", false, "u32");
-                to.number("steps", "u32");
-                ["w1", "beta2", "w2", "eps"].into_iter().for_each(|name| to.number(name, "f32"));
-                to.need([shader::ADAM_STEP]);
-            }
-        }
+    to.after(after);
+    if after.updates() {
+        to.steps();
     }
-    let Tile { across, down, rows, quads, parts, shared } = tile;
-    let sizes = [("ACROSS", across), ("DOWN", down), ("ROWS", rows), ("QUADS", quads), ("PARTS", parts), ("TERMS", tile.terms())];
-    let sizes: String = sizes.iter().map(|(name, size)| format!("const {name}: u32 = {size}u;\n")).collect();
-    let way = if shared { shader::DENSE_TILES } else { shader::DENSE_DIRECT };
-    let functions: Vec<String> = to.functions.iter().map(|(stem, text)| shader::named_after(stem, text)).collect();
-    [to.head(), sizes, shader::GRID.1.into()]
-        .into_iter()
-        .chain(functions)
-        .chain([to.code, repeated(way.1, tile, bias_gradient), shader::DENSE.1.into()])
-        .collect::<Vec<_>>()
-        .join("\n")
+    let way = if tile.shared { shader::DENSE_PANELS.1.to_string() + shader::DENSE_TILES.1 } else { shader::DENSE_DIRECT.1.into() };
+    let way = repeated(&way, tile, after.has_bias_gradient());
+    [to.head(), sizes(tile), shader::GRID.1.into(), to.functions(), to.code, way, shader::DENSE.1.into()].join("\n")
 }
+
+/// The sizes of a tile, as `shaders/dense.wgsl` names them.
+fn sizes(tile: Tile) -> String {
+    let Tile { across, down, rows, quads, parts, .. } = tile;
+    let sizes = [("ACROSS", across), ("DOWN", down), ("ROWS", rows), ("QUADS", quads), ("PARTS", parts), ("TERMS", tile.terms())];
+    sizes.iter().map(|(name, size)| format!("const {name}: u32 = {size}u;\n")).collect()
+}
+
+/// The shader of several gradients in one launch, in tiles of workgroup memory. Its workgroups are those of the first,
+/// then those of the second, and so on. It binds what each binds, then the table and the clock if there are updates.
+pub(super) fn together(all: &[After], tile: Tile) -> Arc<Shader> {
+    let names: Vec<String> = all.iter().map(After::name).collect();
+    known(format!("gradients of {} in {}", names.join("; "), tile.name()), || text_together(all, tile))
+}
+
+fn text_together(all: &[After], tile: Tile) -> String {
+    let (mut to, mut bodies) = (Writer::default(), String::new());
+    let mut main = Writer::default();
+    main.main("ACROSS * DOWN * PARTS");
+    main.line("let tile0 = group.y * groups.x + group.x;");
+    for (l, after) in all.iter().enumerate() {
+        let mut own = Writer::default();
+        own.after(after);
+        own.number("tiles", "u32");
+        let code = format!("{}\n{}", own.code, repeated(shader::DENSE_TILES.1, tile, after.has_bias_gradient()));
+        bodies += &to.take(own, &code, &FUNCTIONS, l);
+        let wide = 4 * tile.quads * tile.across;
+        main.line(&format!("if (tile{l} < u.tiles{l}) {{"));
+        main.line(&format!("    let across = (u.columns{l} + {}u) / {wide}u;", wide - 1));
+        main.line(&format!("    let corner = vec2<u32>(tile{l} / across * (ROWS * DOWN), tile{l} % across * {wide}u);"));
+        main.line(&format!("    results{l}(corner, lane);"));
+        main.line("    return;");
+        main.line("}");
+        main.line(&format!("let tile{} = tile{l} - u.tiles{l};", l + 1));
+    }
+    if all.iter().any(After::updates) {
+        to.steps();
+    }
+    let panels = repeated(shader::DENSE_PANELS.1, tile, all.iter().any(After::has_bias_gradient));
+    main.code += "}\n";
+    [to.head(), sizes(tile), to.functions(), panels, bodies, main.code].join("\n")
+}
+
+/// What each of several gradients has of its own besides buffers and numbers.
+const FUNCTIONS: [&str; 7] = ["after", "after_bias", "a_quad", "b_quad", "inside", "quad", "results"];
 
 /// The text with each line that has a # written for all rows, quads and columns of a thread; see `shaders/dense.wgsl`.
 fn repeated(text: &str, tile: Tile, bias_gradient: bool) -> String {

@@ -59,6 +59,7 @@ const PHILOX: File = file!("philox");
 pub(super) const CURSOR: File = file!("cursor");
 pub(super) const ADAM_STEP: File = file!("adam_step");
 pub(super) const DENSE: File = file!("dense");
+pub(super) const DENSE_PANELS: File = file!("dense_panels");
 pub(super) const DENSE_TILES: File = file!("dense_tiles");
 pub(super) const DENSE_DIRECT: File = file!("dense_direct");
 
@@ -242,7 +243,7 @@ fn reach_through(line: &str, moved: &[(&str, &str)]) -> String {
 }
 
 /// The line with another word for each of which `other` knows one, from what stands before and behind it.
-fn words_replaced(line: &str, other: impl Fn(&str, &str, &str) -> Option<String>) -> String {
+pub(super) fn words_replaced(line: &str, other: impl Fn(&str, &str, &str) -> Option<String>) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(start) = rest.find(|c: char| c.is_alphanumeric() || c == '_') {

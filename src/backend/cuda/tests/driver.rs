@@ -64,11 +64,21 @@ fn with_driver(test: &str, fault: &str) -> Option<String> {
     Some(text)
 }
 
+/// The kernels that were loaded, by what a test printed.
+fn loaded(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.strip_prefix("loaded: ")).collect()
+}
+
+/// Each kernel is loaded once, when it is first used: a driver compiles it in tens of milliseconds, a large product in
+/// more.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_way_through_the_driver_has_the_bits_of_the_contract() {
-    let Some(text) = with_driver("a_gpu_has_the_bits_of_the_contract", "") else { return };
+    let Some(text) = with_driver("a_gpu_has_the_bits_of_the_contract", "loads") else { return };
     assert!(text.contains("compared: Stand-in, compute capability 7.5, driver of CUDA 12.0"), "{text}");
+    let used = loaded(&text);
+    let once: std::collections::BTreeSet<_> = used.iter().collect();
+    assert!(used.len() == once.len() && used.len() > 60, "{used:?}");
 }
 
 #[test]
@@ -77,20 +87,11 @@ fn where_no_graph_can_be_made_the_list_runs() {
     with_driver("a_gpu_has_the_bits_of_the_contract", "graph");
 }
 
-/// A driver compiles a kernel in tens of milliseconds, a large product in more.
 #[test]
 #[cfg(target_os = "linux")]
-fn kernels_are_loaded_when_they_are_first_used() {
-    let loaded = |test| {
-        let text = with_driver(test, "loads")?;
-        let names: Vec<String> = text.lines().filter_map(|line| Some(line.strip_prefix("loaded: ")?.to_string())).collect();
-        Some(names)
-    };
-    let Some(opened) = loaded("what_opening_says") else { return };
-    assert_eq!(opened, ["fill_each"]);
-    let Some(used) = loaded("a_gpu_has_the_bits_of_the_contract") else { return };
-    let once: std::collections::BTreeSet<_> = used.iter().collect();
-    assert!(used.len() == once.len() && used.len() > 60, "{used:?}");
+fn a_device_is_opened_with_one_kernel() {
+    let Some(text) = with_driver("what_opening_says", "loads") else { return };
+    assert_eq!(loaded(&text), ["fill_each"]);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Every shader, and every variant of it that merges operands, is valid by naga; and `Params` says what `bind` writes.
 
-use super::super::end;
 use super::super::opened::PARAMS;
 use super::super::product::{self, After, Stage, Tile};
 use super::super::shader::{Pattern, Shader, all};
+use super::super::{chain, end};
 use super::{empty, floats, paper};
 use crate::Dtype;
+use crate::fuse::Layer;
 use crate::op::{Map, Op, Term};
 use std::sync::Arc;
 use wgpu::naga;
@@ -38,7 +39,35 @@ fn every() -> Vec<Arc<Shader>> {
         let all = |n: usize, op: &dyn Fn() -> Op| (0..n).map(|_| op()).collect::<Vec<_>>();
         end::launch(&all(sums, &sum), &all(stores, &store), &advance).shader
     });
-    all().iter().cloned().chain(products).chain(ends).collect()
+    let several = [vec![gradient(true, true, true); 6], vec![gradient(true, false, false), gradient(false, true, false)]];
+    let together = several.iter().flat_map(|all| [Tile::WHOLE, Tile::SPLIT].map(|tile| product::together(all, tile)));
+    all().iter().cloned().chain(products).chain(together).chain(ends).chain(chains()).collect()
+}
+
+/// Chains of layers: forward and backward, the widest that are taken, with a function or without.
+fn chains() -> Vec<Arc<Shader>> {
+    let d = paper();
+    let f = |rows: usize, columns: usize| floats(&d, &[rows, columns]);
+    let dense = |terms: usize, width: usize, bias: bool, tail: Vec<Op>| Layer {
+        product: Op::Dense { x: f(5, terms), w: f(width, terms), b: bias.then(|| floats(&d, &[width])), y: f(5, width) },
+        tail,
+    };
+    let down = |terms: usize, width: usize| Op::DenseDx { dz: f(5, terms), w: f(terms, width), dx: f(5, width) };
+    let own = down(7, 3);
+    let own_grad = Op::MapGrad { f: Map::Tanh, x: own.result().clone(), dy: own.result().clone(), dx: f(5, 3) };
+    let grad = |width: usize| Op::MapGrad { f: Map::Silu, x: f(5, width), dy: f(5, width), dx: f(5, width) };
+    let forward = [
+        dense(256, 256, true, vec![Op::Map { f: Map::Silu, x: f(5, 256), y: f(5, 256) }]),
+        dense(256, 1, false, vec![]),
+        dense(1, 9, true, vec![]),
+    ];
+    let backward = [
+        Layer { product: down(256, 256), tail: vec![grad(256)] },
+        Layer { product: down(256, 7), tail: vec![] },
+        Layer { product: own, tail: vec![own_grad] },
+    ];
+    let wide: Vec<Layer> = (0..8).map(|_| dense(64, 64, true, vec![Op::Map { f: Map::Exp, x: f(5, 64), y: f(5, 64) }])).collect();
+    [&forward[..], &backward[..], &wide[..]].into_iter().map(|layers| chain::launch(layers).shader).collect()
 }
 
 fn module(shader: &Shader, pattern: &Pattern) -> (naga::Module, naga::valid::ModuleInfo) {
@@ -109,8 +138,10 @@ fn every_pair_of_operands_can_share_a_buffer() {
             })
             .collect();
         let operands: Vec<usize> = (0..types.len()).collect();
+        // Texts of several layers are the same for each: those near one another stand for all.
+        let near = if types.len() > 20 { 4 } else { types.len() };
         for a in 0..types.len() {
-            for b in a + 1..types.len() {
+            for b in a + 1..types.len().min(a + near) {
                 if types[a] == types[b] {
                     let through = operands.iter().map(|&i| if i == b { a } else { i }).collect();
                     module(&shader, &Pattern { operands: operands.clone(), through });
