@@ -6,6 +6,7 @@ use super::shader::Pattern;
 use super::{WAITS, now};
 use crate::device::{DeviceInfo, View};
 use crate::op::{BLOCK, Op};
+use crate::time::Duration;
 use crate::{Error, Result};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -129,9 +130,15 @@ impl Opened {
         Error::device(&self.id, problem, remedy)
     }
 
+    /// Waits for what the device was given, but not for long: only then is it told that it was lost, and till then its
+    /// errors name other reasons.
+    pub(super) fn settle(&self) {
+        let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
+    }
+
     /// # Errors
     /// When the device was lost, or reported an error that no call of ours caught.
-    fn alive(&self) -> Result<()> {
+    pub(super) fn alive(&self) -> Result<()> {
         let mut faults = lock(&self.faults);
         if let Some(text) = &faults.lost {
             return Err(
@@ -157,6 +164,9 @@ impl Opened {
         let result = body();
         // Scopes are a stack: the last in is the first out.
         let caught = [now(validation.pop()), now(internal.pop()), now(memory.pop())].into_iter().flatten().flatten().next();
+        if caught.is_some() || result.is_err() {
+            self.settle();
+        }
         self.alive()?;
         match caught {
             None => result,

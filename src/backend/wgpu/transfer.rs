@@ -135,7 +135,9 @@ impl Opened {
     }
 
     fn unread(&self, why: impl Display) -> Error {
-        self.error(format!("a read failed: {why}"), "Open the device again, or use another.")
+        self.settle();
+        let other = || self.error(format!("a read failed: {why}"), "Open the device again, or use another.");
+        self.alive().err().unwrap_or_else(other)
     }
 }
 
