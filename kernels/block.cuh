@@ -17,6 +17,7 @@
 #pragma once
 #include "fold.cuh"
 #include "ptx.cuh"
+#include "tail.cuh"
 
 constexpr unsigned PANEL_TERMS = 8;
 
@@ -95,9 +96,9 @@ template <unsigned ROWS, unsigned COLUMNS, unsigned RG, unsigned CG, unsigned PA
     static constexpr unsigned PANEL = PANEL_TERMS * (ROWS + COLUMNS), TOTALS = ROWS * COLUMNS, BAND = 8;
     static_assert(ROWS % (16 * RG) == 0 && COLUMNS % (32 * CG) == 0 && R % PARTS == 0, "whole warps, and whole rows of totals");
 
-    // c [M, N] = a b (+ bias [N], unless that is null); a's and b's pitches are the lengths of their rows.
+    // c [M, N] = a b (+ bias [N], unless that is null), and its tail; a's and b's pitches are the lengths of their rows.
     template <Along a_along, Along b_along>
-    static __device__ void product(const float* a, unsigned a_pitch, const float* b, unsigned b_pitch, const float* bias, float* c, unsigned M, unsigned N, unsigned K) {
+    static __device__ void product(const float* a, unsigned a_pitch, const float* b, unsigned b_pitch, const float* bias, float* c, unsigned M, unsigned N, unsigned K, const Tail& tail) {
         __shared__ __align__(16) float room[2 * PARTS * PANEL + TOTALS];
         using A = Fours<a_along, ROWS, GROUP>;
         using B = Fours<b_along, COLUMNS, GROUP>;
@@ -154,26 +155,40 @@ template <unsigned ROWS, unsigned COLUMNS, unsigned RG, unsigned CG, unsigned PA
                 if (PARTS > 1) __syncthreads(); // this part's sums are in the totals
             }
         }
-        // The parts share the rows.
-        const bool fours = N % 4 == 0 && (size_t)c % 16 == 0;
-#pragma unroll 1
-        for (unsigned i = part; i < R; i += PARTS)
-#pragma unroll 1
-            for (unsigned g = 0; g < CG; ++g) {
-                const unsigned m = m0 + row + i / 4 * 16 + i % 4, n = n0 + column + g * 32;
-                if (m >= M || n >= N) continue;
-                float v[4];
+        // The parts share the rows. What the tail reads is asked for some fours ahead: nothing else would hide how long
+        // that takes.
+        const FoursOfTail after(tail, N % 4 == 0 && (size_t)c % 16 == 0);
+        const auto m_of = [&](unsigned q) { return m0 + row + (part + q / CG * PARTS) / 4 * 16 + (part + q / CG * PARTS) % 4; };
+        const auto n_of = [&](unsigned q) { return n0 + column + q % CG * 32; };
+        constexpr unsigned FOURS = R / PARTS * CG, AHEAD = FOURS < 4 ? FOURS : 4;
+        float given[AHEAD][4] = {};
+        const auto ask = [&](float (&four)[4], unsigned q) {
+            const unsigned m = m_of(q), n = n_of(q);
+            if (after.reads() && q < FOURS && m < M && n < N) after.ask(four, (size_t)m * N + n, N - n);
+        };
 #pragma unroll
-                for (unsigned e = 0; e < 4; ++e) {
-                    v[e] = K > 0 ? totals[(i * C + g * 4 + e) * GROUP] : 0.0f;
-                    if (bias != nullptr) v[e] = v[e] + bias[least(n + e, N - 1)];
-                }
-                float* to = c + (size_t)m * N + n;
-                if (fours) *(float4*)to = make_float4(v[0], v[1], v[2], v[3]);
+        for (unsigned q = 0; q < AHEAD; ++q) ask(given[q], q);
+#pragma unroll 1
+        for (unsigned q = 0; q < FOURS; ++q) {
+            float x[4], v[4];
 #pragma unroll
-                for (unsigned e = 0; e < 4; ++e)
-                    if (!fours && n + e < N) to[e] = v[e];
+            for (unsigned e = 0; e < 4; ++e) {
+                x[e] = given[0][e];
+#pragma unroll
+                for (unsigned d = 1; d < AHEAD; ++d) given[d - 1][e] = given[d][e];
             }
+            ask(given[AHEAD - 1], q + AHEAD);
+            const unsigned m = m_of(q), n = n_of(q);
+            if (m >= M || n >= N) continue;
+#pragma unroll
+            for (unsigned e = 0; e < 4; ++e) {
+                v[e] = K > 0 ? totals[((part + q / CG * PARTS) * C + q % CG * 4 + e) * GROUP] : 0.0f;
+                if (bias != nullptr) v[e] = v[e] + bias[least(n + e, N - 1)];
+            }
+            const size_t at = (size_t)m * N + n;
+            write_four(c, at, v, N - n, after.whole);
+            after.finish(v, x, at, N - n);
+        }
     }
 
 private:

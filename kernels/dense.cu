@@ -5,7 +5,7 @@
 //   dense_dw  dw[o, i] = sum_r dz[r, o] x[r, i]
 //   dense_db  db[o]    = sum_r dz[r, o]
 //
-// The three products are one body (block.cuh) over two ways to store each factor, in tiles of four kinds, of which
+// What follows the first two in the same launch is their tail; it may be empty. The three are one body (block.cuh) over two ways to store each factor, in tiles of four kinds, of which
 // cuda/plan.rs chooses: by how many tiles there are for the multiprocessors, and how many blocks of 256 terms.
 //
 // Bound by: fma issue. dense_db reads each number once: bytes, or latency below a few thousand columns.
@@ -18,52 +18,52 @@ using Some = Block<64, 64, 4, 2, 4>;
 using Pairs = Block<64, 64, 2, 2, 2>;
 using Halves = Block<32, 64, 1, 2, 2>;
 
-extern "C" __global__ void __launch_bounds__(Many::THREADS, 4) dense_many(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O) {
-    Many::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I);
+extern "C" __global__ void __launch_bounds__(Many::THREADS, 4) dense_many(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Many::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I, tail);
 }
 
-extern "C" __global__ void __launch_bounds__(Many::THREADS, 4) dense_dx_many(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O) {
-    Many::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O);
+extern "C" __global__ void __launch_bounds__(Many::THREADS, 4) dense_dx_many(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Many::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O, tail);
 }
 
 extern "C" __global__ void __launch_bounds__(Many::THREADS, 4) dense_dw_many(const float* dz, const float* x, float* dw, unsigned B, unsigned I, unsigned O) {
-    Many::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B);
+    Many::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B, Tail());
 }
 
-extern "C" __global__ void __launch_bounds__(Some::THREADS, 2) dense_some(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O) {
-    Some::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I);
+extern "C" __global__ void __launch_bounds__(Some::THREADS, 2) dense_some(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Some::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I, tail);
 }
 
-extern "C" __global__ void __launch_bounds__(Some::THREADS, 2) dense_dx_some(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O) {
-    Some::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O);
+extern "C" __global__ void __launch_bounds__(Some::THREADS, 2) dense_dx_some(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Some::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O, tail);
 }
 
 extern "C" __global__ void __launch_bounds__(Some::THREADS, 2) dense_dw_some(const float* dz, const float* x, float* dw, unsigned B, unsigned I, unsigned O) {
-    Some::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B);
+    Some::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B, Tail());
 }
 
-extern "C" __global__ void __launch_bounds__(Pairs::THREADS, 3) dense_pairs(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O) {
-    Pairs::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I);
+extern "C" __global__ void __launch_bounds__(Pairs::THREADS, 3) dense_pairs(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Pairs::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I, tail);
 }
 
-extern "C" __global__ void __launch_bounds__(Pairs::THREADS, 3) dense_dx_pairs(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O) {
-    Pairs::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O);
+extern "C" __global__ void __launch_bounds__(Pairs::THREADS, 3) dense_dx_pairs(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Pairs::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O, tail);
 }
 
 extern "C" __global__ void __launch_bounds__(Pairs::THREADS, 3) dense_dw_pairs(const float* dz, const float* x, float* dw, unsigned B, unsigned I, unsigned O) {
-    Pairs::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B);
+    Pairs::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B, Tail());
 }
 
-extern "C" __global__ void __launch_bounds__(Halves::THREADS, 3) dense_halves(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O) {
-    Halves::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I);
+extern "C" __global__ void __launch_bounds__(Halves::THREADS, 3) dense_halves(const float* x, const float* w, const float* b, float* y, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Halves::product<K_CONTIGUOUS, K_CONTIGUOUS>(x, I, w, I, b, y, B, O, I, tail);
 }
 
-extern "C" __global__ void __launch_bounds__(Halves::THREADS, 3) dense_dx_halves(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O) {
-    Halves::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O);
+extern "C" __global__ void __launch_bounds__(Halves::THREADS, 3) dense_dx_halves(const float* dz, const float* w, float* dx, unsigned B, unsigned I, unsigned O, const Tail tail) {
+    Halves::product<K_CONTIGUOUS, K_STRIDED>(dz, O, w, I, nullptr, dx, B, I, O, tail);
 }
 
 extern "C" __global__ void __launch_bounds__(Halves::THREADS, 3) dense_dw_halves(const float* dz, const float* x, float* dw, unsigned B, unsigned I, unsigned O) {
-    Halves::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B);
+    Halves::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B, Tail());
 }
 
 // A thread per column: neighbours read neighbours. Plain additions, in the same blocks of 256.

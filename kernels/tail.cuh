@@ -96,3 +96,63 @@ template <unsigned N> struct Elements {
         }
     }
 };
+
+// Four neighbours of a row, of which `count` are inside; at once where that is `whole`.
+__device__ inline void read_four(float (&v)[4], const float* p, size_t at, unsigned count, bool whole) {
+    if (whole) {
+        const float4 four = *(const float4*)(p + at);
+        v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
+        return;
+    }
+#pragma unroll
+    for (unsigned e = 0; e < 4; ++e) v[e] = e < count ? p[at + e] : 0.0f;
+}
+
+__device__ inline void write_four(float* p, size_t at, const float (&v)[4], unsigned count, bool whole) {
+    if (whole) {
+        *(float4*)(p + at) = make_float4(v[0], v[1], v[2], v[3]);
+        return;
+    }
+#pragma unroll
+    for (unsigned e = 0; e < 4; ++e)
+        if (e < count) p[at + e] = v[e];
+}
+
+// The tail for threads that have many fours of neighbours, one after the other.
+class FoursOfTail {
+    const Tail& tail;
+    unsigned first; // the first stage that reads numbers from memory: they can be asked for some fours ahead
+
+public:
+    bool whole; // four neighbours can be read and written at once
+
+    // `whole` of the product itself.
+    __device__ FoursOfTail(const Tail& tail, bool whole) : tail(tail), first(STAGES), whole(whole) {
+#pragma unroll 1
+        for (unsigned n = tail.count; n-- > 0;) {
+            const Stage& stage = tail.stage[n];
+            if (stage.x != nullptr) first = n;
+            this->whole = this->whole && (size_t)stage.x % 16 == 0 && (size_t)stage.y % 16 == 0;
+        }
+    }
+
+    __device__ bool reads() const { return first < STAGES; }
+
+    __device__ void ask(float (&given)[4], size_t at, unsigned count) const { read_four(given, tail.stage[first].x, at, count, whole); }
+
+    // Applies all stages, from the product on, and writes each one's results.
+    __device__ void finish(float (&last)[4], const float (&given)[4], size_t at, unsigned count) const {
+        const float product[4] = {last[0], last[1], last[2], last[3]};
+#pragma unroll 1
+        for (unsigned n = 0; n < tail.count; ++n) {
+            const Stage& stage = tail.stage[n];
+            const float s = stage.dy != nullptr ? stage.scale * stage.dy[0] : 0.0f;
+            float x[4];
+#pragma unroll
+            for (unsigned e = 0; e < 4; ++e) x[e] = n == first ? given[e] : product[e];
+            if (stage.x != nullptr && n != first) read_four(x, stage.x, at, count, whole);
+            apply(stage.function, last, x, s);
+            write_four(stage.y, at, last, count, whole);
+        }
+    }
+};

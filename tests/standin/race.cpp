@@ -106,13 +106,18 @@ int main(int, char** argv) {
     // Two tiles; the first part has a second block of terms, which is cut short.
     unsigned B = 5, I = 530, O = 66;
     float *x = numbers(B * I), *w = numbers(O * I), *b = numbers(O), *y = numbers(B * O);
-    go("dense_halves", 2, 128, {&x, &w, &b, &y, &B, &I, &O}, "ppppuuu");
+    float *z = numbers(B * O), *at = numbers(B * I), *dz = numbers(B * I);
+    Tail relu = {sizeof relu / 8, 1, {{0, 0.0f, nullptr, nullptr, z}, {}, {}}};
+    go("dense_halves", 2, 128, {&x, &w, &b, &y, &B, &I, &O, &relu}, "ppppuuut");
     float want = 0;
     for (unsigned i = 0; i < I; ++i) want += x[4 * I + i] * w[65 * I + i];
     expect("dense", y[4 * O + 65], want + b[65]);
+    expect("its relu", z[4 * O + 65], want + b[65] > 0 ? want + b[65] : 0);
     if (dense_only) return 0;
     float* dx = numbers(B * I);
-    go("dense_dx_some", 9, 128, {&y, &w, &dx, &B, &I, &O}, "pppuuu");
+    Tail grad = {sizeof grad / 8, 1, {{8, 0.0f, at, nullptr, dz}, {}, {}}};
+    go("dense_dx_some", 9, 128, {&y, &w, &dx, &B, &I, &O, &grad}, "pppuuut");
+    expect("the derivative of relu", dz[4 * I + 529], at[4 * I + 529] > 0 ? dx[4 * I + 529] : 0);
     float* dw = numbers(O * I);
     go("dense_dw_many", 10, 64, {&y, &x, &dw, &B, &I, &O}, "pppuuu");
     go("dense_dw_pairs", 18, 128, {&y, &x, &dw, &B, &I, &O}, "pppuuu");

@@ -179,11 +179,7 @@ pub(super) fn plan(op: &Op, facts: &Facts) -> Vec<Launch> {
             [blocks(format!("{}_chunks", form.name), chunks(n), first), blocks("total".into(), 1, second)].concat()
         }
         Kernel::Tiles if matches!(op, Op::DenseDb { .. }) => launch(form.name.into(), n, COLUMN_THREADS, operands.chain(words).collect()),
-        Kernel::Tiles => {
-            let (kind, tile, threads, _) = large(op, facts);
-            let args = factors(op).into_iter().chain(words).collect();
-            launch(format!("{}_{kind}", form.name), tiles(op.result(), tile) * threads, threads, args)
-        }
+        Kernel::Tiles => product(op, &[], facts),
         Kernel::Rows => {
             // A sum has as many lanes as the contract says.
             let wide = matches!(op, Op::Cut { .. } | Op::MergeTopk { .. }) && op.along().shape.columns() > WIDE_ROW;
@@ -198,7 +194,7 @@ pub(super) fn plan(op: &Op, facts: &Facts) -> Vec<Launch> {
 pub(super) fn takes(group: &Group, facts: &Facts) -> bool {
     match group {
         Group::One(_) => false,
-        Group::Layer(layer) => kind(&layer.product, facts).is_some() && layer.tail.len() <= STAGES,
+        Group::Layer(layer) => layer.tail.len() <= STAGES,
         Group::Chain(layers) => layers.len() <= LINKS && layers.iter().all(|layer| is_link(layer, facts)),
         Group::Gradients(all) => all.len() <= LAYERS && all.iter().all(|g| is_small(&g.dw, facts)),
         Group::End { sums, stores, .. } => sums.is_empty() && stores.len() <= STORES,
@@ -208,7 +204,7 @@ pub(super) fn takes(group: &Group, facts: &Facts) -> bool {
 /// The launches of a group, in order.
 pub(super) fn plan_group(group: &Group, facts: &Facts) -> Vec<Launch> {
     match group {
-        Group::One(op @ (Op::Dense { .. } | Op::DenseDx { .. })) if kind(op, facts).is_some() => layer(op, &[], facts),
+        Group::One(op @ (Op::Dense { .. } | Op::DenseDx { .. })) => layer(op, &[], facts),
         Group::One(op) => plan(op, facts),
         Group::Layer(Layer { product, tail }) => layer(product, tail, facts),
         Group::Chain(layers) => chain(layers),
@@ -240,11 +236,25 @@ fn is_small(dw: &Op, facts: &Facts) -> bool {
     tiles(dw, WEIGHTS) * dz.shape.rows().div_ceil(BLOCK) <= FEW * facts.multiprocessors
 }
 
-/// A product in small tiles, and its tail.
-fn layer(product: &Op, tail: &[Op], facts: &Facts) -> Vec<Launch> {
+/// A product of rows and its tail: in small tiles where there are few.
+fn layer(of: &Op, tail: &[Op], facts: &Facts) -> Vec<Launch> {
+    let Some((kind, tile)) = kind(of, facts) else { return product(of, tail, facts) };
+    let stem = if matches!(of, Op::Dense { .. }) { "layer" } else { "layer_dx" };
+    let args = factors(of).into_iter().chain(numbers(of)).chain([stages(of, tail)]).collect();
+    launch(format!("{stem}_{kind}"), tiles(of.result(), tile) * THREADS, THREADS, args)
+}
+
+/// A product in large tiles, and its tail if it is one of rows.
+fn product(of: &Op, tail: &[Op], facts: &Facts) -> Vec<Launch> {
+    let (kind, tile, threads, _) = large(of, facts);
+    let stages = (!matches!(of, Op::DenseDw { .. })).then(|| stages(of, tail));
+    let args = factors(of).into_iter().chain(numbers(of)).chain(stages).collect();
+    launch(format!("{}_{kind}", of.name()), tiles(of.result(), tile) * threads, threads, args)
+}
+
+/// What follows a product in the same launch.
+fn stages(product: &Op, tail: &[Op]) -> Arg {
     let c = product.result();
-    let stem = if matches!(product, Op::Dense { .. }) { "layer" } else { "layer_dx" };
-    let Some((kind, tile)) = kind(product, facts) else { unreachable!("a layer that the device takes") };
     let mut stages = vec![Arg::U32(tail.len() as u32)];
     for op in tail {
         let at = |view: &View| if view.identical(c) { Arg::Null } else { Arg::Ptr(view.clone()) };
@@ -257,8 +267,7 @@ fn layer(product: &Op, tail: &[Op], facts: &Facts) -> Vec<Launch> {
         };
         stages.extend([Arg::U32(function(op)), Arg::F32(scale), x, dy, Arg::Ptr(op.result().clone())]);
     }
-    let args = factors(product).into_iter().chain(numbers(product)).chain([Arg::Table(stages, TAIL)]).collect();
-    launch(format!("{stem}_{kind}"), tiles(c, tile) * THREADS, THREADS, args)
+    Arg::Table(stages, TAIL)
 }
 
 /// The views of a product, with a place for the bias that it may have.
