@@ -155,8 +155,8 @@ template <unsigned ROWS, unsigned COLUMNS, unsigned RG, unsigned CG, unsigned PA
                 if (PARTS > 1) __syncthreads(); // this part's sums are in the totals
             }
         }
-        // The parts share the rows. What the tail reads is asked for some fours ahead: nothing else would hide how long
-        // that takes.
+        // The parts share the rows. What the tail's first function reads beside the product is asked for some fours
+        // ahead: nothing else would hide how long that takes.
         const FoursOfTail after(tail, N % 4 == 0 && (size_t)c % 16 == 0);
         const auto m_of = [&](unsigned q) { return m0 + row + (part + q / CG * PARTS) / 4 * 16 + (part + q / CG * PARTS) % 4; };
         const auto n_of = [&](unsigned q) { return n0 + column + q % CG * 32; };

@@ -188,9 +188,11 @@ fn layer(list: &[Op], at: usize, order: &mut Order, takes: &dyn Fn(&Group) -> bo
 
 /// Puts layers together that lie one behind the other.
 fn chains(list: &[Op], order: &mut Order, takes: &dyn Fn(&Group) -> bool) {
+    // What follows a product may see its numbers in another shape, in which they are no longer the product's rows.
+    let whole = |layer: &Layer| layer.result().shape == layer.product.result().shape;
     let layers = |unit: &Unit| match &unit.group {
         Some(Group::Chain(layers)) => layers.clone(),
-        Some(Group::Layer(layer)) => vec![layer.clone()],
+        Some(Group::Layer(layer)) if whole(layer) => vec![layer.clone()],
         None if is_product(&list[unit.ops[0]]) => vec![Layer { product: list[unit.ops[0]].clone(), tail: vec![] }],
         _ => vec![],
     };

@@ -118,6 +118,9 @@ int main(int, char** argv) {
     Tail grad = {sizeof grad / 8, 1, {{8, 0.0f, at, nullptr, dz}, {}, {}}};
     go("dense_dx_some", 9, 128, {&y, &w, &dx, &B, &I, &O, &grad}, "pppuuut");
     expect("the derivative of relu", dz[4 * I + 529], at[4 * I + 529] > 0 ? dx[4 * I + 529] : 0);
+    // In fours.
+    unsigned four = 64;
+    go("dense_halves", 1, 128, {&x, &w, &b, &y, &B, &I, &four, &relu}, "ppppuuut");
     float* dw = numbers(O * I);
     go("dense_dw_many", 10, 64, {&y, &x, &dw, &B, &I, &O}, "pppuuu");
     go("dense_dw_pairs", 18, 128, {&y, &x, &dw, &B, &I, &O}, "pppuuu");

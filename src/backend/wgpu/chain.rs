@@ -3,7 +3,7 @@
 //! many terms as there is room for. The first panel of every layer is fetched before anything is added up, the next one
 //! of a layer while one is.
 //!
-//! The text is made for these sizes: what is a constant in it costs no division and no test. Bound by latency.
+//! The text is made for these sizes: a division by a constant is none. Bound by latency.
 
 use super::plan::{Bind, Launch, fold};
 use super::product::{self, After, Stage};
@@ -21,17 +21,20 @@ const LANES: usize = 256;
 const WIDE: usize = 256;
 /// Numbers of a panel. With two times two rows of the widest layer they are the 16 KiB that WebGPU promises.
 const ROOM: usize = 3072;
+/// The most layers: the first panel of each is in registers from the beginning.
+const LINKS: usize = 8;
 /// Workgroups up to which rows count as few. Each reads all weights, so that many rows are better off layer by layer.
 const FEW: usize = 128;
 
 /// Whether one launch takes rows through these layers.
 pub(super) fn takes(layers: &[Layer]) -> bool {
-    layers.iter().all(|layer| {
+    let all = layers.iter().all(|layer| {
         let (size, rows) = (Size::of(layer), layer.result().shape.rows());
         let known = layer.tail.len() <= 1 && layer.tail.iter().all(|op| matches!(op, Op::Map { .. } | Op::MapGrad { .. }));
         let fits = |n: usize| (1..=WIDE).contains(&n);
         known && fits(size.width) && fits(size.terms) && (1..=FEW).contains(&rows.div_ceil(ROWS))
-    })
+    });
+    all && layers.len() <= LINKS
 }
 
 /// The size of a layer, and how its weights go through workgroup memory.

@@ -90,6 +90,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a call gives, or the message of its panic.
+fn caught<T>(body: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        one_line(&text.unwrap_or("a panic"))
+    })
+}
+
 impl Opened {
     pub(super) async fn open(info: &DeviceInfo, adapter: &wgpu::Adapter) -> Result<Opened> {
         let limits = adapter.limits();
@@ -130,10 +138,22 @@ impl Opened {
         Error::device(&self.id, problem, remedy)
     }
 
-    /// Waits for what the device was given, but not for long: only then is it told that it was lost, and till then its
+    /// Waits for what the device was given, but not for long: only then does a lost device say so, and till then its
     /// errors name other reasons.
     pub(super) fn settle(&self) {
-        let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
+        let _ = self.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
+    }
+
+    /// Hears what the device has to say, waiting or not. Where a device is lost at this moment wgpu panics: here that is
+    /// the loss, and the reason.
+    pub(super) fn poll(&self, how: wgpu::PollType) -> std::result::Result<(), String> {
+        if let Some(text) = &lock(&self.faults).lost {
+            return Err(text.clone());
+        }
+        let polled = caught(|| self.device.poll(how)).inspect_err(|text| {
+            lock(&self.faults).lost.get_or_insert(text.clone());
+        })?;
+        polled.map(|_| ()).map_err(|e| e.to_string())
     }
 
     /// # Errors
@@ -164,7 +184,7 @@ impl Opened {
         let result = body();
         // Scopes are a stack: the last in is the first out.
         let caught = [now(validation.pop()), now(internal.pop()), now(memory.pop())].into_iter().flatten().flatten().next();
-        if caught.is_some() || result.is_err() {
+        if caught.is_some() {
             self.settle();
         }
         self.alive()?;
@@ -179,9 +199,9 @@ impl Opened {
 
     /// Waits until a submit is done. Whether it is: a page can't wait.
     pub(super) fn wait(&self, submit: wgpu::SubmissionIndex) -> Result<bool> {
-        let done = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submit), timeout: None });
+        let done = self.poll(wgpu::PollType::Wait { submission_index: Some(submit), timeout: None });
         self.alive()?;
-        done.map(|_| WAITS).map_err(|e| self.error(format!("waiting for a run: {e}"), "Open the device again, or use another."))
+        done.map(|()| WAITS).map_err(|e| self.error(format!("waiting for a run: {e}"), "Open the device again, or use another."))
     }
 
     pub(super) fn alloc(&self, bytes: u64) -> Result<wgpu::Buffer> {
@@ -301,7 +321,7 @@ impl Opened {
             layout: Some(&whole),
             module: &module,
             entry_point: Some("main"),
-            // Every kernel writes its workgroup memory before it reads it.
+            // Nothing reaches a buffer of workgroup memory that was not written.
             compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
             cache: None,
         });
@@ -318,13 +338,25 @@ impl Opened {
             return self.device.create_shader_module(text);
         }
         // SAFETY: a shader reads and writes only elements of its views, which `Op::check` proved to lie in their
-        // buffers: each guards what it reaches by the sizes in its parameters. No divisor is 0 where a thread divides,
+        // buffers: each guards what it reaches by the sizes in its parameters or in its text. No divisor is 0 where a thread divides,
         // and every loop ends. The table of all ops passes with the checks as well.
         unsafe { self.device.create_shader_module_trusted(text, wgpu::ShaderRuntimeChecks::unchecked()) }
     }
 }
 
 /// An error with its causes, on one line.
-fn one_line(error: &wgpu::Error) -> String {
+fn one_line(error: &impl std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::caught;
+
+    #[test]
+    fn a_panic_becomes_its_message_in_a_line() {
+        assert_eq!(caught(|| 3), Ok(3));
+        assert_eq!(caught(|| panic!("device\n  lost.")).map(|()| 0), Err("device lost".into()));
+        assert_eq!(caught(|| panic!("{}", String::from("lost"))).map(|()| 0), Err("lost".into()));
+    }
 }

@@ -49,7 +49,7 @@ pub(super) struct Bind {
 /// that WebGPU promises, 128 MiB. A multiple of [`CHUNK`] and of the four elements of a random block.
 const PIECE: usize = 1 << 24;
 
-/// Gradients of one launch. Each has a text of its own.
+/// The most gradients of one launch: each has a text of its own.
 const GRADIENTS: usize = 6;
 
 /// Workgroups that WebGPU promises per dimension.
@@ -275,7 +275,7 @@ fn layer(product: &Op, tail: &[Op], facts: Facts) -> Result<Vec<Launch>> {
 fn gradients(all: &[Gradient], facts: Facts) -> Vec<Launch> {
     let (mut names, mut operands, mut words, mut groups) = (Vec::new(), Vec::new(), Vec::new(), 0);
     let mut bind = |name, view: &View| operands.push(Bind { name, index: operands.len(), view: view.clone() });
-    let tile = common_tile(all, facts).unwrap_or(Tile::WHOLE);
+    let Some(tile) = common_tile(all, facts) else { unreachable!("gradients that the device takes") };
     for gradient in all {
         let Gradient { dw: Op::DenseDw { dz, x, dw }, db, adam_w, adam_b } = gradient else { unreachable!("a gradient of weights") };
         let (rows, inputs, outputs) = (x.shape.rows(), x.shape.columns(), dz.shape.columns());

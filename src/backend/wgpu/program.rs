@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A submit holds no more dispatches than this, so that the memory for recording it stays bounded. An epoch of MNIST
-/// with the article's network is 469 steps of some 20.
+/// with the article's network is 469 steps of 10, or of 20 on a CPU.
 const LAUNCHES: usize = 1 << 16;
 /// How long a submit should take: systems that draw on the same device take a submit of seconds for a hang, and lose
 /// the device.

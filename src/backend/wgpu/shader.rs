@@ -1,4 +1,4 @@
-//! The WGSL texts, what each of them binds, and their variants. Those of products are made in `product`.
+//! The WGSL texts, what each of them binds, and their variants. Those of groups are made in `product`, `chain` and `end`.
 //!
 //! A shader file is the only place that says which buffers a kernel binds and which of them it writes: its declarations
 //! are read from the text. wgpu refuses a buffer that one dispatch binds twice if either binding writes, even where the
@@ -176,7 +176,7 @@ static SHADERS: LazyLock<Vec<Arc<Shader>>> = LazyLock::new(|| {
     all
 });
 
-/// All shaders but those of products, which are made at first use.
+/// All shaders but those of products and groups, which are made at first use.
 pub(super) fn all() -> &'static [Arc<Shader>] {
     &SHADERS
 }

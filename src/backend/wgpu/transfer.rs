@@ -107,7 +107,7 @@ impl Opened {
     /// Whether a copy is there, without waiting.
     fn arrived(&self, copy: &mut Copy) -> Result<bool> {
         if !copy.there {
-            self.device.poll(wgpu::PollType::Poll).map_err(|e| self.unread(e))?;
+            self.poll(wgpu::PollType::Poll).map_err(|e| self.unread(e))?;
             copy.there = match copy.mapped.try_recv() {
                 Ok(mapped) => mapped.map(|()| true).map_err(|e| self.unread(e))?,
                 Err(mpsc::TryRecvError::Empty) => false,
@@ -119,11 +119,18 @@ impl Opened {
 
     /// Waits for a copy, and takes it.
     fn finish(&self, copy: &mut Copy, to: &mut [u8]) -> Result<()> {
+        self.taken(copy, to).map_err(|e| {
+            self.settle();
+            self.alive().err().unwrap_or(e)
+        })
+    }
+
+    fn taken(&self, copy: &mut Copy, to: &mut [u8]) -> Result<()> {
         if !self.arrived(copy)? {
             if !WAITS {
                 return Err(self.error("a page can't wait for what it reads", "Use start_read, and take it when it is ready."));
             }
-            self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| self.unread(e))?;
+            self.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| self.unread(e))?;
             // Another thread that waits at the same time may be about to call back.
             copy.mapped.recv().map_err(|e| self.unread(e))?.map_err(|e| self.unread(e))?;
         }
@@ -135,9 +142,7 @@ impl Opened {
     }
 
     fn unread(&self, why: impl Display) -> Error {
-        self.settle();
-        let other = || self.error(format!("a read failed: {why}"), "Open the device again, or use another.");
-        self.alive().err().unwrap_or_else(other)
+        self.error(format!("a read failed: {why}"), "Open the device again, or use another.")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The text of a shader that is made: it grows by bindings, parameters, and what is done.
+//! How the texts of shaders are made that depend on a group.
 
 use super::product::{After, Stage};
 use super::shader;

@@ -185,6 +185,16 @@ fn the_articles_step_is_eleven_launches() {
     assert_eq!(line(planned.step.iter()), format!("11 launches a step: {forward} layer_dx_long chain weights weights end\n"));
 }
 
+/// Most products of the wide network are large; only gradients and updates have launches of their own behind them.
+#[test]
+fn what_follows_the_products_of_a_wide_network_is_in_their_launches() {
+    let planned = Planned::new(&step(&cpu(), &[784, 1000, 500, 250, 30], 1000, 4096).unwrap(), &FACTS);
+    let names: Vec<&str> = planned.step.iter().map(|launch| launch.entry.as_str()).collect();
+    assert!(names.iter().all(|name| !name.starts_with("relu") && !name.starts_with("sigmoid") && *name != "mse_grad_each"), "{names:?}");
+    println!("{} launches: {names:?}", names.len());
+    assert_eq!(names.len(), 0, "{names:?}");
+}
+
 #[test]
 fn what_no_device_takes_stays_a_list() {
     let ops = step(&cpu(), &[784, 128, 64, 32], 128, 4096).unwrap();
