@@ -96,7 +96,8 @@ template <unsigned ROWS, unsigned COLUMNS, unsigned RG, unsigned CG, unsigned PA
     static constexpr unsigned PANEL = PANEL_TERMS * (ROWS + COLUMNS), TOTALS = ROWS * COLUMNS, BAND = 8;
     static_assert(ROWS % (16 * RG) == 0 && COLUMNS % (32 * CG) == 0 && R % PARTS == 0, "whole warps, and whole rows of totals");
 
-    // c [M, N] = a b (+ bias [N], unless that is null), and its tail; a's and b's pitches are the lengths of their rows.
+    // c [M, N] = a b (+ bias [N], unless that is null), and its tail; a's and b's pitches are the lengths of their
+    // rows.
     template <Along a_along, Along b_along>
     static __device__ void product(const float* a, unsigned a_pitch, const float* b, unsigned b_pitch, const float* bias, float* c, unsigned M, unsigned N, unsigned K, const Tail& tail) {
         __shared__ __align__(16) float room[2 * PARTS * PANEL + TOTALS];

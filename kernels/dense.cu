@@ -5,8 +5,9 @@
 //   dense_dw  dw[o, i] = sum_r dz[r, o] x[r, i]
 //   dense_db  db[o]    = sum_r dz[r, o]
 //
-// What follows a product of rows in the same launch is its tail, which may be empty. The three products are one body (block.cuh) over two ways to store each factor, in tiles of four kinds, of which
-// cuda/plan.rs chooses: by how many tiles there are for the multiprocessors, and how many blocks of 256 terms.
+// What follows a product of rows in the same launch is its tail, which may be empty. The three products are one body
+// (block.cuh) over two ways to store each factor, in tiles of four kinds, of which cuda/plan.rs chooses: by how many
+// tiles there are for the multiprocessors, and how many blocks of 256 terms.
 //
 // Bound by: fma issue. dense_db reads each number once: bytes, or latency below a few thousand columns.
 #include "block.cuh"

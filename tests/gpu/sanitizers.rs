@@ -74,8 +74,8 @@ fn a_deleted_barrier_is_found() {
             let text = original.lines().filter(keep).collect::<Vec<_>>().join("\n");
             let Some(program) = changed("thread", file, &text, kernel) else { return };
             // A thread that goes another way for want of it is seen at the next one; or else the result is wrong. What
-            // is seen of a race depends on which thread is first, and on a busy machine that hardly changes: it may take
-            // more runs.
+            // is seen of a race depends on which thread is first, and on a busy machine that hardly changes: it may
+            // take more runs.
             let signs = ["ThreadSanitizer: data race", "a barrier that not all threads reach", " is right"];
             let seen = (0..12).any(|_| {
                 let (output, text) = run(&program, &[kernel]);

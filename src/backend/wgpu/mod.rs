@@ -2,8 +2,9 @@
 //!
 //! `plan` turns an op, or a group of ops, into launches as plain data, `bind` says what each of them binds, `shader`
 //! holds the texts and their variants, `product`, `chain` and `end` make those that depend on a group by a `writer`,
-//! `opened` is the open device with its caches, `transfer` moves bytes to and from it, `program` replays a list of ops in groups.
-//! Nothing here panics on what a device does: errors are caught in scopes, or by a handler, and become [`Error`].
+//! `opened` is the open device with its caches, `transfer` moves bytes to and from it, `program` replays a list of ops
+//! in groups. Nothing here panics on what a device does: errors are caught in scopes, or by a handler, and become
+//! [`Error`].
 //! What wgpu answers later is asked for in `async` functions and by callbacks; [`now`] and `Opened::wait` wait for it,
 //! which a page can't.
 

@@ -144,8 +144,8 @@ impl Opened {
         let _ = self.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
     }
 
-    /// Hears what the device has to say, waiting or not. Where a device is lost at this moment wgpu panics: here that is
-    /// the loss, and the reason.
+    /// Hears what the device has to say, waiting or not. Where a device is lost at this moment wgpu panics: here that
+    /// is the loss, and the reason.
     pub(super) fn poll(&self, how: wgpu::PollType) -> std::result::Result<(), String> {
         if let Some(text) = &lock(&self.faults).lost {
             return Err(text.clone());
@@ -338,8 +338,8 @@ impl Opened {
             return self.device.create_shader_module(text);
         }
         // SAFETY: a shader reads and writes only elements of its views, which `Op::check` proved to lie in their
-        // buffers: each guards what it reaches by the sizes in its parameters or in its text. No divisor is 0 where a thread divides,
-        // and every loop ends. The table of all ops passes with the checks as well.
+        // buffers: each guards what it reaches by the sizes in its parameters or in its text. No divisor is 0 where a
+        // thread divides, and every loop ends. The table of all ops passes with the checks as well.
         unsafe { self.device.create_shader_module_trusted(text, wgpu::ShaderRuntimeChecks::unchecked()) }
     }
 }

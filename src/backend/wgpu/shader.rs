@@ -1,4 +1,5 @@
-//! The WGSL texts, what each of them binds, and their variants. Those of groups are made in `product`, `chain` and `end`.
+//! The WGSL texts, what each of them binds, and their variants. Those of groups are made in `product`, `chain` and
+//! `end`.
 //!
 //! A shader file is the only place that says which buffers a kernel binds and which of them it writes: its declarations
 //! are read from the text. wgpu refuses a buffer that one dispatch binds twice if either binding writes, even where the
