@@ -31,34 +31,58 @@ struct Tail {
     Stage stage[STAGES];
 };
 
-// N numbers at once, so that none waits for another. The functions are in the order of `cuda::plan::function`.
-template <unsigned N> __device__ inline void apply(unsigned function, float (&last)[N], const float (&at)[N], float s) {
-#define CASE(number, value) \
+// The functions, in the order of `cuda::plan::function`: those of a few instructions, and those with exp in them.
+#define SHORT_FUNCTIONS(CASE) \
+    CASE(0, Relu::value(last[i])) \
+    CASE(1, Leaky::value(last[i])) \
+    CASE(7, Abs::value(last[i])) \
+    CASE(8, Relu::grad(at[i], last[i])) \
+    CASE(9, Leaky::grad(at[i], last[i])) \
+    CASE(15, Abs::grad(at[i], last[i])) \
+    CASE(16, SquareSum::grad(last[i], at[i], s)) \
+    CASE(17, Mse::grad(last[i], at[i], s))
+#define LONG_FUNCTIONS(CASE) \
+    CASE(2, Sigmoid::value(last[i])) \
+    CASE(3, Tanh::value(last[i])) \
+    CASE(4, Softplus::value(last[i])) \
+    CASE(5, Silu::value(last[i])) \
+    CASE(6, Exp::value(last[i])) \
+    CASE(10, Sigmoid::grad(at[i], last[i])) \
+    CASE(11, Tanh::grad(at[i], last[i])) \
+    CASE(12, Softplus::grad(at[i], last[i])) \
+    CASE(13, Silu::grad(at[i], last[i])) \
+    CASE(14, Exp::grad(at[i], last[i])) \
+    CASE(18, Bce::grad(last[i], at[i], s))
+#define ALL_NUMBERS(number, value) \
     case number: \
         _Pragma("unroll") for (unsigned i = 0; i < N; ++i) last[i] = value; \
-        break
+        break;
+
+// N numbers at once, so that none waits for another.
+template <unsigned N> __device__ inline void apply(unsigned function, float (&last)[N], const float (&at)[N], float s) {
+    switch (function) { SHORT_FUNCTIONS(ALL_NUMBERS) LONG_FUNCTIONS(ALL_NUMBERS) }
+}
+
+template <unsigned N> __device__ inline void apply_long(unsigned function, float (&last)[N], const float (&at)[N], float s) {
+    switch (function) { LONG_FUNCTIONS(ALL_NUMBERS) }
+}
+
+// Four numbers, at once where that is short: the others written four times would be most of a kernel.
+__device__ inline void apply_in_turn(unsigned function, float (&last)[4], float (&at)[4], float s) {
+    constexpr unsigned N = 4;
     switch (function) {
-        CASE(0, Relu::value(last[i]));
-        CASE(1, Leaky::value(last[i]));
-        CASE(2, Sigmoid::value(last[i]));
-        CASE(3, Tanh::value(last[i]));
-        CASE(4, Softplus::value(last[i]));
-        CASE(5, Silu::value(last[i]));
-        CASE(6, Exp::value(last[i]));
-        CASE(7, Abs::value(last[i]));
-        CASE(8, Relu::grad(at[i], last[i]));
-        CASE(9, Leaky::grad(at[i], last[i]));
-        CASE(10, Sigmoid::grad(at[i], last[i]));
-        CASE(11, Tanh::grad(at[i], last[i]));
-        CASE(12, Softplus::grad(at[i], last[i]));
-        CASE(13, Silu::grad(at[i], last[i]));
-        CASE(14, Exp::grad(at[i], last[i]));
-        CASE(15, Abs::grad(at[i], last[i]));
-        CASE(16, SquareSum::grad(last[i], at[i], s));
-        CASE(17, Mse::grad(last[i], at[i], s));
-        CASE(18, Bce::grad(last[i], at[i], s));
+        SHORT_FUNCTIONS(ALL_NUMBERS)
+    default:
+#pragma unroll 1
+        for (unsigned e = 0; e < 4; ++e) {
+            // Both go round once, so that no register is named by a number.
+            float one[1] = {last[0]};
+            const float of[1] = {at[0]};
+            apply_long(function, one, of, s);
+            last[0] = last[1], last[1] = last[2], last[2] = last[3], last[3] = one[0];
+            at[0] = at[1], at[1] = at[2], at[2] = at[3];
+        }
     }
-#undef CASE
 }
 
 // The N elements of one thread, on their way through the tail.
@@ -151,7 +175,7 @@ public:
 #pragma unroll
             for (unsigned e = 0; e < 4; ++e) x[e] = n == first ? given[e] : product[e];
             if (stage.x != nullptr && n != first) read_four(x, stage.x, at, count, whole);
-            apply(stage.function, last, x, s);
+            apply_in_turn(stage.function, last, x, s);
             write_four(stage.y, at, last, count, whole);
         }
     }
