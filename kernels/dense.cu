@@ -9,7 +9,7 @@
 // (block.cuh) over two ways to store each factor, in tiles of four kinds, of which cuda/plan.rs chooses: by how many
 // tiles there are for the multiprocessors, and how many blocks of 256 terms.
 //
-// Bound by: fma issue. dense_db reads each number once: bytes, or latency below a few thousand columns.
+// Bound by: fma issue. dense_db reads each number once: bytes, or the latency of a block's 256 rows.
 #include "block.cuh"
 
 // For many tiles, four blocks of two warps on a multiprocessor; for fewer, K in four parts, or in two; for few, half
@@ -67,19 +67,25 @@ extern "C" __global__ void __launch_bounds__(Halves::THREADS, 3) dense_dw_halves
     Halves::product<K_STRIDED, K_STRIDED>(dz, O, x, I, nullptr, dw, O, I, B, Tail());
 }
 
-// A thread per column: neighbours read neighbours. Plain additions, in the same blocks of 256.
-extern "C" __global__ void __launch_bounds__(64) dense_db(const float* __restrict__ dz, // [B, O]
-                                                          float* __restrict__ db,       // [O]
-                                                          unsigned B, unsigned O) {
-    const unsigned o = thread_number();
-    if (o >= O) return;
+// A warp for 32 columns and each block of 256 rows, at most eight at once: neighbours read neighbours. Plain additions,
+// in the same blocks of 256, which the first warp adds up in order.
+extern "C" __global__ void __launch_bounds__(256) dense_db(const float* __restrict__ dz, // [B, O]
+                                                           float* __restrict__ db,       // [O]
+                                                           unsigned B, unsigned O) {
+    __shared__ float sums[8][32];
+    const unsigned part = threadIdx.x / 32, parts = blockDim.x / 32, lane = threadIdx.x % 32, o = blockIdx.x * 32 + lane;
     float total = 0.0f;
-    for (unsigned r0 = 0; r0 < B; r0 += FOLD) {
-        const unsigned end = B - r0 < FOLD ? B : r0 + FOLD;
+#pragma unroll 1
+    for (unsigned r0 = 0; r0 < B; r0 += parts * FOLD) {
+        const unsigned first = r0 + part * FOLD, end = least(first + FOLD, B);
         float acc = 0.0f;
+        if (o < O)
 #pragma unroll 8
-        for (unsigned r = r0; r < end; ++r) acc = acc + dz[(size_t)r * O + o];
-        total = r0 == 0 ? acc : total + acc;
+            for (unsigned r = first; r < end; ++r) acc = acc + dz[(size_t)r * O + o];
+        __syncthreads(); // the sums of the blocks before are in the total
+        sums[part][lane] = acc;
+        __syncthreads(); // these are whole
+        for (unsigned p = 0; p < parts && r0 + p * FOLD < B; ++p) total = r0 + p == 0 ? sums[p][lane] : total + sums[p][lane];
     }
-    db[o] = total;
+    if (part == 0 && o < O) db[o] = total;
 }

@@ -58,6 +58,7 @@ fn a_deleted_barrier_is_found() {
     // The file, how many barriers it has, and the kernel that shows that one is missing.
     for (file, barriers, kernel) in [
         ("block.cuh", 3, "dense"),
+        ("dense.cu", 2, "dense"),
         ("tile.cuh", 4, "layer"),
         ("chain.cu", 2, "chain"),
         ("kth.cuh", 4, "cut"),

@@ -113,6 +113,13 @@ int main(int, char** argv) {
     for (unsigned i = 0; i < I; ++i) want += x[4 * I + i] * w[65 * I + i];
     expect("dense", y[4 * O + 65], want + b[65]);
     expect("its relu", z[4 * O + 65], want + b[65] > 0 ? want + b[65] : 0);
+    // Two columns more than a warp has; two warps, of which the first has a second block of rows.
+    unsigned rows = 600, columns = 34;
+    float *long_dz = numbers(rows * columns), *db = numbers(columns);
+    go("dense_db", 2, 64, {&long_dz, &db, &rows, &columns}, "ppuu");
+    want = 0;
+    for (unsigned r = 0; r < rows; ++r) want += long_dz[r * columns + 33];
+    expect("dense_db", db[33], want);
     if (dense_only) return 0;
     float* dx = numbers(B * I);
     Tail grad = {sizeof grad / 8, 1, {{8, 0.0f, at, nullptr, dz}, {}, {}}};
@@ -124,8 +131,6 @@ int main(int, char** argv) {
     float* dw = numbers(O * I);
     go("dense_dw_many", 10, 64, {&y, &x, &dw, &B, &I, &O}, "pppuuu");
     go("dense_dw_pairs", 18, 128, {&y, &x, &dw, &B, &I, &O}, "pppuuu");
-    float* db = numbers(O);
-    go("dense_db", 2, 64, {&y, &db, &B, &O}, "ppuu");
     unsigned N = 4099, P = 2;
     float unit = 1.0f, scale = 0.5f, *v = numbers(N), *u = numbers(N), *work = numbers(P), *one = numbers(1);
     go("sum_chunks", 2, 256, {&v, &work, &N}, "ppu");

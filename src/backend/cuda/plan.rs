@@ -123,8 +123,9 @@ const WIDE_THREADS: usize = 1024;
 const WIDE_ROW: usize = 4096;
 /// Threads of a block of a chain.
 const CHAIN_THREADS: usize = 512;
-/// Threads of a block that sums columns: small, so that few columns still reach many multiprocessors.
-const COLUMN_THREADS: usize = 64;
+/// Columns that a block sums, a thread for each, and the most blocks of terms that it works on at once.
+const COLUMNS: usize = 32;
+const COLUMN_PARTS: usize = 8;
 
 /// A list of ops as launches.
 pub(super) struct Planned {
@@ -178,8 +179,13 @@ pub(super) fn plan(op: &Op, facts: &Facts) -> Vec<Launch> {
             let blocks = |entry: String, blocks: usize, args| launch(entry, blocks * THREADS, THREADS, args);
             [blocks(format!("{}_chunks", form.name), chunks(n), first), blocks("total".into(), 1, second)].concat()
         }
-        Kernel::Tiles if matches!(op, Op::DenseDb { .. }) => launch(form.name.into(), n, COLUMN_THREADS, operands.chain(words).collect()),
-        Kernel::Tiles => product(op, &[], facts),
+        Kernel::Tiles => match op {
+            Op::DenseDb { dz, .. } => {
+                let threads = COLUMNS * dz.shape.rows().div_ceil(BLOCK).clamp(1, COLUMN_PARTS);
+                launch(form.name.into(), n.div_ceil(COLUMNS) * threads, threads, operands.chain(words).collect())
+            }
+            _ => product(op, &[], facts),
+        },
         Kernel::Rows => {
             // A sum has as many lanes as the contract says.
             let wide = matches!(op, Op::Cut { .. } | Op::MergeTopk { .. }) && op.along().shape.columns() > WIDE_ROW;

@@ -82,6 +82,20 @@ fn large_tiles_have_the_bits_of_the_contract() {
     }
 }
 
+/// A block sums eight blocks of 256 rows at once: here it does so twice.
+#[test]
+fn sums_of_many_rows_are_added_in_order() {
+    let Some(library) = build::build() else { return };
+    let sums = |d: &Device| {
+        let (dz, db) = (empty(d, &[2500, 33]), empty(d, &[33]));
+        let numbers: Vec<f32> = (0..dz.len()).map(|i| ((i * 7919) % 10_007) as f32 / 977.0 - 4.0).collect();
+        d.backend().write(&dz, bytemuck::cast_slice(&numbers)).unwrap();
+        d.backend().run(&Op::DenseDb { dz, db: db.clone() }).unwrap();
+        read(&db).into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    assert_eq!(sums(&Device::cuda_standin(&library).unwrap()), sums(&cpu()));
+}
+
 #[test]
 fn a_compiled_list_has_the_bits_of_single_ops() {
     let Some(library) = build::build() else { return };
