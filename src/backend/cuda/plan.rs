@@ -303,7 +303,8 @@ fn large(product: &Op, facts: &Facts) -> Kind {
 
 /// Whether a layer can be one of a chain.
 fn is_link(layer: &Layer, facts: &Facts) -> bool {
-    let (width, terms, rows) = (layer.result().shape.columns(), terms(&layer.product), layer.result().shape.rows());
+    let c = &layer.product.result().shape;
+    let (width, terms, rows) = (c.columns(), terms(&layer.product), c.rows());
     let plain = |op: &Op| match op {
         Op::Map { .. } => true,
         Op::MapGrad { x, .. } => !x.overlaps(layer.product.result()),

@@ -29,7 +29,7 @@ const FEW: usize = 128;
 /// Whether one launch takes rows through these layers.
 pub(super) fn takes(layers: &[Layer]) -> bool {
     let all = layers.iter().all(|layer| {
-        let (size, rows) = (Size::of(layer), layer.result().shape.rows());
+        let (size, rows) = (Size::of(layer), layer.product.result().shape.rows());
         let known = layer.tail.len() <= 1 && layer.tail.iter().all(|op| matches!(op, Op::Map { .. } | Op::MapGrad { .. }));
         let fits = |n: usize| (1..=WIDE).contains(&n);
         known && fits(size.width) && fits(size.terms) && (1..=FEW).contains(&rows.div_ceil(ROWS))
@@ -48,7 +48,7 @@ struct Size {
 impl Size {
     fn of(layer: &Layer) -> Size {
         let (x, along) = parts(layer).0;
-        Size { terms: x.shape.columns(), width: layer.result().shape.columns(), along }
+        Size { terms: x.shape.columns(), width: layer.product.result().shape.columns(), along }
     }
 
     /// Numbers from one term of a panel to the next: one more than the width where threads that store neighbouring
@@ -86,7 +86,7 @@ fn parts(layer: &Layer) -> ((&View, bool), &View, Option<&View>) {
 pub(super) fn launch(layers: &[Layer]) -> Launch {
     let (mut operands, mut to) = (Vec::new(), Writer::default());
     let mut bind = |name, view: &View| operands.push(Bind { name, index: operands.len(), view: view.clone() });
-    let rows = layers[0].result().shape.rows();
+    let rows = layers[0].product.result().shape.rows();
     let name = |layer: &Layer| {
         let (size, stages) = (Size::of(layer), layer.tail.iter().filter_map(|op| product::stage(op, &layer.product)).collect());
         let after = After::Layer { bias: parts(layer).2.is_some(), stages };
@@ -154,7 +154,7 @@ fn body(layers: &[Layer]) -> String {
     for (l, layer) in layers.iter().enumerate() {
         Size::of(layer).fetches().for_each(|s| to.line(&format!("var next{l}_{s} = weight{l}(0u, {});", slot(s))));
     }
-    // A row outside is the last once more, and is not stored.
+    // What lies outside is the last row once more, and is not stored.
     let terms = Size::of(&layers[0]).terms;
     to.line(&format!("for (var i = lane; i < {}u; i += {LANES}u) {{", ROWS * terms));
     to.line(&format!("    let row = min(first + i / {terms}u, u.rows - 1u);"));
