@@ -117,7 +117,7 @@ fn a_bias_without_weights_has_a_launch_of_its_own() {
 const GPU: Facts = Facts { software: false, buffers: 8, full: 64, few: 256 };
 const REACH: Reach = Reach { binding: 128 << 20, alignment: 256 };
 
-/// The article's network; with no more buffers in a launch than WebGPU promises it is one more on a CPU.
+/// The article's network; with no more buffers in a launch than WebGPU promises there are more.
 #[test]
 fn a_step_of_the_article_is_ten_launches_on_a_gpu_and_twenty_on_a_cpu() {
     let Some(device) = adapter("a_step_of_the_article_is_ten_launches_on_a_gpu_and_twenty_on_a_cpu") else { return };
@@ -125,7 +125,7 @@ fn a_step_of_the_article_is_ten_launches_on_a_gpu_and_twenty_on_a_cpu() {
     let ops = training(&device, ae, Loss::Mse, None, 128, 256).unwrap().0;
     let single: usize = ops.iter().map(|op| plan(op, GPU).unwrap().len()).sum();
     assert!(single > 40, "{single}");
-    for (software, buffers, count) in [(true, 8, 21), (true, 9, 20), (false, 8, 21), (false, 31, 10), (false, 1000, 10)] {
+    for (software, buffers, count) in [(true, 8, 21), (true, 9, 20), (false, 8, 19), (false, 31, 10), (false, 1000, 10)] {
         let facts = Facts { software, buffers, ..GPU };
         let fits = |launch: &_| bind(launch, REACH, "paper").is_ok_and(|bound| bound.fits(facts.buffers));
         let all = groups(&ops, &|group| takes(group, facts, fits));
