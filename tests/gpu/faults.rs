@@ -58,7 +58,11 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a column too many is stored",
-        file: "block.cuh", from: "if (!fours && n + e < N)", to: "if (!fours && n + e <= N)", ops: PRODUCTS,
+        file: "tail.cuh", from: "if (e < count) p[at + e] = v[e];", to: "if (e <= count) p[at + e] = v[e];", ops: PRODUCTS,
+    },
+    Fault {
+        what: "the last block of rows is left out",
+        file: "dense.cu", from: "p < parts && r0 + p * FOLD < B", to: "p < parts && r0 + (p + 1) * FOLD < B", ops: &["dense_db"],
     },
     Fault {
         what: "the bias is added before the sum",
