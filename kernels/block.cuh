@@ -159,7 +159,8 @@ template <unsigned ROWS, unsigned COLUMNS, unsigned RG, unsigned CG, unsigned PA
         // The parts share the rows. What the tail's first function reads beside the product is asked for some fours
         // ahead: nothing else would hide how long that takes.
         const FoursOfTail after(tail, N % 4 == 0 && (size_t)c % 16 == 0);
-        const auto m_of = [&](unsigned q) { return m0 + row + (part + q / CG * PARTS) / 4 * 16 + (part + q / CG * PARTS) % 4; };
+        const auto i_of = [&](unsigned q) { return part + q / CG * PARTS; };
+        const auto m_of = [&](unsigned q) { return m0 + row + i_of(q) / 4 * 16 + i_of(q) % 4; };
         const auto n_of = [&](unsigned q) { return n0 + column + q % CG * 32; };
         constexpr unsigned FOURS = R / PARTS * CG, AHEAD = FOURS < 4 ? FOURS : 4;
         float given[AHEAD][4] = {};
@@ -183,7 +184,7 @@ template <unsigned ROWS, unsigned COLUMNS, unsigned RG, unsigned CG, unsigned PA
             if (m >= M || n >= N) continue;
 #pragma unroll
             for (unsigned e = 0; e < 4; ++e) {
-                v[e] = K > 0 ? totals[((part + q / CG * PARTS) * C + q % CG * 4 + e) * GROUP] : 0.0f;
+                v[e] = K > 0 ? totals[(i_of(q) * C + q % CG * 4 + e) * GROUP] : 0.0f;
                 if (bias != nullptr) v[e] = v[e] + bias[least(n + e, N - 1)];
             }
             const size_t at = (size_t)m * N + n;

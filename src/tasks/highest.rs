@@ -34,9 +34,9 @@ impl<T> Kept<T> {
 ///
 /// ```
 /// use narrows::{data::Rows, tasks::highest};
-/// let chunks = [vec![0.1, 0.9, 0.4], vec![0.4, f32::NAN]].map(|scores| Ok(Rows::new(1, scores)));
+/// let chunks = [vec![0.1, f32::NAN, 0.9], vec![0.4, 0.4]].map(|scores| Ok(Rows::new(1, scores)));
 /// let rows = highest(chunks.into_iter(), 3)?;
-/// assert_eq!((rows.ids.unwrap().join(" "), &rows.values[1..]), ("4 1 2".to_string(), &[0.9, 0.4][..]));
+/// assert_eq!((rows.ids.unwrap().join(" "), &rows.values[1..]), ("1 2 3".to_string(), &[0.9, 0.4][..]));
 /// # Ok::<(), narrows::Error>(())
 /// ```
 pub fn highest(chunks: impl Iterator<Item = Result<Rows>>, most: usize) -> Result<Rows> {

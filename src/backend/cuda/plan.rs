@@ -123,7 +123,7 @@ const WIDE_THREADS: usize = 1024;
 const WIDE_ROW: usize = 4096;
 /// Threads of a block of a chain.
 const CHAIN_THREADS: usize = 512;
-/// Columns that a block sums, a thread for each, and the most blocks of terms that it works on at once.
+/// As the kernel has them: columns that a block sums, a thread for each, and the most blocks of terms at once.
 const COLUMNS: usize = 32;
 const COLUMN_PARTS: usize = 8;
 

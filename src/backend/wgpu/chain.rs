@@ -3,16 +3,15 @@
 //! many terms as there is room for. The first panel of every layer is fetched before anything is added up, the next one
 //! of a layer while one is.
 //!
-//! The text is made for these sizes: a division by a constant is none. Bound by latency.
+//! The text is made for these sizes: dividing by a constant takes no division. Bound by latency.
 
 use super::plan::{Bind, Launch, fold};
 use super::product::{self, After, Stage};
-use super::shader::{self, Shader};
+use super::shader;
 use super::writer::Writer;
 use crate::device::View;
 use crate::fuse::Layer;
 use crate::op::Op;
-use std::sync::Arc;
 
 /// Rows of a workgroup, and its threads.
 const ROWS: usize = 2;
@@ -26,89 +25,111 @@ const LINKS: usize = 8;
 /// Workgroups up to which rows count as few. Each reads all weights, so that many rows are better off layer by layer.
 const FEW: usize = 128;
 
-/// Whether one launch takes rows through these layers.
-pub(super) fn takes(layers: &[Layer]) -> bool {
-    let all = layers.iter().all(|layer| {
-        let (size, rows) = (Size::of(layer), layer.product.result().shape.rows());
-        let known = layer.tail.len() <= 1 && layer.tail.iter().all(|op| matches!(op, Op::Map { .. } | Op::MapGrad { .. }));
-        let fits = |n: usize| (1..=WIDE).contains(&n);
-        known && fits(size.width) && fits(size.terms) && (1..=FEW).contains(&rows.div_ceil(ROWS))
-    });
-    all && layers.len() <= LINKS
-}
-
-/// The size of a layer, and how its weights go through workgroup memory.
-struct Size {
-    terms: usize,
-    width: usize,
-    /// Whether the terms of a result lie side by side.
+/// A layer, as its text depends on it.
+struct Link<'a> {
+    x: &'a View,
+    w: &'a View,
+    bias: Option<&'a View>,
+    c: &'a View,
+    tail: &'a [Op],
+    /// In the order of the tail.
+    stages: Vec<Stage>,
+    /// Whether the terms of a result lie side by side in the weights.
     along: bool,
 }
 
-impl Size {
-    fn of(layer: &Layer) -> Size {
-        let (x, along) = parts(layer).0;
-        Size { terms: x.shape.columns(), width: layer.product.result().shape.columns(), along }
+impl Link<'_> {
+    fn of(layer: &Layer) -> Link<'_> {
+        let Layer { product, tail } = layer;
+        let (x, w, bias, along) = match product {
+            Op::Dense { x, w, b, .. } => (x, w, b.as_ref(), true),
+            Op::DenseDx { dz, w, .. } => (dz, w, None, false),
+            op => unreachable!("{} is no product of rows", op.name()),
+        };
+        let stages = tail.iter().filter_map(|op| product::stage(op, product)).collect();
+        Link { x, w, bias, c: product.result(), tail, stages, along }
+    }
+
+    fn terms(&self) -> usize {
+        self.x.shape.columns()
+    }
+
+    fn width(&self) -> usize {
+        self.c.shape.columns()
     }
 
     /// Numbers from one term of a panel to the next: one more than the width where threads that store neighbouring
     /// terms would meet in a bank.
     fn pitch(&self) -> usize {
-        self.width + usize::from(self.along)
+        self.width() + usize::from(self.along)
     }
 
     /// Terms of a panel.
     fn panel(&self) -> usize {
-        (ROOM / self.pitch()).min(self.terms)
+        (ROOM / self.pitch()).min(self.terms())
     }
 
     /// Numbers of a panel that a thread fetches.
     fn fetches(&self) -> std::ops::Range<usize> {
-        0..(self.panel() * self.width).div_ceil(LANES)
+        0..(self.panel() * self.width()).div_ceil(LANES)
     }
 
     /// Results of a thread.
     fn results(&self) -> std::ops::Range<usize> {
-        0..(ROWS * self.width).div_ceil(LANES)
+        0..(ROWS * self.width()).div_ceil(LANES)
+    }
+
+    /// All that its text depends on.
+    fn name(&self) -> String {
+        let after = After::Layer { bias: self.bias.is_some(), stages: self.stages.clone() };
+        format!("{} of {}x{}{}", after.name(), self.width(), self.terms(), if self.along { "" } else { " down" })
     }
 }
 
-/// What a layer is computed from, and whether its terms lie side by side in the weights; the weights; the bias.
-fn parts(layer: &Layer) -> ((&View, bool), &View, Option<&View>) {
-    match &layer.product {
-        Op::Dense { x, w, b, .. } => ((x, true), w, b.as_ref()),
-        Op::DenseDx { dz, w, .. } => ((dz, false), w, None),
-        op => unreachable!("{} is no product of rows", op.name()),
-    }
+/// Whether one launch takes rows through these layers.
+pub(super) fn takes(layers: &[Layer]) -> bool {
+    let fits = |n: usize| (1..=WIDE).contains(&n);
+    let all = layers.iter().map(Link::of).all(|link| {
+        let known = link.tail.len() <= 1 && link.tail.iter().all(|op| matches!(op, Op::Map { .. } | Op::MapGrad { .. }));
+        known && fits(link.width()) && fits(link.terms()) && (1..=FEW).contains(&link.c.shape.rows().div_ceil(ROWS))
+    });
+    all && layers.len() <= LINKS
 }
 
 /// The launch of layers that [`takes`] knows.
 pub(super) fn launch(layers: &[Layer]) -> Launch {
-    let (mut operands, mut to) = (Vec::new(), Writer::default());
+    let links: Vec<Link> = layers.iter().map(Link::of).collect();
+    let mut operands = Vec::new();
     let mut bind = |name, view: &View| operands.push(Bind { name, index: operands.len(), view: view.clone() });
-    let rows = layers[0].product.result().shape.rows();
-    let name = |layer: &Layer| {
-        let (size, stages) = (Size::of(layer), layer.tail.iter().filter_map(|op| product::stage(op, &layer.product)).collect());
-        let after = After::Layer { bias: parts(layer).2.is_some(), stages };
-        format!("{} of {}x{}{}", after.name(), size.width, size.terms, if size.along { "" } else { " down" })
-    };
-    bind("x", parts(&layers[0]).0.0);
+    bind("x", links[0].x);
+    for link in &links {
+        bind("w", link.w);
+        link.bias.iter().for_each(|bias| bind("b", bias));
+        bind("y", link.c);
+        for (op, stage) in link.tail.iter().zip(&link.stages) {
+            if let (Op::MapGrad { x, .. }, Stage::MapGrad { own: false, .. }) = (op, stage) {
+                bind("x", x);
+            }
+            bind("y", op.result());
+        }
+    }
+    let name = format!("chain of {}", links.iter().map(Link::name).collect::<Vec<_>>().join("; "));
+    let rows = links[0].c.shape.rows();
+    let shader = shader::made(name, "chain", || text(&links));
+    Launch { op: layers[0].product.name(), shader, operands, words: vec![rows as u32], grid: fold(rows.div_ceil(ROWS)) }
+}
+
+fn text(links: &[Link]) -> String {
+    let mut to = Writer::default();
     to.reads("x");
     to.number("rows", "u32");
-    for (l, layer) in layers.iter().enumerate() {
-        let ((_, along), w, bias) = parts(layer);
-        let size = Size::of(layer);
-        let (terms, width, panel) = (size.terms, size.width, size.panel());
-        bind("w", w);
+    for (l, link) in links.iter().enumerate() {
+        let (terms, width, panel) = (link.terms(), link.width(), link.panel());
         to.reads(&format!("w{l}"));
         // Number `slot` of the panel that begins with term `k0`: neighbours read neighbouring addresses.
-        let (term, column) = match along {
-            true => (format!("slot % {panel}u"), format!("slot / {panel}u")),
-            false => (format!("slot / {width}u"), format!("slot % {width}u")),
-        };
-        let at = match along {
-            true => format!("column * {terms}u + term"),
-            false => format!("term * {width}u + column"),
+        let (term, column, at) = match link.along {
+            true => (format!("slot % {panel}u"), format!("slot / {panel}u"), format!("column * {terms}u + term")),
+            false => (format!("slot / {width}u"), format!("slot % {width}u"), format!("term * {width}u + column")),
         };
         to.code += &format!("fn weight{l}(k0: u32, slot: u32) -> f32 {{\n");
         to.line(&format!("let term = min(k0 + {term}, {}u);", terms - 1));
@@ -116,75 +137,60 @@ pub(super) fn launch(layers: &[Layer]) -> Launch {
         to.line(&format!("return w{l}[u.w{l}_at + {at}];"));
         to.code += &format!("}}\n\nfn put{l}(slot: u32, number: f32) {{\n");
         to.line(&format!("if (slot < {}u) {{", panel * width));
-        to.line(&format!("    panel[({term}) * {}u + {column}] = number;", size.pitch()));
+        to.line(&format!("    panel[({term}) * {}u + {column}] = number;", link.pitch()));
         to.line("}");
         to.code += &format!("}}\n\nfn after{l}(row: u32, column: u32, sum: f32) -> f32 {{\n");
         to.line(&format!("let e = row * {width}u + column;"));
-        if let Some(bias) = bias {
-            bind("b", bias);
-        }
-        to.product(&l.to_string(), bias.is_some());
-        bind("y", layer.product.result());
+        to.product(&l.to_string(), link.bias.is_some());
         to.line("var last = product;");
-        for op in &layer.tail {
-            let Some(stage) = product::stage(op, &layer.product) else { unreachable!("a function of single numbers") };
-            if let (Stage::MapGrad { own: false, .. }, Op::MapGrad { x, .. }) = (stage, op) {
-                bind("x", x);
-            }
-            bind("y", op.result());
-            to.stage(l, stage);
-        }
+        link.stages.iter().for_each(|stage| to.stage(l, *stage));
         to.line("return last;");
         to.code += "}\n\n";
     }
-    to.code += &body(layers);
-    let name = format!("chain of {}", layers.iter().map(name).collect::<Vec<_>>().join("; "));
+    to.code += &body(links);
     let memory = format!("var<workgroup> held: array<f32, {}>;\nvar<workgroup> panel: array<f32, {ROOM}>;\n", 2 * ROWS * WIDE);
-    let text = [to.head(), memory, shader::GRID.1.into(), to.functions(), to.code].join("\n");
-    let op = layers[0].product.name();
-    Launch { op, shader: Arc::new(Shader::made(&name, CHAIN, text)), operands, words: vec![rows as u32], grid: fold(rows.div_ceil(ROWS)) }
+    [to.head(), memory, shader::GRID.1.into(), to.functions(), to.code].join("\n")
 }
 
 /// The way of two rows through all layers.
-fn body(layers: &[Layer]) -> String {
+fn body(links: &[Link]) -> String {
     let mut to = Writer::default();
     to.main(&LANES.to_string());
     to.line(&format!("let first = {ROWS}u * group_number(group, groups);"));
     let slot = |n: usize| format!("lane + {}u", n * LANES);
-    for (l, layer) in layers.iter().enumerate() {
-        Size::of(layer).fetches().for_each(|s| to.line(&format!("var next{l}_{s} = weight{l}(0u, {});", slot(s))));
+    for (l, link) in links.iter().enumerate() {
+        link.fetches().for_each(|s| to.line(&format!("var next{l}_{s} = weight{l}(0u, {});", slot(s))));
     }
     // What lies outside is the last row once more, and is not stored.
-    let terms = Size::of(&layers[0]).terms;
+    let terms = links[0].terms();
     to.line(&format!("for (var i = lane; i < {}u; i += {LANES}u) {{", ROWS * terms));
     to.line(&format!("    let row = min(first + i / {terms}u, u.rows - 1u);"));
     to.line(&format!("    held[i / {terms}u * {WIDE}u + i % {terms}u] = x[u.x_at + row * {terms}u + i % {terms}u];"));
     to.line("}");
-    for (l, layer) in layers.iter().enumerate() {
-        let size = Size::of(layer);
-        let (terms, width, panel) = (size.terms, size.width, size.panel());
+    for (l, link) in links.iter().enumerate() {
+        let (terms, width, panel) = (link.terms(), link.width(), link.panel());
         // What a layer takes and what it gives change places.
         let half = |n: usize| n % 2 * ROWS * WIDE;
-        for r in size.results() {
+        for r in link.results() {
             to.line(&format!("let slot{l}_{r} = min({}, {}u);", slot(r), ROWS * width - 1));
             to.line(&format!("let from{l}_{r} = {}u + slot{l}_{r} / {width}u * {WIDE}u;", half(l)));
             to.line(&format!("var sum{l}_{r} = 0.0;"));
         }
         to.line(&format!("for (var k0 = 0u; k0 < {terms}u; k0 += {panel}u) {{"));
         to.line("    workgroupBarrier();");
-        size.fetches().for_each(|s| to.line(&format!("    put{l}({}, next{l}_{s});", slot(s))));
+        link.fetches().for_each(|s| to.line(&format!("    put{l}({}, next{l}_{s});", slot(s))));
         to.line("    workgroupBarrier();");
         if panel < terms {
-            size.fetches().for_each(|s| to.line(&format!("    next{l}_{s} = weight{l}(k0 + {panel}u, {});", slot(s))));
+            link.fetches().for_each(|s| to.line(&format!("    next{l}_{s} = weight{l}(k0 + {panel}u, {});", slot(s))));
         }
         to.line(&format!("    for (var t = 0u; t < min({panel}u, {terms}u - k0); t++) {{"));
-        for r in size.results() {
-            let weight = format!("panel[t * {}u + slot{l}_{r} % {width}u]", size.pitch());
+        for r in link.results() {
+            let weight = format!("panel[t * {}u + slot{l}_{r} % {width}u]", link.pitch());
             to.line(&format!("        sum{l}_{r} = fma(held[from{l}_{r} + k0 + t], {weight}, sum{l}_{r});"));
         }
         to.line("    }");
         to.line("}");
-        for r in size.results() {
+        for r in link.results() {
             let row = format!("slot{l}_{r} / {width}u");
             to.line(&format!("if ({} < {}u && first + {row} < u.rows) {{", slot(r), ROWS * width));
             let at = format!("{}u + {row} * {WIDE}u + slot{l}_{r} % {width}u", half(l + 1));
@@ -195,6 +201,3 @@ fn body(layers: &[Layer]) -> String {
     to.code += "}\n";
     to.code
 }
-
-/// The stem of its texts.
-pub(super) const CHAIN: &str = "chain";

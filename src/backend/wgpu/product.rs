@@ -4,8 +4,7 @@
 use super::shader::{self, Shader};
 use super::writer::Writer;
 use crate::op::{Map, Op, Term};
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// How a product is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,19 +106,11 @@ impl After {
     }
 }
 
-static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Shader>>>> = LazyLock::new(Mutex::default);
-
 /// The shader of a product with a tile, made at first use. It binds a, b, the bias if there is one, the product, and
 /// for each stage where a derivative is taken or its target, dy, and the result; or the bias's gradient, p, m and v of
 /// the weights and of the bias, the table and the clock, as far as there are such.
 pub(super) fn shader(after: &After, tile: Tile) -> Arc<Shader> {
-    known(format!("{} in {}", after.name(), tile.name()), || text(after, tile))
-}
-
-/// The shader of this name, whose text is made if it is the first.
-fn known(name: String, text: impl FnOnce() -> String) -> Arc<Shader> {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.entry(name).or_insert_with_key(|name| Arc::new(Shader::made(name, shader::DENSE.0, text()))).clone()
+    shader::made(format!("{} in {}", after.name(), tile.name()), shader::DENSE.0, || text(after, tile))
 }
 
 fn text(after: &After, tile: Tile) -> String {
@@ -144,14 +135,14 @@ fn sizes(tile: Tile) -> String {
 /// then those of the second, and so on. It binds what each binds, then the table and the clock if there are updates.
 pub(super) fn together(all: &[After], tile: Tile) -> Arc<Shader> {
     let names: Vec<String> = all.iter().map(After::name).collect();
-    known(format!("gradients of {} in {}", names.join("; "), tile.name()), || text_together(all, tile))
+    shader::made(format!("gradients of {} in {}", names.join("; "), tile.name()), shader::DENSE.0, || text_together(all, tile))
 }
 
 fn text_together(all: &[After], tile: Tile) -> String {
     let (mut to, mut bodies) = (Writer::default(), String::new());
     let mut main = Writer::default();
     main.main("ACROSS * DOWN * PARTS");
-    main.line("let tile0 = group.y * groups.x + group.x;");
+    main.line("let tile0 = group_number(group, groups);");
     for (l, after) in all.iter().enumerate() {
         let mut own = Writer::default();
         own.after(after);
@@ -172,7 +163,7 @@ fn text_together(all: &[After], tile: Tile) -> String {
     }
     let panels = repeated(shader::DENSE_PANELS.1, tile, all.iter().any(After::has_bias_gradient));
     main.code += "}\n";
-    [to.head(), sizes(tile), to.functions(), panels, bodies, main.code].join("\n")
+    [to.head(), sizes(tile), shader::GRID.1.into(), to.functions(), panels, bodies, main.code].join("\n")
 }
 
 /// What each of several gradients has of its own besides buffers and numbers.

@@ -7,7 +7,8 @@
 //! all through that one binding: see [`Shader::variant`].
 
 use crate::op::{Map, Term, Zip};
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// One buffer that a shader declares. Its binding number is its index in the list, plus 1: binding 0 holds the
 /// parameters.
@@ -182,6 +183,14 @@ pub(super) fn all() -> &'static [Arc<Shader>] {
     &SHADERS
 }
 
+static MADE: LazyLock<Mutex<HashMap<String, Arc<Shader>>>> = LazyLock::new(Mutex::default);
+
+/// The shader of a group. Its name says all that its text depends on: the text is made for the first of this name.
+pub(super) fn made(name: String, stem: &'static str, text: impl FnOnce() -> String) -> Arc<Shader> {
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry(name).or_insert_with_key(|name| Arc::new(Shader::of(name, stem, text()))).clone()
+}
+
 /// The shader of an op or of one of its stages. A test goes through the launches of all ops.
 pub(super) fn find(name: &str) -> Arc<Shader> {
     all().iter().find(|s| s.name == name).cloned().unwrap_or_else(|| unreachable!("there is no shader {name}"))
@@ -192,11 +201,10 @@ const DECLARATION: &str = "var<storage, ";
 impl Shader {
     fn new(name: &str, (stem, own): File, shared: &[File]) -> Shader {
         let text = shared.iter().map(|(_, text)| *text).chain([own]).collect::<Vec<_>>().join("\n");
-        Shader::made(name, stem, text)
+        Shader::of(name, stem, text)
     }
 
-    /// A shader whose text was made.
-    pub(super) fn made(name: &str, stem: &'static str, text: String) -> Shader {
+    fn of(name: &str, stem: &'static str, text: String) -> Shader {
         let bindings = text.lines().filter_map(declared).collect();
         Shader { name: name.into(), stem, bindings, text }
     }

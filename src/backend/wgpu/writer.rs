@@ -42,7 +42,7 @@ impl Writer {
         self.code += &format!("    {line}\n");
     }
 
-    /// The beginning of a main function with so many threads in a workgroup.
+    /// Begins the main function, with this many threads in a workgroup.
     pub(super) fn main(&mut self, lanes: &str) {
         let group = "@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>";
         self.code += &format!("@compute @workgroup_size({lanes})\nfn main({group}, @builtin(local_invocation_index) lane: u32) {{\n");

@@ -72,6 +72,18 @@ fn a_team_of_any_size_leaves_the_bits_of_op_by_op_for_random_lists() {
     assert!(barriers > 1000 && saved > 1000, "{barriers} barriers, {saved} saved");
 }
 
+/// Lists that GPUs put together, layers whose function sees another shape among them.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[test]
+fn lists_with_much_to_put_together_leave_the_bits_of_op_by_op() {
+    use lists::{Make, chains, difference, ends, gradients, layers, network};
+    let (_, team) = open(3, Level::best());
+    let all: [&Make; 5] = [&layers, &chains, &gradients, &ends, &network];
+    for (make, seed) in all.into_iter().flat_map(|make| (0..12).map(move |seed| (make, seed))) {
+        assert_eq!(difference(&team, make, seed, 2).0, None, "{:#?}", make(&team, seed));
+    }
+}
+
 /// The plan believes what `touches` says, and `Slices` believes the plan.
 #[test]
 fn works_touch_what_they_say_and_parts_of_a_phase_do_not_meet() {
